@@ -1,0 +1,1 @@
+"""What every dialect is made with: routes, callers, versions, bodies, replies."""

@@ -1,0 +1,243 @@
+"""The front door: one ASGI application for every dialect.
+
+A request passes, in order: route, version, token, policy, body, handler. Whatever goes wrong on the way is
+told in the words of the service that was asked. This is one of the three places that catch everything.
+"""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+
+from trivet.api.kit import callers
+from trivet.api.kit.request import Reply, Request, encode
+from trivet.api.kit.routes import Node, Route
+from trivet.api.kit.service import Service
+from trivet.errors import Busy, Forbidden, Invalid, NotFound, TrivetError
+from trivet.parts import Parts
+from trivet.store.store import transact
+from trivet.store.tx import Tx
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+SocketHandler = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_BODY_WAIT_S = 60.0
+_logger = logging.getLogger(__name__)
+request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
+
+
+class App:
+    def __init__(self, parts: Parts, services: list[Service], sockets: dict[str, SocketHandler] | None = None) -> None:
+        self.parts = parts
+        self.services = services
+        self.routes: list[tuple[Service, Route]] = []
+        self._sockets = sockets or {}
+        self._tree = Node()
+        self._at_prefix = {service.prefix: service for service in services}
+        for service in services:
+            for route in service.routes():
+                self.routes.append((service, route))
+                self._tree.add(route, service.prefix)
+        # The longest prefix first, so that an unknown path is refused by the nearest service.
+        self._by_prefix = sorted(services, key=lambda service: -len(service.prefix))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            await self._http(scope, receive, send)
+        elif kind == "websocket":
+            await self._socket(scope, receive, send)
+        elif kind == "lifespan":
+            await _lifespan(receive, send)
+
+    # -- http
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope["method"], scope["path"], dict(scope["headers"]), scope["query_string"], self.parts)
+        request.id = f"req-{self.parts.ids.uuid()}"
+        request_id.set(request.id)
+        service: Service | None = None
+        try:
+            service, route = self._route(request)
+            reply = await self._answer(service, route, request, scope, receive)
+        except TrivetError as error:
+            reply = self._refusal(service or self._nearest(request.path), error, request)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            _logger.exception("%s %s failed", request.method, request.path)
+            bug = TrivetError("internal", "An unexpected error happened on our side; it has been logged.")
+            reply = self._refusal(service or self._nearest(request.path), bug, request)
+        if service is not None and service.microversions is not None and request.version:
+            reply.headers += service.microversions.reply_headers(request.version)
+        reply.headers.append((b"x-openstack-request-id", request.id.encode()))
+        reply.headers.append((b"x-compute-request-id", request.id.encode()))
+        await _send(reply, send, head=scope["method"] == "HEAD")
+
+    def _route(self, request: Request) -> tuple[Service, list[Route]]:
+        node = self._tree.find(request.path, request.values)
+        if node is None:
+            raise NotFound("route.absent", f"There is nothing at {request.path[:200]}.")
+        routes = node.here.get(request.method)
+        if routes is None and request.method == "HEAD":
+            routes = node.here.get("GET")
+        if routes is None:
+            allowed = ", ".join(sorted(node.here))
+            raise Invalid(
+                "method.not_allowed",
+                f"{request.method} is not possible here, only {allowed}.",
+                status=405,
+                allow=allowed,
+            )
+        return self._at_prefix[node.prefix], routes
+
+    async def _answer(
+        self, service: Service, routes: list[Route], request: Request, scope: Scope, receive: Receive
+    ) -> Reply:
+        if service.microversions is not None:
+            request.version = service.microversions.asked(request.headers)
+        host = request.headers.get(b"host", b"").decode("latin-1")
+        request.url = (
+            f"{scope['scheme']}://{host}{service.prefix}" if host else self.parts.settings.url + service.prefix
+        )
+        token = request.headers.get(b"x-auth-token")
+        if token is not None and routes[0].may != "public":
+            request.caller = self.parts.tokens.caller(token.decode("latin-1"))
+        elif routes[0].may != "public":
+            raise Forbidden(
+                "token.missing", "The request you have made requires authentication: send X-Auth-Token.", status=401
+            )
+        if routes[0].stream:
+            route = _choose(routes, request)
+            request.stream_from(receive)
+        else:
+            request.body = await _body(request, receive, routes[0].body_max)
+            route = _choose(routes, request)
+        callers.check(route.may, request.method, request.caller)
+        return await self._run(route, request)
+
+    async def _run(self, route: Route, request: Request) -> Reply:
+        store = self.parts.store
+        if route.tx == "none":
+            return await route.handler(request)
+        if route.tx == "read":
+            async with store.read() as tx:
+                request.within(tx)
+                return await route.handler(request)
+
+        def act(tx: Tx) -> Awaitable[Reply]:
+            request.within(tx)
+            return route.handler(request)
+
+        return await transact(store, act)
+
+    def _nearest(self, path: str) -> Service:
+        for service in self._by_prefix:
+            if path.startswith(service.prefix):
+                return service
+        return self._by_prefix[-1]
+
+    def _refusal(self, service: Service, error: TrivetError, request: Request) -> Reply:
+        headers: list[tuple[bytes, bytes]] = []
+        if error.http_status == 401:
+            uri = f'Keystone uri="{self.parts.settings.url}/identity"'
+            headers.append((b"www-authenticate", uri.encode()))
+        if isinstance(error, Busy):
+            headers.append((b"retry-after", b"1"))
+        if "allow" in error.details:
+            headers.append((b"allow", str(error.details["allow"]).encode()))
+        return Reply(error.http_status, service.error_body(error, request.id), headers)
+
+    # -- websockets
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler = self._sockets.get(scope["path"])
+        if handler is None:
+            await receive()
+            await send({"type": "websocket.close", "code": 4404})
+            return
+        await handler(scope, receive, send)
+
+
+def _choose(routes: list[Route], request: Request) -> Route:
+    action: str | None = None
+    if routes[0].action is not None:
+        action = _action_of(request.body)
+    for route in routes:
+        if route.action == action and route.since <= request.version <= route.until:
+            return route
+    if action is not None:
+        raise Invalid("action.absent", f"There is no such action: {action[:64]!r} (at this API version).")
+    raise NotFound("route.absent", "The resource could not be found at this API version.")
+
+
+def _action_of(body: bytes) -> str:
+    """The one key of an action's body."""
+    try:
+        found = _ACTIONS.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid("body.malformed", f"The request body is not a JSON object: {error}.") from error
+    if len(found) != 1:
+        raise Invalid("action.one", "The request body must hold exactly one action.")
+    return next(iter(found))
+
+
+_ACTIONS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+async def _body(request: Request, receive: Receive, body_max: int) -> bytes:
+    """The whole body, bounded in size and in the time that a slow client may take."""
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(_BODY_WAIT_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Invalid("body.cut", "The client went away before the body was complete.")
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size > body_max:
+                    raise Invalid("body.too_large", f"The request body is larger than {body_max} bytes.", status=413)
+                chunks.append(chunk)
+                if not message.get("more_body", False):
+                    break
+    except TimeoutError as error:
+        raise Invalid("body.slow", "The request body did not arrive in time.", status=408) from error
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _send(reply: Reply, send: Send, *, head: bool) -> None:
+    body = reply.body
+    if isinstance(body, bytes):
+        # 204 and 304 have no body, and so no length either.
+        if reply.status not in (204, 304):
+            reply.headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        await send({"type": "http.response.body", "body": b"" if head else body})
+        return
+    await _send_stream(reply, body, send, head=head)
+
+
+async def _send_stream(reply: Reply, chunks: AsyncIterator[bytes], send: Send, *, head: bool) -> None:
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    if not head:
+        async for chunk in chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+__all__ = ["App", "encode", "request_id"]

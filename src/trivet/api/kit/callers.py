@@ -1,0 +1,50 @@
+"""Who is asking, and what a route lets them do.
+
+A route names its policy beside its handler, in one word; the word generates the check, the reference
+page and the test. Roles imply each other: reader < member < manager < admin.
+
+    public         nobody in particular: no token is looked at
+    token          anyone with a valid token, whatever its scope
+    reader         may look, within the project of the token (or the system, or a domain)
+    member         may change, within the project of the token
+    manager        may change what a project or domain manager looks after
+    admin          the operator: role admin (with strict scope: only when scoped to the system)
+    operator       as admin; and a system reader may, too, where the method only looks
+    service        as admin; meant for other parts of the cloud (agents, metadata)
+
+What a caller may see among records of others is decided in `domain/`, by project.
+"""
+
+from typing import Literal
+
+from trivet.domain.callers import Caller
+from trivet.errors import Forbidden
+
+Policy = Literal["public", "token", "reader", "member", "manager", "admin", "operator", "service"]
+
+
+def check(policy: Policy, method: str, caller: Caller) -> None:
+    if policy in ("public", "token") or _allowed(policy, method, caller):
+        return
+    raise Forbidden(
+        "policy.forbidden",
+        f"You are not authorized to perform the requested action: it needs the role {needed(policy)}.",
+    )
+
+
+def needed(policy: Policy) -> str:
+    return {"operator": "admin, or reader of the system", "service": "admin"}.get(policy, policy)
+
+
+def _allowed(policy: Policy, method: str, caller: Caller) -> bool:
+    if policy in ("admin", "service"):
+        return caller.is_operator
+    if policy == "operator":
+        looking = method in ("GET", "HEAD")
+        return caller.is_operator or (looking and caller.system and caller.has("reader"))
+    if caller.is_operator:
+        return True
+    if policy == "reader":
+        return caller.has("reader")
+    # Writing belongs to a project; a system reader or an unscoped token owns nothing that it could change.
+    return caller.has(policy)

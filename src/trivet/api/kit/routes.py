@@ -1,0 +1,158 @@
+"""Routes: a path, a method, who may call it, and the handler, declared together.
+
+    resource = Resource()
+
+    @resource.on("GET", "/servers/{server_id}", may="reader")
+    async def show(request: Request) -> Reply: ...
+
+    @resource.action("/servers/{server_id}/action", "os-stop", may="member")
+    async def stop(request: Request) -> Reply: ...
+
+Matching walks a tree of path segments: one dictionary look-up a segment, however many routes there are.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import msgspec
+
+from trivet.api.kit import versions
+from trivet.api.kit.callers import Policy
+from trivet.api.kit.request import Reply, Request
+
+Handler = Callable[[Request], Awaitable[Reply]]
+Transaction = Literal["read", "write", "none"]
+
+_ALWAYS = 1_000_000
+
+
+class Route(msgspec.Struct, frozen=True):
+    method: str
+    path: str
+    may: Policy
+    handler: Handler
+    tx: Transaction
+    since: int
+    until: int
+    action: str | None
+    """Of POST .../action: the one key of the body that chooses this route."""
+    stream: bool
+    """The handler reads the body itself, in chunks."""
+    body_max: int
+
+
+class Resource:
+    """What one file of a dialect serves."""
+
+    def __init__(self) -> None:
+        self.routes: list[Route] = []
+
+    def on(
+        self,
+        method: str,
+        path: str,
+        *,
+        may: Policy,
+        tx: Transaction | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        stream: bool = False,
+        body_max: int = 1 << 20,
+        action: str | None = None,
+    ) -> Callable[[Handler], Handler]:
+        """`tx`: by default GET reads and everything else writes, in one transaction around the handler.
+
+        A writing handler may run again from its start when it lost a race, so it touches nothing but the
+        transaction; one that talks to the outside says tx="none" and opens its own.
+        """
+
+        def declare(handler: Handler) -> Handler:
+            self.routes.append(
+                Route(
+                    method=method,
+                    path=path,
+                    may=may,
+                    handler=handler,
+                    tx=tx or ("read" if method in ("GET", "HEAD") else "write"),
+                    since=versions.number(since) if since else 0,
+                    until=versions.number(until) if until else _ALWAYS,
+                    action=action,
+                    stream=stream,
+                    body_max=body_max,
+                )
+            )
+            return handler
+
+        return declare
+
+    def action(
+        self,
+        path: str,
+        name: str,
+        *,
+        may: Policy,
+        tx: Transaction | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> Callable[[Handler], Handler]:
+        return self.on("POST", path, may=may, tx=tx, since=since, until=until, action=name)
+
+
+class Node:
+    """One segment of the tree. `here` holds the routes that end at it, by method."""
+
+    __slots__ = ("children", "here", "name", "prefix", "rest", "wild")
+
+    def __init__(self) -> None:
+        self.children: dict[str, Node] = {}
+        self.wild: Node | None = None
+        self.name = ""
+        self.rest: Node | None = None
+        """Of {name:path}: takes all that is left, slashes included."""
+        self.here: dict[str, list[Route]] = {}
+        self.prefix = ""
+        """Of the service whose routes end here."""
+
+    def add(self, route: Route, prefix: str) -> None:
+        node = self
+        for segment in (prefix + route.path).strip("/").split("/"):
+            if segment.endswith(":path}"):
+                node.rest = node.rest or Node()
+                node.rest.name = segment[1:-6]
+                node = node.rest
+            elif segment.startswith("{"):
+                node.wild = node.wild or Node()
+                assert node.wild.name in ("", segment[1:-1]), f"{route.path}: two names for one segment"
+                node.wild.name = segment[1:-1]
+                node = node.wild
+            elif segment:
+                node = node.children.setdefault(segment, Node())
+        node.prefix = prefix
+        same = node.here.setdefault(route.method, [])
+        for other in same:
+            overlap = other.action == route.action and other.since <= route.until and route.since <= other.until
+            assert not overlap, f"{route.method} {prefix}{route.path} is declared twice"
+        same.append(route)
+
+    def find(self, path: str, values: dict[str, str]) -> "Node | None":
+        """The node for `path`; literal segments win over names. A trailing slash does not matter."""
+        segments = path.strip("/").split("/") if path.strip("/") else []
+        return self._walk(segments, 0, values)
+
+    def _walk(self, segments: list[str], at: int, values: dict[str, str]) -> "Node | None":
+        if at == len(segments):
+            return self if self.here else None
+        child = self.children.get(segments[at])
+        if child is not None:
+            found = child._walk(segments, at + 1, values)
+            if found is not None:
+                return found
+        if self.wild is not None and segments[at]:
+            found = self.wild._walk(segments, at + 1, values)
+            if found is not None:
+                values[self.wild.name] = segments[at]
+                return found
+        if self.rest is not None:
+            values[self.rest.name] = "/".join(segments[at:])
+            return self.rest
+        return None

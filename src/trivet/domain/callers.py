@@ -1,0 +1,52 @@
+"""Callers: who acts, as a token says it. Every act takes one, and sees what this one may see."""
+
+import msgspec
+
+_IMPLIED = {
+    "admin": frozenset(("admin", "manager", "member", "reader")),
+    "manager": frozenset(("manager", "member", "reader")),
+    "member": frozenset(("member", "reader")),
+    "reader": frozenset(("reader",)),
+}
+
+
+def expanded(roles: tuple[str, ...]) -> frozenset[str]:
+    """Role names with all that the built-in ones imply."""
+    found = set(roles)
+    for role in roles:
+        found |= _IMPLIED.get(role, frozenset())
+    return frozenset(found)
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """One scope at most: a project, a domain, or the system."""
+
+    user_id: str
+    roles: frozenset[str]
+    project_id: str | None = None
+    domain_id: str | None = None
+    system: bool = False
+    user_domain_id: str = "default"
+    project_domain_id: str | None = None
+    methods: tuple[str, ...] = ("password",)
+    audit_id: str = ""
+    parent_audit_id: str | None = None
+    issued_at: float = 0.0
+    ends_at: float = 0.0
+    app_credential_id: str | None = None
+    trust_id: str | None = None
+    strict_scope: bool = False
+
+    def has(self, role: str) -> bool:
+        return role in self.roles
+
+    @property
+    def is_operator(self) -> bool:
+        """May act on everything: the role admin; where the cloud enforces scope, only with the system's."""
+        return "admin" in self.roles and (self.system or not self.strict_scope)
+
+    def owns(self, project_id: str | None) -> bool:
+        return project_id is not None and project_id == self.project_id
+
+    def may_see(self, project_id: str | None) -> bool:
+        return self.owns(project_id) or self.is_operator or (self.system and "reader" in self.roles)

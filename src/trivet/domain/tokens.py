@@ -1,0 +1,162 @@
+"""Tokens: signed claims (JWS ES256) that any process verifies without reading the database.
+
+What a signature cannot tell is what happened since: revocations. They travel in the log, and each process
+keeps the few that can still matter in memory (`Revocations`). A verified token is remembered until it ends,
+so that the cost of the signature is paid once a process, not once a request.
+"""
+
+from collections import OrderedDict
+
+import jwt
+import msgspec
+
+from trivet.clock import Clock
+from trivet.domain.callers import Caller, expanded
+from trivet.errors import Forbidden
+
+_REMEMBERED = 20_000
+
+
+class SigningKey(msgspec.Struct, frozen=True):
+    id: str
+    private_pem: str
+    public_pem: str
+
+
+class Revocations:
+    """Cut-off times by what they cut: an audit id, a user, a project, a domain, an application credential, a trust.
+
+    A token is dead if it was issued before the cut-off of anything it rests on.
+    """
+
+    def __init__(self) -> None:
+        self.cutoffs: dict[tuple[str, str], float] = {}
+        self.count = 0
+        """Grows with every change: what was concluded before may no longer hold."""
+
+    def cut(self, what: str, id: str, at: float) -> None:
+        key = (what, id)
+        if self.cutoffs.get(key, -1.0) < at:
+            self.cutoffs[key] = at
+            self.count += 1
+
+    def forget_before(self, at: float) -> None:
+        """Tokens issued before `at` have ended anyway."""
+        self.cutoffs = {key: cutoff for key, cutoff in self.cutoffs.items() if cutoff >= at}
+
+    def hit(self, caller: Caller) -> bool:
+        cutoffs = self.cutoffs
+        if not cutoffs:
+            return False
+        for what, id in (
+            ("token", caller.audit_id),
+            ("chain", caller.parent_audit_id),
+            ("user", caller.user_id),
+            ("project", caller.project_id),
+            ("domain", caller.domain_id),
+            ("domain", caller.user_domain_id),
+            ("domain", caller.project_domain_id),
+            ("app_credential", caller.app_credential_id),
+            ("trust", caller.trust_id),
+        ):
+            if id is not None and cutoffs.get((what, id), -1.0) >= caller.issued_at:
+                return True
+        return False
+
+
+class Tokens:
+    """Issues with the newest key, verifies with every key it knows."""
+
+    def __init__(self, clock: Clock, *, strict_scope: bool = False) -> None:
+        self.revocations = Revocations()
+        self._clock = clock
+        self._strict_scope = strict_scope
+        self._signing: SigningKey | None = None
+        self._keys: dict[str, str] = {}
+        self._remembered: OrderedDict[str, tuple[Caller, int]] = OrderedDict()
+
+    def use_keys(self, signing: SigningKey, others: list[SigningKey]) -> None:
+        self._signing = signing
+        self._keys = {key.id: key.public_pem for key in (signing, *others)}
+        self._remembered.clear()
+
+    def issue(self, caller: Caller) -> str:
+        assert self._signing is not None
+        said: dict[str, object] = {
+            "sub": caller.user_id,
+            "iat": caller.issued_at,
+            "exp": caller.ends_at,
+            "jti": caller.audit_id,
+            "roles": sorted(caller.roles),
+            "methods": caller.methods,
+            "ud": caller.user_domain_id,
+        }
+        for name, value in (
+            ("project", caller.project_id),
+            ("pd", caller.project_domain_id),
+            ("domain", caller.domain_id),
+            ("system", caller.system or None),
+            ("parent", caller.parent_audit_id),
+            ("app", caller.app_credential_id),
+            ("trust", caller.trust_id),
+        ):
+            if value is not None:
+                said[name] = value
+        return jwt.encode(said, self._signing.private_pem, "ES256", headers={"kid": self._signing.id})
+
+    def caller(self, token: str) -> Caller:
+        """Who the token speaks for; Forbidden with status 401 if nobody, or nobody any more."""
+        remembered = self._remembered.get(token)
+        if remembered is not None:
+            caller, checked_at_count = remembered
+            if caller.ends_at <= self._clock.now():
+                raise _unauthorized()
+            if checked_at_count != self.revocations.count:
+                if self.revocations.hit(caller):
+                    raise _unauthorized()
+                self._remembered[token] = (caller, self.revocations.count)
+            return caller
+        caller = self._verified(token)
+        if caller.ends_at <= self._clock.now() or self.revocations.hit(caller):
+            raise _unauthorized()
+        self._remembered[token] = (caller, self.revocations.count)
+        if len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
+        return caller
+
+    def _verified(self, token: str) -> Caller:
+        try:
+            key = self._keys.get(jwt.get_unverified_header(token).get("kid", ""))
+            if key is None:
+                raise _unauthorized()
+            said = jwt.decode(
+                token,
+                key,
+                algorithms=["ES256"],
+                options={"verify_exp": False, "verify_iat": False, "require": ["sub", "iat", "exp", "jti"]},
+            )
+        except (jwt.InvalidTokenError, ValueError) as error:
+            raise _unauthorized() from error
+        return Caller(
+            user_id=said["sub"],
+            roles=expanded(tuple(said["roles"])),
+            project_id=said.get("project"),
+            domain_id=said.get("domain"),
+            system=bool(said.get("system", False)),
+            user_domain_id=said["ud"],
+            project_domain_id=said.get("pd"),
+            methods=tuple(said["methods"]),
+            audit_id=said["jti"],
+            parent_audit_id=said.get("parent"),
+            issued_at=said["iat"],
+            ends_at=said["exp"],
+            app_credential_id=said.get("app"),
+            trust_id=said.get("trust"),
+            strict_scope=self._strict_scope,
+        )
+
+
+def _unauthorized() -> Forbidden:
+    return Forbidden(
+        "token.invalid", "The request you have made requires authentication: send a valid X-Auth-Token.", status=401
+    )

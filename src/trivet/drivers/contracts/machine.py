@@ -1,0 +1,149 @@
+"""Machines: what runs a server on one host, whatever the server is made of.
+
+A driver keeps a machine's `marks` with the machine itself (a file beside its disk, a label on the
+container) and gives them back from `observe`; that is how the agent knows, after any crash, which
+boot and which build of the server it is looking at.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Literal, Protocol, runtime_checkable
+
+import msgspec
+
+Power = Literal["running", "paused", "suspended", "stopped", "crashed"]
+
+
+class Disk(msgspec.Struct, frozen=True):
+    """Where the root disk comes from: a local, complete, checked copy of the image."""
+
+    path: str
+    format: Literal["qcow2", "raw", "oci"]
+    size_gib: int = 0
+    """0 keeps the size of the image."""
+
+
+class Nic(msgspec.Struct, frozen=True):
+    """One network card. The wire driver has already made `device` (a tap, or a link inside the netns)."""
+
+    port_id: str
+    mac: str
+    device: str
+    mtu: int
+
+
+class MachineSpec(msgspec.Struct, frozen=True):
+    """Everything a driver needs to make the machine; complete, so that it can be made again from nothing."""
+
+    id: str
+    hostname: str
+    vcpus: int
+    memory_mib: int
+    disk: Disk
+    nics: tuple[Nic, ...] = ()
+    netns: str | None = None
+    """Containers: the named network namespace that the wire driver filled."""
+    config_drive: bytes | None = None
+    """VMs: an ISO image to show as a CD. Containers: the same files arrive in `files`."""
+    files: dict[str, bytes] = {}
+    """Containers: absolute path -> content, laid into the root file system before the first start."""
+    command: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    restart: Literal["no", "on-failure", "always"] = "no"
+    properties: dict[str, str] = {}
+    """Image properties and flavor extra specs that an engine may honour (hw_machine_type, hw_firmware_type...)."""
+    marks: dict[str, str] = {}
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What is really there."""
+
+    id: str
+    power: Power
+    marks: dict[str, str]
+    exit_code: int | None = None
+    """Of a machine that stopped by itself, where the engine knows it."""
+
+
+class MachineDriver(Protocol):
+    """The verbs every kind has. All are idempotent; all raise DriverError and nothing else."""
+
+    async def observe(self) -> dict[str, Seen]:
+        """All machines of ours on this host, half-made ones included (as stopped)."""
+        ...
+
+    async def create(self, spec: MachineSpec) -> None:
+        """Disks and definition, not running. A half-made machine of the same id is finished or replaced."""
+        ...
+
+    async def start(self, id: str, marks: dict[str, str]) -> None:
+        """Run it, and keep `marks` in place of the old ones. Running already is fine."""
+        ...
+
+    async def stop(self, id: str, grace_s: float) -> bool:
+        """Ask it to stop, wait up to `grace_s`, then cut the power. True if it went by itself."""
+        ...
+
+    async def remove(self, id: str) -> None:
+        """Every trace of it. Absent already is fine."""
+        ...
+
+    async def console_log(self, id: str, limit_bytes: int) -> bytes:
+        """The newest output of the machine, across reboots."""
+        ...
+
+    def watch(self) -> AsyncIterator[str]:
+        """Ids of machines whose power changed by itself (a guest that powered off). A hint; may miss."""
+        ...
+
+
+@runtime_checkable
+class Pausing(Protocol):
+    async def pause(self, id: str) -> None: ...
+    async def unpause(self, id: str) -> None: ...
+
+
+@runtime_checkable
+class Suspending(Protocol):
+    """Memory to disk and back; survives a reboot of the host."""
+
+    async def suspend(self, id: str) -> None: ...
+    async def resume(self, id: str) -> None: ...
+
+
+@runtime_checkable
+class NicHotplug(Protocol):
+    async def attach_nic(self, id: str, nic: Nic) -> None: ...
+    async def detach_nic(self, id: str, port_id: str) -> None: ...
+
+
+@runtime_checkable
+class Snapshotting(Protocol):
+    async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
+        """Write the root disk as a complete image to `path`; says which format it wrote."""
+        ...
+
+
+@runtime_checkable
+class Resizing(Protocol):
+    async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
+        """Of a stopped machine; a disk never shrinks."""
+        ...
+
+
+@runtime_checkable
+class CrashDump(Protocol):
+    async def inject_nmi(self, id: str) -> None: ...
+
+
+@runtime_checkable
+class SerialConsole(Protocol):
+    def serial_path(self, id: str) -> str:
+        """A Unix stream socket that carries the serial port (or an exec shell); one session at a time."""
+        ...
+
+
+@runtime_checkable
+class GraphicalConsole(Protocol):
+    def vnc_path(self, id: str) -> str:
+        """A Unix stream socket that speaks RFB without a password."""
+        ...

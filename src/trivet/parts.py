@@ -1,0 +1,22 @@
+"""The parts of a running cloud that requests and controllers are handed: made once in process.py, never global."""
+
+from dataclasses import dataclass
+
+from trivet.clock import Clock
+from trivet.domain.blobs import Blobs
+from trivet.domain.passwords import Passwords
+from trivet.domain.tokens import Tokens
+from trivet.ids import Ids
+from trivet.settings import Settings
+from trivet.store.store import Store
+
+
+@dataclass(slots=True)
+class Parts:
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    store: Store
+    tokens: Tokens
+    passwords: Passwords
+    blobs: Blobs

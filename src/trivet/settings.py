@@ -1,0 +1,97 @@
+"""Every option there is, typed, with its default and its sentence.
+
+Read once: a TOML file, then TRIVET_... from the environment, then flags. There is no global; parts are
+handed what they need. A driver's own options live beside the driver.
+"""
+
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from trivet.errors import Invalid
+
+
+def option(default: Any, sentence: str) -> Any:
+    return field(default=default, metadata={"sentence": sentence})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    data: str = option("/var/lib/trivet", "Everything of this process lives under this directory.")
+    listen: str = option("127.0.0.1:8774", "HOST:PORT where the API answers.")
+    public_url: str = option("", "How clients reach the API, if not by the listen address (behind a balancer).")
+    database: str = option("", "Where records live. Empty: SQLite under data. postgresql://... to run many processes.")
+    region: str = option("RegionOne", "The region that the catalog names.")
+    sim: bool = option(False, "Simulated hosts in place of real engines.")
+    sim_hosts: int = option(4, "How many hosts the simulation has.")
+    workers: int = option(1, "How many equal processes serve the API on this machine.")
+    token_s: int = option(3600, "How long a token lives.")
+    strict_scope: bool = option(
+        False, "The operator's acts need a token scoped to the system, not just the role admin."
+    )
+    lockout_tries: int = option(0, "Lock a user out after this many wrong passwords in a row. 0: never.")
+    lockout_s: int = option(1800, "How long a locked-out user waits.")
+    password_history: int = option(0, "How many earlier passwords may not be chosen again.")
+    password_days: int = option(0, "After how many days a password ends. 0: never.")
+    password_regex: str = option("", "What a new password must look like; empty allows all.")
+    external_cidr: str = option("172.24.4.0/24", "Addresses of the network that leads out of the cloud.")
+    log_json: bool = option(False, "Log lines as JSON.")
+
+    @property
+    def listen_host(self) -> str:
+        return self.listen.rpartition(":")[0]
+
+    @property
+    def listen_port(self) -> int:
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def url(self) -> str:
+        """What the catalog says, without a slash at the end."""
+        return (self.public_url or f"http://{self.listen}").rstrip("/")
+
+
+def load(path: Path | None, environment: dict[str, str], flags: dict[str, Any]) -> Settings:
+    """Flags over environment over file over defaults. Unknown names are refused with the nearest known one."""
+    said: dict[str, Any] = {}
+    if path is not None:
+        said |= tomllib.loads(path.read_text())
+    prefix = "TRIVET_"
+    for name, text in environment.items():
+        key = name.removeprefix(prefix).lower()
+        if name.startswith(prefix) and key in _kinds():
+            said[key] = text
+    said |= {name: value for name, value in flags.items() if value is not None}
+    return check(replace(Settings(), **{name: _typed(name, value) for name, value in said.items()}))
+
+
+def check(settings: Settings) -> Settings:
+    host, _, port = settings.listen.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise Invalid("setting.invalid", f"listen must be HOST:PORT, not {settings.listen!r}.")
+    if settings.workers < 1:
+        raise Invalid("setting.invalid", "workers must be 1 or more.")
+    return settings
+
+
+def _kinds() -> dict[str, type]:
+    hints = get_type_hints(Settings)
+    return {entry.name: hints[entry.name] for entry in fields(Settings)}
+
+
+def _typed(name: str, value: Any) -> Any:
+    kind = _kinds().get(name)
+    if kind is None:
+        near = get_close_matches(name, _kinds(), 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise Invalid("setting.unknown", f"There is no setting {name}.{hint}")
+    if kind is bool and isinstance(value, str):
+        if value.lower() not in ("1", "0", "true", "false", "yes", "no"):
+            raise Invalid("setting.invalid", f"{name} must be true or false, not {value!r}.")
+        return value.lower() in ("1", "true", "yes")
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise Invalid("setting.invalid", f"{name} must be a {kind.__name__}, not {value!r}.") from error

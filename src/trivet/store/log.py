@@ -1,0 +1,96 @@
+"""The log: one row for every change, in the order of commits, on both databases.
+
+On SQLite writers take turns anyway. On PostgreSQL a sequence is drawn before the commit, so a reader that
+has seen 8 might step over a 7 that commits late. Therefore a transaction takes the log's turn (an advisory
+lock, freed by the commit itself) as its very last act before committing: numbers are drawn and become
+visible in one order, and whoever waits for the turn holds no number yet. The lock is always the last one
+taken, so it cannot be part of a deadlock.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from trivet.errors import Conflict
+from trivet.store.tables import Value
+from trivet.store.tx import Change, Tx
+
+MIGRATION_LOCK = 7_411_000
+_TURN_LOCK = 7_411_001
+
+_COLUMNS = "at, noun, noun_id, verb, revision, project_id, host_id, detail"
+SQL_APPEND = f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+POSTGRES_TURN = f"SELECT pg_advisory_xact_lock({_TURN_LOCK})"
+POSTGRES_APPEND = f"""
+    WITH told AS (SELECT pg_notify('trivet', ''))
+    INSERT INTO events ({_COLUMNS})
+    SELECT new.* FROM told, unnest($1::double precision[], $2::text[], $3::text[], $4::text[], $5::bigint[],
+                                   $6::text[], $7::text[], $8::text[]) AS new
+"""
+_SQL_READ = f"SELECT seq, {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+_SQL_HEAD = "SELECT COALESCE(MAX(seq), 0) FROM events"
+_SQL_FORGOTTEN = "SELECT COALESCE(MIN(seq), 1) - 1 FROM events"
+
+
+class Event(msgspec.Struct, frozen=True):
+    seq: int
+    at: float
+    noun: str
+    id: str
+    verb: str
+    revision: int
+    project_id: str | None
+    host_id: str | None
+    detail: str | None
+
+
+class Forgotten(Conflict):
+    """The reader was away for so long that events it has not seen are gone: look at everything, then go on."""
+
+
+def row_of(change: Change, at: float) -> tuple[Value, ...]:
+    return (
+        at,
+        change.noun,
+        change.id,
+        change.verb,
+        change.revision,
+        change.project_id,
+        change.host_id,
+        change.detail,
+    )
+
+
+async def head(tx: Tx) -> int:
+    row = await tx.row(_SQL_HEAD)
+    assert row is not None
+    return int(row[0])
+
+
+async def read(tx: Tx, after: int, limit: int = 500) -> list[Event]:
+    """What was committed after event `after`, in order."""
+    found: Sequence[Sequence[Any]] = await tx.rows(_SQL_READ, after, limit)
+    if found and found[0][0] > after + 1:
+        # Numbers may be missing for transactions that rolled back, or because old events were dropped.
+        row = await tx.row(_SQL_FORGOTTEN)
+        assert row is not None
+        if int(row[0]) > after and await _ever_dropped(tx, after):
+            raise Forgotten("log.forgotten", f"Events after {after} are no longer kept.")
+    return [Event(*row) for row in found]
+
+
+async def _ever_dropped(tx: Tx, after: int) -> bool:
+    row = await tx.row("SELECT seq FROM log_dropped WHERE seq > ?", after)
+    return row is not None
+
+
+async def drop_before(tx: Tx, at: float) -> int:
+    """Forget what is older than `at`, but never the newest event; the number of rows dropped."""
+    row = await tx.row("SELECT COALESCE(MAX(seq), 0) FROM events WHERE at < ?", at)
+    assert row is not None
+    last = min(int(row[0]), await head(tx) - 1)
+    if last <= 0:
+        return 0
+    await tx.run("UPDATE log_dropped SET seq = ? WHERE seq < ?", last, last)
+    return await tx.run("DELETE FROM events WHERE seq <= ?", last)

@@ -1,0 +1,64 @@
+"""Migrations: numbered SQL, forward only.
+
+The first line of each says `-- expand` (old code goes on working with the new schema) or `-- contract`
+(apply once no old process is left). One text serves both databases; the few words that differ are
+written in braces.
+"""
+
+import re
+from importlib.resources import files
+from typing import NamedTuple
+
+from trivet.errors import Invalid
+from trivet.store.tx import Tx
+
+_NAME = re.compile(r"^(\d{4})_[a-z_]+\.sql$")
+
+SQLITE = {"{identity}": "INTEGER PRIMARY KEY AUTOINCREMENT"}
+POSTGRES = {"{identity}": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"}
+
+
+class Migration(NamedTuple):
+    number: int
+    name: str
+    kind: str
+    sql: str
+
+
+def known() -> list[Migration]:
+    found = []
+    for entry in files("trivet.store").joinpath("schema").iterdir():
+        match = _NAME.match(entry.name)
+        if match:
+            sql = entry.read_text()
+            kind = sql.splitlines()[0].removeprefix("--").strip()
+            if kind not in ("expand", "contract"):
+                raise Invalid("migration.unmarked", f"{entry.name} must begin with -- expand or -- contract.")
+            found.append(Migration(int(match[1]), entry.name, kind, sql))
+    return sorted(found)
+
+
+async def apply(tx: Tx, dialect: dict[str, str]) -> list[str]:
+    await tx.run("CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT, at DOUBLE PRECISION)")
+    done = {int(row[0]) for row in await tx.rows("SELECT number FROM migrations")}
+    newest = max((migration.number for migration in known()), default=0)
+    if done and max(done) > newest:
+        raise Invalid(
+            "migration.newer",
+            f"The database has schema {max(done)}, this program knows {newest}: use a newer one.",
+        )
+    applied = []
+    for migration in known():
+        if migration.number not in done:
+            for statement in statements(migration.sql, dialect):
+                await tx.run(statement)
+            await tx.run("INSERT INTO migrations VALUES (?, ?, ?)", migration.number, migration.name, tx.clock.now())
+            applied.append(migration.name)
+    return applied
+
+
+def statements(sql: str, dialect: dict[str, str]) -> list[str]:
+    for word, meaning in dialect.items():
+        sql = sql.replace(word, meaning)
+    text = "\n".join(line for line in sql.splitlines() if not line.lstrip().startswith("--"))
+    return [statement.strip() for statement in text.split(";") if statement.strip()]

@@ -1,0 +1,176 @@
+"""PostgreSQL 15+: the database for many processes.
+
+READ COMMITTED, because every rule of ours is a conditional statement or a compare-and-swap and needs no
+more. A transaction that the server aborted for a race (deadlock, serialization) is told as Stale, and
+`transact` runs it again. Commits that write to the log take turns (see log.py).
+"""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Any
+
+import asyncpg
+
+from trivet.clock import Clock
+from trivet.errors import Busy, Conflict, Stale
+from trivet.ids import Ids
+from trivet.store import log, migrations
+from trivet.store.store import Wake
+from trivet.store.tables import Value
+from trivet.store.tx import Tx
+
+_CHANNEL = "trivet"
+_AWAY = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
+
+
+@lru_cache(maxsize=4096)
+def numbered(sql: str) -> str:
+    """`?` as `$1`, `$2`... Our statements hold no question mark otherwise (values are always bound)."""
+    parts = sql.split("?")
+    return parts[0] + "".join(f"${n}{part}" for n, part in enumerate(parts[1:], 1))
+
+
+def told(error: Exception) -> Exception:
+    if isinstance(error, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
+        return Stale("transaction", "")
+    if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        return Conflict("record.exists", f"Another record stands in the way: {error}.")
+    if isinstance(error, asyncpg.DiskFullError):
+        return Busy("store.full", "The database's disk is full; free some space and try again.")
+    if isinstance(error, (*_AWAY, asyncpg.OperatorInterventionError)):
+        return Busy("store.away", "The database cannot be reached at the moment; try again.")
+    return error
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
+    def get_reset_query(self) -> str:
+        """We leave nothing behind on a connection, so a round trip to clean it is saved."""
+        return ""
+
+
+class PostgresTx(Tx):
+    def __init__(self, connection: Any, clock: Clock, ids: Ids) -> None:
+        super().__init__(clock, ids)
+        self._connection = connection
+        self._depth = 0
+
+    async def rows(self, sql: str, *values: Value) -> Sequence[Sequence[Any]]:
+        try:
+            found: Sequence[Sequence[Any]] = await self._connection.fetch(numbered(sql), *values)
+        except (asyncpg.PostgresError, *_AWAY) as error:
+            raise told(error) from error
+        return found
+
+    async def row(self, sql: str, *values: Value) -> Sequence[Any] | None:
+        try:
+            found: Sequence[Any] | None = await self._connection.fetchrow(numbered(sql), *values)
+        except (asyncpg.PostgresError, *_AWAY) as error:
+            raise told(error) from error
+        return found
+
+    async def run(self, sql: str, *values: Value) -> int:
+        try:
+            status: str = await self._connection.execute(numbered(sql), *values)
+        except (asyncpg.PostgresError, *_AWAY) as error:
+            raise told(error) from error
+        count = status.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    async def savepoint(self) -> None:
+        self._depth += 1
+        await self.run(f"SAVEPOINT s{self._depth}")
+
+    async def undo(self) -> None:
+        await self.run(f"ROLLBACK TO SAVEPOINT s{self._depth}")
+        await self.keep()
+
+    async def keep(self) -> None:
+        await self.run(f"RELEASE SAVEPOINT s{self._depth}")
+        self._depth -= 1
+
+
+class PostgresStore:
+    def __init__(self, url: str, clock: Clock, ids: Ids, *, connections: int = 8) -> None:
+        self.clock = clock
+        self.ids = ids
+        self.wake = Wake()
+        self._url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
+        self._connections = connections
+        self._pool: Any = None
+        self._ear: Any = None
+
+    async def open(self) -> None:
+        try:
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=self._connections,
+                connection_class=_Connection,
+                max_inactive_connection_lifetime=60,
+                command_timeout=30,
+            )
+            await self.listen()
+        except (asyncpg.PostgresError, *_AWAY) as error:
+            raise Busy("store.away", f"The database cannot be reached: {error}") from error
+
+    async def listen(self) -> None:
+        """Hear other processes' commits. Lost hints are made good by the followers' own polling."""
+        if self._ear is not None and not self._ear.is_closed():
+            return
+        self._ear = await asyncpg.connect(self._url)
+        await self._ear.add_listener(_CHANNEL, lambda *_: self.wake.set())
+
+    async def close(self) -> None:
+        if self._ear is not None:
+            await self._ear.close()
+        if self._pool is not None:
+            await self._pool.close()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Tx]:
+        async with self._borrowed() as connection:
+            yield PostgresTx(connection, self.clock, self.ids)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Tx]:
+        async with self._borrowed() as connection:
+            tx = PostgresTx(connection, self.clock, self.ids)
+            await tx.run("BEGIN")
+            try:
+                yield tx
+                if tx.changes:
+                    rows = [log.row_of(change, self.clock.now()) for change in tx.changes]
+                    await self._append(connection, rows)
+                await tx.run("COMMIT")
+            except BaseException:
+                if not connection.is_closed():
+                    await connection.execute("ROLLBACK")
+                raise
+        if tx.changes:
+            self.wake.set()
+
+    async def _append(self, connection: Any, rows: list[tuple[Value, ...]]) -> None:
+        try:
+            await connection.execute(log.POSTGRES_TURN)
+            await connection.execute(log.POSTGRES_APPEND, *([*column] for column in zip(*rows, strict=True)))
+        except (asyncpg.PostgresError, *_AWAY) as error:
+            raise told(error) from error
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[Any]:
+        try:
+            connection = await self._pool.acquire(timeout=30)
+        except (asyncpg.PostgresError, TimeoutError, *_AWAY) as error:
+            raise Busy("store.away", "The database cannot be reached at the moment; try again.") from error
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
+
+    async def migrate(self) -> list[str]:
+        async with self.write() as tx:
+            await tx.run("SET LOCAL lock_timeout = '4s'")
+            await tx.run(f"SELECT pg_advisory_xact_lock({log.MIGRATION_LOCK})")
+            return await migrations.apply(tx, migrations.POSTGRES)

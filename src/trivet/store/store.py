@@ -1,0 +1,70 @@
+"""The store: where transactions come from. Two databases, one contract, one test suite over both."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeVar
+
+from trivet.clock import Clock
+from trivet.errors import Stale
+from trivet.ids import Ids
+from trivet.store.tx import Tx
+
+T = TypeVar("T")
+
+_TRIES = 30
+
+
+class Wake:
+    """A hint that it is worth looking at the log. Losing one costs a little time, never an event."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def set(self) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._waiting.clear()
+
+    async def wait(self, timeout_s: float) -> None:
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiting)
+        try:
+            await asyncio.wait((waiting,), timeout=timeout_s)
+        finally:
+            self._waiting.discard(waiting)
+
+
+class Store(Protocol):
+    clock: Clock
+    ids: Ids
+    wake: Wake
+
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+
+    def read(self) -> AbstractAsyncContextManager[Tx]:
+        """For looking only."""
+        ...
+
+    def write(self) -> AbstractAsyncContextManager[Tx]:
+        """Commits at the end of the block; rolls back, events and all, if the block raises."""
+        ...
+
+    async def migrate(self) -> list[str]:
+        """Bring the schema forward; the names of the migrations that were applied."""
+        ...
+
+
+async def transact(store: Store, act: Callable[[Tx], Awaitable[T]]) -> T:
+    """Run `act` in a write transaction, again from its start when it lost a race. `act` touches nothing but the Tx."""
+    for attempt in range(_TRIES):
+        try:
+            async with store.write() as tx:
+                return await act(tx)
+        except Stale:
+            if attempt == _TRIES - 1:
+                raise
+            await store.clock.sleep(0.001 * (1 + store.ids.choice_below(2 ** min(attempt, 6))))
+    raise AssertionError("the last try returns or raises")
