@@ -75,8 +75,11 @@ for link in sbin:bin usr/bin:../bin usr/sbin:../bin var/run:../run lib64:lib usr
     init:bin/init etc/resolv.conf:/run/resolv.conf etc/mtab:/proc/mounts; do
     ln -s "${link#*:}" "$root/${link%%:*}"
 done
-cp /bin/busybox "$root/bin/busybox"
-for applet in $(busybox --list); do
+# Its shell prefers its own applets to the files on PATH, and its nc knows neither -u nor -k:
+# under the name nb (which sorts where nc did) it leaves the name to guest/bin/nc.
+LC_ALL=C sed 's/\x00nameif\x00nc\x00/\x00nameif\x00nb\x00/' /bin/busybox > "$root/bin/busybox"
+chmod 755 "$root/bin/busybox"
+for applet in $("$root/bin/busybox" --list); do
     [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
 done
 for program in $PROGRAMS; do
@@ -89,7 +92,6 @@ for program in $PROGRAMS; do
 done
 ln -sf busybox "$root/bin/mkfs.vfat"
 for alias in mkfs.ext2 mkfs.ext3 mkfs.ext4; do ln -s mke2fs "$root/bin/$alias"; done
-rm -f "$root/bin/nc"
 cp -r "$here/guest/." "$root/"
 ln -s /data/etc/dropbear "$root/etc/dropbear"
 

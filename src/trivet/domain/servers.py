@@ -49,7 +49,7 @@ class Fault(msgspec.Struct, frozen=True):
     details: str = ""
 
 
-class Server(Record):
+class Server(Record, frozen=True, kw_only=True):
     project_id: str
     user_id: str
     name: str

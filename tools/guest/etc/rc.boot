@@ -29,6 +29,7 @@ grep -q nmipanic /proc/cmdline && echo 1 > /proc/sys/kernel/unknown_nmi_panic
 acpid -c /etc/acpi -l /dev/null 2>/dev/null
 
 ip link set lo up
+hostname guest
 mkdir -p /run/resolv /run/lock
 for path in /sys/class/net/e*; do
     [ -e "$path" ] && /etc/rc.nic "${path##*/}"

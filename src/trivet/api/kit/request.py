@@ -19,8 +19,22 @@ _FIELDS_MAX = 200
 
 
 class Request:
-    __slots__ = ("_query", "_receive", "_tx", "body", "caller", "headers", "id", "method", "parts", "path", "url",
-                 "values", "query_string", "version")  # fmt: skip
+    __slots__ = (
+        "_query",
+        "_receive",
+        "_tx",
+        "body",
+        "caller",
+        "headers",
+        "id",
+        "method",
+        "parts",
+        "path",
+        "query_string",
+        "url",
+        "values",
+        "version",
+    )  # fmt: skip
 
     def __init__(self, method: str, path: str, headers: dict[bytes, bytes], query_string: bytes, parts: Parts) -> None:
         self.method = method
