@@ -12,6 +12,8 @@ import msgspec
 
 from trivet.clock import Clock
 from trivet.domain.callers import Caller, expanded
+from trivet.domain.memo import Memo
+from trivet.domain.secrets import Secrets
 from trivet.errors import Forbidden
 
 _REMEMBERED = 20_000
@@ -69,6 +71,8 @@ class Tokens:
 
     def __init__(self, clock: Clock, *, strict_scope: bool = False) -> None:
         self.revocations = Revocations()
+        self.secrets = Secrets()
+        self.memo = Memo()
         self._clock = clock
         self._strict_scope = strict_scope
         self._signing: SigningKey | None = None

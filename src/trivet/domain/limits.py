@@ -1,0 +1,161 @@
+"""Limits: how much of a resource a project or a domain may use.
+
+A registered limit is the default for everybody; a limit overrides it for one scope. -1 is no limit. Under
+the flat model each scope stands alone; under strict_two_level what a project uses counts in its parent too.
+What is used is kept in quotas.py and compared with these in the statement that takes.
+"""
+
+import msgspec
+
+from trivet.errors import NotFound
+from trivet.store.tables import Record, Table
+from trivet.store.tx import Tx
+from trivet.store.where import Where
+
+
+class RegisteredLimit(Record, frozen=True, kw_only=True):
+    service_id: str
+    region_id: str | None = None
+    resource_name: str
+    default_limit: int
+    description: str | None = None
+
+
+class Limit(Record, frozen=True, kw_only=True):
+    scope_id: str
+    registered_limit_id: str
+    service_id: str
+    region_id: str | None = None
+    resource_name: str
+    resource_limit: int
+    description: str | None = None
+
+
+class Ceiling(msgspec.Struct, frozen=True):
+    """A scope in which a project's use counts, and what it may not exceed."""
+
+    scope_id: str
+    limit: int
+
+
+REGISTERED_LIMITS = Table("registered_limits", RegisteredLimit)
+LIMITS = Table("limits", Limit)
+
+DEFAULTS: dict[str, tuple[str, int]] = {
+    "servers": ("compute", 100),
+    "class:VCPU": ("compute", 200),
+    "class:MEMORY_MB": ("compute", 512_000),
+    "class:DISK_GB": ("compute", -1),
+    "server_key_pairs": ("compute", 100),
+    "server_groups": ("compute", 50),
+    "server_group_members": ("compute", 50),
+    "server_metadata_items": ("compute", 128),
+    "image_count_total": ("image", -1),
+    "image_size_total": ("image", -1),
+    "network": ("network", 100),
+    "subnet": ("network", 100),
+    "port": ("network", 500),
+    "router": ("network", 50),
+    "floatingip": ("network", 50),
+    "security_group": ("network", 50),
+    "security_group_rule": ("network", 500),
+    "subnetpool": ("network", -1),
+    "rbac_policy": ("network", 10),
+    "address_group": ("network", 10),
+    "trunk": ("network", 50),
+    "qos-policy": ("network", -1),
+}
+"""Resource name: (type of its service, default)."""
+
+# Several services or regions may register one name; the service that we enforce it for is asked first.
+_SQL_FIND = """
+    SELECT r.id, r.default_limit, own.resource_limit, p.parent_id, above.resource_limit, p.domain_id,
+        of_domain.resource_limit, m.model
+    FROM registered_limits r
+    JOIN services s ON s.id = r.service_id
+    JOIN limit_model m ON 1 = 1
+    LEFT JOIN projects p ON p.id = ?
+    LEFT JOIN limits own ON own.registered_limit_id = r.id AND own.scope_id = p.id
+    LEFT JOIN limits above ON above.registered_limit_id = r.id AND above.scope_id = p.parent_id
+    LEFT JOIN limits of_domain ON of_domain.registered_limit_id = r.id AND of_domain.scope_id = p.domain_id
+    WHERE r.resource_name = ?
+    ORDER BY CASE WHEN s.type = ? THEN 0 ELSE 1 END, CASE WHEN r.region_id IS NULL THEN 0 ELSE 1 END, r.id
+    LIMIT 1
+"""
+
+
+async def ceilings(tx: Tx, project_id: str, resource: str) -> list[Ceiling]:
+    """The scopes in which the project's use counts; unlimited ones are left out."""
+    row = await tx.row(_SQL_FIND, project_id, resource, DEFAULTS.get(resource, ("", 0))[0])
+    if row is None:
+        return []
+    _, default, own, parent_id, parent_limit, domain_id, domain_limit, model = row
+    found = {project_id: default if own is None else own}
+    if model == "strict_two_level" and parent_id is not None:
+        found[parent_id] = default if parent_limit is None else parent_limit
+    if domain_id is not None and domain_limit is not None:
+        found[domain_id] = domain_limit
+    return [Ceiling(scope, int(limit)) for scope, limit in found.items() if limit >= 0]
+
+
+async def limit_of(tx: Tx, project_id: str, resource: str) -> int:
+    """What quota APIs show; -1 is unlimited."""
+    row = await tx.row(_SQL_FIND, project_id, resource, DEFAULTS.get(resource, ("", 0))[0])
+    if row is None:
+        return DEFAULTS.get(resource, ("", -1))[1]
+    return int(row[1] if row[2] is None else row[2])
+
+
+async def limits_of(tx: Tx, project_id: str) -> dict[str, int]:
+    """All of a project's limits by resource name, in one query."""
+    rows = await tx.rows(
+        "SELECT r.resource_name, s.type, r.default_limit, l.resource_limit FROM registered_limits r"
+        " JOIN services s ON s.id = r.service_id"
+        " LEFT JOIN limits l ON l.registered_limit_id = r.id AND l.scope_id = ? ORDER BY r.id",
+        project_id,
+    )
+    found = {name: default for name, (_, default) in DEFAULTS.items()}
+    for name, service_type, default, own in rows:
+        if DEFAULTS.get(name, (service_type, 0))[0] == service_type:
+            found[name] = int(default if own is None else own)
+    return found
+
+
+async def set_limit(tx: Tx, project_id: str, resource: str, limit: int) -> None:
+    row = await tx.row(_SQL_FIND, project_id, resource, DEFAULTS.get(resource, ("", 0))[0])
+    if row is None:
+        raise NotFound("limit.unregistered", f"There is no registered limit for {resource}.")
+    registered = await tx.need(REGISTERED_LIMITS, row[0], "registered limit")
+    present = await tx.find(LIMITS, "scope_id = ? AND registered_limit_id = ?", project_id, registered.id)
+    if present is not None:
+        await tx.update(LIMITS, present, resource_limit=limit)
+        return
+    await tx.insert(
+        LIMITS,
+        Limit(
+            id=tx.ids.hex(),
+            scope_id=project_id,
+            registered_limit_id=registered.id,
+            service_id=registered.service_id,
+            region_id=registered.region_id,
+            resource_name=resource,
+            resource_limit=limit,
+        ),
+    )
+
+
+async def reset_limits(tx: Tx, project_id: str, resources: list[str]) -> None:
+    """Back to the defaults."""
+    for resource in resources:
+        for limit in await tx.select(LIMITS, Where().equal("scope_id", project_id).equal("resource_name", resource)):
+            await tx.delete(LIMITS, limit)
+
+
+async def model(tx: Tx) -> str:
+    row = await tx.row("SELECT model FROM limit_model")
+    assert row is not None
+    return str(row[0])
+
+
+async def set_model(tx: Tx, chosen: str) -> None:
+    await tx.run("UPDATE limit_model SET model = ? WHERE model <> ?", chosen, chosen)

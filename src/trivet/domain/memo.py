@@ -1,0 +1,30 @@
+"""The memo of a process: what identity has read and put together before (role names, catalogs, token bodies).
+
+Whatever identity writes empties it, in this process at once and in the others when they hear of it through
+the log. A value is kept only if nothing was written since its reading began: whoever reads takes the
+generation first.
+"""
+
+from typing import Any
+
+_KEPT_MAX = 20_000
+
+
+class Memo:
+    def __init__(self) -> None:
+        self.generation = 0
+        self._kept: dict[object, Any] = {}
+
+    def get(self, key: object) -> Any:
+        return self._kept.get(key)
+
+    def keep(self, key: object, value: object, generation: int) -> None:
+        if generation != self.generation:
+            return
+        if len(self._kept) >= _KEPT_MAX:
+            self._kept.clear()
+        self._kept[key] = value
+
+    def forget(self) -> None:
+        self.generation += 1
+        self._kept.clear()

@@ -1,0 +1,36 @@
+"""Secrets: what the database keeps but must not tell whoever reads its disk.
+
+The cloud's key is a local file, not a row, so a stolen database holds nothing that can sign. A cloud
+without a key file (a test) seals with nothing: the text stays readable and says so by its mark.
+"""
+
+import base64
+import hashlib
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from trivet.errors import Busy
+
+_PLAIN = "plain:"
+_FERNET = "fernet:"
+
+
+class Secrets:
+    def __init__(self, key: bytes | None = None) -> None:
+        derived = base64.urlsafe_b64encode(hashlib.sha256(b"trivet secrets\n" + key).digest()) if key else None
+        self._fernet = Fernet(derived) if derived else None
+
+    def seal(self, text: str) -> str:
+        if self._fernet is None:
+            return _PLAIN + text
+        return _FERNET + self._fernet.encrypt(text.encode()).decode()
+
+    def open(self, sealed: str) -> str:
+        if sealed.startswith(_PLAIN):
+            return sealed.removeprefix(_PLAIN)
+        if self._fernet is None:
+            raise Busy("secrets.no_key", "The database holds secrets, but this process has no key file to read them.")
+        try:
+            return self._fernet.decrypt(sealed.removeprefix(_FERNET)).decode()
+        except InvalidToken as error:
+            raise Busy("secrets.wrong_key", "The key file is not the one that sealed this database.") from error
