@@ -27,7 +27,6 @@ CREATE TABLE leases (
 -- Who can give capacity. `root_id` and `parent_id` make trees (NUMA nodes, NICs, switches below a host).
 CREATE TABLE providers (
     id TEXT PRIMARY KEY,
-    revision BIGINT NOT NULL,
     name TEXT NOT NULL UNIQUE,
     parent_id TEXT REFERENCES providers (id),
     root_id TEXT NOT NULL,

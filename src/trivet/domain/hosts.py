@@ -1,0 +1,173 @@
+"""Hosts: machines that can run servers, or be one. A host exists whether or not an agent runs on it.
+
+A host is also a provider of the same id, so what it can hold is claimed like everything else. Its agent's
+sign of life is written past the log: it changes nothing that anybody would have to look at.
+"""
+
+import math
+
+import msgspec
+
+from trivet.errors import NotFound
+from trivet.store import claims
+from trivet.store.claims import Consumer, Want
+from trivet.store.tables import Record, Table
+from trivet.store.tx import Tx
+
+ALIVE_S = 30.0
+DISABLED = "COMPUTE_STATUS_DISABLED"
+RATIOS = {"VCPU": 4.0, "MEMORY_MB": 1.0, "DISK_GB": 1.0}
+
+
+class Host(Record, frozen=True, kw_only=True):
+    """`id` is the provider's, too."""
+
+    name: str
+    kinds: tuple[str, ...]
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    hypervisor_type: str
+    created_at: float
+    updated_at: float
+    hypervisor_version: int = 1
+    address: str = "127.0.0.1"
+    zone: str | None = None
+    """Of the aggregate that says so; else the default zone's."""
+    enabled: bool = True
+    disabled_reason: str | None = None
+    forced_down: bool = False
+    agent_seen_at: float = 0.0
+
+
+HOSTS = Table("hosts", Host)
+
+
+def kind_trait(kind: str) -> str:
+    """What a provider must have to run servers of a kind."""
+    return f"CUSTOM_KIND_{kind.upper()}"
+
+
+def is_up(host: Host, now: float) -> bool:
+    return not host.forced_down and now - host.agent_seen_at < ALIVE_S
+
+
+async def register(tx: Tx, host: Host, ratios: dict[str, float] | None = None) -> Host:
+    """The host with its provider, capacity and traits; again is the same as once, and takes up what changed.
+
+    What operators say of a host (enabled, forced down, its zone) stays as it is.
+    """
+    ratios = RATIOS | (ratios or {})
+    known = await tx.find(HOSTS, "name = ?", host.name)
+    if known is None:
+        known = await tx.insert(HOSTS, host)
+        await tx.run(
+            "INSERT INTO providers (id, name, parent_id, root_id, generation, created_at, updated_at)"
+            " VALUES (?, ?, NULL, ?, 0, ?, ?)",
+            host.id,
+            host.name,
+            host.id,
+            host.created_at,
+            host.updated_at,
+        )
+    else:
+        known = await _take_up(tx, known, host)
+    for name, total in (("VCPU", host.vcpus), ("MEMORY_MB", host.memory_mib), ("DISK_GB", host.disk_gib)):
+        await _ensure_capacity(tx, known.id, name, total, ratios[name])
+    await _ensure_traits(tx, known)
+    return known
+
+
+async def _take_up(tx: Tx, known: Host, host: Host) -> Host:
+    facts = ("kinds", "vcpus", "memory_mib", "disk_gib", "hypervisor_type", "hypervisor_version", "address")
+    changes = {name: getattr(host, name) for name in facts if getattr(host, name) != getattr(known, name)}
+    if changes:
+        known = await tx.update(HOSTS, known, **changes, updated_at=tx.clock.now())
+    await heard(tx, known.id, host.agent_seen_at)
+    return msgspec.structs.replace(known, agent_seen_at=host.agent_seen_at)
+
+
+async def _ensure_capacity(tx: Tx, provider_id: str, name: str, total: int, ratio: float) -> None:
+    """Total as the host says. The ratio is only a start: an operator's own, set through placement, stays."""
+    row = await tx.row(
+        "SELECT total, reserved, allocation_ratio FROM inventories WHERE provider_id = ? AND class = ?",
+        provider_id,
+        name,
+    )
+    if row is None:
+        if total > 0:
+            capacity = math.floor(total * ratio)
+            await tx.run(
+                "INSERT INTO inventories (provider_id, class, total, reserved, min_unit, max_unit, step_size,"
+                " allocation_ratio, capacity, used, free) VALUES (?, ?, ?, 0, 1, ?, 1, ?, ?, 0, ?)",
+                provider_id,
+                name,
+                total,
+                total,
+                ratio,
+                capacity,
+                capacity,
+            )
+    elif int(row[0]) != total:
+        capacity = math.floor((total - int(row[1])) * float(row[2]))
+        await tx.run(
+            "UPDATE inventories SET total = ?, max_unit = ?, capacity = ?, free = ? - used"
+            " WHERE provider_id = ? AND class = ?",
+            total,
+            max(total, 1),
+            capacity,
+            capacity,
+            provider_id,
+            name,
+        )
+
+
+async def _ensure_traits(tx: Tx, host: Host) -> None:
+    wanted = {kind_trait(kind) for kind in host.kinds}
+    if not host.enabled:
+        wanted.add(DISABLED)
+    rows = await tx.rows("SELECT trait FROM provider_traits WHERE provider_id = ?", host.id)
+    has = {str(row[0]) for row in rows}
+    ours = {trait for trait in has if trait == DISABLED or trait.startswith("CUSTOM_KIND_")}
+    for trait in sorted(wanted - has):
+        if trait.startswith("CUSTOM_"):
+            await tx.run("INSERT INTO custom_traits VALUES (?, ?) ON CONFLICT DO NOTHING", trait, tx.clock.now())
+        await tx.run("INSERT INTO provider_traits VALUES (?, ?) ON CONFLICT DO NOTHING", host.id, trait)
+    for trait in sorted(ours - wanted):
+        await tx.run("DELETE FROM provider_traits WHERE provider_id = ? AND trait = ?", host.id, trait)
+
+
+async def heard(tx: Tx, host_id: str, at: float) -> None:
+    """Its agent gave a sign of life."""
+    await tx.run("UPDATE hosts SET agent_seen_at = ? WHERE id = ?", at, host_id)
+
+
+async def by_name(tx: Tx, name: str) -> Host:
+    host = await tx.find(HOSTS, "name = ?", name)
+    if host is None:
+        raise NotFound("host.absent", f"Compute host {name} could not be found.")
+    return host
+
+
+async def place(tx: Tx, consumer: Consumer, want: Want) -> Host | None:
+    """Choose a host that has room and whose agent is alive, and claim there. None if there is none."""
+    want = msgspec.structs.replace(want, forbidden=want.forbidden | {DISABLED})
+    silent: frozenset[str] = frozenset()
+    while True:
+        await tx.savepoint()
+        chosen = await claims.place(tx, consumer, msgspec.structs.replace(want, excluded=want.excluded | silent))
+        host = await tx.get(HOSTS, chosen) if chosen is not None else None
+        if chosen is None or (host is not None and host.enabled and is_up(host, tx.clock.now())):
+            await tx.keep()
+            return host
+        await tx.undo()
+        silent |= {chosen}
+
+
+async def switch(tx: Tx, host: Host, *, enabled: bool, reason: str | None) -> Host:
+    """Whether new servers may be placed on it."""
+    host = await tx.update(
+        HOSTS, host, enabled=enabled, disabled_reason=None if enabled else reason, updated_at=tx.clock.now()
+    )
+    await _ensure_traits(tx, host)
+    return host

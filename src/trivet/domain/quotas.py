@@ -1,0 +1,77 @@
+"""Quotas: what of its limits a project has taken. A limit belongs to identity (domain/limits.py).
+
+Taking is one conditional statement per limit, in the transaction that creates what is counted: there is no
+reservation that could be left behind. Take quotas last: the row of a busy project is where its requests
+meet, and it should be held for as short a time as possible.
+"""
+
+from trivet.domain import limits
+from trivet.errors import OverQuota
+from trivet.store.tx import Tx
+
+_SQL_TAKE = (
+    "INSERT INTO quota_usages (scope_id, resource, used) VALUES (?, ?, ?) ON CONFLICT (scope_id, resource)"
+    " DO UPDATE SET used = quota_usages.used + excluded.used"
+)
+_SQL_TAKE_BELOW = f"{_SQL_TAKE} WHERE quota_usages.used + excluded.used <= ?"
+_SQL_GIVE_BACK = "UPDATE quota_usages SET used = used - ? WHERE scope_id = ? AND resource = ?"
+# A domain's or parent's use is the sum of its projects': nothing to keep in step when a limit comes or goes.
+_SQL_TOGETHER = (
+    "SELECT COALESCE(SUM(u.used), 0) FROM quota_usages u JOIN projects p ON p.id = u.scope_id"
+    " WHERE u.resource = ? AND (p.id = ? OR p.parent_id = ? OR p.domain_id = ?)"
+)
+_TURN = "turn"
+
+
+async def take(tx: Tx, project_id: str, amounts: dict[str, int]) -> None:
+    """Count `amounts` against every limit that binds the project; OverQuota if one says no."""
+    for resource, amount in sorted(amounts.items()):
+        ceilings = {ceiling.scope_id: ceiling.limit for ceiling in await limits.ceilings(tx, project_id, resource)}
+        await _take_own(tx, project_id, resource, amount, ceilings.pop(project_id, None))
+        for scope_id, limit in sorted(ceilings.items()):
+            await _check_together(tx, scope_id, resource, amount, limit)
+
+
+async def give_back(tx: Tx, project_id: str, amounts: dict[str, int]) -> None:
+    for resource, amount in sorted(amounts.items()):
+        if amount:
+            await tx.run(_SQL_GIVE_BACK, amount, project_id, resource)
+
+
+async def used(tx: Tx, project_id: str, resource: str) -> int:
+    row = await tx.row("SELECT used FROM quota_usages WHERE scope_id = ? AND resource = ?", project_id, resource)
+    return int(row[0]) if row is not None else 0
+
+
+async def used_all(tx: Tx, project_id: str) -> dict[str, int]:
+    rows = await tx.rows("SELECT resource, used FROM quota_usages WHERE scope_id = ?", project_id)
+    return {str(row[0]): int(row[1]) for row in rows}
+
+
+async def _take_own(tx: Tx, project_id: str, resource: str, amount: int, limit: int | None) -> None:
+    if limit is None:
+        await tx.run(_SQL_TAKE, project_id, resource, amount)
+        return
+    taken = amount <= limit and await tx.run(_SQL_TAKE_BELOW, project_id, resource, amount, limit)
+    if not taken:
+        raise _over(resource, amount, await used(tx, project_id, resource), limit)
+
+
+async def _check_together(tx: Tx, scope_id: str, resource: str, amount: int, limit: int) -> None:
+    """`amount` is counted already. Claimants of one scope take turns on its row, so each sums what is committed."""
+    await tx.run(_SQL_TAKE, scope_id, f"{_TURN}:{resource}", 0)
+    row = await tx.row(_SQL_TOGETHER, resource, scope_id, scope_id, scope_id)
+    assert row is not None
+    if int(row[0]) > limit:
+        raise _over(resource, amount, int(row[0]) - amount, limit)
+
+
+def _over(resource: str, amount: int, taken: int, limit: int) -> OverQuota:
+    return OverQuota(
+        "quota.exceeded",
+        f"Quota exceeded for {resource}: requested {amount}, used {taken}, limit {limit}.",
+        resource=resource,
+        requested=amount,
+        used=taken,
+        limit=limit,
+    )

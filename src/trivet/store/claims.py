@@ -1,0 +1,286 @@
+"""Claims: capacity taken from a provider, in the transaction that creates its owner.
+
+A claim is a conditional update (`used = used + n where used + n <= capacity`), never a look and then a
+write, so any number of processes may claim at once and none can sell a unit twice. What is looked at before
+only proposes where to try; losing there means trying the next.
+
+Rows are always written in one order (consumers, then providers and their classes, by id), so that two
+claimants wait for each other but never in a circle.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from trivet.store.tx import Tx
+from trivet.store.where import Where
+
+_BEST_FEW = 8
+
+Allocations = dict[str, dict[str, int]]
+"""provider id -> class -> amount"""
+
+_SQL_CLAIM = (
+    "UPDATE inventories SET used = used + ?, free = free - ? WHERE provider_id = ? AND class = ?"
+    " AND used + ? <= capacity AND min_unit <= ? AND max_unit >= ? AND ? % step_size = 0"
+)
+_SQL_FREE = "UPDATE inventories SET used = used - ?, free = free + ? WHERE provider_id = ? AND class = ?"
+_SQL_FITS = "min_unit <= ? AND max_unit >= ? AND ? % step_size = 0"
+_SQL_MOVE_ON = "UPDATE providers SET generation = generation + 1 WHERE id = ?"
+
+
+class Consumer(msgspec.Struct, frozen=True):
+    """Who takes capacity: a server, a port, a volume, or whatever a placement client says."""
+
+    id: str
+    project_id: str
+    user_id: str
+    type: str | None = None
+
+
+class Want(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider must have to be chosen."""
+
+    resources: dict[str, int]
+    required: frozenset[str] = frozenset()
+    forbidden: frozenset[str] = frozenset()
+    aggregates: tuple[frozenset[str], ...] = ()
+    """In at least one aggregate of each set."""
+    outside: frozenset[str] = frozenset()
+    """In none of these aggregates."""
+    only: frozenset[str] | None = None
+    excluded: frozenset[str] = frozenset()
+    spread: bool = True
+    """The emptiest first; otherwise the fullest that has room."""
+
+
+async def place(tx: Tx, consumer: Consumer, want: Want) -> str | None:
+    """Choose a root provider with room and claim there. None only when a fresh look finds nobody with room."""
+    while True:
+        found = await look(tx, want)
+        if not found:
+            return None
+        for provider_id in found:
+            if await take(tx, consumer, {provider_id: want.resources}):
+                return provider_id
+
+
+async def look(tx: Tx, want: Want, limit: int = _BEST_FEW) -> list[str]:
+    """Some root providers with room, the best first. Those that are about equally good come in a random order,
+    or else all claimants would queue on one row."""
+    scarce = await _scarcest(tx, want)
+    if scarce is None:
+        return []
+    amount = want.resources[scarce]
+    where = Where().add("i.class = ? AND i.free >= ?", scarce, amount).add(_SQL_FITS, amount, amount, amount)
+    for name, wanted in sorted(want.resources.items()):
+        if name != scarce:
+            where.add(
+                "EXISTS (SELECT 1 FROM inventories WHERE provider_id = i.provider_id AND class = ?"
+                f" AND free >= ? AND {_SQL_FITS})",
+                name,
+                wanted,
+                wanted,
+                wanted,
+                wanted,
+            )
+    _narrow(where, want)
+    rows = await tx.rows(
+        f"SELECT i.provider_id, i.free FROM inventories i{where.sql}"
+        f" ORDER BY i.free {'DESC' if want.spread else 'ASC'} LIMIT {int(limit)}",
+        *where.values,
+    )
+    return _shuffled(tx, rows, 4 * amount) if want.spread else [str(row[0]) for row in rows]
+
+
+async def _scarcest(tx: Tx, want: Want) -> str | None:
+    """The class of which even the emptiest provider holds the fewest times what is wanted; None if one lacks all room.
+
+    Walking that class's index meets the providers with room in few steps, however many providers there are.
+    """
+    names = sorted(want.resources)
+    if not names:
+        return None
+    row = await tx.row(
+        "SELECT " + ", ".join("(SELECT MAX(free) FROM inventories WHERE class = ?)" for _ in names), *names
+    )
+    assert row is not None
+    times = [(row[n] or 0) / want.resources[name] for n, name in enumerate(names)]
+    least = min(times)
+    return names[times.index(least)] if least >= 1 else None
+
+
+def _narrow(where: Where, want: Want) -> None:
+    where.add("EXISTS (SELECT 1 FROM providers WHERE id = i.provider_id AND parent_id IS NULL)")
+    for trait in sorted(want.required):
+        where.add("EXISTS (SELECT 1 FROM provider_traits WHERE provider_id = i.provider_id AND trait = ?)", trait)
+    if want.forbidden:
+        inner = Where().any_of("trait", sorted(want.forbidden))
+        where.add(
+            f"NOT EXISTS (SELECT 1 FROM provider_traits{inner.sql} AND provider_id = i.provider_id)", *inner.values
+        )
+    for group in want.aggregates:
+        inner = Where().any_of("aggregate_id", sorted(group))
+        where.add(
+            f"EXISTS (SELECT 1 FROM provider_aggregates{inner.sql} AND provider_id = i.provider_id)", *inner.values
+        )
+    if want.outside:
+        inner = Where().any_of("aggregate_id", sorted(want.outside))
+        where.add(
+            f"NOT EXISTS (SELECT 1 FROM provider_aggregates{inner.sql} AND provider_id = i.provider_id)", *inner.values
+        )
+    if want.only is not None:
+        where.any_of("i.provider_id", sorted(want.only))
+    where.none_of("i.provider_id", sorted(want.excluded))
+
+
+def _shuffled(tx: Tx, rows: Sequence[Sequence[object]], band: int) -> list[str]:
+    """Those within `band` of the emptiest in any order, then the others in theirs."""
+    if not rows:
+        return []
+    best = int(str(rows[0][1]))
+    near = [str(row[0]) for row in rows if int(str(row[1])) >= best - band]
+    far = [str(row[0]) for row in rows[len(near) :]]
+    for n in range(len(near) - 1, 0, -1):
+        other = tx.ids.choice_below(n + 1)
+        near[n], near[other] = near[other], near[n]
+    return near + far
+
+
+async def take(tx: Tx, consumer: Consumer, allocations: Allocations) -> bool:
+    """Claim all of it, on top of what the consumer holds, or nothing."""
+    await tx.savepoint()
+    await _register(tx, consumer)
+    for provider_id, amounts in sorted(allocations.items()):
+        for name, amount in sorted(amounts.items()):
+            if not await _claim(tx, provider_id, name, amount, amount):
+                await tx.undo()
+                return False
+            await tx.run(
+                "INSERT INTO claims (consumer_id, provider_id, class, used) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (consumer_id, provider_id, class) DO UPDATE SET used = claims.used + excluded.used",
+                consumer.id,
+                provider_id,
+                name,
+                amount,
+            )
+        await tx.run(_SQL_MOVE_ON, provider_id)
+    await tx.keep()
+    return True
+
+
+async def replace(tx: Tx, wanted: Iterable[tuple[Consumer, Allocations]]) -> bool:
+    """Make each consumer hold exactly what is said, all of them or none.
+
+    What one gives up another may take in the same step. Holding no more than before is always possible, even on
+    a provider whose capacity was lowered meanwhile.
+    """
+    consumers = sorted(wanted, key=lambda pair: pair[0].id)
+    await tx.savepoint()
+    changes: dict[tuple[str, str], int] = {}
+    for consumer, allocations in consumers:
+        await _register(tx, consumer)
+        for provider_id, amounts in (await held(tx, consumer.id)).items():
+            for name, amount in amounts.items():
+                changes[provider_id, name] = changes.get((provider_id, name), 0) - amount
+        for provider_id, amounts in allocations.items():
+            for name, amount in amounts.items():
+                changes[provider_id, name] = changes.get((provider_id, name), 0) + amount
+    if not await _fit_units(tx, consumers) or not await _apply(tx, changes):
+        await tx.undo()
+        return False
+    for consumer, allocations in consumers:
+        await tx.run("DELETE FROM claims WHERE consumer_id = ?", consumer.id)
+        for provider_id, amounts in allocations.items():
+            for name, amount in amounts.items():
+                await tx.run("INSERT INTO claims VALUES (?, ?, ?, ?)", consumer.id, provider_id, name, amount)
+        if not allocations:
+            await tx.run("DELETE FROM consumers WHERE id = ?", consumer.id)
+    await tx.keep()
+    return True
+
+
+async def free(tx: Tx, consumer_id: str) -> bool:
+    """Give back all that the consumer holds; whether it held anything. Twice is the same as once."""
+    if not await tx.run("UPDATE consumers SET generation = generation + 1 WHERE id = ?", consumer_id):
+        return False
+    rows = await tx.rows(
+        "DELETE FROM claims WHERE consumer_id = ? RETURNING provider_id, class, used",
+        consumer_id,
+    )
+    changes = {(str(row[0]), str(row[1])): -int(row[2]) for row in rows}
+    await _apply(tx, changes)
+    await tx.run("DELETE FROM consumers WHERE id = ?", consumer_id)
+    return True
+
+
+async def held(tx: Tx, consumer_id: str) -> Allocations:
+    found: Allocations = {}
+    for provider_id, name, amount in await tx.rows(
+        "SELECT provider_id, class, used FROM claims WHERE consumer_id = ?", consumer_id
+    ):
+        found.setdefault(str(provider_id), {})[str(name)] = int(amount)
+    return found
+
+
+async def _register(tx: Tx, consumer: Consumer) -> None:
+    """The consumer's row, made or taken hold of: who else changes this consumer's claims waits here."""
+    now = tx.clock.now()
+    await tx.run(
+        "INSERT INTO consumers (id, generation, project_id, user_id, type, created_at, updated_at)"
+        " VALUES (?, 1, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET generation = consumers.generation + 1,"
+        " project_id = excluded.project_id, user_id = excluded.user_id,"
+        " type = COALESCE(excluded.type, consumers.type), updated_at = excluded.updated_at",
+        consumer.id,
+        consumer.project_id,
+        consumer.user_id,
+        consumer.type,
+        now,
+        now,
+    )
+
+
+async def _claim(tx: Tx, provider_id: str, name: str, more: int, units: int) -> bool:
+    """Take `more`; `units` is what the provider's smallest, largest and step size apply to."""
+    return bool(await tx.run(_SQL_CLAIM, more, more, provider_id, name, more, units, units, units))
+
+
+async def _apply(tx: Tx, changes: dict[tuple[str, str], int]) -> bool:
+    before: str | None = None
+    for (provider_id, name), more in sorted(changes.items()):
+        if more > 0:
+            done = await tx.run(
+                "UPDATE inventories SET used = used + ?, free = free - ?"
+                " WHERE provider_id = ? AND class = ? AND used + ? <= capacity",
+                more,
+                more,
+                provider_id,
+                name,
+                more,
+            )
+            if not done:
+                return False
+        elif more < 0:
+            await tx.run(_SQL_FREE, -more, -more, provider_id, name)
+        if provider_id != before:
+            await tx.run(_SQL_MOVE_ON, provider_id)
+            before = provider_id
+    return True
+
+
+async def _fit_units(tx: Tx, consumers: list[tuple[Consumer, Allocations]]) -> bool:
+    """Whether every amount respects its inventory's smallest, largest and step size."""
+    for _, allocations in consumers:
+        for provider_id, amounts in allocations.items():
+            for name, amount in amounts.items():
+                row = await tx.row(
+                    f"SELECT 1 FROM inventories WHERE provider_id = ? AND class = ? AND {_SQL_FITS}",
+                    provider_id,
+                    name,
+                    amount,
+                    amount,
+                    amount,
+                )
+                if row is None:
+                    return False
+    return True
