@@ -23,11 +23,14 @@ _SQL_TOGETHER = (
 _TURN = "turn"
 
 
-async def take(tx: Tx, project_id: str, amounts: dict[str, int]) -> None:
-    """Count `amounts` against every limit that binds the project; OverQuota if one says no."""
+async def take(tx: Tx, project_id: str, amounts: dict[str, int], *, holder_id: str | None = None) -> None:
+    """Count `amounts` against every limit that binds the project; OverQuota if one says no.
+
+    What is counted by user (key pairs) names a holder: the project's limit then binds that one's use.
+    """
     for resource, amount in sorted(amounts.items()):
         ceilings = {ceiling.scope_id: ceiling.limit for ceiling in await limits.ceilings(tx, project_id, resource)}
-        await _take_own(tx, project_id, resource, amount, ceilings.pop(project_id, None))
+        await _take_own(tx, holder_id or project_id, resource, amount, ceilings.pop(project_id, None))
         for scope_id, limit in sorted(ceilings.items()):
             await _check_together(tx, scope_id, resource, amount, limit)
 

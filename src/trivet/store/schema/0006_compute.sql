@@ -44,3 +44,27 @@ CREATE TABLE flavor_access (
     PRIMARY KEY (flavor_id, project_id)
 );
 CREATE INDEX flavor_access_project ON flavor_access (project_id);
+
+CREATE TABLE keypairs (
+    id TEXT PRIMARY KEY,
+    revision BIGINT NOT NULL,
+    user_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    public_key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL,
+    UNIQUE (user_id, name)
+);
+
+CREATE TABLE server_groups (
+    id TEXT PRIMARY KEY,
+    revision BIGINT NOT NULL,
+    project_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL,
+    max_per_host BIGINT
+);
+CREATE INDEX server_groups_project ON server_groups (project_id, created_at, id);
