@@ -39,3 +39,29 @@ async def add(tx: Tx, new: Assignment) -> bool:
             int(new.inherited),
         )
     )
+
+
+_MINE = "actor_id IN (SELECT group_id FROM memberships WHERE user_id = ? UNION ALL SELECT ?)"
+
+_SQL_ON_PROJECT = f"""
+    WITH RECURSIVE up (id, parent_id) AS (
+        SELECT id, parent_id FROM projects WHERE id = ?
+        UNION ALL SELECT p.id, p.parent_id FROM projects p JOIN up ON p.id = up.parent_id
+    )
+    SELECT DISTINCT role_id FROM assignments
+    WHERE {_MINE} AND ((target_id = ? AND inherited = 0 AND target_kind = 'project')
+        OR (inherited = 1 AND target_id IN (SELECT id FROM up WHERE id <> ?)))
+"""
+_SQL_ON_OTHER = f"""
+    SELECT DISTINCT role_id FROM assignments
+    WHERE {_MINE} AND target_id = ? AND target_kind = ? AND inherited = 0
+"""
+
+
+async def roles_on(tx: Tx, user_id: str, target_kind: TargetKind, target_id: str) -> set[str]:
+    """The ids of the roles that a user has there, by groups and from above too; not what they imply."""
+    if target_kind == "project":
+        rows = await tx.rows(_SQL_ON_PROJECT, target_id, user_id, user_id, target_id, target_id)
+    else:
+        rows = await tx.rows(_SQL_ON_OTHER, user_id, user_id, target_id, target_kind)
+    return {str(row[0]) for row in rows}

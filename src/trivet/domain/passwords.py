@@ -15,15 +15,22 @@ _AT_ONCE = 2
 
 
 class Passwords:
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=1)
+    def __init__(self, *, memory_kib: int = _MEMORY_KIB, passes: int = _PASSES) -> None:
+        self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="password")
+        self._dummy: str | None = None
 
     async def hash(self, password: str) -> str:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._hasher.hash, password)
 
     async def matches(self, password: str, hashed: str) -> bool:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._verify, password, hashed)
+
+    async def waste(self, password: str) -> None:
+        """As long as a check takes, for a user that does not exist: nobody can tell by the time."""
+        if self._dummy is None:
+            self._dummy = await self.hash("nobody's")
+        await self.matches(password, self._dummy)
 
     def _verify(self, password: str, hashed: str) -> bool:
         try:

@@ -54,6 +54,7 @@ class Revocations:
             ("token", caller.audit_id),
             ("chain", caller.parent_audit_id),
             ("user", caller.user_id),
+            ("grant", grant_of(caller.user_id, caller.project_id or caller.domain_id or ("all" * caller.system))),
             ("project", caller.project_id),
             ("domain", caller.domain_id),
             ("domain", caller.user_domain_id),
@@ -64,6 +65,11 @@ class Revocations:
             if id is not None and cutoffs.get((what, id), -1.0) >= caller.issued_at:
                 return True
         return False
+
+
+def grant_of(user_id: str, target_id: str) -> str:
+    """What a token rests on that speaks for this user in this scope."""
+    return f"{user_id}/{target_id}"
 
 
 class Tokens:

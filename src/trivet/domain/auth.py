@@ -1,0 +1,91 @@
+"""Auth: a proof of who somebody is becomes a token.
+
+Who failed is never told why: a wrong name and a wrong password look (and take) the same. What a password
+costs to check is paid outside any transaction.
+"""
+
+import msgspec
+
+from trivet.domain import logins
+from trivet.domain.callers import Caller
+from trivet.domain.projects import PROJECTS, Project
+from trivet.domain.users import USERS, User
+from trivet.errors import Forbidden, Invalid
+from trivet.parts import Parts
+from trivet.store.tx import Tx
+
+MESSAGE = "The request you have made requires authentication."
+
+
+class DomainRef(msgspec.Struct, frozen=True):
+    id: str | None = None
+    name: str | None = None
+
+
+class UserRef(msgspec.Struct, frozen=True):
+    id: str | None = None
+    name: str | None = None
+    domain: DomainRef | None = None
+
+
+class Proven(msgspec.Struct, frozen=True):
+    """What the methods of a request have shown."""
+
+    user: User
+    methods: tuple[str, ...]
+    parent: Caller | None = None
+    """The token that was shown, if one was."""
+    app_credential_id: str | None = None
+
+
+def unauthorized(message: str = MESSAGE) -> Forbidden:
+    return Forbidden("auth.failed", message, status=401)
+
+
+async def find_user(tx: Tx, who: UserRef) -> User | None:
+    """Enabled, in an enabled domain; None if there is no such one."""
+    if who.id is not None:
+        user = await tx.get(USERS, who.id)
+    elif who.name is not None and who.domain is not None:
+        domain = await find_domain(tx, who.domain)
+        user = await tx.find(USERS, "domain_id = ? AND name = ?", domain.id, who.name) if domain else None
+    else:
+        raise Invalid("auth.user", "A user is named by its id, or by its name and its domain.")
+    if user is None or not user.enabled:
+        return None
+    domain = await tx.get(PROJECTS, user.domain_id)
+    return user if domain is not None and domain.enabled else None
+
+
+async def find_domain(tx: Tx, which: DomainRef) -> Project | None:
+    if which.id is not None:
+        domain = await tx.get(PROJECTS, which.id)
+        return domain if domain is not None and domain.is_domain else None
+    if which.name is None:
+        raise Invalid("auth.domain", "A domain is named by its id or its name.")
+    return await tx.find(PROJECTS, "domain_id IS NULL AND name = ?", which.name)
+
+
+async def by_password(parts: Parts, who: UserRef, password: str) -> User:
+    async with parts.store.read() as tx:
+        user = await find_user(tx, who)
+        if user is not None:
+            await logins.check(tx, user, parts.settings)
+    if user is None or not user.passwords:
+        await parts.passwords.waste(password)
+        raise unauthorized()
+    if not await parts.passwords.matches(password, user.passwords[0].hash):
+        await logins.failed(parts, user)
+        raise unauthorized()
+    await logins.succeeded(parts, user)
+    logins.check_password_age(user, parts.clock.now())
+    return user
+
+
+async def by_token(parts: Parts, token: str) -> tuple[User, Caller]:
+    caller = parts.tokens.caller(token)
+    async with parts.store.read() as tx:
+        user = await find_user(tx, UserRef(id=caller.user_id))
+    if user is None:
+        raise unauthorized()
+    return user, caller

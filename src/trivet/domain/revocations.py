@@ -1,0 +1,95 @@
+"""Revocations: tokens issued up to a moment that rest on something are dead from that moment.
+
+The row is for processes that start later, its event for those that run: each keeps in memory what can
+still matter (tokens.Revocations). Processes hear of it when they follow the log, well within a second.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from trivet.domain import signing_keys
+from trivet.domain.tokens import Tokens
+from trivet.store.log import Event
+from trivet.store.store import Store
+from trivet.store.tables import Record, Table
+from trivet.store.tx import Change, Tx
+
+What = Literal["token", "chain", "user", "grant", "project", "domain", "app_credential", "trust"]
+
+
+class Revocation(Record, frozen=True, kw_only=True):
+    what: What
+    target: str
+    cutoff: float
+
+
+REVOCATIONS = Table("revocations", Revocation, logged=False)
+
+NOUNS = frozenset(
+    (
+        "projects",
+        "users",
+        "user_groups",
+        "roles",
+        "assignments",
+        "implied_roles",
+        "app_credentials",
+        "trusts",
+        "regions",
+        "services",
+        "endpoints",
+        "endpoint_filters",
+        "endpoint_groups",
+    )
+)
+"""What a process may have in its memo."""
+
+
+async def cut(tx: Tx, what: What, target: str) -> None:
+    """Tokens that rest on it are dead, once this commits."""
+    now = tx.clock.now()
+    row = Revocation(id=tx.ids.hex(), what=what, target=target, cutoff=now)
+    await tx.insert(REVOCATIONS, row)
+    said = msgspec.json.encode((what, target, now)).decode()
+    tx.note(Change(noun="revocations", id=row.id, verb="created", revision=1, detail=said))
+
+
+async def fill(tx: Tx, tokens: Tokens) -> None:
+    """All that can still matter, for a process that starts or was away."""
+    for row in await tx.select(REVOCATIONS):
+        tokens.revocations.cut(row.what, row.target, row.cutoff)
+    tokens.memo.forget()
+
+
+async def drop_before(tx: Tx, at: float) -> int:
+    """Forget those before which every token has ended by now."""
+    return await tx.run("DELETE FROM revocations WHERE cutoff < ?", at)
+
+
+def apply(tokens: Tokens, change: Change | Event) -> None:
+    if change.noun == "revocations" and change.detail is not None:
+        what, target, at = msgspec.json.decode(change.detail, type=tuple[str, str, float])
+        tokens.revocations.cut(what, target, at)
+    elif change.noun in NOUNS:
+        tokens.memo.forget()
+
+
+class RevocationListener:
+    """What a process does about the log for the sake of tokens. Give its two methods to the Follower."""
+
+    def __init__(self, store: Store, tokens: Tokens) -> None:
+        self._store = store
+        self._tokens = tokens
+
+    async def on_events(self, events: list[Event]) -> None:
+        for event in events:
+            apply(self._tokens, event)
+        if any(event.noun == "signing_keys" for event in events):
+            async with self._store.read() as tx:
+                await signing_keys.reload(tx, self._tokens)
+
+    async def on_resync(self) -> None:
+        async with self._store.read() as tx:
+            await fill(tx, self._tokens)
+            await signing_keys.reload(tx, self._tokens)

@@ -1,0 +1,112 @@
+"""Scoping: what a token is good for. A project, a domain, the system, or nothing yet.
+
+A token carries all roles that its user has there, those that others imply included, so that whoever
+verifies it needs no database.
+"""
+
+import msgspec
+
+from trivet.domain import assignments
+from trivet.domain.assignments import SYSTEM
+from trivet.domain.auth import DomainRef, Proven, find_domain, unauthorized
+from trivet.domain.callers import Caller
+from trivet.domain.memo import Memo
+from trivet.domain.projects import PROJECTS, Project
+from trivet.domain.roles import role_map
+from trivet.domain.users import User
+from trivet.errors import Invalid
+from trivet.store.tx import Tx
+
+
+class ProjectRef(msgspec.Struct, frozen=True):
+    id: str | None = None
+    name: str | None = None
+    domain: DomainRef | None = None
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """At most one of them; none is unscoped."""
+
+    project: Project | None = None
+    domain: Project | None = None
+    system: bool = False
+
+    @property
+    def target(self) -> tuple[assignments.TargetKind, str] | None:
+        if self.project is not None:
+            return "project", self.project.id
+        if self.domain is not None:
+            return "domain", self.domain.id
+        return ("system", SYSTEM) if self.system else None
+
+
+UNSCOPED = Scope()
+
+
+async def project(tx: Tx, which: ProjectRef) -> Scope:
+    if which.id is not None:
+        found = await tx.get(PROJECTS, which.id)
+    elif which.name is not None and which.domain is not None:
+        domain = await find_domain(tx, which.domain)
+        found = await tx.find(PROJECTS, "domain_id = ? AND name = ?", domain.id, which.name) if domain else None
+    else:
+        raise Invalid("auth.scope", "A project is named by its id, or by its name and its domain.")
+    if found is None or not found.enabled or not await _domain_enabled(tx, found):
+        raise unauthorized()
+    return Scope(project=found)
+
+
+async def domain(tx: Tx, which: DomainRef) -> Scope:
+    found = await find_domain(tx, which)
+    if found is None or not found.enabled:
+        raise unauthorized()
+    return Scope(domain=found)
+
+
+async def default(tx: Tx, memo: Memo, user: User) -> Scope:
+    """The user's default project, if there is one on which it has a role."""
+    if user.default_project_id is None:
+        return UNSCOPED
+    found = await tx.get(PROJECTS, user.default_project_id)
+    if found is None or found.is_domain or not found.enabled or not await _domain_enabled(tx, found):
+        return UNSCOPED
+    scope = Scope(project=found)
+    return scope if await roles_in(tx, memo, user.id, scope) else UNSCOPED
+
+
+async def roles_in(tx: Tx, memo: Memo, user_id: str, scope: Scope) -> frozenset[str]:
+    """Names, with all that they imply."""
+    if scope.target is None:
+        return frozenset()
+    direct = await assignments.roles_on(tx, user_id, *scope.target)
+    return (await role_map(tx, memo)).names(direct)
+
+
+async def _domain_enabled(tx: Tx, of: Project) -> bool:
+    if of.domain_id is None:
+        return True
+    row = await tx.row("SELECT enabled FROM projects WHERE id = ?", of.domain_id)
+    return row is not None and bool(row[0])
+
+
+def caller_of(
+    tx: Tx, proven: Proven, scope: Scope, roles: frozenset[str], token_s: int, *, strict_scope: bool
+) -> Caller:
+    """Who the new token will speak for. One made from a token ends when that one does."""
+    now = tx.clock.now()
+    parent = proven.parent
+    return Caller(
+        user_id=proven.user.id,
+        roles=roles,
+        project_id=scope.project.id if scope.project else None,
+        domain_id=scope.domain.id if scope.domain else None,
+        system=scope.system,
+        user_domain_id=proven.user.domain_id,
+        project_domain_id=(scope.project.domain_id or scope.project.id) if scope.project else None,
+        methods=proven.methods,
+        audit_id=tx.ids.secret()[:22],
+        parent_audit_id=(parent.parent_audit_id or parent.audit_id) if parent else None,
+        issued_at=now,
+        ends_at=parent.ends_at if parent else now + token_s,
+        strict_scope=strict_scope,
+    )

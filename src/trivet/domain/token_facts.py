@@ -1,0 +1,84 @@
+"""Token facts: what identity tells about a token to whoever asks, encoded once and remembered.
+
+The catalog is by far the largest part and nearly always the same, so it is kept apart and put in last.
+"""
+
+import msgspec
+
+from trivet.clock import iso_micros
+from trivet.domain import catalog
+from trivet.domain.app_credentials import told as app_credential_told
+from trivet.domain.callers import Caller
+from trivet.domain.memo import Memo
+from trivet.domain.projects import PROJECTS, Project
+from trivet.domain.roles import role_map
+from trivet.domain.trusts import told as trust_told
+from trivet.domain.users import USERS, User
+from trivet.errors import NotFound
+from trivet.store.tx import Tx
+
+_encode = msgspec.json.Encoder().encode
+
+
+async def encoded(tx: Tx, memo: Memo, cloud_url: str, caller: Caller, *, with_catalog: bool = True) -> bytes:
+    """The JSON of {"token": ...}."""
+    facts: bytes | None = memo.get(("token", caller.audit_id))
+    if facts is None:
+        generation = memo.generation
+        facts = _encode(await _facts(tx, memo, caller))
+        memo.keep(("token", caller.audit_id), facts, generation)
+    if not with_catalog or not (caller.project_id or caller.domain_id or caller.system):
+        return b'{"token":' + facts + b"}"
+    listed = await catalog.encoded(tx, memo, cloud_url, caller.project_id, caller.user_id)
+    return b'{"token":' + facts[:-1] + b',"catalog":' + bytes(listed) + b"}}"
+
+
+async def _facts(tx: Tx, memo: Memo, caller: Caller) -> dict[str, object]:
+    user = await tx.get(USERS, caller.user_id)
+    if user is None:
+        raise NotFound("token.absent", "The token's user is gone.")
+    found: dict[str, object] = {
+        "methods": list(caller.methods),
+        "user": await _user(tx, memo, user),
+        "audit_ids": [caller.audit_id, *([caller.parent_audit_id] if caller.parent_audit_id else [])],
+        "expires_at": iso_micros(caller.ends_at, "Z"),
+        "issued_at": iso_micros(caller.issued_at, "Z"),
+    }
+    if caller.project_id is not None:
+        project = await tx.need(PROJECTS, caller.project_id, "project")
+        found["project"] = {**_named(project), "domain": await _domain(tx, memo, project.domain_id or project.id)}
+        found["is_domain"] = project.is_domain
+    elif caller.domain_id is not None:
+        found["domain"] = await _domain(tx, memo, caller.domain_id)
+    elif caller.system:
+        found["system"] = {"all": True}
+    if caller.project_id or caller.domain_id or caller.system:
+        ids = (await role_map(tx, memo)).ids
+        found["roles"] = [{"id": ids[name], "name": name} for name in sorted(caller.roles) if name in ids]
+    if caller.app_credential_id is not None:
+        found["application_credential"] = await app_credential_told(tx, caller.app_credential_id)
+    if caller.trust_id is not None:
+        found["OS-TRUST:trust"] = await trust_told(tx, caller.trust_id)
+    return found
+
+
+async def _user(tx: Tx, memo: Memo, user: User) -> dict[str, object]:
+    return {
+        "domain": await _domain(tx, memo, user.domain_id),
+        "id": user.id,
+        "name": user.name,
+        "password_expires_at": iso_micros(user.password_ends_at, ""),
+    }
+
+
+async def _domain(tx: Tx, memo: Memo, domain_id: str) -> dict[str, str]:
+    known: dict[str, str] | None = memo.get(("domain", domain_id))
+    if known is None:
+        generation = memo.generation
+        known = _named(await tx.need(PROJECTS, domain_id, "domain"))
+        memo.keep(("domain", domain_id), known, generation)
+    return known
+
+
+def _named(project: Project) -> dict[str, str]:
+    return {"id": project.id, "name": project.name}
