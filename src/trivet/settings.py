@@ -21,6 +21,7 @@ def option(default: Any, sentence: str) -> Any:
 class Settings:
     data: str = option("/var/lib/trivet", "Everything of this process lives under this directory.")
     listen: str = option("127.0.0.1:8774", "HOST:PORT where the API answers.")
+    admin_password: str = option("", "Password of admin at the first start. Empty: one is made and shown.")
     public_url: str = option("", "How clients reach the API, if not by the listen address (behind a balancer).")
     database: str = option("", "Where records live. Empty: SQLite under data. postgresql://... to run many processes.")
     region: str = option("RegionOne", "The region that the catalog names.")

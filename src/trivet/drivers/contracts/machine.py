@@ -67,8 +67,8 @@ class Seen(msgspec.Struct, frozen=True):
 class MachineDriver(Protocol):
     """The verbs every kind has. All are idempotent; all raise DriverError and nothing else."""
 
-    async def observe(self) -> dict[str, Seen]:
-        """All machines of ours on this host, half-made ones included (as stopped)."""
+    async def observe(self, only: str | None = None) -> dict[str, Seen]:
+        """All machines of ours on this host (or just one), half-made ones included (as stopped)."""
         ...
 
     async def create(self, spec: MachineSpec) -> None:

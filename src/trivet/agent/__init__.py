@@ -1,0 +1,1 @@
+"""The host's half: follows what is desired for its hosts, calls drivers, reports what is."""

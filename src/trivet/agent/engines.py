@@ -1,0 +1,14 @@
+"""Engines: the drivers that serve one host."""
+
+from dataclasses import dataclass
+
+from trivet.domain.servers import Kind
+from trivet.drivers.contracts.machine import MachineDriver
+from trivet.drivers.contracts.network import WireDriver
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    machines: dict[Kind, MachineDriver]
+    wires: WireDriver
+

@@ -1,0 +1,224 @@
+"""Following one order: from what is seen on the host, the steps that make it equal to what is wanted.
+
+It starts from the engine's own memory (the marks kept with the machine) every time, so it may be cut off
+at any step and done again by whoever comes next.
+"""
+
+from typing import Literal
+
+from trivet.agent.config_drive import config_drive
+from trivet.agent.engines import Engines
+from trivet.agent.link import Link
+from trivet.domain.order_building import netns_name
+from trivet.domain.orders import Order, Report
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.machine import (
+    Disk,
+    MachineDriver,
+    MachineSpec,
+    Nic,
+    NicHotplug,
+    Pausing,
+    Resizing,
+    Seen,
+    Snapshotting,
+    Suspending,
+)
+from trivet.drivers.contracts.network import Wire, tap_name
+
+_SEED = "/var/lib/cloud/seed/config_drive/"
+"""Where cloud-init looks for a config drive that is no drive; containers find the same data there."""
+
+
+async def follow(order: Order, engines: Engines, link: Link) -> Report:
+    """Make it so; the report says what is there afterwards, error or not."""
+    driver = engines.machines.get(order.kind)
+    if driver is None:
+        return _report(order, None, error=f"This host cannot run a {order.kind}.")
+    filled: str | None = None
+    try:
+        if order.want == "gone":
+            await _remove(order, driver, engines)
+        else:
+            await _build(order, driver, engines, link)
+            await _join(order, driver, engines)
+            await _power(order, driver)
+            filled = await _snapshot(order, driver, link)
+    except DriverError as error:
+        return _report(order, await _look(driver, order.server_id), error=error.why, again=error.again)
+    return _report(order, await _look(driver, order.server_id), filled=filled)
+
+
+async def _look(driver: MachineDriver, id: str) -> Seen | None:
+    return (await driver.observe(id)).get(id)
+
+
+def _report(
+    order: Order, seen: Seen | None, *, error: str | None = None, again: bool = False, filled: str | None = None
+) -> Report:
+    return Report(
+        server_id=order.server_id,
+        host_id=order.host_id,
+        revision=order.revision,
+        power=seen.power if seen else None,
+        boots=int(seen.marks.get("boots", 0)) if seen else 0,
+        builds=int(seen.marks.get("builds", 0)) if seen else 0,
+        shape=seen.marks.get("shape", "") if seen else "",
+        exit_code=seen.exit_code if seen else None,
+        snapshot_image_id=filled,
+        error=error,
+        again=again,
+    )
+
+
+# -- steps, in order
+
+
+async def _remove(order: Order, driver: MachineDriver, engines: Engines) -> None:
+    await driver.remove(order.server_id)
+    for wire in order.wires:
+        await engines.wires.unplug(wire.port_id, wire.netns)
+
+
+async def _build(order: Order, driver: MachineDriver, engines: Engines, link: Link) -> None:
+    """A root disk of the wanted build, and a machine of the wanted shape."""
+    seen = await _look(driver, order.server_id)
+    if seen is not None and seen.marks.get("builds") == str(order.builds):
+        if seen.marks.get("shape") != order.shape:
+            await _reshape(order, driver, seen)
+        return
+    if seen is not None:
+        await driver.stop(order.server_id, 0)
+        await driver.remove(order.server_id)
+    if order.image is None:
+        raise DriverError("The server has no image to start from.", again=False)
+    path = await link.image_path(order.image)
+    for wire in order.wires:
+        await engines.wires.plug(wire)
+    files = await link.files(order.server_id) if order.config_drive or order.kind == "container" else {}
+    await driver.create(_spec(order, path, files))
+
+
+async def _reshape(order: Order, driver: MachineDriver, seen: Seen) -> None:
+    if not isinstance(driver, Resizing):
+        raise DriverError("This kind of server cannot change its size.", again=False)
+    if seen.power != "stopped":
+        await driver.stop(order.server_id, order.grace_s)
+    await driver.resize(order.server_id, order.vcpus, order.memory_mib, order.disk_gib)
+    if order.want == "running":
+        await driver.start(order.server_id, _marks(order))
+
+
+async def _join(order: Order, driver: MachineDriver, engines: Engines) -> None:
+    """The wires that are wanted and no others. Plugging again what is plugged mends it after a host's reboot."""
+    seen = await _look(driver, order.server_id)
+    assert seen is not None
+    here = {port for port in seen.marks.get("nics", "").split(",") if port}
+    wanted = {wire.port_id: wire for wire in order.wires}
+    for wire in order.wires:
+        await engines.wires.plug(wire)
+    if here == set(wanted):
+        return
+    running = seen.power in ("running", "paused")
+    if not isinstance(driver, NicHotplug) and running:
+        raise DriverError("Interfaces of a running server of this kind cannot change; stop it first.", again=False)
+    if isinstance(driver, NicHotplug):
+        for port_id in here - set(wanted):
+            await driver.detach_nic(order.server_id, port_id)
+            await engines.wires.unplug(port_id)
+        for port_id in set(wanted) - here:
+            await driver.attach_nic(order.server_id, _nic(wanted[port_id]))
+
+
+async def _power(order: Order, driver: MachineDriver) -> None:
+    seen = await _look(driver, order.server_id)
+    assert seen is not None
+    same_boot = seen.marks.get("boots") == str(order.boots)
+    if order.want == "running":
+        await _run(order, driver, seen, same_boot)
+    elif order.want in ("stopped", "shelved"):
+        if seen.power not in ("stopped", "crashed"):
+            await driver.stop(order.server_id, order.grace_s if seen.power == "running" else 0)
+    elif order.want == "paused" and seen.power == "running":
+        if not isinstance(driver, Pausing):
+            raise DriverError("This kind of server cannot be paused.", again=False)
+        await driver.pause(order.server_id)
+    elif order.want == "suspended" and seen.power in ("running", "paused"):
+        if not isinstance(driver, Suspending):
+            raise DriverError("This kind of server cannot be suspended.", again=False)
+        await driver.suspend(order.server_id)
+
+
+async def _run(order: Order, driver: MachineDriver, seen: Seen, same_boot: bool) -> None:
+    id = order.server_id
+    if not same_boot:
+        if seen.power not in ("stopped", "crashed"):
+            await driver.stop(id, order.grace_s if seen.power == "running" else 0)
+        await driver.start(id, _marks(order))
+    elif seen.power == "paused" and isinstance(driver, Pausing):
+        await driver.unpause(id)
+    elif seen.power == "suspended" and isinstance(driver, Suspending):
+        await driver.resume(id)
+    elif seen.power == "crashed":
+        # The engine or the host died under it: nobody asked for that, so it comes back by itself.
+        await driver.start(id, _marks(order))
+
+
+async def _snapshot(order: Order, driver: MachineDriver, link: Link) -> str | None:
+    if order.snapshot_image_id is None:
+        return None
+    if not isinstance(driver, Snapshotting):
+        raise DriverError("This kind of server cannot be made into an image.", again=False)
+    path = link.scratch(order.snapshot_image_id)
+    written = await driver.snapshot(order.server_id, path)
+    await link.upload(order.snapshot_image_id, path, written)
+    return order.snapshot_image_id
+
+
+# -- words for drivers
+
+
+def _marks(order: Order) -> dict[str, str]:
+    return {
+        "boots": str(order.boots),
+        "builds": str(order.builds),
+        "shape": order.shape,
+        "nics": ",".join(wire.port_id for wire in order.wires),
+    }
+
+
+def _nic(wire: Wire) -> Nic:
+    device = tap_name(wire.port_id) if wire.kind == "tap" else wire.device
+    return Nic(port_id=wire.port_id, mac=wire.mac, device=device, mtu=wire.mtu)
+
+
+def _spec(order: Order, image_path: str, files: dict[str, bytes]) -> MachineSpec:
+    assert order.image is not None
+    container = order.kind == "container"
+    return MachineSpec(
+        id=order.server_id,
+        hostname=order.hostname,
+        vcpus=order.vcpus,
+        memory_mib=order.memory_mib,
+        disk=Disk(path=image_path, format=_format(order.image.format), size_gib=order.disk_gib),
+        nics=tuple(_nic(wire) for wire in order.wires),
+        netns=netns_name(order.server_id) if container else None,
+        config_drive=config_drive(files) if files and not container else None,
+        files={_SEED + path: content for path, content in files.items()} if container else {},
+        command=tuple(order.properties.get("container_command", "").split()),
+        restart=_RESTARTS.get(order.properties.get("container_restart", ""), "no"),
+        properties=order.properties,
+        # Nothing was booted yet: the first start writes the real count.
+        marks=_marks(order) | {"boots": "0"},
+    )
+
+
+def _format(text: str) -> Literal["qcow2", "raw", "oci"]:
+    found = _FORMATS.get(text)
+    if found is None:
+        raise DriverError(f"An image of disk format {text} cannot be started here; use qcow2, raw or oci.", again=False)
+    return found
+
+
+_FORMATS: dict[str, Literal["qcow2", "raw", "oci"]] = {"qcow2": "qcow2", "raw": "raw", "oci": "oci"}
+_RESTARTS: dict[str, Literal["no", "on-failure", "always"]] = {"on-failure": "on-failure", "always": "always"}

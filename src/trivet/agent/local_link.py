@@ -1,0 +1,65 @@
+"""The link of an agent that lives in an API process: calls into the domain, fenced by the agent's lease."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from trivet.domain import hosts, images, instance_metadata, order_building, reports
+from trivet.domain.orders import ImageAt, Order, Report
+from trivet.drivers.contracts.errors import DriverError
+from trivet.parts import Parts
+from trivet.store import leases
+from trivet.store.leases import Lease
+from trivet.store.store import transact
+from trivet.store.tx import Tx
+
+
+class LocalLink:
+    def __init__(self, parts: Parts, lease: Lease) -> None:
+        self._parts = parts
+        self._store = parts.store
+        self._lease = lease
+        self._scratch = Path(parts.settings.data) / "scratch"
+        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    async def orders(self, hosts: Collection[str], servers: Collection[str] | None = None) -> list[Order]:
+        async with self._store.read() as tx:
+            return await order_building.build(tx, hosts, servers)
+
+    async def report(self, reported: list[Report]) -> dict[str, int]:
+        async def act(tx: Tx) -> dict[str, int]:
+            await leases.fence(tx, self._lease)
+            revisions = {}
+            for report in reported:
+                revision = await reports.settle(tx, report)
+                if revision is not None:
+                    revisions[report.server_id] = revision
+            return revisions
+
+        return await transact(self._store, act)
+
+    async def heartbeat(self, host_ids: Collection[str]) -> None:
+        async with self._store.write() as tx:
+            await leases.fence(tx, self._lease)
+            for host_id in host_ids:
+                await hosts.heard(tx, host_id, tx.clock.now())
+
+    async def files(self, server_id: str) -> dict[str, bytes]:
+        async with self._store.read() as tx:
+            return await instance_metadata.files(tx, server_id)
+
+    async def image_path(self, image: ImageAt) -> str:
+        path = self._parts.blobs.local_path(image.blob_key)
+        if path is None or not Path(path).exists():  # noqa: ASYNC240 - one stat
+            raise DriverError(f"The data of image {image.id} is gone from this cloud's store.", again=False)
+        return path
+
+    async def upload(self, image_id: str, path: str, format: str) -> None:
+        try:
+            await images.fill(self._parts, image_id, path, format)
+        finally:
+            Path(path).unlink(missing_ok=True)  # noqa: ASYNC240 - one unlink
+
+    def scratch(self, name: str) -> str:
+        path = self._scratch / name
+        path.unlink(missing_ok=True)
+        return str(path)

@@ -1,0 +1,94 @@
+"""The stream of a console: a websocket on one side, the engine's Unix socket on the other.
+
+The token in the URL was made by any process and is a row in the database, so any process opens the console.
+It says which server, and nothing the client sends can change that.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from urllib.parse import parse_qs
+
+from trivet.api.kit.app import Receive, Scope, Send, SocketHandler
+from trivet.domain import consoles
+from trivet.domain.consoles import ConsoleTarget
+from trivet.errors import TrivetError
+from trivet.parts import Parts
+
+_CHUNK = 64 * 1024
+_UNAUTHORIZED = 4401
+_UNREACHABLE = 4502
+_logger = logging.getLogger(__name__)
+
+Finder = Callable[[ConsoleTarget], str | None]
+"""Where the stream of a console lies on this machine."""
+
+
+class ConsoleSockets:
+    def __init__(self, parts: Parts, find: Finder) -> None:
+        self._parts = parts
+        self._find = find
+
+    def paths(self) -> dict[str, SocketHandler]:
+        return {"/console/vnc": self.handle, "/console/serial": self.handle}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        target = await self._target(scope)
+        if target is None:
+            # Accept and close: a browser's script learns the reason only from an open socket.
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close", "code": _UNAUTHORIZED, "reason": "The token is not valid."})
+            return
+        path = self._find(target)
+        try:
+            if path is None:
+                raise OSError("no engine of this process runs the server")
+            reader, writer = await asyncio.open_unix_connection(path)
+        except OSError as error:
+            _logger.info("The console of server %s cannot be reached: %s", target.server_id, error)
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close", "code": _UNREACHABLE, "reason": "The console cannot be reached."})
+            return
+        offered = scope.get("subprotocols") or []
+        await send({"type": "websocket.accept", "subprotocol": "binary" if "binary" in offered else None})
+        try:
+            await _pump(reader, writer, receive, send)
+        finally:
+            writer.close()
+
+    async def _target(self, scope: Scope) -> ConsoleTarget | None:
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        token = query.get("token", [""])[-1]
+        if not token:
+            return None
+        try:
+            async with self._parts.store.read() as tx:
+                return await consoles.redeem(tx, token)
+        except TrivetError:
+            return None
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, receive: Receive, send: Send) -> None:
+    """Both ways until either side ends."""
+
+    async def outward() -> None:
+        while data := await reader.read(_CHUNK):
+            await send({"type": "websocket.send", "bytes": data})
+
+    async def inward() -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            data = message.get("bytes") or (message.get("text") or "").encode()
+            writer.write(data)
+            await writer.drain()
+
+    tasks = [asyncio.create_task(outward()), asyncio.create_task(inward())]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    if tasks[0] in done and tasks[0].exception() is None:
+        await send({"type": "websocket.close", "code": 1000})

@@ -1,0 +1,38 @@
+"""trivet migrate: bring the database's schema forward, without starting anything."""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from trivet.cli import options
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "migrate",
+        help="bring the database's schema forward",
+        description="Apply the migrations that the database lacks. Processes do so by themselves when they start.",
+    )
+    options.add_settings(parser, "data", "database")
+    parser.set_defaults(run=run)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    from trivet.clock import SystemClock  # noqa: PLC0415 - `trivet --help` need not wait for it
+    from trivet.ids import SystemIds  # noqa: PLC0415
+    from trivet.process import make_store  # noqa: PLC0415
+
+    settings = options.read_settings(chosen)
+    Path(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    async def migrate() -> list[str]:
+        store = make_store(settings, SystemClock(), SystemIds())
+        await store.open()
+        try:
+            return await store.migrate()
+        finally:
+            await store.close()
+
+    applied = asyncio.run(migrate())
+    print("\n".join(f"applied {name}" for name in applied) or "nothing to do")
+    return 0

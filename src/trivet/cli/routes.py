@@ -1,0 +1,41 @@
+"""trivet routes: the map of the API: what is where, and who may call it."""
+
+import argparse
+import json
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "routes",
+        help="list every route, its policy and its handler",
+        description="Every route of every service: method, path, who may call it, since which version, and where it is.",
+    )
+    parser.add_argument("service", nargs="?", help="only this service")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    from trivet.api.kit import versions  # noqa: PLC0415 - `trivet --help` need not wait for it
+    from trivet.process import services  # noqa: PLC0415
+
+    found = [
+        {
+            "service": service.name,
+            "method": route.method,
+            "path": service.prefix + route.path + (f" [{route.action}]" if route.action else ""),
+            "may": route.may,
+            "since": versions.text(route.since) if route.since else "",
+            "handler": f"{route.handler.__module__}:{route.handler.__name__}",
+        }
+        for service in services()
+        if chosen.service in (None, service.name)
+        for route in service.routes()
+    ]
+    if chosen.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    for row in found:
+        print(f"{row['method']:7} {row['path']:88} {row['may']:9} {row['since']:6} {row['handler']}")
+    print(f"{len(found)} routes")
+    return 0

@@ -1,0 +1,1 @@
+"""Reconcilers: loops that make it so, one small file a noun."""

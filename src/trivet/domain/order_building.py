@@ -1,0 +1,96 @@
+"""Building orders: from the rows of a host's servers, in a few queries however many there are."""
+
+import ipaddress
+from collections.abc import Collection
+
+from trivet.domain import ports
+from trivet.domain.images import IMAGES, Image
+from trivet.domain.networks import NETWORKS, Network
+from trivet.domain.orders import ImageAt, Order
+from trivet.domain.ports import Port
+from trivet.domain.servers import SERVERS, Server
+from trivet.domain.subnets import SUBNETS, Subnet
+from trivet.drivers.contracts.network import Wire
+from trivet.store.tables import R, Table
+from trivet.store.tx import Tx
+from trivet.store.where import Where
+
+METADATA_IP = "169.254.169.254"
+
+
+async def build(tx: Tx, hosts: Collection[str], servers: Collection[str] | None = None) -> list[Order]:
+    """What is placed on these hosts (or just these servers of it)."""
+    where = Where().any_of("host_id", hosts).add("deleted_at IS NULL")
+    if servers is not None:
+        where.any_of("id", servers)
+    found = await tx.select(SERVERS, where)
+    plugs = await ports.of_servers(tx, [server.id for server in found])
+    all_ports = [port for group in plugs.values() for port in group]
+    networks = await _by_id(tx, NETWORKS, {port.network_id for port in all_ports})
+    subnets = await _by_id(tx, SUBNETS, {ip.subnet_id for port in all_ports for ip in port.fixed_ips})
+    images = await _by_id(tx, IMAGES, {server.image_id for server in found if server.image_id})
+    return [_order(server, plugs.get(server.id, []), networks, subnets, images) for server in found]
+
+
+async def _by_id(tx: Tx, table: Table[R], ids: Collection[str]) -> dict[str, R]:
+    if not ids:
+        return {}
+    return {record.id: record for record in await tx.select(table, Where().any_of("id", ids))}
+
+
+def _order(
+    server: Server,
+    plugs: list[Port],
+    networks: dict[str, Network],
+    subnets: dict[str, Subnet],
+    images: dict[str, Image],
+) -> Order:
+    assert server.host_id is not None
+    image = images.get(server.image_id) if server.image_id else None
+    return Order(
+        server_id=server.id,
+        host_id=server.host_id,
+        revision=server.revision,
+        kind=server.kind,
+        want=server.want,
+        boots=server.boots,
+        builds=server.builds,
+        grace_s=server.grace_s,
+        hostname=server.hostname,
+        vcpus=server.flavor.vcpus,
+        memory_mib=server.flavor.ram_mib,
+        disk_gib=server.flavor.disk_gib,
+        image=ImageAt(image.id, image.blob_key, image.disk_format or "")
+        if image is not None and image.blob_key is not None
+        else None,
+        wires=tuple(_wire(server, port, number, networks, subnets) for number, port in enumerate(plugs)),
+        properties=server.properties | server.flavor.extra_specs,
+        config_drive=server.config_drive,
+        snapshot_image_id=server.snapshot_image_id,
+        settled=server.task is None,
+    )
+
+
+def _wire(server: Server, port: Port, number: int, networks: dict[str, Network], subnets: dict[str, Subnet]) -> Wire:
+    on = [(subnets[ip.subnet_id], ip.ip_address) for ip in port.fixed_ips if ip.subnet_id in subnets]
+    container = server.kind == "container"
+    gateway = next((subnet.gateway_ip for subnet, _ in on if subnet.ip_version == 4 and subnet.gateway_ip), None)
+    routes = [(route.destination, route.nexthop) for subnet, _ in on for route in subnet.host_routes]
+    return Wire(
+        port_id=port.id,
+        network_id=port.network_id,
+        mac=port.mac_address,
+        mtu=networks[port.network_id].mtu,
+        kind="netns" if container else "tap",
+        netns=netns_name(server.id) if container else None,
+        device=f"eth{number}",
+        addresses=tuple(f"{ip}/{ipaddress.ip_network(subnet.cidr).prefixlen}" for subnet, ip in on),
+        # The first interface leads out, as with DHCP.
+        gateway=gateway if number == 0 else None,
+        routes=(*routes, (f"{METADATA_IP}/32", "")) if number == 0 else tuple(routes),
+    )
+
+
+def netns_name(server_id: str) -> str:
+    """Of a container; the namespaces of one host share one directory."""
+    return f"tv-{server_id[:18]}"

@@ -1,0 +1,115 @@
+"""Reports: an agent says what is there; here it is compared with what is wanted, and the row is settled.
+
+Level, not edge: a report is judged by what it shows, so the same one twice, or one that comes late, does no
+harm. An error counts only against the order it was about.
+"""
+
+from typing import Literal
+
+from trivet.domain import images, server_actions
+from trivet.domain.orders import Report
+from trivet.domain.server_ending import finish_delete, give_back
+from trivet.domain.servers import SERVERS, Fault, Server, Status, Want
+from trivet.drivers.contracts.machine import Power
+from trivet.store.tx import Tx
+
+_STATUS: dict[Power, Status] = {
+    "running": "active",
+    "stopped": "stopped",
+    "crashed": "stopped",
+    "paused": "paused",
+    "suspended": "suspended",
+}
+_WANT: dict[Power, Want] = {
+    "running": "running",
+    "stopped": "stopped",
+    "crashed": "stopped",
+    "paused": "paused",
+    "suspended": "suspended",
+}
+_FATAL = frozenset(("spawning", "rebuilding", "rebuild_spawning", "powering-on", "rebooting", "rebooting_hard"))
+"""Tasks that leave nothing running when they fail: the server is in error afterwards."""
+
+
+async def settle(tx: Tx, report: Report) -> int | None:
+    """The row's revision afterwards; None if there is no such server any more."""
+    server = await tx.get(SERVERS, report.server_id)
+    if server is None or server.deleted_at is not None or server.host_id != report.host_id:
+        return None
+    if report.error is not None:
+        return (await _failed(tx, server, report)).revision
+    if server.want == "gone":
+        return (await finish_delete(tx, server)).revision if report.power is None else server.revision
+    return (await _compare(tx, server, report)).revision
+
+
+async def _compare(tx: Tx, server: Server, report: Report) -> Server:
+    power = report.power
+    if power is None or (report.builds, report.boots) != (server.builds, server.boots):
+        # Not there yet, or a boot behind: the order goes on.
+        return server
+    if report.snapshot_image_id is not None and report.snapshot_image_id == server.snapshot_image_id:
+        server = await tx.update(SERVERS, server, snapshot_image_id=None)
+    if server.snapshot_image_id is not None or report.shape != _shape(server):
+        return server
+    if power in ("stopped", "crashed") and server.want == "running":
+        # The guest shut itself down, or ended: that is what it is now, and nobody boots it behind its back.
+        return await _settled(tx, server, power, _STATUS[power], want="stopped")
+    if _WANT[power] != ("stopped" if server.want == "shelved" else server.want):
+        return server
+    status: Status = "shelved" if server.want == "shelved" else _STATUS[power]
+    if server.old_flavor is not None:
+        status = "resized"
+    return await _settled(tx, server, power, status)
+
+
+async def _settled(tx: Tx, server: Server, power: Power, status: Status, *, want: Want | None = None) -> Server:
+    if (server.status, server.power, server.task) == (status, power, None) and want in (None, server.want):
+        return server
+    now = tx.clock.now()
+    if server.task is not None:
+        await server_actions.finish(tx, server.id)
+    return await tx.update(
+        SERVERS,
+        server,
+        status=status,
+        power=power,
+        task=None,
+        want=want or server.want,
+        fault=None,
+        deadline_at=None,
+        launched_at=server.launched_at if server.launched_at is not None or status != "active" else now,
+        updated_at=now,
+    )
+
+
+async def _failed(tx: Tx, server: Server, report: Report) -> Server:
+    assert report.error is not None
+    if report.again or report.revision < server.revision - 1 or server.task is None:
+        return server
+    return await fail(tx, server, report.error, report.power)
+
+
+async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> Server:
+    """What was going on has failed for good."""
+    now = tx.clock.now()
+    await server_actions.finish(tx, server.id, why)
+    if server.snapshot_image_id is not None:
+        await images.give_up(tx, server.snapshot_image_id)
+    fault = Fault(code=500, message=why, at=now)
+    if power is None or server.task in _FATAL:
+        return await tx.update(
+            SERVERS, server, status="error", task=None, fault=fault, deadline_at=None, power=power or "none",
+            snapshot_image_id=None, updated_at=now,
+        )  # fmt: skip
+    # It goes on as it is; what was asked did not happen, and the action says why.
+    return await tx.update(
+        SERVERS, server, status=_STATUS[power], want=_WANT[power], power=power, task=None, deadline_at=None,
+        snapshot_image_id=None, updated_at=now,
+    )  # fmt: skip
+
+
+def _shape(server: Server) -> str:
+    return f"{server.flavor.vcpus}/{server.flavor.ram_mib}/{server.flavor.disk_gib}"
+
+

@@ -1,0 +1,155 @@
+"""Machines that exist only as a few words in memory, and misbehave on request."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from trivet.clock import Clock
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.machine import MachineSpec, Nic, Power, Seen
+
+_LOG_BYTES = 64 * 1024
+
+
+class Temper(msgspec.Struct):
+    """How the simulated engines behave; may be changed at any time."""
+
+    delay_s: float = 0.0
+    """What each verb takes."""
+    failing: set[str] = msgspec.field(default_factory=set)
+    """Verbs that fail for good: create, start, stop..."""
+    failing_once: set[str] = msgspec.field(default_factory=set)
+    """Verbs that fail the next time, and may be tried again."""
+
+
+class _Machine(msgspec.Struct):
+    hostname: str
+    power: Power
+    marks: dict[str, str]
+    log: bytes = b""
+
+
+class SimMachines:
+    """Of one simulated host; every kind alike."""
+
+    def __init__(self, clock: Clock, temper: Temper) -> None:
+        self._clock = clock
+        self.temper = temper
+        self._machines: dict[str, _Machine] = {}
+        self._changed: asyncio.Queue[str] = asyncio.Queue()
+
+    # -- MachineDriver
+
+    async def observe(self, only: str | None = None) -> dict[str, Seen]:
+        if only is not None:
+            machine = self._machines.get(only)
+            return {only: self._seen(only, machine)} if machine else {}
+        return {id: self._seen(id, machine) for id, machine in self._machines.items()}
+
+    def _seen(self, id: str, machine: _Machine) -> Seen:
+        return Seen(id=id, power=machine.power, marks=machine.marks)
+
+    async def create(self, spec: MachineSpec) -> None:
+        await self._behave("create")
+        self._machines[spec.id] = _Machine(hostname=spec.hostname, power="stopped", marks=dict(spec.marks))
+
+    async def start(self, id: str, marks: dict[str, str]) -> None:
+        await self._behave("start")
+        machine = self._need(id)
+        machine.power = "running"
+        machine.marks = dict(marks)
+        said = f"[    0.000000] Simulated boot {marks.get('boots', '?')} of {machine.hostname}\n"
+        machine.log = (machine.log + said.encode())[-_LOG_BYTES:]
+
+    async def stop(self, id: str, grace_s: float) -> bool:
+        await self._behave("stop")
+        self._need(id).power = "stopped"
+        return grace_s > 0
+
+    async def remove(self, id: str) -> None:
+        await self._behave("remove")
+        self._machines.pop(id, None)
+
+    async def console_log(self, id: str, limit_bytes: int) -> bytes:
+        return self._need(id).log[-limit_bytes:]
+
+    async def watch(self) -> AsyncIterator[str]:
+        while True:
+            yield await self._changed.get()
+
+    # -- optional abilities
+
+    async def pause(self, id: str) -> None:
+        await self._behave("pause")
+        self._need(id).power = "paused"
+
+    async def unpause(self, id: str) -> None:
+        await self._behave("unpause")
+        self._need(id).power = "running"
+
+    async def suspend(self, id: str) -> None:
+        await self._behave("suspend")
+        self._need(id).power = "suspended"
+
+    async def resume(self, id: str) -> None:
+        await self._behave("resume")
+        self._need(id).power = "running"
+
+    async def attach_nic(self, id: str, nic: Nic) -> None:
+        await self._behave("attach_nic")
+        machine = self._need(id)
+        machine.marks["nics"] = ",".join([*filter(None, machine.marks.get("nics", "").split(",")), nic.port_id])
+
+    async def detach_nic(self, id: str, port_id: str) -> None:
+        await self._behave("detach_nic")
+        machine = self._need(id)
+        machine.marks["nics"] = ",".join(nic for nic in machine.marks.get("nics", "").split(",") if nic != port_id)
+
+    async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
+        await self._behave("resize")
+        self._need(id).marks["shape"] = f"{vcpus}/{memory_mib}/{disk_gib}"
+
+    async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
+        await self._behave("snapshot")
+        self._need(id)
+        Path(path).write_bytes(b"\0" * 65536)  # noqa: ASYNC240 - one small write
+        return "raw"
+
+    async def inject_nmi(self, id: str) -> None:
+        await self._behave("inject_nmi")
+        machine = self._need(id)
+        machine.log += b"[    9.999999] NMI received\n"
+
+    # -- for tests and rehearsals
+
+    def adopt(self, id: str, hostname: str, power: Power, marks: dict[str, str]) -> None:
+        """A machine that was there before this process began."""
+        self._machines[id] = _Machine(hostname=hostname, power=power, marks=marks)
+
+    def crash(self, id: str) -> None:
+        """It dies by itself."""
+        self._need(id).power = "crashed"
+        self._changed.put_nowait(id)
+
+    def power_off(self, id: str) -> None:
+        """Its guest shuts it down."""
+        self._need(id).power = "stopped"
+        self._changed.put_nowait(id)
+
+    def _need(self, id: str) -> _Machine:
+        machine = self._machines.get(id)
+        if machine is None:
+            raise DriverError(f"There is no machine {id} on this host.", again=False)
+        return machine
+
+    async def _behave(self, verb: str) -> None:
+        if self.temper.delay_s:
+            await self._clock.sleep(self.temper.delay_s)
+        if verb in self.temper.failing:
+            raise DriverError(f"The simulated engine was told to fail at {verb}.", again=False)
+        if verb in self.temper.failing_once:
+            self.temper.failing_once.discard(verb)
+            raise DriverError(f"The simulated engine was told to fail at {verb} once.", again=True)

@@ -1,0 +1,250 @@
+"""The only place where parts are put together. Read it from top to bottom: settings in, a running cloud out.
+
+One process is the whole cloud: it serves the API, offers to do every duty, and looks after its hosts. Any
+number of them are equal as long as they share a database.
+"""
+
+import asyncio
+import importlib
+import os
+import pkgutil
+import secrets
+import socket
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+import trivet.api
+from trivet.agent.agent import Agent
+from trivet.agent.local_link import LocalLink
+from trivet.agent.metadata import MetadataService
+from trivet.api.console.sockets import ConsoleSockets
+from trivet.api.kit.app import App
+from trivet.api.kit.http import BoundedProtocol
+from trivet.api.kit.service import Service
+from trivet.clock import Clock, SystemClock
+from trivet.controllers.duties import Duties
+from trivet.controllers.images import ImageController
+from trivet.controllers.log_trim import LogTrim
+from trivet.controllers.networks import NetworkController
+from trivet.controllers.servers import ServerController
+from trivet.domain import bootstrap, signing_keys
+from trivet.domain.passwords import Passwords
+from trivet.domain.revocations import RevocationListener
+from trivet.domain.tokens import Tokens
+from trivet.drivers.files import FileBlobs
+from trivet.hosting import Hosting, host_engines
+from trivet.ids import Ids, SystemIds
+from trivet.parts import Parts
+from trivet.settings import Settings
+from trivet.store import leases
+from trivet.store.follower import Follower
+from trivet.store.leases import Lease
+from trivet.store.log import Event
+from trivet.store.postgres import PostgresStore
+from trivet.store.sqlite import SqliteStore
+from trivet.store.store import Store
+
+
+@dataclass(slots=True)
+class Process:
+    """A cloud that runs in this process."""
+
+    parts: Parts
+    app: App
+    follower: Follower
+    duties: Duties
+    hosting: Hosting | None
+    admin_password: str | None
+    """Only where this very start made the admin."""
+
+
+def services() -> list[Service]:
+    """The dialects: every folder of api/ that has a service.py."""
+    found = []
+    for entry in sorted(pkgutil.iter_modules(trivet.api.__path__), key=lambda entry: entry.name):
+        if entry.ispkg and entry.name != "kit":
+            found.append(importlib.import_module(f"trivet.api.{entry.name}.service").SERVICE)
+    return found
+
+
+def make_store(settings: Settings, clock: Clock, ids: Ids) -> Store:
+    if settings.database.startswith("postgres"):
+        return PostgresStore(settings.database, clock, ids)
+    path = settings.database.removeprefix("sqlite:///") or str(Path(settings.data) / "trivet.db")
+    return SqliteStore(path, clock, ids)
+
+
+def make_parts(settings: Settings, store: Store, clock: Clock, ids: Ids) -> Parts:
+    return Parts(
+        settings=settings,
+        clock=clock,
+        ids=ids,
+        store=store,
+        tokens=Tokens(clock, strict_scope=settings.strict_scope),
+        passwords=Passwords(),
+        blobs=FileBlobs(Path(settings.data) / "blobs"),
+    )
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, *, with_hosts: bool = True, clock: Clock | None = None, ids: Ids | None = None
+) -> AsyncIterator[Process]:
+    """Everything but the HTTP server, started and, at the end, stopped in the opposite order."""
+    clock, ids = clock or SystemClock(), ids or SystemIds()
+    store = make_store(settings, clock, ids)
+    parts = make_parts(settings, store, clock, ids)
+    async with AsyncExitStack() as stack:
+        await store.open()
+        stack.push_async_callback(store.close)
+        stack.callback(parts.passwords.close)
+        await store.migrate()
+        password = await _first_start(parts)
+        follower = Follower(store)
+        await follower.start()
+        listener = RevocationListener(store, parts.tokens)
+        await listener.on_resync()
+        follower.listen("revocations", listener.on_events, listener.on_resync)
+        hosting = await host_engines(parts) if with_hosts else None
+        if hosting is not None:
+            stack.push_async_callback(hosting.close)
+        duties = Duties(store, f"{socket.gethostname()}:{os.getpid()}:{ids.hex()[:8]}")
+        _offer_duties(parts, follower, duties, hosting)
+        consoles = ConsoleSockets(parts, hosting.console_path if hosting else lambda _: None)
+        process = Process(parts, App(parts, services(), consoles.paths()), follower, duties, hosting, password)
+        await stack.enter_async_context(_background(follower.run(), "log"))
+        await stack.enter_async_context(_background(duties.run(), "duties"))
+        stack.push_async_callback(duties.give_back)
+        yield process
+
+
+async def _first_start(parts: Parts) -> str | None:
+    """Keys, and on an empty database the admin, the catalog and what else a cloud begins with."""
+    password = parts.settings.admin_password or secrets.token_urlsafe(18)
+    hashed = await parts.passwords.hash(password)
+    async with parts.store.write() as tx:
+        # Several processes may start on one empty database: this row makes them take turns.
+        await leases.take(tx, "first start", parts.ids.hex(), 0)
+        await signing_keys.load(tx, parts.tokens, _secret(Path(parts.settings.data) / "secret"))
+        fresh = await bootstrap.first_start(tx, parts, hashed)
+    return password if fresh else None
+
+
+def _secret(path: Path) -> bytes:
+    """What seals the secrets in the database; lost, they are lost."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        pass
+    return path.read_bytes()
+
+
+def _offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Hosting | None) -> None:
+    duties.offer("log", LogTrim(parts.store).run)
+    duties.offer("servers", ServerController(parts.store).run)
+    duties.offer("images", ImageController(parts).run)
+    if hosting is None:
+        return
+    networks = NetworkController(parts.store, hosting.network)
+
+    async def run_networks(lease: Lease) -> None:
+        async def on_events(events: list[Event]) -> None:
+            for event in events:
+                await networks.follow(event)
+
+        follower.listen("networks", on_events, networks.resync)
+        try:
+            await networks.run()
+        finally:
+            follower.leave("networks")
+
+    async def run_agent(lease: Lease) -> None:
+        link = LocalLink(parts, lease)
+        metadata = MetadataService(link.instance_at) if hosting.metadata else None
+        if hosting.adopt is not None:
+            await hosting.adopt()
+        agent = Agent(hosting.engines, link, parts.clock, metadata)
+
+        async def on_events(events: list[Event]) -> None:
+            agent.hint({e.id: e.revision for e in events if e.noun == "servers" and e.host_id in hosting.engines})
+
+        follower.listen("agent", on_events, agent.sweep)
+        try:
+            await agent.run()
+        finally:
+            follower.leave("agent")
+
+    duties.offer("networks", run_networks)
+    duties.offer(f"agent {hosting.name}", run_agent)
+
+
+@asynccontextmanager
+async def _background(work: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+# -- the HTTP server
+
+
+class _Server(uvicorn.Server):
+    """Signals are the command's business, not the server's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(process: Process) -> AsyncIterator[None]:
+    """The API on its address until the block ends."""
+    settings = process.parts.settings
+    config = uvicorn.Config(
+        process.app,
+        http=BoundedProtocol,
+        ws="websockets-sansio",
+        loop="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=3,
+        h11_max_incomplete_event_size=64 * 1024,
+        ws_max_size=1 << 20,
+    )
+    server = _Server(config)
+    listener = _listen(settings)
+    task = asyncio.create_task(server.serve([listener]), name="http")
+    try:
+        while not server.started and not task.done():
+            await asyncio.sleep(0.005)
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
+        listener.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.listen_host.strip("[]") else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if settings.workers > 1:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((settings.listen_host.strip("[]"), settings.listen_port))
+    listener.listen(1024)
+    listener.setblocking(False)
+    return listener
+

@@ -1,0 +1,110 @@
+"""A cloud in a thread of its own, so that blocking clients can talk to it."""
+
+import asyncio
+import secrets
+import shutil
+import socket
+import tempfile
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from trivet.drivers.sim.machines import Temper
+from trivet.process import Process, running, serving
+from trivet.settings import Settings
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+_START_S = 30.0
+
+
+class SimCloud:
+    """Use as a context manager. `hosts` is the capacity knob, `temper` the delays and faults."""
+
+    def __init__(self, *, hosts: int = 2, database: str = "", **settings: Any) -> None:
+        self._data = Path(tempfile.mkdtemp(prefix="trivet-"))
+        self.password = secrets.token_urlsafe(12)
+        self.settings = Settings(
+            data=str(self._data),
+            listen=f"127.0.0.1:{_free_port()}",
+            database=database,
+            sim=True,
+            sim_hosts=hosts,
+            admin_password=self.password,
+            **settings,
+        )
+        self.process: Process
+        self._loop: asyncio.AbstractEventLoop
+        self._stop: asyncio.Event
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="trivet", daemon=True)
+
+    # -- what tests use
+
+    @property
+    def url(self) -> str:
+        return self.settings.url
+
+    @property
+    def auth(self) -> dict[str, str]:
+        """For openstacksdk, keystoneauth, or a clouds.yaml."""
+        return {
+            "auth_url": f"{self.url}/identity/v3",
+            "username": "admin",
+            "password": self.password,
+            "project_name": "admin",
+            "user_domain_name": "Default",
+            "project_domain_name": "Default",
+        }
+
+    def connect(self, **overrides: str) -> "Connection":
+        """An openstacksdk connection as admin."""
+        import openstack  # noqa: PLC0415 - only users of the SDK need it
+
+        return openstack.connect(auth=self.auth | overrides, region_name=self.settings.region)
+
+    @property
+    def temper(self) -> Temper:
+        """Delays and faults of all simulated engines; may be changed at any time."""
+        assert self.process.hosting is not None and self.process.hosting.temper is not None
+        return self.process.hosting.temper
+
+    # -- life
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        if not self._ready.wait(_START_S) or self._failure is not None:
+            raise RuntimeError("The simulated cloud did not start.") from self._failure
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._failure is None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(_START_S)
+        shutil.rmtree(self._data, ignore_errors=True)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - told in the thread that waits
+            self._failure = error
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        async with running(self.settings) as self.process, serving(self.process):
+            self._ready.set()
+            await self._stop.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
