@@ -1,0 +1,92 @@
+"""From a machine's specification to podman's words. Pure."""
+
+import io
+import math
+import posixpath
+import tarfile
+from pathlib import Path
+
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.machine import MachineSpec
+
+NAME_PREFIX = "trivet-"
+PROCESSES = 4096
+CONSOLE_LOG_LIMIT = "1mb"
+RESTARTS_AFTER_FAILURE = 10
+"""podman starts again at once, so without an end a container that cannot start would eat the host."""
+NETWORK_ADMIN = "trivet:net_admin"
+"""A flavor's extra spec: "true" lets a network function configure its own interfaces and routes."""
+
+
+def name_of(id: str) -> str:
+    return NAME_PREFIX + id
+
+
+def create_arguments(spec: MachineSpec, image_id: str, folder: Path) -> list[str]:
+    """For `podman create`. Names and sizes come as --key=value, so that no value is taken for an option."""
+    memory = f"{spec.memory_mib}m"
+    return [
+        "create",
+        "--quiet",
+        "--pull=never",
+        f"--name={name_of(spec.id)}",
+        f"--hostname={spec.hostname}",
+        # The cloud's resolver and hosts come as files or with the image; this host's are none of its business.
+        *([f"--network=ns:/run/netns/{spec.netns}", "--dns=none"] if spec.netns else ["--network=none"]),
+        "--no-hosts",
+        f"--memory={memory}",
+        f"--memory-swap={memory}",
+        f"--cpus={spec.vcpus}",
+        f"--pids-limit={PROCESSES}",
+        "--security-opt=no-new-privileges",
+        "--cap-add=NET_RAW",
+        *(["--cap-add=NET_ADMIN"] if spec.properties.get(NETWORK_ADMIN) == "true" else []),
+        # Data in a separate volume would be missing from snapshots.
+        "--image-volume=ignore",
+        "--sdnotify=ignore",
+        f"--conmon-pidfile={folder / 'conmon.pid'}",
+        "--log-driver=k8s-file",
+        f"--log-opt=path={folder / 'console.log'}",
+        f"--log-opt=max-size={CONSOLE_LOG_LIMIT}",
+        f"--restart={_restart(spec)}",
+        *(f"--env={key}={value}" for key, value in sorted(_environment(spec).items())),
+        image_id,
+        *spec.command,
+    ]
+
+
+def stop_arguments(id: str, grace_s: float) -> list[str]:
+    return ["stop", f"--time={max(0, math.ceil(grace_s))}", name_of(id)]
+
+
+def files_tar(spec: MachineSpec) -> bytes:
+    """The files to lay into the root file system, with a hosts file unless one is given.
+
+    Only files, no folders: a folder in the tar would change the mode of the image's own.
+    """
+    hosts = f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {spec.hostname}\n"
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path, content in sorted({"/etc/hosts": hosts.encode(), **spec.files}.items()):
+            entry = tarfile.TarInfo(_inside(path))
+            entry.size = len(content)
+            entry.mode = 0o755 if content.startswith(b"#!") else 0o644
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _inside(path: str) -> str:
+    if not path.startswith("/") or posixpath.normpath(path) != path or path == "/":
+        raise DriverError(f"A file for the container has no plain absolute path: {path!r}.", again=False)
+    return path[1:]
+
+
+def _restart(spec: MachineSpec) -> str:
+    return f"on-failure:{RESTARTS_AFTER_FAILURE}" if spec.restart == "on-failure" else spec.restart
+
+
+def _environment(spec: MachineSpec) -> dict[str, str]:
+    for key, value in spec.environment.items():
+        if not key or "=" in key or "\0" in key + value:
+            raise DriverError(f"{key!r} cannot be the name of an environment variable.", again=False)
+    return spec.environment

@@ -1,0 +1,147 @@
+"""Running podman, with a store of its own so that it meets no other podman's containers on this host.
+
+podman tells a rebooted host by its run-time folder having vanished with /run. Ours lives beside the
+store and stays, so we note the boot and empty the folder ourselves when that has changed. It also wants
+that folder's name short; a long one goes by a symbolic link.
+"""
+
+import asyncio
+import hashlib
+import logging
+import os
+import resource
+import shutil
+from pathlib import Path
+
+from trivet.drivers.contracts.errors import DriverError
+
+log = logging.getLogger(__name__)
+
+PROGRAMS = ("podman", "runc", "conmon")
+HIGHEST_PROCESSES = 32768
+"""podman lowers its own hard limit to this, and a container cannot be given more than podman has."""
+HIGHEST_FILES = 1048576
+LONGEST_RUN_FOLDER = 50
+LINKS = Path("/run/trivet")
+
+
+def missing() -> list[str]:
+    """What keeps containers from running here, in words for an operator; nothing if they can."""
+    lacks = [f"the program {name}" for name in PROGRAMS if shutil.which(name) is None]
+    if os.geteuid() != 0:
+        lacks.append("the rights of root")
+    return lacks
+
+
+class EngineRefused(Exception):
+    """podman's own words, which are for the log: they name paths of the host."""
+
+
+class Engine:
+    """The command line `podman`, bound to one folder."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._run = directory / "run"
+        self._run_by_name = _short(self._run)
+        self._ready = False
+        self._making_ready = asyncio.Lock()
+
+    async def run(self, *arguments: str, stdin: bytes | None = None) -> str:
+        """What it printed. Cancelling kills it, and leaves whatever it had half done."""
+        process = await self.spawn(
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            out, complaint = await process.communicate(stdin)
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
+            raise
+        if process.returncode != 0:
+            raise EngineRefused(complaint.decode(errors="replace").strip())
+        return out.decode(errors="replace")
+
+    async def spawn(
+        self, *arguments: str, stdin: int | None, stdout: int | None, stderr: int | None
+    ) -> asyncio.subprocess.Process:
+        async with self._making_ready:
+            if not self._ready:
+                await asyncio.to_thread(self._make_ready)
+                self._ready = True
+        try:
+            # A session of its own: Ctrl-C at our terminal is for us, not for a verb half way through.
+            return await asyncio.create_subprocess_exec(
+                "podman",
+                *self._globals(),
+                *arguments,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                env=self._environment(),
+                start_new_session=True,
+            )
+        except FileNotFoundError as e:
+            raise DriverError("This host has no container engine any more.", again=True) from e
+
+    def _globals(self) -> tuple[str, ...]:
+        return (
+            f"--root={self.directory / 'store'}",
+            f"--runroot={self._run_by_name}",
+            f"--tmpdir={self._run_by_name / 'libpod'}",
+            # Without this the store is a mount point, which outlives us and cannot be deleted.
+            "--storage-opt=overlay.skip_mount_home=true",
+        )
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self.directory),
+            "TMPDIR": str(self._run / "tmp"),
+            "CONTAINERS_CONF": str(self.directory / "containers.conf"),
+        }
+
+    def _make_ready(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        noted = self.directory / "boot_id"
+        if not noted.exists() or noted.read_text() != boot:
+            shutil.rmtree(self._run, ignore_errors=True)
+            noted.write_text(boot)
+        (self._run / "tmp").mkdir(parents=True, exist_ok=True)
+        if self._run_by_name != self._run:
+            LINKS.mkdir(exist_ok=True, mode=0o700)
+            self._run_by_name.unlink(missing_ok=True)
+            self._run_by_name.symlink_to(self._run)
+        (self.directory / "containers.conf").write_text(configuration())
+
+
+def configuration() -> str:
+    """runc, because crun refuses hosts with both cgroup versions; no events, because nobody reads them.
+
+    Locks are files: podman's usual ones sit in one shared memory segment for the whole host.
+    """
+    files = _at_most(resource.RLIMIT_NOFILE, HIGHEST_FILES)
+    processes = _at_most(resource.RLIMIT_NPROC, HIGHEST_PROCESSES)
+    return f"""[containers]
+default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "none"
+lock_type = "file"
+runtime = "runc"
+"""
+
+
+def _short(folder: Path) -> Path:
+    if len(os.fsencode(folder)) <= LONGEST_RUN_FOLDER:
+        return folder
+    return LINKS / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+
+
+def _at_most(limit: int, highest: int) -> int:
+    _, hard = resource.getrlimit(limit)
+    return highest if hard == resource.RLIM_INFINITY else min(highest, hard)

@@ -1,0 +1,52 @@
+"""Noticing that a container ended, without looking.
+
+A conmon stands behind every running container and leaves last, after podman has written down how it
+ended (or started it again, with a new conmon). The kernel tells us of its end through a pidfd.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+
+class Exits:
+    def __init__(self) -> None:
+        self._followed: dict[str, int] = {}
+        self._ended: asyncio.Queue[str] = asyncio.Queue()
+
+    def follow(self, id: str, conmon_pid_file: Path) -> None:
+        """Twice is fine; so is a container that has ended already, of which nothing is told."""
+        if id in self._followed:
+            return
+        try:
+            pid = int(conmon_pid_file.read_text())
+            fd = os.pidfd_open(pid)
+        except (FileNotFoundError, ValueError, ProcessLookupError):
+            return
+        # Only now is the number sure not to be taken by another process before we look at it.
+        if not _is_conmon_of(pid, conmon_pid_file):
+            os.close(fd)
+            return
+        self._followed[id] = fd
+        asyncio.get_running_loop().add_reader(fd, self._end, id)
+
+    def forget(self, id: str) -> None:
+        fd = self._followed.pop(id, None)
+        if fd is not None:
+            asyncio.get_running_loop().remove_reader(fd)
+            os.close(fd)
+
+    async def next(self) -> str:
+        return await self._ended.get()
+
+    def _end(self, id: str) -> None:
+        self.forget(id)
+        self._ended.put_nowait(id)
+
+
+def _is_conmon_of(pid: int, conmon_pid_file: Path) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return os.fsencode(conmon_pid_file) in words

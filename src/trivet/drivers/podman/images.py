@@ -1,0 +1,71 @@
+"""The images in podman's store: a cache of what the containers here are made from."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.podman.archives import read_archive
+from trivet.drivers.podman.engine import Engine, EngineRefused
+
+log = logging.getLogger(__name__)
+
+
+class Images:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._changing = asyncio.Lock()
+
+    @asynccontextmanager
+    async def from_archive(self, path: str) -> AsyncIterator[str]:
+        """The id of the archive's image, which stays in the store at least as long as the context.
+
+        What no container uses is dropped when another image comes in, so the store follows what runs
+        here, while deleting a container and making it again needs no loading.
+        """
+        archive = await asyncio.to_thread(read_archive, path)
+        async with self._changing:
+            if not await self._has(archive.image_id):
+                await self._engine.run("image", "prune", "--all", "--force")
+                await self._load(f"{archive.transport}:{archive.path}", archive.image_id)
+            yield archive.image_id
+
+    @asynccontextmanager
+    async def of_container(self, name: str) -> AsyncIterator[str]:
+        """The id of an image made from the container as it is now; the image is gone after the context."""
+        async with self._changing:
+            image_id = (await self._engine.run("commit", "--quiet", "--pause=true", name)).strip()
+            try:
+                yield image_id
+            finally:
+                try:
+                    await self._engine.run("image", "rm", image_id)
+                except EngineRefused as e:
+                    # In use by a container that was made from it meanwhile, as resizing does.
+                    log.debug("keeping image %s: %s", image_id, e)
+
+    async def save(self, image_id: str, path: str) -> None:
+        await self._engine.run("save", "--quiet", "--format=oci-archive", f"--output={path}", image_id)
+
+    async def _has(self, image_id: str) -> bool:
+        try:
+            await self._engine.run("image", "exists", image_id)
+        except EngineRefused:
+            return False
+        return True
+
+    async def _load(self, source: str, image_id: str) -> None:
+        try:
+            loaded = (await self._engine.run("pull", "--quiet", source)).strip()
+        except EngineRefused as e:
+            log.warning("podman would not load an image: %s", e)
+            if "no space left" in str(e):
+                raise DriverError("The host has no room for the image.", again=True) from e
+            raise DriverError(
+                "The image's content does not fit its description: a layer is missing, damaged or of an "
+                "unknown kind. Upload it again.",
+                again=False,
+            ) from e
+        if not loaded.endswith(image_id):
+            raise DriverError("The image holds something other than its manifest says.", again=False)

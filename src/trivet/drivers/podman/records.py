@@ -1,0 +1,62 @@
+"""What the driver must remember of each container and podman cannot: marks that change, and why it stopped.
+
+One file per container, replaced in one step. A container without a finished record is half-made.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from trivet.drivers.contracts.machine import MachineSpec
+
+
+class Record(msgspec.Struct, frozen=True):
+    spec: MachineSpec
+    """As asked for, without `files`: those are in the container, and may be secrets."""
+    marks: dict[str, str]
+    stopping: bool = False
+    """We were asked to stop it, so its end is no crash."""
+    resizing: bool = False
+    """It is being replaced by one of another size, and a crash may have left both or only the new one."""
+
+
+class Records:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def folder(self, id: str) -> Path:
+        assert id not in {"", ".", ".."}, id
+        assert "/" not in id, id
+        return self._directory / id
+
+    def make(self, id: str) -> None:
+        self.folder(id).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def ids(self) -> list[str]:
+        """Of all that has a folder, finished or not."""
+        return sorted(each.name for each in self._directory.iterdir()) if self._directory.exists() else []
+
+    def read(self, id: str) -> Record | None:
+        try:
+            return msgspec.json.decode((self.folder(id) / "record.json").read_bytes(), type=Record)
+        except FileNotFoundError:
+            return None
+
+    def write(self, id: str, record: Record) -> None:
+        path = self.folder(id) / "record.json"
+        part = path.with_suffix(".part")
+        with part.open("wb") as f:
+            f.write(msgspec.json.encode(record))
+            f.flush()
+            os.fsync(f.fileno())
+        part.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def remove(self, id: str) -> None:
+        shutil.rmtree(self.folder(id), ignore_errors=True)
