@@ -1,6 +1,6 @@
 """Engines: the drivers that serve one host."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trivet.domain.servers import Kind
 from trivet.drivers.contracts.machine import MachineDriver
@@ -11,4 +11,5 @@ from trivet.drivers.contracts.network import WireDriver
 class Engines:
     machines: dict[Kind, MachineDriver]
     wires: WireDriver
-
+    halted: set[str] = field(default_factory=set)
+    """Servers that we stopped ourselves when the host went down: they come back with it."""

@@ -42,7 +42,8 @@ async def follow(order: Order, engines: Engines, link: Link) -> Report:
         else:
             await _build(order, driver, engines, link)
             await _join(order, driver, engines)
-            await _power(order, driver)
+            await _power(order, driver, halted=order.server_id in engines.halted)
+            engines.halted.discard(order.server_id)
             filled = await _snapshot(order, driver, link)
     except DriverError as error:
         return _report(order, await _look(driver, order.server_id), error=error.why, again=error.again)
@@ -130,12 +131,12 @@ async def _join(order: Order, driver: MachineDriver, engines: Engines) -> None:
             await driver.attach_nic(order.server_id, _nic(wanted[port_id]))
 
 
-async def _power(order: Order, driver: MachineDriver) -> None:
+async def _power(order: Order, driver: MachineDriver, *, halted: bool) -> None:
     seen = await _look(driver, order.server_id)
     assert seen is not None
     same_boot = seen.marks.get("boots") == str(order.boots)
     if order.want == "running":
-        await _run(order, driver, seen, same_boot)
+        await _run(order, driver, seen, same_boot=same_boot, halted=halted)
     elif order.want in ("stopped", "shelved"):
         if seen.power not in ("stopped", "crashed"):
             await driver.stop(order.server_id, order.grace_s if seen.power == "running" else 0)
@@ -149,7 +150,7 @@ async def _power(order: Order, driver: MachineDriver) -> None:
         await driver.suspend(order.server_id)
 
 
-async def _run(order: Order, driver: MachineDriver, seen: Seen, same_boot: bool) -> None:
+async def _run(order: Order, driver: MachineDriver, seen: Seen, *, same_boot: bool, halted: bool) -> None:
     id = order.server_id
     if not same_boot:
         if seen.power not in ("stopped", "crashed"):
@@ -159,8 +160,8 @@ async def _run(order: Order, driver: MachineDriver, seen: Seen, same_boot: bool)
         await driver.unpause(id)
     elif seen.power == "suspended" and isinstance(driver, Suspending):
         await driver.resume(id)
-    elif seen.power == "crashed":
-        # The engine or the host died under it: nobody asked for that, so it comes back by itself.
+    elif seen.power == "crashed" or halted:
+        # The engine or the host went away under it: nobody asked for that, so it comes back by itself.
         await driver.start(id, _marks(order))
 
 

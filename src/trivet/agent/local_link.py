@@ -49,7 +49,7 @@ class LocalLink:
 
     async def image_path(self, image: ImageAt) -> str:
         path = self._parts.blobs.local_path(image.blob_key)
-        if path is None or not Path(path).exists():  # noqa: ASYNC240 - one stat
+        if path is None or not Path(path).exists():
             raise DriverError(f"The data of image {image.id} is gone from this cloud's store.", again=False)
         return path
 
@@ -57,7 +57,7 @@ class LocalLink:
         try:
             await images.fill(self._parts, image_id, path, format)
         finally:
-            Path(path).unlink(missing_ok=True)  # noqa: ASYNC240 - one unlink
+            Path(path).unlink(missing_ok=True)
 
     def scratch(self, name: str) -> str:
         path = self._scratch / name

@@ -27,7 +27,9 @@ def write_clouds_yaml(settings: Settings, password: str | None) -> Path:
         "identity_api_version": "3",
         "interface": "public",
     }
-    text = "# The admin of this cloud. Keep it to yourself.\n" + json.dumps({"clouds": {"trivet": cloud}}, indent=2) + "\n"
+    text = (
+        "# The admin of this cloud. Keep it to yourself.\n" + json.dumps({"clouds": {"trivet": cloud}}, indent=2) + "\n"
+    )
     fresh = path.with_suffix(f".{os.getpid()}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)

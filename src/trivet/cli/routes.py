@@ -8,7 +8,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "routes",
         help="list every route, its policy and its handler",
-        description="Every route of every service: method, path, who may call it, since which version, and where it is.",
+        description="Every route of every service: method, path, who may call it, since when, and where it is.",
     )
     parser.add_argument("service", nargs="?", help="only this service")
     parser.add_argument("--json", action="store_true", help="as JSON")

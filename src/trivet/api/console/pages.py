@@ -35,12 +35,13 @@ pre{margin:0;padding:10px;white-space:pre-wrap;font:14px monospace;outline:none;
 <script type="module">
 const out = document.getElementById("out"), text = new TextDecoder(), keys = new TextEncoder();
 const socket = new WebSocket(location.href.replace(/^http/, "ws"), ["binary"]);
-const special = {Enter: "\\r", Backspace: "\\x7f", Tab: "\\t", Escape: "\\x1b", ArrowUp: "\\x1b[A", ArrowDown: "\\x1b[B",
-                 ArrowRight: "\\x1b[C", ArrowLeft: "\\x1b[D"};
+const special = {Enter: "\\r", Backspace: "\\x7f", Tab: "\\t", Escape: "\\x1b", ArrowUp: "\\x1b[A",
+                 ArrowDown: "\\x1b[B", ArrowRight: "\\x1b[C", ArrowLeft: "\\x1b[D"};
+const plain = (said) => said.replace(/\\x1b\\[[0-9;?]*[A-Za-z]/g, "").replace(/\\r/g, "");
 socket.binaryType = "arraybuffer";
 socket.onopen = () => { out.textContent = ""; out.focus(); socket.send(keys.encode("\\r")); };
 socket.onmessage = (message) => {
-  out.textContent += text.decode(message.data, {stream: true}).replace(/\\x1b\\[[0-9;?]*[A-Za-z]/g, "").replace(/\\r/g, "");
+  out.textContent += plain(text.decode(message.data, {stream: true}));
   scrollTo(0, document.body.scrollHeight);
 };
 socket.onclose = () => { out.textContent += "\\n[closed; ask for a new console to come back]\\n"; };

@@ -1,0 +1,59 @@
+# Trivet's tasks. `make` lists them.
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+BUILD ?= build
+export TRIVET_TEST_GUEST := $(CURDIR)/$(BUILD)/guest/trivet-guest.qcow2
+export TRIVET_TEST_CONTAINER := $(CURDIR)/$(BUILD)/container/trivet-container.oci.tar
+
+help: ## list the tasks
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup images ## bring the cloud up with real engines and show a VM and a container on one network
+	@tools/first-light.sh $(BUILD)
+
+test: setup-test images check ## set up and pass every test, those with real engines included
+	@TRIVET_REQUIRE_ENGINES=1 tools/run-tests.sh
+
+unit: venv ## the tests that need no engine
+	@$(PY) -m pytest -q -m "not dataplane and not contract" tests
+
+check: venv ## types and style
+	@$(PY) -m ruff check src tests tools bench
+	@$(PY) -m ruff format --check src tests tools bench
+	@$(PY) -m mypy
+
+fix: venv ## mend the style
+	@$(PY) -m ruff check --fix src tests tools bench
+	@$(PY) -m ruff format src tests tools bench
+
+sim: venv ## one history of the simulation: make sim SEED=8841
+	@$(PY) -m pytest -q tests/simulation --seed $(or $(SEED),1)
+
+docs: venv ## make the generated pages again
+	@$(PY) -m trivet.docs
+
+bench: venv ## measure speed and size, and write docs/performance.md's figures
+	@bench/run.sh
+
+clean: ## remove what the tasks built
+	@rm -rf $(BUILD) .mypy_cache .ruff_cache .pytest_cache
+
+setup: system venv
+setup-test: system-test venv
+
+system:
+	@tools/setup-system.sh run
+system-test:
+	@tools/setup-system.sh run test
+
+venv: .venv/.ready
+.venv/.ready: pyproject.toml
+	@test -x $(PY) || /usr/bin/python3 -m venv .venv || python3 -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+images:
+	@tools/build-guest.sh $(BUILD)/guest
+	@tools/build-container.sh $(BUILD)/container
+
+.PHONY: help run test unit check fix sim docs bench clean setup setup-test system system-test venv images

@@ -1,0 +1,115 @@
+"""The house: who may import whom, no circles, no file that a person cannot read in one sitting, and names that agree."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "trivet"
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+LONG = 500
+LONG_FOR_A_REASON: dict[str, str] = {}
+
+FLOORS = {
+    # room: rooms whose doors open from it
+    "drivers": {"drivers", "clock"},
+    "store": {"store", "errors", "clock", "ids"},
+    "domain": {"domain", "store", "drivers", "errors", "clock", "ids", "settings", "parts"},
+    "agent": {"agent", "domain", "store", "drivers", "errors", "clock", "ids", "parts"},
+    "controllers": {"controllers", "domain", "store", "drivers", "errors", "clock", "ids", "parts", "settings"},
+    "api": {"api", "domain", "store", "errors", "clock", "ids", "parts", "settings"},
+}
+PASSAGES: dict[tuple[str, str], str] = {
+    ("domain", "drivers"): "only contracts: an act says what it wants in a driver's plain data",
+    ("drivers", "clock"): "simulated engines take their time from the simulation",
+}
+
+
+def imports(path: Path) -> set[str]:
+    """Modules of ours that a module needs to be imported (what stands under TYPE_CHECKING does not count)."""
+    tree = ast.parse(path.read_text())
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("trivet"):
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.startswith("trivet")}
+    return found
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_a_room_imports_only_from_rooms_below_it(floor: str) -> None:
+    wrong = [
+        f"{name_of(path)} imports {module}"
+        for path in MODULES
+        if room(name_of(path)) == floor
+        for module in imports(path)
+        if room(module) and room(module) not in FLOORS[floor]
+    ]
+    assert not wrong
+
+
+def test_domain_knows_of_drivers_only_their_contracts() -> None:
+    wrong = [
+        f"{name_of(path)} imports {module}"
+        for path in MODULES
+        if room(name_of(path)) == "domain"
+        for module in imports(path)
+        if module.startswith("trivet.drivers") and not module.startswith("trivet.drivers.contracts")
+        and module != "trivet.drivers"
+    ]  # fmt: skip
+    assert not wrong
+
+
+def test_there_are_no_circles() -> None:
+    names = {name_of(path) for path in MODULES}
+    graph = {name_of(path): {found for found in imports(path) if found in names} - {name_of(path)} for path in MODULES}
+    done: set[str] = set()
+
+    def visit(module: str, way: list[str]) -> None:
+        assert module not in way, " -> ".join([*way[way.index(module) :], module])
+        if module not in done:
+            for needed in sorted(graph[module]):
+                visit(needed, [*way, module])
+            done.add(module)
+
+    for module in graph:
+        # A package's __init__ is imported with any of its modules; what counts is what modules name.
+        visit(module, [])
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=name_of(path)) for path in MODULES])
+def test_a_file_is_read_in_one_sitting(path: Path) -> None:
+    lines = len(path.read_text().splitlines())
+    assert lines <= LONG or name_of(path) in LONG_FOR_A_REASON, f"{lines} lines: split it along a seam"
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=name_of(path)) for path in MODULES])
+def test_a_module_begins_with_what_it_is(path: Path) -> None:
+    if path.read_text().strip():
+        assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_no_room_has_a_name_that_can_refuse_nothing() -> None:
+    vague = re.compile(r"^(utils?|common|helpers?|managers?|base|misc|core)$")
+    assert not [name_of(path) for path in MODULES if vague.match(path.stem)]
+
+
+def test_catch_all_stands_only_at_the_boundaries() -> None:
+    allowed = {"trivet.api.kit.app", "trivet.agent.agent", "trivet.controllers.duties"}
+    found = {name_of(path) for path in MODULES if re.search(r"except Exception\b", path.read_text())}
+    assert found <= allowed

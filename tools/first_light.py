@@ -1,0 +1,206 @@
+"""First light: bring Trivet up with real engines and show, with the stock `openstack` client, what it is for.
+
+One network, one VM and one container from the same `openstack server create` (only image and flavor
+differ), each pinging the other. A second run finds everything made. Ctrl-C stops it and cleans up.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+LISTEN = os.environ.get("TRIVET_LISTEN", "127.0.0.1:8774")
+BIN = Path(sys.executable).parent
+NETWORK, SUBNET = "first-light", "10.5.0.0/24"
+
+
+def say(sentence: str) -> None:
+    print(f"\033[1m==> {sentence}\033[0m", flush=True)
+
+
+class Cloud:
+    def __init__(self, build: Path) -> None:
+        self.data = build / "cloud"
+        self.build = build
+        self.process: subprocess.Popen[str] | None = None
+
+    def up(self) -> None:
+        if _alive(self.data / "trivet.pid"):
+            say("Trivet runs already; using it")
+            return
+        command = [str(BIN / "trivet"), "up", "--data", str(self.data), "--listen", LISTEN]
+        say("$ " + " ".join(["trivet", *command[1:]]))
+        self.data.mkdir(parents=True, exist_ok=True)
+        log = (self.data / "trivet.log").open("a")
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            print("    " + line.rstrip(), flush=True)
+            if line.startswith("ready"):
+                return
+        print((self.data / "trivet.log").read_text()[-3000:], file=sys.stderr)
+        raise SystemExit("Trivet did not come up. Its API alone runs anywhere: trivet up --sim --data DIR")
+
+    def down(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            say("Stopping Trivet and its engines")
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(120)
+
+    def openstack(self, *words: str, quiet: bool = False) -> Any:
+        """The stock client, unchanged; the answer as JSON where it has one."""
+        if not quiet:
+            say("$ openstack " + " ".join(words))
+        made = subprocess.run(
+            [str(BIN / "openstack"), *words, *(["-f", "json"] if _answers(words) else [])],
+            env=os.environ | {"OS_CLIENT_CONFIG_FILE": str(self.data / "clouds.yaml"), "OS_CLOUD": "trivet"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if made.returncode:
+            raise SystemExit(f"openstack {' '.join(words)} failed:\n{made.stderr}")
+        return json.loads(made.stdout) if made.stdout.strip() and _answers(words) else made.stdout
+
+    def has(self, noun: str, name: str) -> bool:
+        found = self.openstack(noun, "list", quiet=True)
+        return any(row["Name"] == name for row in found)
+
+
+def _answers(words: tuple[str, ...]) -> bool:
+    return words[-1] != "--table" and "delete" not in words
+
+
+def _alive(pid_file: Path) -> bool:
+    try:
+        os.kill(int(pid_file.read_text()), 0)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def make(cloud: Cloud) -> None:
+    """Everything by name, and only what is not there yet."""
+    guest = str(cloud.build / "guest" / "trivet-guest.qcow2")
+    container = str(cloud.build / "container" / "trivet-container.oci.tar")
+    steps: list[tuple[str, str, tuple[str, ...]]] = [
+        ("image", "guest", ("--disk-format", "qcow2", "--file", guest, "--public", "guest")),
+        ("image", "container", ("--disk-format", "oci", "--file", container, "--public", "container")),
+        ("flavor", "small-vm", ("--vcpus", "1", "--ram", "128", "--disk", "1", "small-vm")),
+        ("flavor", "small-container", ("--vcpus", "1", "--ram", "64", "--disk", "1", "small-container")),
+        ("network", NETWORK, (NETWORK,)),
+        ("subnet", NETWORK, ("--network", NETWORK, "--subnet-range", SUBNET, NETWORK)),
+    ]
+    for noun, name, words in steps:
+        if not cloud.has(noun, name):
+            cloud.openstack(noun, "create", *words)
+    _allow_ping(cloud)
+    for kind in ("vm", "container"):
+        image = "guest" if kind == "vm" else "container"
+        if not cloud.has("server", f"a-{kind}"):
+            cloud.openstack(
+                "server", "create", "--image", image, "--flavor", f"small-{kind}", "--network", NETWORK, f"a-{kind}"
+            )  # fmt: skip
+
+
+def _allow_ping(cloud: Cloud) -> None:
+    project = cloud.openstack("token", "issue", quiet=True)["project_id"]
+    groups = cloud.openstack("security", "group", "list", "--project", project, quiet=True)
+    group = next(row["ID"] for row in groups if row["Name"] == "default")
+    rules = cloud.openstack("security", "group", "rule", "list", group, quiet=True)
+    if not any(row["IP Protocol"] == "icmp" for row in rules):
+        cloud.openstack("security", "group", "rule", "create", "--protocol", "icmp", group)
+
+
+def wait_for(what: str, check: Callable[[], bool], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > end:
+            raise SystemExit(f"Gave up waiting for {what}.")
+        print(".", end="", flush=True)
+        time.sleep(1)
+    print(flush=True)
+
+
+def typed(cloud: Cloud, server: str, command: str, want: str, seconds: float = 30) -> str:
+    """Type a command into the server's serial console (a container's is a shell in it) and read the answer."""
+    console = cloud.openstack("console", "url", "show", "--serial", server, quiet=True)
+    url = urlsplit(console["url"])
+    said = b""
+    with connect(f"ws://{url.netloc}{url.path}?{url.query}", open_timeout=10) as socket:
+        socket.send(b"\r")
+        time.sleep(0.5)
+        socket.send(command.encode() + b"\r")
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and want.encode() not in said:
+            try:
+                data = socket.recv(timeout=1)
+            except TimeoutError:
+                continue
+            except ConnectionClosed:
+                break
+            said += data if isinstance(data, bytes) else data.encode()
+    return said.decode(errors="replace")
+
+
+def show(cloud: Cloud) -> None:
+    for kind in ("vm", "container"):
+        say(f"Waiting for a-{kind} to be ACTIVE")
+        wait_for(f"a-{kind}", lambda kind=kind: _status(cloud, f"a-{kind}") == "ACTIVE", 120)
+    addresses = {kind: _address(cloud, f"a-{kind}") for kind in ("vm", "container")}
+    say("Waiting for the VM's guest to be up")
+    wait_for("the guest", lambda: "GUEST-READY" in cloud.openstack("console", "log", "show", "a-vm", "--table"), 120)
+    for here, there in (("vm", "container"), ("container", "vm")):
+        say(f"In a-{here}: ping -c 3 {addresses[there]}   (a-{there})")
+        said = typed(cloud, f"a-{here}", f"ping -c 3 {addresses[there]}", "packet loss")
+        lines = [line.strip() for line in said.splitlines() if "bytes from" in line or "packet loss" in line]
+        print("\n".join("    " + line for line in lines), flush=True)
+        if not any(" 0% packet loss" in line for line in lines):
+            raise SystemExit(f"a-{here} does not reach a-{there}.")
+
+
+def _status(cloud: Cloud, name: str) -> str:
+    found = cloud.openstack("server", "show", name, quiet=True)
+    if found["status"] == "ERROR":
+        raise SystemExit(f"{name} is in error: {found.get('fault')}")
+    return str(found["status"])
+
+
+def _address(cloud: Cloud, name: str) -> str:
+    return str(cloud.openstack("server", "show", name, quiet=True)["addresses"][NETWORK][0])
+
+
+def main() -> int:
+    cloud = Cloud(Path(sys.argv[1]).resolve())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        cloud.up()
+        make(cloud)
+        show(cloud)
+        say("$ openstack server list")
+        print(cloud.openstack("server", "list", "--table", quiet=True).replace("--table", ""))
+        say(f"The API is at http://{LISTEN}. Your own client:")
+        where = shutil.which("openstack") or str(BIN / "openstack")
+        print(f"    export OS_CLIENT_CONFIG_FILE={cloud.data}/clouds.yaml OS_CLOUD=trivet\n    {where} server list")
+        if cloud.process is not None and not os.environ.get("TRIVET_ONCE"):
+            say("Ctrl-C stops it")
+            cloud.process.wait()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        cloud.down()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
