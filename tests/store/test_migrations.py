@@ -1,0 +1,38 @@
+"""Migrations: forward, once, and refused where they cannot be right."""
+
+import pytest
+from tests.store.conftest import NewStore
+
+from trivet.errors import Invalid
+from trivet.store import migrations
+from trivet.store.store import Store
+
+
+async def test_a_second_run_does_nothing(new_store: NewStore) -> None:
+    store = new_store()
+    await store.open()
+    first = await store.migrate()
+    assert first == [migration.name for migration in migrations.known()]
+    assert await store.migrate() == []
+    await store.close()
+
+
+async def test_a_newer_schema_than_the_programs_is_refused(store: Store) -> None:
+    async with store.write() as tx:
+        await tx.run("INSERT INTO migrations VALUES (9999, 'from_the_future', 0.0)")
+    with pytest.raises(Invalid, match="use a newer one"):
+        await store.migrate()
+
+
+def test_every_migration_says_whether_it_expands_or_contracts() -> None:
+    assert {migration.kind for migration in migrations.known()} <= {"expand", "contract"}
+    numbers = [migration.number for migration in migrations.known()]
+    assert len(numbers) == len(set(numbers))
+
+
+def test_statements_are_split_and_spelled_for_the_database() -> None:
+    text = "-- expand\nCREATE TABLE a (n {identity});\n-- why; not\nCREATE INDEX b ON a (n);\n"
+    assert migrations.statements(text, migrations.SQLITE) == [
+        "CREATE TABLE a (n INTEGER PRIMARY KEY AUTOINCREMENT)",
+        "CREATE INDEX b ON a (n)",
+    ]
