@@ -5,11 +5,15 @@ A server row says what is wanted (`want`, `boots`, `builds`, `flavor`) and what 
 compares the two and settles the row. Nothing in between is kept anywhere else.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from trivet.domain.callers import Caller
+from trivet.errors import NotFound
+from trivet.ids import is_uuid
 from trivet.store.tables import Record, Table
+from trivet.store.tx import Tx
 
 Kind = Literal["vm", "container", "metal"]
 Want = Literal["running", "stopped", "paused", "suspended", "shelved", "gone"]
@@ -83,7 +87,13 @@ class Server(Record, frozen=True, kw_only=True):
     launch_index: int = 0
     locked: bool = False
     locked_reason: str | None = None
+    locked_by_operator: bool = False
+    """Then its owner cannot unlock it."""
     trusted_certificates: tuple[str, ...] = ()
+    hints: dict[str, Any] = {}
+    """What the caller told the scheduler, as it came."""
+    nic_tags: dict[str, str] = {}
+    """Port id -> the tag under which the guest finds that card in its metadata."""
 
     want: Want = "running"
     boots: int = 1
@@ -112,3 +122,23 @@ class Server(Record, frozen=True, kw_only=True):
 
 
 SERVERS = Table("servers", Server)
+
+
+async def visible(tx: Tx, caller: Caller, id: str) -> Server:
+    """The server, if it is there and the caller may look at it."""
+    server = await tx.get(SERVERS, id) if is_uuid(id) else None
+    if server is None or server.status == "deleted" or not caller.may_see(server.project_id):
+        raise absent(id)
+    return server
+
+
+async def changeable(tx: Tx, caller: Caller, id: str) -> Server:
+    """The server, if the caller may change it. Others are told that there is none."""
+    server = await visible(tx, caller, id)
+    if not (caller.owns(server.project_id) or caller.is_operator):
+        raise absent(id)
+    return server
+
+
+def absent(id: str) -> NotFound:
+    return NotFound("server.absent", f"Instance {id[:64]} could not be found.")

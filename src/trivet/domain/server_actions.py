@@ -1,0 +1,71 @@
+"""Server actions: what was done to a server, by whom, and how it ended. Nova calls them instance actions.
+
+An action is opened by the act that changes what is wanted, in its transaction, and closed when the row is
+settled. It outlives the server, so that one can ask who deleted it.
+"""
+
+import msgspec
+
+from trivet.domain.callers import Caller
+from trivet.domain.servers import Server
+from trivet.store.tables import Record, Table
+from trivet.store.tx import Tx
+
+
+class Call(msgspec.Struct, frozen=True):
+    """Who asks, and in which request."""
+
+    caller: Caller
+    request_id: str
+
+
+class ServerAction(Record, frozen=True, kw_only=True):
+    server_id: str
+    project_id: str
+    user_id: str
+    request_id: str
+    action: str
+    host_id: str | None = None
+    started_at: float
+    updated_at: float
+    finished_at: float | None = None
+    error: str | None = None
+
+
+SERVER_ACTIONS = Table("server_actions", ServerAction, logged=False)
+
+
+async def begin(
+    tx: Tx, call: Call, server: Server, action: str, *, done: bool = False, error: str | None = None
+) -> None:
+    """Open an action; one that is `done` at once is closed, too."""
+    now = tx.clock.now()
+    await tx.insert(
+        SERVER_ACTIONS,
+        ServerAction(
+            id=tx.ids.uuid(),
+            server_id=server.id,
+            project_id=server.project_id,
+            user_id=call.caller.user_id,
+            request_id=call.request_id,
+            action=action,
+            host_id=server.host_id,
+            started_at=now,
+            updated_at=now,
+            finished_at=now if done or error else None,
+            error=error,
+        ),
+    )
+
+
+async def finish(tx: Tx, server_id: str, error: str | None = None) -> None:
+    """Close whatever is open on the server."""
+    now = tx.clock.now()
+    await tx.run(
+        "UPDATE server_actions SET finished_at = ?, updated_at = ?, error = ?"
+        " WHERE server_id = ? AND finished_at IS NULL",
+        now,
+        now,
+        error,
+        server_id,
+    )
