@@ -1,0 +1,1 @@
+"""The image dialect, v2: images, their bytes, members, tags, imports, tasks, schemas and metadata definitions."""

@@ -1,0 +1,103 @@
+"""/v2/images/{id}/import, /tasks and /locations: bytes that we fetch or move, and how that goes."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from trivet.api.kit.bodies import Body
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.clock import iso
+from trivet.domain import image_imports, image_tasks, images
+from trivet.domain.image_imports import Wanted
+from trivet.errors import Invalid
+
+resource = Resource()
+
+
+class Method(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    uri: str | None = None
+
+
+class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
+    method: Method
+    stores: list[str] = []
+    all_stores: bool = False
+    all_stores_must_succeed: bool = True
+
+
+class ValidationData(Body, frozen=True, kw_only=True):
+    os_hash_algo: str | None = None
+    os_hash_value: str | None = None
+
+
+class LocationCreate(Body, frozen=True, kw_only=True):
+    url: Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
+    validation_data: ValidationData = ValidationData()
+
+
+@resource.on("POST", "/v2/images/{image_id}/import", may="member")
+async def import_(request: Request) -> Reply:
+    body = request.read(ImportRequest)
+    header = request.header("x-image-meta-store")
+    wanted = Wanted(
+        method=body.method.name,
+        uri=body.method.uri,
+        stores=(*body.stores, header) if header else tuple(body.stores),
+        all_stores=body.all_stores,
+    )
+    if body.stores and body.all_stores:
+        raise Invalid("import.stores", "'all_stores' parameter can't be used with 'stores'")
+    said = request.read_object()
+    image_id = request.values["image_id"]
+    await image_imports.request(request.tx, request.caller, image_id, wanted, request_id=request.id, said=said)
+    return Reply(202)
+
+
+@resource.on("GET", "/v2/images/{image_id}/tasks", may="reader")
+async def tasks(request: Request) -> Reply:
+    image = await images.visible(request.tx, request.caller, request.values["image_id"])
+    found = [
+        {
+            "id": task.id,
+            "type": task.type,
+            "status": task.status,
+            "owner": task.project_id,
+            "message": task.message,
+            "input": {name: value for name, value in task.input.items() if name != "wanted"},
+            "result": None,
+            "image_id": task.image_id,
+            "request_id": task.request_id,
+            "user_id": task.user_id,
+            "created_at": iso(task.created_at),
+            "updated_at": iso(task.updated_at),
+            "expires_at": iso(task.ends_at),
+            "deleted": False,
+            "deleted_at": None,
+        }
+        for task in await image_tasks.of_image(request.tx, image.id)
+        if request.caller.may_see(task.project_id)
+    ]
+    return Reply(200, {"tasks": found})
+
+
+@resource.on("POST", "/v2/images/{image_id}/locations", may="member")
+async def add_location(request: Request) -> Reply:
+    """A location is somebody else's to change or lose, so its bytes are copied here, and checked."""
+    body = request.read(LocationCreate)
+    data = body.validation_data
+    wanted = Wanted(
+        method="web-download", uri=body.url, os_hash_algo=data.os_hash_algo, os_hash_value=data.os_hash_value
+    )
+    image_id = request.values["image_id"]
+    said: dict[str, Any] = {"method": {"name": "web-download", "uri": body.url}}
+    await image_imports.request(request.tx, request.caller, image_id, wanted, request_id=request.id, said=said)
+    return Reply(202)
+
+
+@resource.on("GET", "/v2/images/{image_id}/locations", may="service")
+async def locations(request: Request) -> Reply:
+    """Nothing outside reads our store directly: bytes are had at /file."""
+    await images.visible(request.tx, request.caller, request.values["image_id"])
+    return Reply(200, [])

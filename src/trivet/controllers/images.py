@@ -1,0 +1,169 @@
+"""Images: imports are carried out, and whatever died on the way is put in order.
+
+An import fetches or moves bytes and then ends like any upload. One that was cut short (its process died,
+its lease moved) begins again; after a few tries, or when trying again is no use, the image is queued
+again and says why.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+from trivet.domain import image_data, image_imports, image_sweep, image_tasks
+from trivet.domain.image_imports import Wanted
+from trivet.domain.image_tasks import TRIES_MAX, ImageTask
+from trivet.domain.images import IMAGES, Image
+from trivet.drivers import oci_pull, web
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.web import Web
+from trivet.errors import Busy, Conflict, TrivetError
+from trivet.parts import Parts
+from trivet.store.leases import Lease
+from trivet.store.store import transact
+from trivet.store.tx import Tx
+
+_AT_ONCE = 4
+_LOOK_EVERY_S = 2.0
+_PAUSE_S = 0.05
+_SWEEP_EVERY_S = 60.0
+_RENEW_S = 20.0
+_logger = logging.getLogger(__name__)
+
+
+class ImageController:
+    def __init__(self, parts: Parts, source: Web | None = None) -> None:
+        self._parts = parts
+        self._web = source or web.from_environment()
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self, lease: Lease | None = None) -> None:
+        """Until cancelled."""
+        clock = self._parts.clock
+        swept_at = -_SWEEP_EVERY_S
+        try:
+            while True:
+                if clock.monotonic() - swept_at >= _SWEEP_EVERY_S:
+                    swept_at = clock.monotonic()
+                    await image_sweep.sweep(self._parts)
+                await self.start_imports()
+                await self._parts.store.wake.wait(_LOOK_EVERY_S)
+                # Many commits wake us at once; one look is enough for all of them.
+                await clock.sleep(_PAUSE_S)
+        finally:
+            await self._stop()
+
+    async def start_imports(self) -> None:
+        async with self._parts.store.read() as tx:
+            ids = await image_tasks.open_ids(tx)
+        for id in ids:
+            if len(self._running) >= _AT_ONCE:
+                return
+            if id not in self._running:
+                self._running[id] = asyncio.create_task(self._import_and_go(id), name=f"import {id}")
+
+    async def settle(self) -> None:
+        """Do all imports that are asked for now, and come back when they are done (for tests and commands)."""
+        await self.start_imports()
+        while self._running:
+            await asyncio.gather(*self._running.values())
+            await self.start_imports()
+
+    async def _stop(self) -> None:
+        for running in self._running.values():
+            running.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    # -- one import
+
+    async def _import_and_go(self, id: str) -> None:
+        try:
+            await self._import(id)
+        finally:
+            self._running.pop(id, None)
+
+    async def _import(self, id: str) -> None:
+        """The boundary where everything that an import can run into is caught."""
+        task = await transact(self._parts.store, lambda tx: image_tasks.take(tx, id))
+        if task is None:
+            return
+        try:
+            async with image_data.beating(self._parts, lambda: self._renew(task), _RENEW_S):
+                await self._carry_out(task)
+        except asyncio.CancelledError:
+            raise
+        except DriverError as error:
+            await self._not_now(task, error.why, again=error.again)
+        except TrivetError as error:
+            await self._not_now(task, error.message, again=isinstance(error, Busy))
+        except Exception:
+            _logger.exception("Import %s failed", id)
+            await self._not_now(task, "An unexpected error happened on our side; it has been logged.", again=False)
+
+    async def _renew(self, task: ImageTask) -> None:
+        async with self._parts.store.write() as tx:
+            await image_tasks.renew(tx, task)
+
+    async def _carry_out(self, task: ImageTask) -> None:
+        wanted = image_imports.wanted_of(task)
+        key = image_data.new_key(self._parts)
+
+        async def begin(tx: Tx) -> Image:
+            image = await tx.get(IMAGES, task.image_id or "")
+            if image is None or image.status != "importing":
+                raise Conflict("image.gone", "The image was deleted or changed meanwhile.")
+            return await image_data.start_writing(tx, image, "importing", key)
+
+        async def finish(tx: Tx, image: Image) -> None:
+            _check_hash(image, wanted)
+            await image_tasks.finish(tx, task, "success")
+
+        image = await transact(self._parts.store, begin)
+        await image_data.fill(self._parts, image, self._source(image, wanted), "importing", finish)
+        if image.staged_key is not None:
+            await self._parts.blobs.remove(image.staged_key)
+
+    def _source(self, image: Image, wanted: Wanted) -> AsyncIterator[bytes]:
+        if wanted.method == "glance-direct":
+            assert image.staged_key is not None
+            return self._parts.blobs.read(image.staged_key)
+        uri = wanted.uri or ""
+        if uri.startswith("docker:"):
+            return oci_pull.Pull(self._web, oci_pull.parse(uri)).archive()
+        return _download(self._web, uri)
+
+    async def _not_now(self, task: ImageTask, why: str, *, again: bool) -> None:
+        """Leave it for the next try, or give it up in words that the owner can read."""
+        if again and task.tries < TRIES_MAX:
+            await self._parts.clock.sleep(2.0**task.tries - 1)
+            await transact(self._parts.store, lambda tx: image_tasks.put_back(tx, task, why))
+            return
+        staged = await transact(self._parts.store, lambda tx: _give_up(tx, task, why))
+        if staged is not None:
+            await self._parts.blobs.remove(staged)
+
+
+async def _give_up(tx: Tx, task: ImageTask, why: str) -> str | None:
+    """The staged blob that is no longer needed."""
+    await image_tasks.finish(tx, task, "failure", why)
+    image = await tx.get(IMAGES, task.image_id or "")
+    if image is None or image.status != "importing":
+        return None
+    await tx.update(
+        IMAGES, image, status="queued", fault=why, staged_key=None, staged_size=None, size=None,
+        writing_key=None, writing_until=None, updated_at=tx.clock.now(),
+    )  # fmt: skip
+    return image.staged_key
+
+
+def _check_hash(image: Image, wanted: Wanted) -> None:
+    if wanted.os_hash_algo == "sha512" and image.os_hash_value != wanted.os_hash_value:
+        raise Conflict("import.hash", "The downloaded data does not have the hash that was said.")
+
+
+async def _download(source: Web, uri: str) -> AsyncIterator[bytes]:
+    answer = await source.get(uri)
+    if answer.status != 200:
+        answer.close()
+        raise DriverError(f"The server answers {answer.status} for {uri}.", again=answer.status >= 500)
+    async for chunk in answer.chunks():
+        yield chunk

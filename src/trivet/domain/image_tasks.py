@@ -1,0 +1,126 @@
+"""Tasks: work on an image that goes on after the request was answered, for clients to watch.
+
+A task is taken by one process at a time (`runs_until` is its lease). Whoever finds one whose process went
+silent takes it over and starts it again; after a few tries it fails, and the image says why.
+"""
+
+from typing import Any, Literal
+
+from trivet.domain.callers import Caller
+from trivet.errors import NotFound
+from trivet.store.tables import Record, Table
+from trivet.store.tx import Change, Tx
+from trivet.store.where import Where
+
+TaskStatus = Literal["pending", "processing", "success", "failure"]
+
+LEASE_S = 60.0
+TRIES_MAX = 3
+KEPT_S = 48 * 3600.0
+"""How long a finished task can be looked at."""
+
+
+class ImageTask(Record, frozen=True, kw_only=True):
+    project_id: str | None
+    user_id: str
+    image_id: str | None
+    request_id: str
+    type: str
+    status: TaskStatus = "pending"
+    input: dict[str, Any] = {}
+    message: str = ""
+    created_at: float
+    updated_at: float
+    ends_at: float | None = None
+    """When a finished task is forgotten."""
+    tries: int = 0
+    runs_until: float | None = None
+
+
+IMAGE_TASKS = Table("image_tasks", ImageTask)
+
+
+async def visible(tx: Tx, caller: Caller, id: str) -> ImageTask:
+    task = await tx.get(IMAGE_TASKS, id)
+    if task is None or not caller.may_see(task.project_id):
+        raise NotFound("image_task.absent", f"No task found with ID {id[:64]}")
+    return task
+
+
+async def of_image(tx: Tx, image_id: str) -> list[ImageTask]:
+    return await tx.select(IMAGE_TASKS, Where().equal("image_id", image_id), order="created_at, id")
+
+
+async def request(
+    tx: Tx, caller: Caller, type: str, image_id: str | None, *, request_id: str, said: dict[str, Any]
+) -> ImageTask:
+    now = tx.clock.now()
+    task = ImageTask(
+        id=tx.ids.uuid(),
+        project_id=caller.project_id,
+        user_id=caller.user_id,
+        image_id=image_id,
+        request_id=request_id,
+        type=type,
+        input=said,
+        created_at=now,
+        updated_at=now,
+    )
+    return await tx.insert(IMAGE_TASKS, task)
+
+
+async def open_ids(tx: Tx) -> list[str]:
+    """Tasks that somebody should work on: new ones, and those whose process went silent."""
+    rows = await tx.rows(
+        "SELECT id FROM image_tasks WHERE status = 'pending' OR (status = 'processing' AND runs_until < ?)"
+        " ORDER BY created_at LIMIT 100",
+        tx.clock.now(),
+    )
+    return [str(row[0]) for row in rows]
+
+
+async def take(tx: Tx, id: str) -> ImageTask | None:
+    """Make it mine, unless somebody else was quicker."""
+    task = await tx.get(IMAGE_TASKS, id)
+    now = tx.clock.now()
+    if task is None or task.status in ("success", "failure"):
+        return None
+    if task.status == "processing" and (task.runs_until or 0) >= now:
+        return None
+    return await tx.update(
+        IMAGE_TASKS, task, status="processing", tries=task.tries + 1, runs_until=now + LEASE_S, updated_at=now
+    )
+
+
+async def renew(tx: Tx, task: ImageTask) -> bool:
+    """Say that it is still being worked on; False: it is somebody else's by now."""
+    sql = "UPDATE image_tasks SET runs_until = ? WHERE id = ? AND status = 'processing' AND tries = ?"
+    return await tx.run(sql, tx.clock.now() + LEASE_S, task.id, task.tries) == 1
+
+
+async def finish(tx: Tx, task: ImageTask, status: Literal["success", "failure"], message: str = "") -> None:
+    """Only who took it last may finish it."""
+    current = await tx.get(IMAGE_TASKS, task.id)
+    if current is None or current.tries != task.tries or current.status != "processing":
+        return
+    now = tx.clock.now()
+    await tx.update(
+        IMAGE_TASKS,
+        current,
+        status=status,
+        message=message,
+        runs_until=None,
+        updated_at=now,
+        ends_at=now + KEPT_S,
+    )
+
+
+async def forget_old(tx: Tx) -> int:
+    return await tx.run("DELETE FROM image_tasks WHERE ends_at < ?", tx.clock.now())
+
+
+async def put_back(tx: Tx, task: ImageTask, why: str) -> None:
+    """For the next try, by whoever is first."""
+    sql = "UPDATE image_tasks SET status = 'pending', message = ?, revision = revision + 1 WHERE id = ? AND tries = ?"
+    if await tx.run(f"{sql} AND status = 'processing'", why, task.id, task.tries):
+        tx.note(Change(IMAGE_TASKS.name, task.id, "updated", task.revision + 1, task.project_id))

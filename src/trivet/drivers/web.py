@@ -1,0 +1,172 @@
+"""Fetching what a tenant named by URL, without becoming the tenant's way into our own network.
+
+Every address is looked at just before it is connected to, redirects included: only public ones pass, and
+those that the operator lists in TRIVET_WEB_ALLOW (addresses, networks or host names, with commas between).
+The name is resolved once and the connection goes to the address that was looked at, so a name that
+changes its mind gains nothing.
+"""
+
+import asyncio
+import http.client
+import ipaddress
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from urllib.parse import urljoin, urlsplit
+
+from trivet.drivers.contracts.errors import DriverError
+
+_CHUNK = 1 << 20
+_TIMEOUT_S = 30.0
+_REDIRECTS_MAX = 5
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Allowed:
+    """What may be reached besides the public internet."""
+
+    def __init__(self, entries: str = "") -> None:
+        self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+        self._hosts: set[str] = set()
+        for entry in filter(None, (part.strip() for part in entries.split(","))):
+            try:
+                self._networks.append(ipaddress.ip_network(entry, strict=False))
+            except ValueError:
+                self._hosts.add(entry.lower())
+
+    def listed(self, host: str, address: Address) -> bool:
+        return host.lower() in self._hosts or any(address in network for network in self._networks)
+
+    def allows(self, host: str, address: Address) -> bool:
+        return is_public(address) or self.listed(host, address)
+
+
+def is_public(address: Address) -> bool:
+    """Also of the addresses that wrap another one: the inner one counts."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(inner)
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+class Answer:
+    """Status, headers (lower-case names) and a body to be read in chunks."""
+
+    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self._connection = connection
+        self._response = response
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            while True:
+                try:
+                    chunk = await asyncio.to_thread(self._response.read, _CHUNK)
+                except (OSError, http.client.HTTPException) as error:
+                    raise DriverError(f"The download broke off: {error}.", again=True) from error
+                if not chunk:
+                    break
+                yield chunk
+            if self._response.length:
+                raise DriverError("The download broke off before its end.", again=True)
+        finally:
+            self.close()
+
+    async def text(self, max_bytes: int) -> bytes:
+        found = b""
+        async for chunk in self.chunks():
+            found += chunk
+            if len(found) > max_bytes:
+                raise DriverError(f"The answer is longer than {max_bytes} bytes.", again=False)
+        return found
+
+    def close(self) -> None:
+        self._response.close()
+        self._connection.close()
+
+
+class Web:
+    def __init__(self, allowed: Allowed) -> None:
+        self._allowed = allowed
+        self._tls = ssl.create_default_context()
+
+    async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """Follows redirects; what was meant for one host (Authorization) is not told to another."""
+        told = dict(headers or {})
+        for _ in range(_REDIRECTS_MAX):
+            answer = await asyncio.to_thread(self._get, url, told)
+            target = answer.headers.get("location")
+            if answer.status not in (301, 302, 303, 307, 308) or target is None:
+                return answer
+            answer.close()
+            next_url = urljoin(url, target)
+            if urlsplit(next_url).netloc != urlsplit(url).netloc:
+                told = {name: value for name, value in told.items() if name.lower() != "authorization"}
+            url = next_url
+        raise DriverError(f"The server redirects more than {_REDIRECTS_MAX} times.", again=False)
+
+    def speaks_plainly(self, host: str, port: int) -> bool:
+        """Whether a host is the operator's own, so that plain HTTP with it is no surprise. Blocking."""
+        return all(self._allowed.listed(host, address) for address, _ in _resolved(host, port))
+
+    def _get(self, url: str, headers: dict[str, str]) -> Answer:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme not in ("http", "https") or not host:
+            raise DriverError(f"The server sends us to {url[:200]!r}, which is neither http nor https.", again=False)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+        try:
+            connection.sock = self._connected(host, port)
+            if parts.scheme == "https":
+                connection.sock = self._tls.wrap_socket(connection.sock, server_hostname=host)
+            connection.request("GET", path, headers={"user-agent": "trivet", "accept-encoding": "identity", **headers})
+            return Answer(connection, connection.getresponse())
+        except ssl.SSLError as error:
+            connection.close()
+            raise TlsError(f"{host} does not speak TLS as it should: {error}.", again=False) from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            connection.close()
+            raise DriverError(f"{host}:{port} cannot be reached: {error}.", again=True) from error
+
+    def _connected(self, host: str, port: int) -> socket.socket:
+        refused: OSError | None = None
+        for address, family in _resolved(host, port):
+            if not self._allowed.allows(host, address):
+                raise DriverError(
+                    f"The address {address} of {host} is not public, and the operator has not allowed it.", again=False
+                )
+            tcp = socket.socket(family, socket.SOCK_STREAM)
+            tcp.settimeout(_TIMEOUT_S)
+            try:
+                tcp.connect((str(address), port))
+            except OSError as error:
+                tcp.close()
+                refused = error
+                continue
+            return tcp
+        raise refused or OSError("no address")
+
+
+class TlsError(DriverError):
+    """There is somebody, but no TLS."""
+
+
+def _resolved(host: str, port: int) -> list[tuple[Address, socket.AddressFamily]]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise DriverError(f"The host {host} cannot be found: {error}.", again=True) from error
+    return [(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]), entry[0]) for entry in found]
+
+
+def from_environment() -> Web:
+    return Web(Allowed(os.environ.get("TRIVET_WEB_ALLOW", "")))
