@@ -13,12 +13,8 @@ KINDS: tuple[Kind, ...] = ("vm", "container", "metal")
 FLAVOR_SPEC = "trivet:kind"
 
 
-def is_container_image(disk_format: str | None, container_format: str | None) -> bool:
-    return disk_format == "oci" or container_format in ("docker", "oci")
-
-
-def kind_of(extra_specs: Mapping[str, str], disk_format: str | None, container_format: str | None) -> Kind:
-    container = is_container_image(disk_format, container_format)
+def kind_of(extra_specs: Mapping[str, str], *, container: bool) -> Kind:
+    """`container`: the image is one for containers."""
     said = extra_specs.get(FLAVOR_SPEC)
     if said is None:
         return "container" if container else "vm"

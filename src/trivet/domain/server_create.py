@@ -74,7 +74,7 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
         raise Forbidden("scope.project_needed", "A server belongs to a project: use a token scoped to one.")
     flavor = await _flavor(tx, call, wanted.flavor_id)
     image = await find_image(tx, call, wanted.image_id)
-    kind = kind_of(flavor.extra_specs, image.disk_format, image.container_format)
+    kind = kind_of(flavor.extra_specs, container=image.is_oci)
     check_image(image, flavor, kind)
     parts = _Parts(
         wanted=wanted,
