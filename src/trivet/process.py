@@ -36,6 +36,7 @@ from trivet.domain.passwords import Passwords
 from trivet.domain.revocations import RevocationListener
 from trivet.domain.tokens import Tokens
 from trivet.drivers.files import FileBlobs
+from trivet.errors import Invalid
 from trivet.hosting import Hosting, host_engines
 from trivet.ids import Ids, SystemIds
 from trivet.parts import Parts
@@ -243,8 +244,13 @@ def _listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if settings.workers > 1:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    listener.bind((settings.listen_host.strip("[]"), settings.listen_port))
-    listener.listen(1024)
+    try:
+        listener.bind((settings.listen_host.strip("[]"), settings.listen_port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise Invalid(
+            "listen.refused", f"Cannot listen on {settings.listen} ({error.strerror}); choose another with --listen."
+        ) from error
     listener.setblocking(False)
     return listener
-

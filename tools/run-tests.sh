@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Every test, in the order in which they are quick: a mistake is told early. Ends with pytest's own closing line.
+# TRIVET_REQUIRE_ENGINES=1 makes a missing engine a failure instead of a skip.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+py=.venv/bin/python
+began=$SECONDS
+say() { printf '\n\033[1m== %s (%d s)\033[0m\n' "$1" $((SECONDS - began)); }
+
+say "rules, stores, dialects, the house"
+"$py" -m pytest -m "not dataplane and not contract" tests
+say "engines, packets and real clients"
+"$py" -m pytest -m "dataplane or contract" tests
+say "all passed"
