@@ -1,0 +1,182 @@
+"""The OVN of this host, started by us under one directory and known by a short tag.
+
+It is a second OVS beside any that the system runs: own databases, own sockets, own bridges named after the tag.
+Everything it holds follows from what Trivet wants, so `down` throws all of it away.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.ovn import links, masquerade
+from trivet.drivers.ovn.commands import run
+from trivet.drivers.ovn.daemons import daemons, environment, missing_programs, prepare_databases
+from trivet.drivers.ovn.datapath import USERSPACE_DEVICE, Datapath, choose, only_one_of_us
+from trivet.drivers.ovn.networks import made_mac
+
+_PROGRAMS = {
+    "ovsdb-server": "openvswitch-switch",
+    "ovs-vswitchd": "openvswitch-switch",
+    "ovs-vsctl": "openvswitch-common",
+    "ovn-northd": "ovn-central",
+    "ovn-controller": "ovn-host",
+    "ip": "iproute2",
+}
+
+
+class External(msgspec.Struct, frozen=True):
+    """The provider network at the host's own door."""
+
+    address: str
+    """Of the host on that network, with prefix length, such as 172.24.4.1/24."""
+    physical: str = "public"
+    masquerade: bool = False
+    """Let what comes from that network out into the world, as coming from this host."""
+
+
+def missing() -> list[str]:
+    """What keeps OVN from running here, in words for an operator; empty when nothing does."""
+    lacks = missing_programs(_PROGRAMS)
+    if os.geteuid() != 0:
+        lacks.append("not running as root (links, namespaces and OVS need it)")
+    elif not Path("/dev/net/tun").exists():
+        lacks.append("the kernel has no /dev/net/tun")
+    return lacks
+
+
+class OvnEngine:
+    def __init__(self, directory: Path, tag: str = "trv", external: External | None = None) -> None:
+        if not re.fullmatch(r"[a-z0-9]{1,8}", tag):
+            raise DriverError(f"The instance tag {tag!r} must be 1 to 8 small letters or digits.", again=False)
+        self.tag = tag
+        self.directory = directory / "ovn"
+        self.external = external
+        self.chassis = f"trivet-{tag}"
+        self.bridge = f"{tag}-int"
+        self.external_bridge = f"{tag}-ex"
+        self.alias = f"trivet-{tag}"
+        self.database_socket = str(self.directory / "db.sock")
+        self._daemons = daemons(self.directory)
+
+    async def up(self) -> None:
+        """Start what does not run, adopt what does. Cheap when all is well, so it may be called on a timer."""
+        lacks = missing()
+        if lacks:
+            raise DriverError("OVN cannot run here: " + "; ".join(lacks), again=False)
+        if self._whole():
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if self._daemons["ovsdb-server"].pid() is None:
+            await prepare_databases(self.directory)
+            await self._daemons["ovsdb-server"].start()
+        await self._vsctl("--no-wait", "init")
+        datapath = await choose(self._daemons["ovs-vswitchd"].pid())
+        await self._start_switch(datapath)
+        await self._daemons["ovn-northd"].start()
+        await self._daemons["ovn-controller"].start()
+        if self.external is not None:
+            await self._open_external(self.external)
+        (self.directory / "ready").write_text(self._generation())
+
+    def alive(self) -> dict[str, bool]:
+        """Per daemon, whether it runs."""
+        return {name: daemon.pid() is not None for name, daemon in self._daemons.items()}
+
+    async def down(self) -> None:
+        """Remove every trace: daemons, bridges, links, namespaces, files."""
+        await self._daemons["ovn-controller"].stop()
+        await self._daemons["ovn-northd"].stop()
+        for device in links.with_alias(self.alias):
+            await links.delete(device)
+        for namespace in self._namespaces():
+            await links.delete_namespace(namespace)
+        # --cleanup also takes away what a kernel datapath would keep without its daemon.
+        await self._daemons["ovs-vswitchd"].stop("exit", "--cleanup")
+        await self._daemons["ovsdb-server"].stop()
+        await masquerade.close(self.alias, self.directory)
+        await asyncio.to_thread(shutil.rmtree, self.directory, True)
+
+    def note_namespace(self, name: str, mine: bool) -> None:
+        """Remember a namespace that we made, where `down` finds it also when the databases are lost."""
+        mark = self.directory / "netns" / name
+        if mine:
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+        else:
+            mark.unlink(missing_ok=True)
+
+    def _namespaces(self) -> list[str]:
+        with suppress(FileNotFoundError):
+            return [mark.name for mark in (self.directory / "netns").iterdir()]
+        return []
+
+    def _whole(self) -> bool:
+        bridges = [self.bridge, *([self.external_bridge] if self.external else [])]
+        ready = self.directory / "ready"
+        if not all(self.alive().values()) or not all(map(links.exists, bridges)) or not ready.exists():
+            return False
+        # A switch that was started again by someone else than us has lost the bridge's address.
+        return ready.read_text() == self._generation()
+
+    def _generation(self) -> str:
+        return " ".join(f"{name}={links.index(name)}" for name in (self.bridge, self.external_bridge))
+
+    async def _start_switch(self, datapath: Datapath) -> None:
+        lock = only_one_of_us()
+        await asyncio.to_thread(lock.__enter__)
+        try:
+            if self._daemons["ovs-vswitchd"].pid() is None and datapath == "netdev" and links.exists(USERSPACE_DEVICE):
+                raise DriverError("Another Open vSwitch holds this host's user-space datapath.", again=False)
+            await self._daemons["ovs-vswitchd"].start()
+            await self._make_bridges(datapath)
+            if datapath == "netdev" and not links.exists(f"{self.tag}-dp") and links.exists(USERSPACE_DEVICE):
+                await run("ip", "link", "set", USERSPACE_DEVICE, "name", f"{self.tag}-dp")
+        finally:
+            lock.__exit__(None, None, None)
+
+    async def _make_bridges(self, datapath: Datapath) -> None:
+        ids = {
+            "system-id": self.chassis,
+            "hostname": self.chassis,
+            "ovn-remote": f"unix:{self.database_socket}",
+            "ovn-encap-type": "geneve",
+            "ovn-encap-ip": "127.0.0.1",
+            "ovn-bridge": self.bridge,
+            "ovn-bridge-datapath-type": datapath,
+            # One host needs all of the southbound database; asking for parts of it costs time at each change.
+            "ovn-monitor-all": "true",
+        }
+        if self.external is not None:
+            ids["ovn-bridge-mappings"] = f"{self.external.physical}:{self.external_bridge}"
+        command = ["set", "open", ".", *(f"external_ids:{name}={_quoted(value)}" for name, value in ids.items())]
+        command += self._bridge(self.bridge, datapath, "fail_mode=secure")
+        if self.external is not None:
+            command += self._bridge(self.external_bridge, datapath, "fail_mode=standalone")
+        await self._vsctl("--timeout=20", *command)
+
+    def _bridge(self, name: str, datapath: Datapath, mode: str) -> list[str]:
+        # A stable MAC: neighbours keep it in their caches while the switch restarts.
+        mac = _quoted(made_mac(f"bridge/{name}"))
+        settings = ["set", "bridge", name, f"datapath_type={datapath}", mode, f"other-config:hwaddr={mac}"]
+        return ["--", "--may-exist", "add-br", name, "--", *settings]
+
+    async def _open_external(self, external: External) -> None:
+        device = self.external_bridge
+        await links.batch([f"address replace {external.address} dev {device}", f"link set {device} up"])
+        links.checksum_off(device)
+        if external.masquerade:
+            await masquerade.open_door(self.alias, self.directory, device, external.address)
+
+    async def _vsctl(self, *command: str) -> None:
+        socket = f"--db=unix:{self.database_socket}"
+        await run("ovs-vsctl", socket, *command, environment=environment(self.directory))
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"'
