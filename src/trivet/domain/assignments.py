@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from trivet.store.tx import Tx
+from trivet.store.where import Where
 
 ActorKind = Literal["user", "group"]
 TargetKind = Literal["project", "domain", "system"]
@@ -41,7 +42,8 @@ async def add(tx: Tx, new: Assignment) -> bool:
     )
 
 
-_MINE = "actor_id IN (SELECT group_id FROM memberships WHERE user_id = ? UNION ALL SELECT ?)"
+MINE = "actor_id IN (SELECT group_id FROM memberships WHERE user_id = ? UNION ALL SELECT ?)"
+"""Of a user and its groups; to be bound to the user's id twice."""
 
 _SQL_ON_PROJECT = f"""
     WITH RECURSIVE up (id, parent_id) AS (
@@ -49,12 +51,12 @@ _SQL_ON_PROJECT = f"""
         UNION ALL SELECT p.id, p.parent_id FROM projects p JOIN up ON p.id = up.parent_id
     )
     SELECT DISTINCT role_id FROM assignments
-    WHERE {_MINE} AND ((target_id = ? AND inherited = 0 AND target_kind = 'project')
+    WHERE {MINE} AND ((target_id = ? AND inherited = 0 AND target_kind = 'project')
         OR (inherited = 1 AND target_id IN (SELECT id FROM up WHERE id <> ?)))
 """
 _SQL_ON_OTHER = f"""
     SELECT DISTINCT role_id FROM assignments
-    WHERE {_MINE} AND target_id = ? AND target_kind = ? AND inherited = 0
+    WHERE {MINE} AND target_id = ? AND target_kind = ? AND inherited = 0
 """
 
 
@@ -65,3 +67,31 @@ async def roles_on(tx: Tx, user_id: str, target_kind: TargetKind, target_id: str
     else:
         rows = await tx.rows(_SQL_ON_OTHER, user_id, user_id, target_id, target_kind)
     return {str(row[0]) for row in rows}
+
+
+_SQL_SAME = "actor_kind = ? AND actor_id = ? AND target_kind = ? AND target_id = ? AND inherited = ?"  # and the role
+
+
+def _same(asked: Assignment) -> tuple[str, str, str, str, int]:
+    return asked.actor_kind, asked.actor_id, asked.target_kind, asked.target_id, int(asked.inherited)
+
+
+async def holds(tx: Tx, asked: Assignment) -> bool:
+    row = await tx.row(f"SELECT 1 FROM assignments WHERE {_SQL_SAME} AND role_id = ?", *_same(asked), asked.role_id)
+    return row is not None
+
+
+async def remove(tx: Tx, unwanted: Assignment) -> bool:
+    sql = f"DELETE FROM assignments WHERE {_SQL_SAME} AND role_id = ?"
+    return bool(await tx.run(sql, *_same(unwanted), unwanted.role_id))
+
+
+async def role_ids(tx: Tx, asked: Assignment) -> list[str]:
+    """Directly given, whatever the role of what is asked."""
+    sql = f"SELECT role_id FROM assignments WHERE {_SQL_SAME} ORDER BY role_id"
+    return [str(row[0]) for row in await tx.rows(sql, *_same(asked))]
+
+
+async def everything(tx: Tx, where: Where) -> list[Assignment]:
+    rows = await tx.rows(f"SELECT {_COLUMNS} FROM assignments{where.sql} ORDER BY {_COLUMNS}", *where.values)
+    return [Assignment(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in rows]

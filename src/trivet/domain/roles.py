@@ -8,9 +8,15 @@ from typing import Any
 
 import msgspec
 
+from trivet.domain import personas
+from trivet.domain.callers import Caller
 from trivet.domain.memo import Memo
+from trivet.domain.projects import need as need_project
+from trivet.domain.projects import refuse_immutable
+from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
+from trivet.store.where import Where
 
 
 class Role(Record, frozen=True, kw_only=True):
@@ -69,3 +75,60 @@ async def role_map(tx: Tx, memo: Memo) -> RoleMap:
     )
     memo.keep("roles", known, generation)
     return known
+
+
+# -- acts
+
+
+def _may_list(caller: Caller) -> bool:
+    return personas.sees_all(caller) or caller.has("manager")
+
+
+async def visible(tx: Tx, caller: Caller, id: str) -> Role:
+    found = await tx.get(ROLES, id)
+    if found is not None and found.domain_id is not None:
+        personas.need_sees_all(caller, "identity:get_domain_role")
+    elif not _may_list(caller):
+        raise personas.refusal("identity:get_role")
+    return found or await need(tx, id)
+
+
+async def need(tx: Tx, id: str) -> Role:
+    found = await tx.get(ROLES, id)
+    if found is None:
+        raise NotFound("role.absent", f"Could not find role: {id[:64]}.")
+    return found
+
+
+async def listed(tx: Tx, caller: Caller, domain_id: str | None) -> list[Role]:
+    """Of a domain, or of none."""
+    if domain_id is not None:
+        personas.need_sees_all(caller, "identity:list_domain_roles")
+    elif not _may_list(caller):
+        raise personas.refusal("identity:list_roles")
+    return await tx.select(ROLES, Where().equal("domain_id", domain_id), order="name, id")
+
+
+async def create(tx: Tx, new: Role) -> Role:
+    if new.domain_id is not None:
+        await need_project(tx, new.domain_id, noun="domain")
+    await _free_name(tx, new.name, new.domain_id)
+    return await tx.insert(ROLES, new)
+
+
+async def _free_name(tx: Tx, name: str, domain_id: str | None) -> None:
+    if await tx.find(ROLES, "name = ? AND COALESCE(domain_id, '') = ?", name, domain_id or "") is not None:
+        raise Conflict("role.exists", f"Duplicate entry found with name {name[:64]}.")
+
+
+async def update(tx: Tx, id: str, changes: dict[str, Any]) -> Role:
+    found = await need(tx, id)
+    refuse_immutable(found.options, changes)
+    if changes.get("domain_id", found.domain_id) != found.domain_id:
+        raise Invalid("role.fixed", "The domain of a role cannot be changed.")
+    if changes.get("name", found.name) != found.name:
+        await _free_name(tx, changes["name"], found.domain_id)
+    for merged in ("extra", "options"):
+        if merged in changes:
+            changes[merged] = {**getattr(found, merged), **changes[merged]}
+    return await tx.update(ROLES, found, **changes)

@@ -1,0 +1,132 @@
+"""Views: the shape that identity gives to what it shows: links, pages, filters, and fields nobody foresaw.
+
+Bodies keep fields that are not known (`extra`): clients of identity store their own things there.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import UNSET
+
+from trivet.api.kit.request import Reply, Request
+from trivet.errors import Invalid, NotFound
+from trivet.store.where import Where
+
+View = dict[str, Any]
+F = TypeVar("F", bound="Fields")
+
+ShortName = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"\S")]
+LongName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"\S")]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9-]+$")]
+Text = Annotated[str, msgspec.Meta(max_length=65_535)]
+
+_RESERVED = frozenset(("id", "links"))
+_COMPARED: dict[str, Callable[[str, str], bool]] = {
+    "contains": lambda value, wanted: wanted in value,
+    "startswith": str.startswith,
+    "endswith": str.endswith,
+}
+_EXTRA_MAX = 100
+
+
+class Fields(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of a body that are known; what is not sent is UNSET."""
+
+    def given(self) -> dict[str, Any]:
+        """Only what was sent."""
+        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not UNSET}
+
+
+def read(request: Request, key: str, kind: type[F]) -> tuple[F, dict[str, Any]]:
+    """The known fields of {key: {...}}, and the others."""
+    inner = request.read_object().get(key)
+    if not isinstance(inner, dict):
+        raise Invalid("body.invalid", f"{key!r} is a required property, and must be an object.")
+    try:
+        fields = msgspec.convert(inner, kind)
+    except msgspec.ValidationError as error:
+        raise Invalid("body.invalid", f"Invalid input: {str(error).replace('`$.', '`')}.") from error
+    known = set(kind.__struct_encode_fields__)
+    extra = {name: value for name, value in inner.items() if name not in known and name not in _RESERVED}
+    if len(extra) > _EXTRA_MAX or any(len(name) > 255 for name in extra):
+        raise Invalid("body.invalid", f"At most {_EXTRA_MAX} fields of one's own, with names up to 255 characters.")
+    return fields, extra
+
+
+def url(request: Request, path: str) -> str:
+    return f"{request.url}/v3/{path}"
+
+
+def linked(request: Request, path: str, view: View) -> View:
+    view["links"] = {"self": url(request, path)}
+    return view
+
+
+def listed(
+    request: Request, key: str, views: Iterable[View], filters: Iterable[str] = (), *, more: View | None = None
+) -> Reply:
+    """Filtered by what the query says of `filters` (also name__contains and the like), then one page of it."""
+    found = _page(request, [view for view in views if _wanted(request, view, filters)])
+    query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
+    links = {"next": None, "self": f"{request.url}{_tail(request)}{query}", "previous": None}
+    return Reply(200, {key: found, "links": links, **(more or {})})
+
+
+def _tail(request: Request) -> str:
+    at = request.path.find("/v3")
+    return request.path[at:].rstrip("/") if at >= 0 else ""
+
+
+def _wanted(request: Request, view: View, filters: Iterable[str]) -> bool:
+    for name, wanted in request.query:
+        field, _, how = name.partition("__")
+        if field not in filters:
+            continue
+        value = view.get(field)
+        if not how:
+            if not _equal(value, wanted):
+                return False
+            continue
+        folded = how.startswith("i")
+        compare = _COMPARED.get(how[1:] if folded else how)
+        if compare is None:
+            raise Invalid("query.invalid", f"There is no comparison {how[:64]!r}.")
+        if not isinstance(value, str):
+            return False
+        if not (compare(value.lower(), wanted.lower()) if folded else compare(value, wanted)):
+            return False
+    return True
+
+
+def _equal(value: object, wanted: str) -> bool:
+    if isinstance(value, bool):
+        return value == (wanted.lower() not in ("0", "false", "no", "off"))
+    if value is None:
+        return wanted == ""
+    return str(value) == wanted
+
+
+def _page(request: Request, views: list[View]) -> list[View]:
+    marker = request.asked("marker")
+    if marker is not None:
+        ids = [view.get("id") for view in views]
+        if marker not in ids:
+            raise NotFound("marker.absent", f"Marker {marker[:64]} could not be found.")
+        views = views[ids.index(marker) + 1 :]
+    limit = request.asked("limit")
+    if limit is not None:
+        if not limit.isdigit() or len(limit) > 9:
+            raise Invalid("query.invalid", "limit must be a whole number.")
+        views = views[: int(limit)]
+    return views
+
+
+def where(request: Request, columns: Iterable[str]) -> Where:
+    """The exact filters that the database can do itself."""
+    found = Where()
+    for name in columns:
+        value = request.asked(name)
+        if value is not None:
+            found.equal(name, value)
+    return found
