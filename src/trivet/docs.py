@@ -1,0 +1,101 @@
+"""The reference pages, made from the code: settings, routes, error codes, actions by kind.
+
+`make docs` writes them; a test refuses stale ones.
+"""
+
+import ast
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+from trivet.api.kit import versions
+from trivet.domain import action_table
+from trivet.process import services
+from trivet.settings import Settings
+
+_SOURCE = Path(__file__).parent
+_ERRORS = {"Invalid": 400, "Forbidden": 403, "NotFound": 404, "Conflict": 409, "OverQuota": 403, "Busy": 503}
+
+
+def pages() -> dict[str, str]:
+    """Path below docs/reference -> text."""
+    return {
+        "settings.md": _settings(),
+        "routes.md": _routes(),
+        "errors.md": _errors(),
+        "actions-by-kind.md": action_table.page(),
+    }
+
+
+def _settings() -> str:
+    lines = [
+        "# Settings",
+        "",
+        "Made from `settings.py`. A flag (`--name-of-it`) wins over `TRIVET_NAME_OF_IT`, which wins over the TOML file",
+        "that `--config` names. Unknown names are refused.",
+        "",
+        "| setting | default | what it says |",
+        "|---|---|---|",
+    ]
+    for entry in fields(Settings):
+        default = getattr(Settings(), entry.name)
+        shown = f"`{default}`" if default != "" else "(empty)"
+        lines.append(f"| `{entry.name}` | {shown} | {entry.metadata['sentence']} |")
+    return "\n".join(lines) + "\n"
+
+
+def _routes() -> str:
+    lines = [
+        "# Routes",
+        "",
+        "Made from the route table (`trivet routes` prints it, too). *may* is the policy: what a caller must be; see",
+        "`api/kit/callers.py`.",
+    ]
+    for service in services():
+        lines += ["", f"## {service.name}", "", "| method | path | may | versions |", "|---|---|---|---|"]
+        for route in sorted(service.routes(), key=lambda route: (route.path, route.action or "", route.method)):
+            path = service.prefix + route.path + (f" `{route.action}`" if route.action else "")
+            since = versions.text(route.since) if route.since else ""
+            until = versions.text(route.until) if route.until < 1_000_000 else ""
+            when = f"{since} - {until}" if since or until else ""
+            lines.append(f"| {route.method} | {path} | {route.may} | {when} |")
+    return "\n".join(lines) + "\n"
+
+
+def _errors() -> str:
+    """Every (code, class) that is raised with a literal code."""
+    found: dict[str, tuple[int, set[str]]] = {}
+    for path in sorted(_SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ERRORS):
+                continue
+            if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
+                status = _ERRORS[node.func.id]
+                for word in node.keywords:
+                    if word.arg == "status" and isinstance(word.value, ast.Constant):
+                        status = int(str(word.value.value))
+                where = found.setdefault(node.args[0].value, (status, set()))[1]
+                where.add(path.relative_to(_SOURCE).as_posix())
+    lines = [
+        "# Error codes",
+        "",
+        "Made from the places that raise them. A code never changes once released; its sentence may.",
+        "",
+        "| code | status | raised in |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{code}` | {status} | {', '.join(sorted(where))} |" for code, (status, where) in sorted(found.items())]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    folder = _SOURCE.parents[1] / "docs" / "reference"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (folder / name).write_text(text)
+        print(f"wrote docs/reference/{name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,14 @@
+"""The reference pages agree with the code they are made from."""
+
+from pathlib import Path
+
+import pytest
+
+from trivet.docs import pages
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+
+
+@pytest.mark.parametrize("name", ["settings.md", "routes.md", "errors.md", "actions-by-kind.md"])
+def test_a_reference_page_is_fresh(name: str) -> None:
+    assert (REFERENCE / name).read_text() == pages()[name], "make docs"
