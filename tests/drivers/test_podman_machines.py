@@ -8,6 +8,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 import tarfile
 import time
 import uuid
@@ -146,9 +147,7 @@ async def test_it_runs_in_the_network_namespace_it_is_given(machines: PodmanMach
     assert answer.stdout == b"hello from web-one\n"
 
 
-async def test_a_link_moved_in_while_it_runs_is_the_containers_at_once(
-    machines: PodmanMachines, netns: str
-) -> None:
+async def test_a_link_moved_in_while_it_runs_is_the_containers_at_once(machines: PodmanMachines, netns: str) -> None:
     id = await started(machines, running_shell("while sleep 0.2; do ls /sys/class/net; done", netns=netns))
     assert "eth1" not in await log_has(machines, id, "eth0")
     _ip("-n", netns, "link", "add", "eth1", "type", "veth", "peer", "name", "far1")
@@ -177,7 +176,7 @@ async def test_files_environment_and_hostname_are_there_before_the_first_program
     machines: PodmanMachines, netns: str
 ) -> None:
     spec = running_shell(
-        "cat /etc/resolv.conf /etc/hosts /new/deep/file; /opt/run-me; echo $GREETING; hostname; stat -c %a /tmp",
+        'cat /etc/resolv.conf /etc/hosts /new/deep/file; /opt/run-me; echo "$GREETING"; hostname; stat -c %a /tmp',
         files={
             "/etc/resolv.conf": b"nameserver 192.0.2.53\n",
             "/new/deep/file": b"deep content\n",
@@ -265,7 +264,9 @@ async def test_a_snapshot_runs_as_another_container(machines: PodmanMachines, tm
 
 
 async def test_a_resize_keeps_the_content_and_changes_the_limits(machines: PodmanMachines) -> None:
-    script = "ls /root; cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max; touch /root/been-here"
+    script = (
+        "ls /root; cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max; touch /root/been-here"
+    )
     id = await started(machines, running_shell(script))
     assert f"{64 << 20}\n" in await log_has(machines, id, str(64 << 20))
     await machines.stop(id, 1)
@@ -348,7 +349,11 @@ async def test_another_process_takes_over_after_a_kill(machines: PodmanMachines,
         "asyncio.run(main())\n"
     )
     first = await asyncio.create_subprocess_exec(
-        os.sys.executable, "-c", program, str(tmp_path / "podman"), msgspec.json.encode(spec).decode(),
+        sys.executable,
+        "-c",
+        program,
+        str(tmp_path / "podman"),
+        msgspec.json.encode(spec).decode(),
         stdout=asyncio.subprocess.PIPE,
     )
     assert first.stdout is not None
@@ -408,9 +413,7 @@ async def test_a_container_lost_from_under_us_is_crashed_and_can_be_made_again(
 
 
 @pytest.mark.parametrize("what", ["garbage", "no index", "empty index", "cut off", "missing layer"])
-async def test_an_archive_that_is_none_is_refused_in_words(
-    machines: PodmanMachines, tmp_path: Path, what: str
-) -> None:
+async def test_an_archive_that_is_none_is_refused_in_words(machines: PodmanMachines, tmp_path: Path, what: str) -> None:
     path = tmp_path / "image.tar"
     whole = Path(IMAGE).read_bytes()
     if what == "garbage":

@@ -9,10 +9,10 @@ import contextlib
 import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.podman.definition import name_of
 from trivet.drivers.podman.engine import Engine
 
 LONGEST_PATH = 107
@@ -22,9 +22,10 @@ CHUNK = 65536
 
 
 class Consoles:
-    def __init__(self, engine: Engine, directory: Path) -> None:
+    def __init__(self, engine: Engine, directory: Path, container_id: Callable[[str], str | None]) -> None:
         self._engine = engine
         self._directory = directory
+        self._container_id = container_id
         self._open: dict[str, Console] = {}
 
     def path(self, id: str) -> str:
@@ -35,7 +36,7 @@ class Consoles:
             if len(os.fsencode(path)) > LONGEST_PATH:
                 raise DriverError("The data folder's path is too long for consoles.", again=False)
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._open[id] = Console(self._engine, id, path)
+            self._open[id] = Console(self._engine, path, lambda: self._container_id(id))
         return str(self._open[id].path)
 
     async def close(self, id: str) -> None:
@@ -49,9 +50,9 @@ class Consoles:
 class Console:
     """The listening socket of one container, and the one session it may have."""
 
-    def __init__(self, engine: Engine, id: str, path: Path) -> None:
+    def __init__(self, engine: Engine, path: Path, container_id: Callable[[], str | None]) -> None:
         self._engine = engine
-        self._id = id
+        self._container_id = container_id
         self.path = path
         path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -65,14 +66,11 @@ class Console:
         self._serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._serving
+        self._socket.close()
         self.path.unlink(missing_ok=True)
 
     async def _serve(self) -> None:
-        try:
-            server = await asyncio.start_unix_server(self._session, sock=self._socket)
-        except asyncio.CancelledError:
-            self._socket.close()
-            raise
+        server = await asyncio.start_unix_server(self._session, sock=self._socket)
         async with server:
             await server.serve_forever()
 
@@ -92,21 +90,14 @@ class Console:
             writer.close()
 
     async def _shell(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        container_id = self._container_id()
+        if container_id is None:
+            writer.write(b"The container is not here.\r\n")
+            return
         ours, theirs = os.openpty()
+        os.set_blocking(ours, False)
         try:
-            process = await self._engine.spawn(
-                "exec",
-                "--interactive",
-                "--tty",
-                "--env=TERM=xterm",
-                name_of(self._id),
-                "/bin/sh",
-                "-c",
-                SHELL,
-                stdin=theirs,
-                stdout=theirs,
-                stderr=theirs,
-            )
+            process = await self._engine.enter(container_id, theirs, "/bin/sh", "-c", SHELL)
         except BaseException:
             os.close(ours)
             raise
@@ -121,7 +112,7 @@ class Console:
                 task.cancel()
             await asyncio.gather(typing, showing, return_exceptions=True)
             os.close(ours)
-            # SIGHUP, as when a terminal's line drops: podman passes it to the shell.
+            # As when a terminal's line drops; the kernel then ends what the shell had started.
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGHUP)
             try:
@@ -132,26 +123,32 @@ class Console:
 
 
 async def _type(reader: asyncio.StreamReader, terminal: int) -> None:
+    loop = asyncio.get_running_loop()
     while data := await reader.read(CHUNK):
-        await asyncio.to_thread(os.write, terminal, data)
+        while data:
+            try:
+                data = data[os.write(terminal, data) :]
+            except BlockingIOError:
+                await _ready(terminal, loop.add_writer, loop.remove_writer)
 
 
 async def _show(terminal: int, writer: asyncio.StreamWriter) -> None:
     """Until the shell ends, which the terminal shows as an input/output error."""
     loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
-    loop.add_reader(terminal, readable.set)
-    try:
-        while True:
-            await readable.wait()
-            readable.clear()
-            try:
-                data = os.read(terminal, CHUNK)
-            except OSError:
-                return
-            if not data:
-                return
-            writer.write(data)
+    while True:
+        try:
+            writer.write(os.read(terminal, CHUNK))
             await writer.drain()
+        except BlockingIOError:
+            await _ready(terminal, loop.add_reader, loop.remove_reader)
+        except OSError:
+            return
+
+
+async def _ready(fd: int, add: Callable[[int, Callable[[], None]], None], remove: Callable[[int], bool]) -> None:
+    turned = asyncio.Event()
+    add(fd, turned.set)
+    try:
+        await turned.wait()
     finally:
-        loop.remove_reader(terminal)
+        remove(fd)

@@ -23,6 +23,7 @@ HIGHEST_PROCESSES = 32768
 HIGHEST_FILES = 1048576
 LONGEST_RUN_FOLDER = 50
 LINKS = Path("/run/trivet")
+RUNC_STATE = Path("/run/runc")
 
 
 def missing() -> list[str]:
@@ -49,11 +50,14 @@ class Engine:
 
     async def run(self, *arguments: str, stdin: bytes | None = None) -> str:
         """What it printed. Cancelling kills it, and leaves whatever it had half done."""
-        process = await self.spawn(
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+        async with self._making_ready:
+            if not self._ready:
+                await asyncio.to_thread(self._make_ready)
+                self._ready = True
+        process = await self._spawn(
+            ("podman", *self._globals(), *arguments),
+            asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
+            asyncio.subprocess.PIPE,
         )
         try:
             out, complaint = await process.communicate(stdin)
@@ -65,22 +69,30 @@ class Engine:
             raise EngineRefused(complaint.decode(errors="replace").strip())
         return out.decode(errors="replace")
 
-    async def spawn(
-        self, *arguments: str, stdin: int | None, stdout: int | None, stderr: int | None
-    ) -> asyncio.subprocess.Process:
-        async with self._making_ready:
-            if not self._ready:
-                await asyncio.to_thread(self._make_ready)
-                self._ready = True
+    async def enter(self, container_id: str, terminal: int, *command: str) -> asyncio.subprocess.Process:
+        """Another program in a running container, on a terminal of ours.
+
+        By runc itself: what it is sent it passes on, while `podman exec` leaves the program running.
+        """
+        words = ("runc", "exec", "--tty", container_id, *command)
+        return await self._spawn(words, terminal, terminal)
+
+    async def forget(self, container_id: str) -> None:
+        """What runc remembers of a container whose conmon was killed, and podman does not see."""
+        if (RUNC_STATE / container_id).exists():
+            process = await self._spawn(
+                ("runc", "delete", "--force", container_id), asyncio.subprocess.DEVNULL, asyncio.subprocess.DEVNULL
+            )
+            await process.wait()
+
+    async def _spawn(self, words: tuple[str, ...], stdin: int, output: int) -> asyncio.subprocess.Process:
         try:
             # A session of its own: Ctrl-C at our terminal is for us, not for a verb half way through.
             return await asyncio.create_subprocess_exec(
-                "podman",
-                *self._globals(),
-                *arguments,
+                *words,
                 stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
+                stdout=output,
+                stderr=output,
                 env=self._environment(),
                 start_new_session=True,
             )

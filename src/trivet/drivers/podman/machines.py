@@ -48,7 +48,7 @@ class PodmanMachines:
         self._engine = Engine(directory)
         self._images = Images(self._engine)
         self._records = Records(directory / "machines")
-        self._consoles = Consoles(self._engine, directory / "tty")
+        self._consoles = Consoles(self._engine, directory / "tty", self._container_id)
         self._exits = Exits()
 
     async def observe(self) -> dict[str, Seen]:
@@ -72,9 +72,11 @@ class PodmanMachines:
             await self._discard(name_of(spec.id))
             self._records.make(spec.id)
             async with self._images.from_archive(spec.disk.path) as image_id:
-                await self._engine.run(*create_arguments(spec, image_id, self._records.folder(spec.id)))
+                words = create_arguments(spec, image_id, self._records.folder(spec.id))
+                container_id = (await self._engine.run(*words)).strip()
             await self._engine.run("cp", "-", f"{name_of(spec.id)}:/", stdin=files)
-        self._records.write(spec.id, Record(msgspec.structs.replace(spec, files={}), spec.marks))
+        without_files = msgspec.structs.replace(spec, files={})
+        self._records.write(spec.id, Record(without_files, spec.marks, container_id))
 
     async def start(self, id: str, marks: dict[str, str]) -> None:
         record = await self._settled(id)
@@ -108,6 +110,8 @@ class PodmanMachines:
         with told_as("The container could not be removed."):
             await self._discard(name_of(id))
             record = self._records.read(id)
+            if record is not None:
+                await self._engine.forget(record.container_id)
             if record is None or record.resizing:
                 await self._discard(name_of(id) + NEXT)
         self._records.remove(id)
@@ -163,20 +167,20 @@ class PodmanMachines:
     async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
         """podman forgets changed limits when a container restarts, so it is made again around its content."""
         record = await self._settled(id)
-        spec = record.spec
-        if (spec.vcpus, spec.memory_mib) != (vcpus, memory_mib):
-            changed = msgspec.structs.replace(spec, vcpus=vcpus, memory_mib=memory_mib)
+        if (record.spec.vcpus, record.spec.memory_mib) != (vcpus, memory_mib):
+            changed = msgspec.structs.replace(record.spec, vcpus=vcpus, memory_mib=memory_mib)
             with told_as("The container could not be resized."):
                 async with self._images.of_container(name_of(id)) as image_id:
                     self._records.write(id, msgspec.structs.replace(record, resizing=True))
-                    arguments = create_arguments(changed, image_id, self._records.folder(id))
-                    arguments[arguments.index(f"--name={name_of(id)}")] += NEXT
-                    await self._engine.run(*arguments)
+                    words = create_arguments(changed, image_id, self._records.folder(id))
+                    words[words.index(f"--name={name_of(id)}")] += NEXT
+                    container_id = (await self._engine.run(*words)).strip()
                     await self._discard(name_of(id))
                 await self._engine.run("rename", name_of(id) + NEXT, name_of(id))
-            spec = changed
-        disk = msgspec.structs.replace(spec.disk, size_gib=disk_gib)
-        self._records.write(id, msgspec.structs.replace(record, spec=msgspec.structs.replace(spec, disk=disk)))
+            record = msgspec.structs.replace(record, spec=changed, container_id=container_id)
+        disk = msgspec.structs.replace(record.spec.disk, size_gib=disk_gib)
+        spec = msgspec.structs.replace(record.spec, disk=disk)
+        self._records.write(id, msgspec.structs.replace(record, spec=spec))
 
     def serial_path(self, id: str) -> str:
         return self._consoles.path(id)
@@ -201,7 +205,8 @@ class PodmanMachines:
                     await self._engine.run("rename", name_of(id) + NEXT, name_of(id))
                 else:
                     await self._discard(name_of(id) + NEXT)
-            record = msgspec.structs.replace(record, resizing=False)
+                container_id = await self._inspect(id, "{{.Id}}") or ""
+            record = msgspec.structs.replace(record, resizing=False, container_id=container_id)
             self._records.write(id, record)
         return record
 
@@ -223,6 +228,10 @@ class PodmanMachines:
             if "no such container" in str(e):
                 return None
             raise
+
+    def _container_id(self, id: str) -> str | None:
+        record = self._records.read(id)
+        return record.container_id if record else None
 
     def _follow(self, id: str) -> None:
         self._exits.follow(id, self._records.folder(id) / "conmon.pid")

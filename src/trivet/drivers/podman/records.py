@@ -16,6 +16,8 @@ class Record(msgspec.Struct, frozen=True):
     spec: MachineSpec
     """As asked for, without `files`: those are in the container, and may be secrets."""
     marks: dict[str, str]
+    container_id: str
+    """podman's own."""
     stopping: bool = False
     """We were asked to stop it, so its end is no crash."""
     resizing: bool = False
