@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
@@ -19,6 +19,7 @@ from trivet.domain import image_archives, image_formats, images
 from trivet.domain.blobs import Blobs
 from trivet.domain.callers import Caller
 from trivet.domain.images import IMAGES, Image, Status
+from trivet.drivers.contracts.errors import DriverError
 from trivet.errors import Busy, Conflict, Invalid, NotFound, OverQuota
 from trivet.parts import Parts
 from trivet.store.store import transact
@@ -61,7 +62,8 @@ async def upload(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[by
 
     key = new_key(parts)
     image = await transact(parts.store, begin)
-    await fill(parts, image, chunks, "queued")
+    with _told():
+        await fill(parts, image, chunks, "queued")
 
 
 async def stage(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[bytes]) -> None:
@@ -82,9 +84,10 @@ async def stage(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[byt
     key = new_key(parts)
     image = await transact(parts.store, begin)
     try:
-        async with _alive(parts, image):
-            received = await receive(parts, image, chunks)
-            await transact(parts.store, end)
+        with _told():
+            async with _alive(parts, image):
+                received = await receive(parts, image, chunks)
+                await transact(parts.store, end)
     except BaseException:
         await give_up(parts, image, "queued")
         raise
@@ -108,6 +111,15 @@ async def _file_chunks(path: str) -> AsyncIterator[bytes]:
     with await asyncio.to_thread(Path(path).open, "rb") as file:
         while chunk := await asyncio.to_thread(file.read, _PIECE_BYTES):
             yield chunk
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Whatever keeps the blobs says no in a driver's words; who uploads is told in ours."""
+    try:
+        yield
+    except DriverError as error:
+        raise Busy("blobs.away", error.why) from error
 
 
 # -- the one way to the end

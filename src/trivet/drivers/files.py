@@ -14,8 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import IO
 
-from trivet.domain.blobs import Sink
-from trivet.errors import Busy, Invalid, NotFound
+from trivet.drivers.contracts.errors import DriverError
 
 _READ_BYTES = 256 * 1024
 _SMALL_BYTES = 128 * 1024
@@ -28,18 +27,18 @@ class FileBlobs:
         self._directory = Path(directory)
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o750)
 
-    async def create(self, key: str) -> Sink:
+    async def create(self, key: str) -> "FileSink":
         path = self._path(key)
         with _told():
             # A .part of the same name is left by a writer that died: keys are never written by two at once.
             file = path.with_name(path.name + _PART).open("wb", buffering=0)
-        return _FileSink(path, file)
+        return FileSink(path, file)
 
     async def read(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         try:
             file = self._path(key).open("rb", buffering=0)
         except FileNotFoundError as error:
-            raise NotFound("blob.absent", f"There are no bytes named {key}.") from error
+            raise DriverError(f"There are no bytes named {key}.", again=False) from error
         with file:
             left = length
             if offset:
@@ -83,11 +82,11 @@ class FileBlobs:
 
     def _path(self, key: str) -> Path:
         if not key or key.startswith(".") or "/" in key or "\0" in key or key.endswith(_PART):
-            raise Invalid("blob.name", f"A blob cannot be named {key[:100]!r}.")
+            raise DriverError(f"A blob cannot be named {key[:100]!r}.", again=False)
         return self._directory / key
 
 
-class _FileSink:
+class FileSink:
     def __init__(self, path: Path, file: IO[bytes]) -> None:
         self._path = path
         self._file = file
@@ -137,5 +136,5 @@ def _told() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Busy("blobs.full", "The disk that keeps the bytes is full; free some space and try again.") from error
-        raise Busy("blobs.away", f"The disk that keeps the bytes cannot be used: {error.strerror}.") from error
+            raise DriverError("The disk that keeps the bytes is full; free some space.", again=True) from error
+        raise DriverError(f"The disk that keeps the bytes cannot be used: {error.strerror}.", again=True) from error
