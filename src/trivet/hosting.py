@@ -1,5 +1,8 @@
 """Hosting: the hosts that this process can look after, real or simulated, put together from drivers."""
 
+import hashlib
+import ipaddress
+import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
@@ -7,25 +10,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trivet.agent.engines import Engines
-from trivet.agent.metadata import MetadataService
+from trivet.agent.halting import halt, remember
 from trivet.domain import hosts, order_building
 from trivet.domain.consoles import ConsoleTarget
-from trivet.domain.hosts import HOSTS, Host
+from trivet.domain.hosts import Host
 from trivet.domain.servers import Kind
 from trivet.drivers.contracts.machine import GraphicalConsole, MachineDriver, Power, SerialConsole
 from trivet.drivers.contracts.network import NetworkDriver
-from trivet.drivers.ovn.network import OvnNetwork
+from trivet.drivers.ovn.engine import External, OvnEngine
+from trivet.drivers.ovn.engine import missing as ovn_missing
+from trivet.drivers.ovn.northbound import OvnNetwork
+from trivet.drivers.ovn.wires import OvnWires
 from trivet.drivers.podman import PodmanMachines
-from trivet.drivers.qemu.machines import QemuMachines
+from trivet.drivers.podman import missing as podman_missing
+from trivet.drivers.qemu import QemuMachines
+from trivet.drivers.qemu import missing as qemu_missing
 from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.drivers.sim.network import SimNetwork, SimWires
 from trivet.errors import Invalid
 from trivet.parts import Parts
-from trivet.settings import Settings
-from trivet.store.where import Where
 
 _SIM_KINDS: tuple[Kind, ...] = ("vm", "container", "metal")
 _SIM_VCPUS, _SIM_MEMORY_MIB, _SIM_DISK_GIB = 64, 262_144, 4_000
+_logger = logging.getLogger(__name__)
 _OWN_MEMORY_MIB = 512
 """What the host keeps for itself."""
 
@@ -37,6 +44,8 @@ class Hosting:
     engines: dict[str, Engines]
     network: NetworkDriver
     metadata: bool = True
+    tend: Callable[[], Awaitable[None]] | None = None
+    """Called now and then: brings back what died of the engines."""
     adopt: Callable[[], Awaitable[None]] | None = None
     """Done before the agent begins: what must be known of a world that no engine remembers."""
     temper: Temper | None = None
@@ -126,11 +135,74 @@ async def _remember(parts: Parts, machines: dict[str, SimMachines]) -> None:
 
 
 async def _real(parts: Parts) -> Hosting:
-    raise Invalid("engine.missing", "no engines yet")
+    settings = parts.settings
+    data = Path(settings.data).absolute()
+    kinds = _kinds_here(data)
+    tag = "t" + hashlib.sha256(str(data).encode()).hexdigest()[:4]
+    ovn = OvnEngine(data, tag, External(_host_address(settings.external_cidr)))
+    await ovn.up()
+    network = OvnNetwork(ovn)
+    engines = Engines(kinds, OvnWires(ovn))
+    memory = data / "halted.json"
+    remember(engines, memory)
+    async with parts.store.write() as tx:
+        host = await hosts.register(tx, _this_host(parts, tuple(kinds), data))
+
+    async def close() -> None:
+        if not settings.leave_running:
+            await halt(engines, memory)
+            await ovn.down()
+
+    return Hosting(
+        name=f"of {host.name}", engines={host.id: engines}, network=network, tend=ovn.up, closers=[close]
+    )  # fmt: skip
 
 
-def _own_name() -> str:
-    return socket.gethostname()
+def _kinds_here(data: Path) -> dict[Kind, MachineDriver]:
+    """The kinds that this machine can run. Without a network there is no use in any."""
+    lacks = ovn_missing()
+    kinds: dict[Kind, MachineDriver] = {}
+    if found := qemu_missing():
+        lacks += [f"for VMs: {why}" for why in found]
+    else:
+        kinds["vm"] = QemuMachines(data / "qemu", host_checksum=False)
+    if found := podman_missing():
+        lacks += [f"for containers: {why}" for why in found]
+    else:
+        kinds["container"] = PodmanMachines(data / "podman")
+    if ovn_missing() or not kinds:
+        raise Invalid(
+            "engine.missing",
+            "Real engines cannot run on this machine:\n  - "
+            + "\n  - ".join(lacks)
+            + "\nAs root, tools/setup-system.sh installs what is missing. The same API over simulated hosts runs "
+            "anywhere: trivet up --sim",
+        )
+    for why in lacks:
+        _logger.warning("This host goes without: %s", why)
+    return kinds
+
+
+def _host_address(cidr: str) -> str:
+    """The host's own on the external network: the first one, which servers use as their way out."""
+    network = ipaddress.ip_network(cidr)
+    return f"{next(network.hosts())}/{network.prefixlen}"
+
+
+def _this_host(parts: Parts, kinds: tuple[Kind, ...], data: Path) -> Host:
+    now = parts.clock.now()
+    return Host(
+        id=parts.ids.uuid(),
+        name=socket.gethostname(),
+        kinds=kinds,
+        vcpus=os.cpu_count() or 1,
+        memory_mib=max(_memory_mib() - _OWN_MEMORY_MIB, 1),
+        disk_gib=_disk_gib(data),
+        hypervisor_type="QEMU",
+        created_at=now,
+        updated_at=now,
+        agent_seen_at=now,
+    )
 
 
 def _memory_mib() -> int:
@@ -140,6 +212,3 @@ def _memory_mib() -> int:
 def _disk_gib(path: Path) -> int:
     found = os.statvfs(path)
     return found.f_frsize * found.f_blocks >> 30
-
-
-__all__ = ["HOSTS", "Hosting", "MetadataService", "OvnNetwork", "PodmanMachines", "QemuMachines", "Settings", "Where", "host_engines"]

@@ -6,11 +6,12 @@ number of them are equal as long as they share a database.
 
 import asyncio
 import importlib
+import logging
 import os
 import pkgutil
 import secrets
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ from trivet.domain import bootstrap, signing_keys
 from trivet.domain.passwords import Passwords
 from trivet.domain.revocations import RevocationListener
 from trivet.domain.tokens import Tokens
+from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.files import FileBlobs
 from trivet.errors import Invalid
 from trivet.hosting import Hosting, host_engines
@@ -48,6 +50,9 @@ from trivet.store.log import Event
 from trivet.store.postgres import PostgresStore
 from trivet.store.sqlite import SqliteStore
 from trivet.store.store import Store
+
+_TEND_EVERY_S = 5.0
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -178,12 +183,24 @@ def _offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Hos
 
         follower.listen("agent", on_events, agent.sweep)
         try:
-            await agent.run()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(agent.run())
+                if hosting.tend is not None:
+                    group.create_task(_tend(parts.clock, hosting.tend))
         finally:
             follower.leave("agent")
 
     duties.offer("networks", run_networks)
     duties.offer(f"agent {hosting.name}", run_agent)
+
+
+async def _tend(clock: Clock, tend: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await clock.sleep(_TEND_EVERY_S)
+        try:
+            await tend()
+        except DriverError as error:
+            _logger.warning("The engines are not all well: %s", error.why)
 
 
 @asynccontextmanager
