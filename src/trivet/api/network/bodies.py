@@ -1,0 +1,109 @@
+"""Bodies: {"network": {...}} for one, {"networks": [...]} for several, and what an update may depend on."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from trivet.api.kit.request import Reply, Request
+from trivet.clock import iso
+from trivet.errors import Conflict, Invalid, OverQuota
+from trivet.store.tables import Record
+
+B = TypeVar("B")
+Json = dict[str, Any]
+
+_BULK_MAX = 1000
+
+
+_envelopes: dict[tuple[Any, str, str | None], Any] = {}
+
+
+def _envelope(kind: Any, singular: str, plural: str | None) -> Any:
+    key = (kind, singular, plural)
+    if key not in _envelopes:
+        _envelopes[key] = _new_envelope(*key)
+    return _envelopes[key]
+
+
+def _new_envelope(kind: Any, singular: str, plural: str | None) -> Any:
+    fields: list[Any] = [(singular.replace("-", "_"), kind | UnsetType, msgspec.field(default=UNSET, name=singular))]
+    if plural is not None:
+        many = list[kind] | UnsetType
+        fields.append((plural.replace("-", "_"), many, msgspec.field(default=UNSET, name=plural)))
+    return msgspec.defstruct(f"{kind.__name__}Envelope", fields, frozen=True, forbid_unknown_fields=True)
+
+
+def one(request: Request, kind: type[B], singular: str) -> B:
+    """Neutron takes "true" for true and "4" for 4."""
+    body: Any = request.read(_envelope(kind, singular, None), strict=False)
+    found: B | UnsetType = getattr(body, singular.replace("-", "_"))
+    if found is UNSET:
+        raise Invalid("body.invalid", f"Unable to find '{singular}' in request body")
+    return found
+
+
+async def created(
+    request: Request,
+    kind: type[B],
+    names: tuple[str, str],
+    make: Callable[[B], Awaitable[Record]],
+    show: Callable[[Request, Any], Awaitable[list[Json]]],
+) -> Reply:
+    """All of them or none: it is one transaction."""
+    singular, plural = names
+    body: Any = request.read(_envelope(kind, singular, plural), strict=False)
+    single: B | UnsetType = getattr(body, singular.replace("-", "_"))
+    several: list[B] | UnsetType = getattr(body, plural.replace("-", "_"))
+    if (single is UNSET) == (several is UNSET):
+        raise Invalid("body.invalid", f"Unable to find '{singular}' in request body")
+    wishes = [single] if not isinstance(single, UnsetType) else several
+    assert not isinstance(wishes, UnsetType)
+    if not 0 < len(wishes) <= _BULK_MAX:
+        raise Invalid("body.invalid", f"'{plural}' must hold 1 to {_BULK_MAX} of them.")
+    try:
+        records = [await make(wish) for wish in wishes]
+    except OverQuota as error:
+        # This service says 409 where the others say 403.
+        resource = str(error.details.get("resource", ""))
+        raise Conflict(error.code, f"Quota exceeded for resources: ['{resource}'].") from error
+    shown = await show(request, records)
+    return Reply(201, {singular: shown[0]} if single is not UNSET else {plural: shown})
+
+
+def matching(request: Request, record: Record) -> None:
+    """If-Match: revision_number=N asks that nothing happened since."""
+    asked = request.header("if-match")
+    if asked is None:
+        return
+    name, _, number = asked.partition("=")
+    if name.strip() != "revision_number" or not number.strip().isdigit():
+        raise Invalid("revision.malformed", f"Unsupported If-Match condition: {asked[:64]}.")
+    if int(number) != record.revision:
+        raise Conflict(
+            "revision.mismatch", f"Constrained to {number}, but current revision is {record.revision}", status=412
+        )
+
+
+def standard(record: Any) -> Json:
+    """What nearly everything here has."""
+    return {
+        "description": record.description,
+        "tags": record.tags,
+        "created_at": iso(record.created_at),
+        "updated_at": iso(record.updated_at),
+        "revision_number": record.revision,
+        "project_id": record.project_id,
+        "tenant_id": record.project_id,
+    }
+
+
+def owned(wanted: Any) -> Any:
+    """tenant_id is the old word for project_id; who says both must mean one."""
+    tenant_id = wanted.tenant_id
+    if tenant_id is UNSET or wanted.project_id == tenant_id:
+        return wanted
+    if wanted.project_id is not UNSET:
+        raise Invalid("body.invalid", "'project_id' and 'tenant_id' do not match")
+    return msgspec.structs.replace(wanted, project_id=tenant_id)

@@ -1,0 +1,198 @@
+"""Lists and single answers: filters, sorting, paging with links, and `fields`, alike for every collection.
+
+A collection says which names may be filtered by and what they mean in SQL; an unknown name is refused,
+since a filter that is silently dropped lists what was not asked for.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic
+from urllib.parse import urlencode
+
+from trivet.api.kit.request import Reply, Request
+from trivet.clock import parse_iso
+from trivet.domain import tags
+from trivet.errors import Invalid, NotFound
+from trivet.store.tables import R, Table, Value
+from trivet.store.tx import Tx
+from trivet.store.where import Where, order_by
+
+Json = dict[str, Any]
+Special = Callable[[Request, Where, list[str]], None]
+Show = Callable[[Request, Sequence[R]], Awaitable[list[Json]]]
+
+_TAGS = ("tags", "tags-any", "not-tags", "not-tags-any")
+_CONTROL = {"fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir", "changed_since", *_TAGS}
+_LIMIT_MAX = 100_000
+_BIGINT = 2**63
+
+
+def flag(text: str) -> int:
+    low = text.lower()
+    if low in ("true", "1", "t", "yes"):
+        return 1
+    if low in ("false", "0", "f", "no"):
+        return 0
+    raise Invalid("query.invalid", f"'{text[:32]}' cannot be converted to boolean.")
+
+
+def whole(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError as error:
+        raise Invalid("query.invalid", f"'{text[:32]}' is not an integer.") from error
+    if not -_BIGINT <= number < _BIGINT:
+        raise Invalid("query.invalid", "The number is out of bounds.")
+    return number
+
+
+def fields_of(request: Request) -> set[str]:
+    return set(request.asked_all("fields")) - {""}
+
+
+def cut(record: Json, fields: set[str]) -> Json:
+    return {name: value for name, value in record.items() if name in fields} if fields else record
+
+
+class Collection(Generic[R]):
+    def __init__(
+        self,
+        table: Table[R],
+        plural: str,
+        show: Show[R],
+        *,
+        text: Sequence[str] = (),
+        flags: Sequence[str] = (),
+        numbers: Sequence[str] = (),
+        named: dict[str, str] | None = None,
+        special: dict[str, Special] | None = None,
+        tagged: bool = True,
+    ) -> None:
+        """`named`: what a client calls a column that we call otherwise."""
+        self.table = table
+        self.plural = plural
+        self.show = show
+        columns = named or {}
+        self._filters: dict[str, tuple[str, Callable[[str], Value]]] = {}
+        for names, read in ((text, str), (flags, flag), (numbers, whole)):
+            for name in names:
+                self._filters[name] = (columns.get(name, name), read)
+        for name in ("id", "name", "description", "project_id", "revision_number"):
+            column = {"revision_number": "revision"}.get(name, name)
+            if column in table.columns:
+                self._filters[name] = (column, whole if name == "revision_number" else str)
+        if "project_id" in table.columns:
+            self._filters["tenant_id"] = ("project_id", str)
+        self._special = special or {}
+        self._sorts = {name: column for name, (column, _) in self._filters.items()}
+        for name in ("created_at", "updated_at"):
+            if name in table.columns:
+                self._sorts[name] = name
+        self._tagged = tagged
+
+    async def reply(self, request: Request, where: Where, tx: Tx | None = None) -> Reply:
+        self._narrow(request, where)
+        tx = tx or request.tx
+        sort = self._sort(request)
+        limit = self._limit(request)
+        reverse = request.asked_flag("page_reverse") or False
+        if reverse:
+            sort = [(column, not descending) for column, descending in sort]
+        marker = request.asked("marker")
+        if marker:
+            where.after(sort, await self._marker(tx, marker, sort))
+        records = await tx.select(self.table, where, order=order_by(sort), limit=limit)
+        if reverse:
+            records.reverse()
+        shown = await self.show(request, records)
+        body: Json = {self.plural: shown}
+        if limit is not None:
+            body[f"{self.plural}_links"] = _links(request, records, limit, reverse=reverse)
+        fields = fields_of(request)
+        if fields:
+            body[self.plural] = [cut(record, fields) for record in shown]
+        return Reply(200, body)
+
+    def _narrow(self, request: Request, where: Where) -> None:
+        said: dict[str, list[str]] = {}
+        for name, value in request.query:
+            if name not in _CONTROL:
+                said.setdefault(name, []).append(value)
+        for name, values in said.items():
+            special = self._special.get(name)
+            if special is not None:
+                special(request, where, values)
+                continue
+            known = self._filters.get(name)
+            if known is None:
+                raise Invalid("filter.invalid", f"[{name!r}] is invalid attribute for filtering")
+            column, read = known
+            where.any_of(column, [read(value) for value in values])
+        since = request.asked("changed_since")
+        if since is not None:
+            where.add("updated_at >= ?", _time(since))
+        wanted = {name: asked.split(",") for name in _TAGS if (asked := request.asked(name))}
+        if wanted:
+            if not self._tagged:
+                raise Invalid("filter.invalid", "['tags'] is invalid attribute for filtering")
+            tags.filtered(where, self.table.name, wanted)
+
+    def _sort(self, request: Request) -> list[tuple[str, bool]]:
+        keys = request.asked_all("sort_key")
+        directions = request.asked_all("sort_dir")
+        if directions and len(keys) != len(directions):
+            raise Invalid("query.invalid", "The number of sort_keys and sort_dirs must be same")
+        sort: list[tuple[str, bool]] = []
+        for n, key in enumerate(keys):
+            direction = directions[n] if directions else "asc"
+            if direction not in ("asc", "desc"):
+                raise Invalid("query.invalid", "sort_dirs must be asc or desc")
+            column = self._sorts.get(key)
+            if column is None:
+                raise Invalid("query.invalid", f"['{key}'] is invalid attribute for sort_keys")
+            sort.append((column, direction == "desc"))
+        if "id" not in [column for column, _ in sort]:
+            sort.append(("id", False))
+        return sort
+
+    def _limit(self, request: Request) -> int | None:
+        text = request.asked("limit")
+        if text is None:
+            return None
+        limit = whole(text)
+        if limit < 0:
+            raise Invalid("query.invalid", f"Limit must be an integer 0 or greater and not '{limit}'")
+        return min(limit, _LIMIT_MAX) or None
+
+    async def _marker(self, tx: Tx, marker: str, sort: list[tuple[str, bool]]) -> list[Value]:
+        columns = ", ".join(column for column, _ in sort)
+        row = await tx.row(f"SELECT {columns} FROM {self.table.name} WHERE id = ?", marker)
+        if row is None:
+            raise NotFound("marker.absent", f"There is no {marker[:64]} to begin after.")
+        return list(row)
+
+
+def _time(text: str) -> float:
+    try:
+        return parse_iso(text.strip().replace("Z", "+00:00"))
+    except ValueError as error:
+        raise Invalid("query.invalid", "The input changed_since must be a valid time.") from error
+
+
+def _links(request: Request, records: Sequence[R], limit: int, *, reverse: bool) -> list[Json]:
+    links = []
+    if len(records) >= limit or reverse:
+        links.append({"rel": "next", "href": _link(request, records[-1].id if records else None)})
+    if len(records) >= limit or not reverse:
+        back = _link(request, records[0].id if records else None, reverse=True)
+        links.append({"rel": "previous", "href": back})
+    return links
+
+
+def _link(request: Request, marker: str | None, *, reverse: bool = False) -> str:
+    pairs = [(name, value) for name, value in request.query if name not in ("marker", "page_reverse")]
+    if marker is not None:
+        pairs.append(("marker", marker))
+    if reverse:
+        pairs.append(("page_reverse", "True"))
+    path = request.path.removeprefix("/network")
+    return f"{request.url}{path}?{urlencode(pairs)}"

@@ -1,0 +1,188 @@
+"""/v2.0/ports"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import UNSET, UnsetType, field
+
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.api.network import bodies, listing
+from trivet.api.network.listing import Collection, Json
+from trivet.domain import networks, ports
+from trivet.domain.network_words import Text
+from trivet.domain.ports import PORTS, Port
+from trivet.errors import Invalid
+from trivet.store.where import Where
+
+resource = Resource()
+
+_DNS_DOMAIN = "openstacklocal."
+
+
+class PortIn(ports.PortCreate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    tenant_id: Text | UnsetType = UNSET
+    host_id: Text | UnsetType | None = field(default=UNSET, name="binding:host_id")
+    vnic_type: ports.VnicType = field(default="normal", name="binding:vnic_type")
+    binding_profile: dict[str, Any] | UnsetType | None = field(default=UNSET, name="binding:profile")
+    qos_policy_id: None = None
+
+
+class PortChange(ports.PortUpdate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    host_id: Text | UnsetType | None = field(default=UNSET, name="binding:host_id")
+    vnic_type: ports.VnicType | UnsetType = field(default=UNSET, name="binding:vnic_type")
+    binding_profile: dict[str, Any] | UnsetType | None = field(default=UNSET, name="binding:profile")
+    qos_policy_id: None = None
+
+
+async def show_all(request: Request, found: Sequence[Port]) -> list[Json]:
+    operator = request.caller.may_see(None)
+    hosts = await _host_names(request, {port.host_id for port in found if port.host_id}) if operator else {}
+    return [_view(port, hosts, operator=operator) for port in found]
+
+
+def _view(port: Port, hosts: dict[str, str], *, operator: bool) -> Json:
+    shown: Json = {
+        "id": port.id,
+        "name": port.name,
+        "network_id": port.network_id,
+        "mac_address": port.mac_address,
+        "admin_state_up": port.admin_state_up,
+        "status": port.status,
+        "device_id": port.device_id,
+        "device_owner": port.device_owner,
+        "fixed_ips": port.fixed_ips,
+        "security_groups": port.security_groups,
+        "port_security_enabled": port.port_security_enabled,
+        "allowed_address_pairs": port.allowed_address_pairs,
+        "extra_dhcp_opts": port.extra_dhcp_opts,
+        "binding:vnic_type": port.vnic_type,
+        "dns_name": port.dns_name,
+        "dns_domain": port.dns_domain,
+        "dns_assignment": _dns(port),
+        "ip_allocation": port.ip_allocation,
+        "propagate_uplink_status": port.propagate_uplink_status,
+        "qos_policy_id": None,
+        "qos_network_policy_id": None,
+        **bodies.standard(port),
+    }
+    if operator:
+        bound = bool(port.host_id)
+        shown |= {
+            "binding:host_id": hosts.get(port.host_id or "", port.host_id or ""),
+            "binding:profile": port.binding_profile,
+            "binding:vif_type": "ovs" if bound else "unbound",
+            "binding:vif_details": (
+                {"port_filter": True, "connectivity": "l2", "bridge_name": "br-int"} if bound else {}
+            ),
+            "resource_request": None,
+        }
+    return shown
+
+
+def _dns(port: Port) -> list[Json]:
+    assigned = []
+    for ip in port.fixed_ips:
+        host = port.dns_name or "host-" + ip.ip_address.replace(".", "-").replace(":", "-")
+        assigned.append({"hostname": host, "ip_address": ip.ip_address, "fqdn": f"{host}.{_DNS_DOMAIN}"})
+    return assigned
+
+
+async def _host_names(request: Request, ids: set[str]) -> dict[str, str]:
+    """Hosts have ids here and names out there; a host that we do not know keeps what was said."""
+    if not ids:
+        return {}
+    inside = Where().any_of("id", sorted(ids))
+    rows = await request.tx.rows(f"SELECT id, name FROM hosts{inside.sql}", *inside.values)
+    return {str(row[0]): str(row[1]) for row in rows}
+
+
+def _by_address(request: Request, where: Where, values: list[str]) -> None:
+    for value in values:
+        name, _, wanted = value.partition("=")
+        if name == "ip_address":
+            where.add("id IN (SELECT port_id FROM addresses WHERE ip = ?)", wanted)
+        elif name == "subnet_id":
+            where.add("id IN (SELECT port_id FROM addresses WHERE subnet_id = ?)", wanted)
+        elif name == "ip_address_substr":
+            like = wanted.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+            where.add("id IN (SELECT port_id FROM addresses WHERE ip LIKE ? ESCAPE '!')", f"%{like}%")
+        else:
+            raise Invalid("filter.invalid", f"['fixed_ips={value[:64]}'] is invalid attribute for filtering")
+
+
+def _by_groups(request: Request, where: Where, values: list[str]) -> None:
+    inside = Where().any_of("group_id", values)
+    where.add(f"id IN (SELECT port_id FROM port_security_groups{inside.sql})", *inside.values)
+
+
+def _by_host(request: Request, where: Where, values: list[str]) -> None:
+    names = Where().any_of("name", values)
+    ids = Where().any_of("host_id", values)
+    where.add(
+        f"({ids.sql.removeprefix(' WHERE ')} OR host_id IN (SELECT id FROM hosts{names.sql}))",
+        *ids.values,
+        *names.values,
+    )
+
+
+COLLECTION = Collection(
+    PORTS,
+    "ports",
+    show_all,
+    text=(
+        "network_id",
+        "mac_address",
+        "status",
+        "device_id",
+        "device_owner",
+        "binding:vnic_type",
+        "dns_name",
+        "dns_domain",
+        "ip_allocation",
+    ),
+    flags=("admin_state_up", "port_security_enabled", "propagate_uplink_status"),
+    named={"binding:vnic_type": "vnic_type"},
+    special={"fixed_ips": _by_address, "security_groups": _by_groups, "binding:host_id": _by_host},
+)
+
+
+@resource.on("GET", "/v2.0/ports", may="reader")
+async def index(request: Request) -> Reply:
+    return await COLLECTION.reply(request, ports.seen_by(request.caller))
+
+
+@resource.on("POST", "/v2.0/ports", may="member")
+async def create(request: Request) -> Reply:
+    async def make(wanted: PortIn) -> Port:
+        return await ports.create(request.tx, request.caller, bodies.owned(wanted))
+
+    return await bodies.created(request, PortIn, ("port", "ports"), make, show_all)
+
+
+@resource.on("GET", "/v2.0/ports/{port_id}", may="reader")
+async def show(request: Request) -> Reply:
+    return await _one(request, await ports.visible(request.tx, request.caller, request.values["port_id"]))
+
+
+@resource.on("PUT", "/v2.0/ports/{port_id}", may="member")
+async def update(request: Request) -> Reply:
+    port = await ports.visible(request.tx, request.caller, request.values["port_id"])
+    bodies.matching(request, port)
+    wanted = bodies.one(request, PortChange, "port")
+    return await _one(request, await ports.update(request.tx, request.caller, port, wanted))
+
+
+@resource.on("DELETE", "/v2.0/ports/{port_id}", may="member")
+async def delete(request: Request) -> Reply:
+    port = await ports.visible(request.tx, request.caller, request.values["port_id"])
+    bodies.matching(request, port)
+    if not request.caller.owns(port.project_id):
+        await networks.own(request.tx, request.caller, port.network_id, "delete_port")
+    await ports.delete(request.tx, port)
+    return Reply(204)
+
+
+async def _one(request: Request, port: Port) -> Reply:
+    shown = await show_all(request, [port])
+    return Reply(200, {"port": listing.cut(shown[0], listing.fields_of(request))})

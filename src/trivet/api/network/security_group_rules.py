@@ -1,0 +1,96 @@
+"""/v2.0/security-group-rules"""
+
+from collections.abc import Sequence
+
+from msgspec import UNSET, UnsetType
+
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.api.network import bodies, listing
+from trivet.api.network.listing import Collection, Json
+from trivet.clock import iso
+from trivet.domain import rbac, security_group_rules
+from trivet.domain.addresses import network_of
+from trivet.domain.network_words import Text
+from trivet.domain.security_groups import SECURITY_GROUP_RULES, SecurityGroupRule
+
+resource = Resource()
+
+
+class RuleIn(security_group_rules.RuleCreate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    tenant_id: Text | UnsetType = UNSET
+
+
+def view(rule: SecurityGroupRule) -> Json:
+    return {
+        "id": rule.id,
+        "security_group_id": rule.security_group_id,
+        "direction": rule.direction,
+        "ethertype": rule.ethertype,
+        "protocol": rule.protocol,
+        "port_range_min": rule.port_range_min,
+        "port_range_max": rule.port_range_max,
+        "remote_ip_prefix": rule.remote_ip_prefix,
+        "normalized_cidr": str(network_of(rule.remote_ip_prefix)) if rule.remote_ip_prefix else None,
+        "remote_group_id": rule.remote_group_id,
+        "remote_address_group_id": rule.remote_address_group_id,
+        "description": rule.description,
+        "created_at": iso(rule.created_at),
+        "updated_at": iso(rule.updated_at),
+        "revision_number": rule.revision,
+        "project_id": rule.project_id,
+        "tenant_id": rule.project_id,
+    }
+
+
+async def show_all(request: Request, found: Sequence[SecurityGroupRule]) -> list[Json]:
+    return [view(rule) for rule in found]
+
+
+COLLECTION = Collection(
+    SECURITY_GROUP_RULES,
+    "security_group_rules",
+    show_all,
+    text=(
+        "security_group_id",
+        "direction",
+        "ethertype",
+        "protocol",
+        "remote_ip_prefix",
+        "remote_group_id",
+        "remote_address_group_id",
+    ),
+    numbers=("port_range_min", "port_range_max"),
+    tagged=False,
+)
+
+
+@resource.on("GET", "/v2.0/security-group-rules", may="reader")
+async def index(request: Request) -> Reply:
+    return await COLLECTION.reply(request, rbac.seen_by(request.caller, "security_group", "security_group_id"))
+
+
+@resource.on("POST", "/v2.0/security-group-rules", may="member")
+async def create(request: Request) -> Reply:
+    async def make(wanted: RuleIn) -> SecurityGroupRule:
+        return await security_group_rules.create(request.tx, request.caller, bodies.owned(wanted))
+
+    return await bodies.created(request, RuleIn, ("security_group_rule", "security_group_rules"), make, show_all)
+
+
+@resource.on("GET", "/v2.0/security-group-rules/{security_group_rule_id}", may="reader")
+async def show(request: Request) -> Reply:
+    rule = await _visible(request)
+    return Reply(200, {"security_group_rule": listing.cut(view(rule), listing.fields_of(request))})
+
+
+@resource.on("DELETE", "/v2.0/security-group-rules/{security_group_rule_id}", may="member")
+async def delete(request: Request) -> Reply:
+    rule = await _visible(request)
+    rbac.must_own(request.caller, rule.project_id, "delete_security_group_rule")
+    await security_group_rules.delete(request.tx, rule)
+    return Reply(204)
+
+
+async def _visible(request: Request) -> SecurityGroupRule:
+    return await security_group_rules.visible(request.tx, request.caller, request.values["security_group_rule_id"])

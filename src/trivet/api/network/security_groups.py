@@ -1,0 +1,109 @@
+"""/v2.0/security-groups"""
+
+from collections.abc import Sequence
+
+from msgspec import UNSET, UnsetType
+
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.api.network import bodies, listing
+from trivet.api.network.listing import Collection, Json
+from trivet.api.network.security_group_rules import view as view_rule
+from trivet.domain import rbac, security_groups
+from trivet.domain.network_words import Text
+from trivet.domain.security_groups import SECURITY_GROUPS, SecurityGroup, SecurityGroupRule
+from trivet.store.store import transact
+from trivet.store.tx import Tx
+
+resource = Resource()
+
+
+class SecurityGroupIn(security_groups.SecurityGroupCreate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    tenant_id: Text | UnsetType = UNSET
+
+
+class SecurityGroupChange(security_groups.SecurityGroupUpdate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+async def show_all(request: Request, found: Sequence[SecurityGroup]) -> list[Json]:
+    rules = await security_groups.rules_of(request.tx, [group.id for group in found]) if found else {}
+    only = found[0].id if len(found) == 1 else None
+    shared = await rbac.shared_with(request.tx, request.caller, "security_group", only) if found else set()
+    return [_view(group, rules[group.id], shared=group.id in shared) for group in found]
+
+
+def _view(group: SecurityGroup, rules: list[SecurityGroupRule], *, shared: bool) -> Json:
+    return {
+        "id": group.id,
+        "name": group.name,
+        "stateful": group.stateful,
+        "shared": shared,
+        "security_group_rules": [view_rule(rule) for rule in rules],
+        **bodies.standard(group),
+    }
+
+
+COLLECTION = Collection(SECURITY_GROUPS, "security_groups", show_all, flags=("stateful",))
+
+
+@resource.on("GET", "/v2.0/security-groups", may="reader", tx="none")
+async def index(request: Request) -> Reply:
+    """Who looks at a project's groups sees its default one, so it is made if need be."""
+    await _ensure_default(request)
+    async with request.parts.store.read() as tx:
+        request.within(tx)
+        return await COLLECTION.reply(request, rbac.seen_by(request.caller, "security_group"))
+
+
+async def _ensure_default(request: Request) -> None:
+    project_id = request.caller.project_id
+    if project_id is None:
+        return
+    async with request.parts.store.read() as tx:
+        if await tx.find(SECURITY_GROUPS, "project_id = ? AND is_default = 1", project_id) is not None:
+            return
+
+    async def act(tx: Tx) -> None:
+        await security_groups.default_of(tx, project_id)
+
+    await transact(request.parts.store, act)
+
+
+@resource.on("POST", "/v2.0/security-groups", may="member")
+async def create(request: Request) -> Reply:
+    async def make(wanted: SecurityGroupIn) -> SecurityGroup:
+        return await security_groups.create(request.tx, request.caller, bodies.owned(wanted))
+
+    return await bodies.created(request, SecurityGroupIn, ("security_group", "security_groups"), make, show_all)
+
+
+@resource.on("GET", "/v2.0/security-groups/{security_group_id}", may="reader")
+async def show(request: Request) -> Reply:
+    id = request.values["security_group_id"]
+    return await _one(request, await security_groups.visible(request.tx, request.caller, id))
+
+
+@resource.on("PUT", "/v2.0/security-groups/{security_group_id}", may="member")
+async def update(request: Request) -> Reply:
+    group = await _own(request, "update_security_group")
+    bodies.matching(request, group)
+    wanted = bodies.one(request, SecurityGroupChange, "security_group")
+    return await _one(request, await security_groups.update(request.tx, group, wanted))
+
+
+@resource.on("DELETE", "/v2.0/security-groups/{security_group_id}", may="member")
+async def delete(request: Request) -> Reply:
+    group = await _own(request, "delete_security_group")
+    bodies.matching(request, group)
+    await security_groups.delete(request.tx, request.caller, group)
+    return Reply(204)
+
+
+async def _own(request: Request, what: str) -> SecurityGroup:
+    return await security_groups.own(request.tx, request.caller, request.values["security_group_id"], what)
+
+
+async def _one(request: Request, group: SecurityGroup) -> Reply:
+    shown = await show_all(request, [group])
+    return Reply(200, {"security_group": listing.cut(shown[0], listing.fields_of(request))})

@@ -1,0 +1,152 @@
+"""Addresses: which IP belongs to which port.
+
+An address is claimed by inserting a row that can exist only once. A pool hands out its addresses in
+order and then those that came back, oldest first; so finding one costs the same in an empty /16 as in a
+full one, and an address is not given out again while others still remember whose it was.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+import msgspec
+
+from trivet.errors import Invalid
+from trivet.store.tx import Tx
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_POOL_MAX = 2**62
+"""What a BIGINT holds with room to spare; an IPv6 pool may be larger."""
+
+
+class Pool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    start: str
+    end: str
+
+
+class FixedIp(msgspec.Struct, frozen=True):
+    subnet_id: str
+    ip_address: str
+
+
+@lru_cache(maxsize=8192)
+def parsed(ip: str) -> Address:
+    try:
+        return ip_address(ip)
+    except ValueError as error:
+        raise Invalid("address.invalid", f"'{ip[:64]}' is not a valid IP address.") from error
+
+
+@lru_cache(maxsize=8192)
+def network_of(cidr: str) -> Network:
+    """Host bits are dropped, as 10.0.0.5/24 means 10.0.0.0/24."""
+    try:
+        return ip_network(cidr, strict=False)
+    except ValueError as error:
+        raise Invalid("address.invalid", f"'{cidr[:64]}' is not a valid IP subnet.") from error
+
+
+def holds(pools: Iterable[Pool], ip: Address) -> bool:
+    for pool in pools:
+        start, end = parsed(pool.start), parsed(pool.end)
+        if start.version == ip.version and int(start) <= int(ip) <= int(end):
+            return True
+    return False
+
+
+def eui64(cidr: str, mac: str) -> str:
+    """The address that a host with this MAC gives itself (RFC 4291, appendix A)."""
+    octets = [int(part, 16) for part in mac.split(":")]
+    octets[0] ^= 2
+    low = int.from_bytes(bytes([*octets[:3], 0xFF, 0xFE, *octets[3:]]))
+    return str(IPv6Address(int(network_of(cidr).network_address) + low))
+
+
+async def open_pools(tx: Tx, subnet_id: str, pools: Iterable[Pool]) -> None:
+    for pool in pools:
+        size = int(parsed(pool.end)) - int(parsed(pool.start)) + 1
+        await tx.run(
+            "INSERT INTO allocation_pools (subnet_id, first, size, next) VALUES (?, ?, ?, 0)",
+            subnet_id,
+            pool.start,
+            min(size, _POOL_MAX),
+        )
+
+
+async def close_pools(tx: Tx, subnet_id: str) -> None:
+    await tx.run("DELETE FROM allocation_pools WHERE subnet_id = ?", subnet_id)
+    await tx.run("DELETE FROM freed_addresses WHERE subnet_id = ?", subnet_id)
+
+
+async def claim(tx: Tx, subnet_id: str, network_id: str, port_id: str, ip: str) -> bool:
+    """This very address; False if it is somebody's."""
+    touched = await tx.run(
+        "INSERT INTO addresses (subnet_id, ip, port_id, network_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        subnet_id,
+        ip,
+        port_id,
+        network_id,
+    )
+    return touched > 0
+
+
+async def claim_any(tx: Tx, subnet_id: str, network_id: str, port_id: str, pools: Sequence[Pool]) -> str | None:
+    """An address of the pools; None only if there is none left.
+
+    Taking the next number locks the pool's row until the commit, so two takers wait for each other
+    and never meet on one address. A number may belong to somebody who asked for it by name: then the
+    insert says so, and the next number is tried.
+    """
+    for pool in pools:
+        first = parsed(pool.start)
+        while True:
+            row = await tx.row(
+                "UPDATE allocation_pools SET next = next + 1"
+                " WHERE subnet_id = ? AND first = ? AND next < size RETURNING next",
+                subnet_id,
+                pool.start,
+            )
+            if row is None:
+                break
+            ip = str(first + (int(row[0]) - 1))
+            if await claim(tx, subnet_id, network_id, port_id, ip):
+                return ip
+    return await _claim_freed(tx, subnet_id, network_id, port_id, pools)
+
+
+async def _claim_freed(tx: Tx, subnet_id: str, network_id: str, port_id: str, pools: Sequence[Pool]) -> str | None:
+    while True:
+        oldest = await tx.row("SELECT seq, ip FROM freed_addresses WHERE subnet_id = ? ORDER BY seq LIMIT 1", subnet_id)
+        if oldest is None:
+            return None
+        # Whoever deletes the row may have the address; the loser of that race looks again.
+        if not await tx.run("DELETE FROM freed_addresses WHERE seq = ?", int(oldest[0])):
+            continue
+        ip = str(oldest[1])
+        if holds(pools, parsed(ip)) and await claim(tx, subnet_id, network_id, port_id, ip):
+            return ip
+
+
+async def free(tx: Tx, port_id: str, addresses: Iterable[FixedIp]) -> None:
+    """Give back some addresses of a port. Subnets without pools (SLAAC) keep no list of what came back."""
+    for address in addresses:
+        await tx.run(
+            "DELETE FROM addresses WHERE subnet_id = ? AND ip = ? AND port_id = ?",
+            address.subnet_id,
+            address.ip_address,
+            port_id,
+        )
+        await tx.run(
+            "INSERT INTO freed_addresses (subnet_id, ip) SELECT ?, ? WHERE EXISTS"
+            " (SELECT 1 FROM allocation_pools WHERE subnet_id = ?) ON CONFLICT DO NOTHING",
+            address.subnet_id,
+            address.ip_address,
+            address.subnet_id,
+        )
+
+
+async def used_in(tx: Tx, subnet_id: str) -> int:
+    row = await tx.row("SELECT COUNT(*) FROM addresses WHERE subnet_id = ?", subnet_id)
+    return int(row[0]) if row else 0

@@ -1,0 +1,9 @@
+"""Words of the network service: the types of what a request may say, with their bounds."""
+
+from typing import Annotated
+
+import msgspec
+
+Text = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
+LongText = Annotated[str, msgspec.Meta(max_length=4095, pattern=r"^[^\x00]*\Z")]
+Number = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]

@@ -1,0 +1,512 @@
+"""Ports: where something is plugged into a network, with its addresses.
+
+A port's host says where it is plugged in; `status` is what the network's engine last said, and is written
+by controllers/networks.py only (its events carry the detail `status`).
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType, structs
+
+from trivet.domain import addresses, networks, quotas, rbac, security_groups, subnets, tags
+from trivet.domain.addresses import FixedIp
+from trivet.domain.callers import Caller
+from trivet.domain.network_words import Number, Text
+from trivet.domain.networks import Network
+from trivet.domain.port_addresses import FixedIpAsked, Seeker
+from trivet.errors import Conflict, Invalid, NotFound, Stale
+from trivet.store.tables import Record, Table
+from trivet.store.tx import Change, Tx
+from trivet.store.where import Where
+
+Status = Literal["ACTIVE", "DOWN", "BUILD", "N/A"]
+VnicType = Literal[
+    "normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic", "vdpa",
+    "accelerator-direct", "accelerator-direct-physical", "remote-managed",
+]  # fmt: skip
+
+MAC_BASE = "fa:16:3e"
+_MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
+OF_ROUTERS = ("network:router_interface", "network:router_gateway")
+OF_THE_CLOUD = (*OF_ROUTERS, "network:floatingip", "network:ha_router_replicated_interface")
+"""Not deleted through the port API: they belong to something that is."""
+
+
+class AddressPair(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    ip_address: Text
+    mac_address: Text | None = None
+
+
+class DhcpOption(Struct, frozen=True, forbid_unknown_fields=True):
+    opt_name: Text
+    opt_value: Text | None = None
+    ip_version: Number = 4
+
+
+class Port(Record, frozen=True, kw_only=True):
+    project_id: str
+    network_id: str
+    name: str = ""
+    description: str = ""
+    mac_address: str
+    admin_state_up: bool = True
+    status: Status = "DOWN"
+    device_id: str = ""
+    device_owner: str = ""
+    fixed_ips: tuple[FixedIp, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    port_security_enabled: bool = True
+    allowed_address_pairs: tuple[AddressPair, ...] = ()
+    extra_dhcp_opts: tuple[DhcpOption, ...] = ()
+    host_id: str | None = None
+    vnic_type: str = "normal"
+    binding_profile: dict[str, Any] = {}
+    dns_name: str = ""
+    dns_domain: str = ""
+    ip_allocation: str = "immediate"
+    propagate_uplink_status: bool = True
+    created_for_server: bool = False
+    tags: tuple[str, ...] = ()
+    created_at: float
+    updated_at: float
+
+
+PORTS = Table("ports", Port)
+
+
+class PortCreate(Struct, frozen=True, kw_only=True):
+    project_id: Text | UnsetType = UNSET
+    network_id: Text
+    name: Text = ""
+    description: Text = ""
+    mac_address: Text | UnsetType | None = UNSET
+    admin_state_up: bool = True
+    device_id: Text = ""
+    device_owner: Text = ""
+    fixed_ips: tuple[FixedIpAsked, ...] | UnsetType | None = UNSET
+    security_groups: tuple[Text, ...] | UnsetType | None = UNSET
+    port_security_enabled: bool | UnsetType = UNSET
+    allowed_address_pairs: tuple[AddressPair, ...] | None = ()
+    extra_dhcp_opts: tuple[DhcpOption, ...] | None = ()
+    host_id: Text | UnsetType | None = UNSET
+    vnic_type: VnicType = "normal"
+    binding_profile: dict[Text, Any] | UnsetType | None = UNSET
+    dns_name: Text = ""
+    dns_domain: Text = ""
+    propagate_uplink_status: bool = True
+    tags: tuple[Text, ...] = ()
+
+
+class PortUpdate(Struct, frozen=True, kw_only=True):
+    name: Text | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
+    mac_address: Text | UnsetType | None = UNSET
+    admin_state_up: bool | UnsetType = UNSET
+    device_id: Text | UnsetType = UNSET
+    device_owner: Text | UnsetType = UNSET
+    fixed_ips: tuple[FixedIpAsked, ...] | UnsetType | None = UNSET
+    security_groups: tuple[Text, ...] | UnsetType | None = UNSET
+    port_security_enabled: bool | UnsetType = UNSET
+    allowed_address_pairs: tuple[AddressPair, ...] | UnsetType | None = UNSET
+    extra_dhcp_opts: tuple[DhcpOption, ...] | UnsetType | None = UNSET
+    host_id: Text | UnsetType | None = UNSET
+    vnic_type: VnicType | UnsetType = UNSET
+    binding_profile: dict[Text, Any] | UnsetType | None = UNSET
+    dns_name: Text | UnsetType = UNSET
+    dns_domain: Text | UnsetType = UNSET
+    propagate_uplink_status: bool | UnsetType = UNSET
+
+
+# -- looking
+
+
+def seen_by(caller: Caller) -> Where:
+    """One's own ports, and all ports on one's own networks."""
+    if caller.may_see(None):
+        return Where()
+    project_id = caller.project_id or ""
+    return Where().add(
+        "(project_id = ? OR network_id IN (SELECT id FROM networks WHERE project_id = ?))", project_id, project_id
+    )
+
+
+async def visible(tx: Tx, caller: Caller, id: str) -> Port:
+    port = await tx.get(PORTS, id)
+    if port is not None and not caller.may_see(port.project_id):
+        network = await tx.need(networks.NETWORKS, port.network_id, "network")
+        if not caller.owns(network.project_id):
+            port = None
+    if port is None:
+        raise NotFound("port.absent", f"Port {id} could not be found.")
+    return port
+
+
+async def of_server(tx: Tx, server_id: str) -> list[Port]:
+    return await tx.select(PORTS, Where().equal("device_id", server_id), order="created_at, id")
+
+
+async def of_servers(tx: Tx, ids: Sequence[str]) -> dict[str, list[Port]]:
+    found: dict[str, list[Port]] = {}
+    if ids:
+        for port in await tx.select(PORTS, Where().any_of("device_id", ids), order="created_at, id"):
+            found.setdefault(port.device_id, []).append(port)
+    return found
+
+
+# -- acts
+
+
+async def create(tx: Tx, caller: Caller, wanted: PortCreate, *, for_server: bool = False) -> Port:
+    """`for_server`: it goes when its server goes."""
+    network = await networks.visible(tx, caller, wanted.network_id)
+    project_id = rbac.owner(caller, wanted.project_id)
+    _may_say(caller, network, wanted)
+    if not (caller.owns(network.project_id) or caller.is_operator or await _is_shared(tx, caller, network)):
+        raise NotFound("network.absent", f"Network {network.id} could not be found.")
+    secure = wanted.port_security_enabled
+    if secure is UNSET:
+        secure = network.port_security_enabled
+    groups = await _groups(tx, caller, project_id, wanted.security_groups, wanted.device_owner, secure=secure)
+    return await make(tx, network, project_id, wanted, groups=groups, secure=secure, for_server=for_server)
+
+
+async def make(
+    tx: Tx,
+    network: Network,
+    project_id: str,
+    wanted: PortCreate,
+    *,
+    groups: tuple[str, ...] = (),
+    secure: bool = False,
+    for_server: bool = False,
+    status: Status = "DOWN",
+) -> Port:
+    """Checked already; also how routers and floating IPs get theirs."""
+    id = tx.ids.uuid()
+    pairs = _pairs(wanted.allowed_address_pairs or (), secure=secure)
+    options = _options(wanted.extra_dhcp_opts or ())
+    mac = await _mac(tx, network.id, wanted.mac_address or None)
+    seeker = Seeker(
+        tx, network, await subnets.of_network(tx, network.id), port_id=id, mac=mac, owner=wanted.device_owner
+    )
+    if wanted.fixed_ips is UNSET or wanted.fixed_ips is None:
+        fixed_ips = await seeker.any()
+    else:
+        fixed_ips = await seeker.asked(wanted.fixed_ips)
+    now = tx.clock.now()
+    port = Port(
+        id=id,
+        project_id=project_id,
+        network_id=network.id,
+        name=wanted.name,
+        description=wanted.description,
+        mac_address=mac,
+        admin_state_up=wanted.admin_state_up,
+        status=status,
+        device_id=wanted.device_id,
+        device_owner=wanted.device_owner,
+        fixed_ips=fixed_ips,
+        security_groups=groups,
+        port_security_enabled=secure,
+        allowed_address_pairs=_with_mac(pairs, mac),
+        extra_dhcp_opts=options,
+        host_id=wanted.host_id or None,
+        vnic_type=wanted.vnic_type,
+        binding_profile=wanted.binding_profile or {},
+        dns_name=wanted.dns_name,
+        dns_domain=wanted.dns_domain,
+        propagate_uplink_status=wanted.propagate_uplink_status,
+        created_for_server=for_server,
+        created_at=now,
+        updated_at=now,
+    )
+    # A MAC taken meanwhile: all of it again, with another one.
+    if not await tx.insert_new(PORTS, port):
+        raise Stale("ports", port.id)
+    await _join(tx, port.id, groups)
+    if wanted.tags:
+        port = await tags.put(tx, PORTS, port, wanted.tags)
+    if project_id:
+        await quotas.take(tx, project_id, {"port": 1})
+    return port
+
+
+async def update(tx: Tx, caller: Caller, port: Port, wanted: PortUpdate) -> Port:
+    network = await tx.need(networks.NETWORKS, port.network_id, "network")
+    if not (caller.owns(port.project_id) or caller.owns(network.project_id)):
+        rbac.must_own(caller, port.project_id, "update_port")
+    _may_say(caller, network, wanted)
+    changes: dict[str, Any] = {
+        field: value
+        for field in (
+            "name",
+            "description",
+            "admin_state_up",
+            "device_id",
+            "device_owner",
+            "port_security_enabled",
+            "vnic_type",
+            "dns_name",
+            "dns_domain",
+            "propagate_uplink_status",
+        )
+        if (value := getattr(wanted, field)) is not UNSET
+    }
+    secure: bool = changes.get("port_security_enabled", port.port_security_enabled)
+    owner: str = changes.get("device_owner", port.device_owner)
+    if wanted.binding_profile is not UNSET:
+        changes["binding_profile"] = wanted.binding_profile or {}
+    if wanted.host_id is not UNSET:
+        changes["host_id"] = wanted.host_id or None
+    if wanted.extra_dhcp_opts is not UNSET:
+        changes["extra_dhcp_opts"] = _merged(port.extra_dhcp_opts, _options(wanted.extra_dhcp_opts or ()))
+    if wanted.security_groups is not UNSET:
+        groups = tuple(dict.fromkeys(wanted.security_groups or ()))
+        await _change_groups(tx, caller, port, groups)
+        changes["security_groups"] = groups
+    mac = port.mac_address
+    if wanted.mac_address is not UNSET and wanted.mac_address != port.mac_address:
+        if port.host_id:
+            raise Conflict("port.bound", f"Unable to complete operation on port {port.id}, port is already bound.")
+        changes["mac_address"] = mac = await _mac(tx, port.network_id, wanted.mac_address)
+    if wanted.allowed_address_pairs is not UNSET:
+        changes["allowed_address_pairs"] = _with_mac(_pairs(wanted.allowed_address_pairs or (), secure=secure), mac)
+    _consistent(secure, changes.get("security_groups", port.security_groups), changes, port)
+    if wanted.fixed_ips is not UNSET or ("mac_address" in changes and port.fixed_ips):
+        asked = wanted.fixed_ips if wanted.fixed_ips is not UNSET else None
+        changes["fixed_ips"] = await _move(tx, network, port, asked=asked, mac=mac, owner=owner)
+    return await tx.update(PORTS, port, updated_at=tx.clock.now(), **changes)
+
+
+async def delete(tx: Tx, port: Port) -> None:
+    """By its owner: not while it is a router's or a floating IP's."""
+    if port.device_owner in OF_THE_CLOUD and port.device_id:
+        raise Conflict(
+            "port.of_service",
+            f"Port {port.id} cannot be deleted directly via the port API: has device owner {port.device_owner}.",
+        )
+    await remove(tx, port)
+
+
+async def remove(tx: Tx, port: Port) -> None:
+    """Whatever it is. Floating IPs that pointed at it point at nothing."""
+    await _loosen_floating_ips(tx, port.id)
+    await tx.run("DELETE FROM port_security_groups WHERE port_id = ?", port.id)
+    await addresses.free(tx, port.id, port.fixed_ips)
+    await tags.forget(tx, "ports", port)
+    await tx.delete(PORTS, port)
+    if port.project_id:
+        await quotas.give_back(tx, port.project_id, {"port": 1})
+
+
+async def bind(tx: Tx, port: Port, *, server_id: str, host_id: str | None, zone: str) -> Port:
+    """Plug it into a server; also again, when the server moves to another host."""
+    if port.device_id and port.device_id != server_id:
+        raise Conflict("port.in_use", f"Port {port.id} is still in use.")
+    return await tx.update(
+        PORTS,
+        port,
+        device_id=server_id,
+        device_owner=f"compute:{zone}",
+        host_id=host_id,
+        status="DOWN" if host_id != port.host_id else port.status,
+        updated_at=tx.clock.now(),
+    )
+
+
+async def unplug(tx: Tx, port: Port) -> None:
+    """A server lets go of it: deleted if it was made for the server, else free for others."""
+    if port.created_for_server:
+        await remove(tx, port)
+        return
+    await tx.update(PORTS, port, device_id="", device_owner="", host_id=None, status="DOWN", updated_at=tx.clock.now())
+
+
+async def release(tx: Tx, server_id: str) -> None:
+    """The server is gone."""
+    for port in await of_server(tx, server_id):
+        await unplug(tx, port)
+
+
+async def say_up(tx: Tx, up: Sequence[str], down: Sequence[str]) -> None:
+    """What the engine says about ports, in one go."""
+    for status, ids in (("ACTIVE", up), ("DOWN", down)):
+        where = Where().any_of("id", ids).add("status NOT IN (?, 'N/A')", status)
+        for port in await tx.select(PORTS, where) if ids else ():
+            await tx.update(PORTS, port, status=status, note="status")
+
+
+async def differ(tx: Tx, up: Sequence[str], down: Sequence[str]) -> bool:
+    """The engine says something else than the rows."""
+    for status, ids in (("ACTIVE", up), ("DOWN", down)):
+        inside = Where().any_of("id", ids).add("status NOT IN (?, 'N/A')", status)
+        if ids and await tx.row(f"SELECT 1 FROM ports{inside.sql} LIMIT 1", *inside.values) is not None:
+            return True
+    return False
+
+
+# -- what is asked, checked
+
+
+def _may_say(caller: Caller, network: Network, wanted: PortCreate | PortUpdate) -> None:
+    """On somebody else's network, its owner decides about addresses and security."""
+    act = "create_port" if isinstance(wanted, PortCreate) else "update_port"
+    rbac.operator_only(caller, f"{act}:binding:host_id", wanted.host_id or UNSET)
+    rbac.operator_only(caller, f"{act}:binding:profile", wanted.binding_profile or UNSET)
+    if caller.owns(network.project_id) or caller.is_operator:
+        return
+    for name in ("mac_address", "port_security_enabled"):
+        rbac.operator_only(caller, f"{act}:{name}", getattr(wanted, name))
+    rbac.operator_only(caller, f"{act}:allowed_address_pairs", wanted.allowed_address_pairs or UNSET)
+    if wanted.device_owner and wanted.device_owner.startswith("network:"):
+        rbac.operator_only(caller, f"{act}:device_owner", wanted.device_owner)
+    for asked in wanted.fixed_ips or () if wanted.fixed_ips is not UNSET else ():
+        rbac.operator_only(caller, f"{act}:fixed_ips:ip_address", asked.ip_address or UNSET)
+
+
+async def _is_shared(tx: Tx, caller: Caller, network: Network) -> bool:
+    """External alone is not enough to plug in."""
+    return network.id in await rbac.shared_with(tx, caller, "network", network.id)
+
+
+async def _groups(
+    tx: Tx,
+    caller: Caller,
+    project_id: str,
+    asked: tuple[str, ...] | UnsetType | None,
+    device_owner: str,
+    *,
+    secure: bool,
+) -> tuple[str, ...]:
+    if asked is UNSET or asked is None:
+        if not secure or device_owner.startswith("network:") or not project_id:
+            return ()
+        return ((await security_groups.default_of(tx, project_id)).id,)
+    groups = tuple(dict.fromkeys(asked))
+    if groups and not secure:
+        raise Conflict(
+            "port.security_needed",
+            "Port security must be enabled and port must have an IP address in order to use security groups.",
+        )
+    await security_groups.for_port(tx, caller, groups)
+    return groups
+
+
+async def _join(tx: Tx, port_id: str, groups: Sequence[str]) -> None:
+    for group_id in groups:
+        await tx.run("INSERT INTO port_security_groups (port_id, group_id) VALUES (?, ?)", port_id, group_id)
+
+
+async def _change_groups(tx: Tx, caller: Caller, port: Port, groups: tuple[str, ...]) -> None:
+    await security_groups.for_port(tx, caller, groups)
+    await tx.run("DELETE FROM port_security_groups WHERE port_id = ?", port.id)
+    await _join(tx, port.id, groups)
+
+
+def _consistent(secure: bool, groups: Sequence[str], changes: dict[str, Any], port: Port) -> None:
+    if secure:
+        return
+    if groups:
+        raise Conflict(
+            "port.security_needed",
+            "Port has security group associated. Cannot disable port security or ip address until security"
+            " group is removed."
+            if port.security_groups
+            else "Port security must be enabled and port must have an IP address in order to use security groups.",
+        )
+    if changes.get("allowed_address_pairs", port.allowed_address_pairs):
+        raise Conflict("port.pairs_insecure", "Port Security must be enabled in order to have allowed address pairs.")
+
+
+async def _mac(tx: Tx, network_id: str, asked: str | None) -> str:
+    if asked is not None:
+        mac = asked.lower().replace("-", ":")
+        if not _MAC.match(mac) or int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00":
+            raise Invalid(
+                "port.mac", f"Invalid input for mac_address. Reason: '{asked[:32]}' is not a valid MAC address."
+            )
+        if await _mac_taken(tx, network_id, mac):
+            raise Conflict(
+                "port.mac_in_use",
+                f"Unable to complete operation for network {network_id}. The mac address {mac} is in use.",
+            )
+        return mac
+    while True:
+        low = tx.ids.choice_below(1 << 24)
+        mac = f"{MAC_BASE}:{low >> 16:02x}:{low >> 8 & 255:02x}:{low & 255:02x}"
+        if not await _mac_taken(tx, network_id, mac):
+            return mac
+
+
+async def _mac_taken(tx: Tx, network_id: str, mac: str) -> bool:
+    return await tx.row("SELECT 1 FROM ports WHERE network_id = ? AND mac_address = ?", network_id, mac) is not None
+
+
+def _pairs(given: Sequence[AddressPair], *, secure: bool) -> tuple[AddressPair, ...]:
+    if given and not secure:
+        raise Conflict("port.pairs_insecure", "Port Security must be enabled in order to have allowed address pairs.")
+    if len(given) > 10:
+        raise Invalid("port.pairs_many", "Exceeded maximum amount of allowed address pairs: 10.")
+    for pair in given:
+        addresses.network_of(pair.ip_address)
+        if pair.mac_address is not None and not _MAC.match(pair.mac_address.lower()):
+            raise Invalid("port.mac", f"Invalid input for allowed_address_pairs. Reason: '{pair.mac_address[:32]}'.")
+    if len(set(given)) != len(given):
+        raise Invalid("port.pairs_twice", "Request contains duplicate address pair.")
+    return tuple(given)
+
+
+def _with_mac(pairs: Sequence[AddressPair], mac: str) -> tuple[AddressPair, ...]:
+    return tuple(structs.replace(pair, mac_address=(pair.mac_address or mac).lower()) for pair in pairs)
+
+
+def _options(given: Sequence[DhcpOption]) -> tuple[DhcpOption, ...]:
+    for option in given:
+        if option.ip_version not in (4, 6) or not 0 < len(option.opt_name) <= 64:
+            raise Invalid("port.dhcp_option", f"Invalid data format for extra DHCP option: '{option.opt_name[:64]}'.")
+    return tuple(given)
+
+
+def _merged(old: Sequence[DhcpOption], new: Sequence[DhcpOption]) -> tuple[DhcpOption, ...]:
+    """An update names what changes; a value of null takes the option away."""
+    merged = {(option.opt_name, option.ip_version): option for option in (*old, *new)}
+    return tuple(option for option in merged.values() if option.opt_value is not None)
+
+
+async def _move(
+    tx: Tx, network: Network, port: Port, *, asked: Sequence[FixedIpAsked] | None, mac: str, owner: str
+) -> tuple[FixedIp, ...]:
+    on = await subnets.of_network(tx, network.id)
+    self_addressed = {subnet.id for subnet in on if subnet.self_addressed}
+    if mac != port.mac_address:
+        kept = tuple(ip for ip in port.fixed_ips if ip.subnet_id not in self_addressed)
+    else:
+        kept = port.fixed_ips
+    wishes = asked if asked is not None else [FixedIpAsked(ip.subnet_id) for ip in port.fixed_ips]
+    seeker = Seeker(tx, network, on, port_id=port.id, mac=mac, owner=owner)
+    found = await seeker.asked(wishes, kept) if kept or wishes else ()
+    await addresses.free(tx, port.id, [ip for ip in port.fixed_ips if ip not in found])
+    gone = {ip.ip_address for ip in port.fixed_ips} - {ip.ip_address for ip in found}
+    if gone:
+        await _loosen_floating_ips(tx, port.id, gone)
+    return found
+
+
+async def _loosen_floating_ips(tx: Tx, port_id: str, fixed_ips: set[str] | None = None) -> None:
+    rows = await tx.rows(
+        "SELECT id, router_id, fixed_ip_address, revision, project_id FROM floating_ips WHERE port_id = ?", port_id
+    )
+    for id, router_id, fixed_ip, revision, project_id in rows:
+        if fixed_ips is not None and fixed_ip not in fixed_ips:
+            continue
+        await tx.run(
+            "UPDATE floating_ips SET port_id = NULL, fixed_ip_address = NULL, router_id = NULL, status = 'DOWN',"
+            " revision = revision + 1, updated_at = ? WHERE id = ?",
+            tx.clock.now(),
+            str(id),
+        )
+        tx.note(Change("floating_ips", str(id), "updated", int(revision) + 1, project_id=str(project_id)))
+        if router_id:
+            tx.note(Change("routers", str(router_id), "updated", 0))

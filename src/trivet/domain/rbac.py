@@ -1,0 +1,175 @@
+"""Who may see what of the network service: one's own, what is shared, and everything for the operator.
+
+Sharing is always a row here, also when it was said by `shared` or `router:external` on the thing itself.
+"""
+
+from typing import Literal
+
+from msgspec import UNSET, UnsetType
+
+from trivet.domain.callers import Caller
+from trivet.errors import Conflict, Forbidden, Invalid, NotFound
+from trivet.store.tables import Record, Table
+from trivet.store.tx import Tx
+from trivet.store.where import Where
+
+ObjectType = Literal["network", "subnetpool", "address_scope", "security_group", "address_group"]
+Action = Literal["access_as_shared", "access_as_external"]
+
+TABLE_OF: dict[str, str] = {
+    "network": "networks",
+    "subnetpool": "subnet_pools",
+    "address_scope": "address_scopes",
+    "security_group": "security_groups",
+    "address_group": "address_groups",
+}
+
+
+class RbacPolicy(Record, frozen=True, kw_only=True):
+    project_id: str
+    object_type: ObjectType
+    object_id: str
+    action: Action
+    target_tenant: str
+    """A project, or '*' for all of them."""
+
+
+RBAC_POLICIES = Table("rbac_policies", RbacPolicy)
+
+
+# -- ownership
+
+
+def owner(caller: Caller, *asked: str | UnsetType | None) -> str:
+    """The project that something new will belong to."""
+    for project_id in asked:
+        if project_id:
+            if project_id != caller.project_id and not caller.is_operator:
+                raise Invalid(
+                    "project.foreign",
+                    "Specifying 'project_id' or 'tenant_id' other than the authenticated project"
+                    " in request requires admin privileges",
+                )
+            return str(project_id)
+    if caller.project_id is None:
+        raise Invalid("project.missing", "The token has no project: say which one with project_id.")
+    return caller.project_id
+
+
+def operator_only(caller: Caller, attribute: str, *given: object) -> None:
+    """An attribute that only the operator may set, if it was set at all."""
+    if caller.is_operator or all(value is UNSET for value in given):
+        return
+    raise Forbidden("policy.forbidden", f"{attribute} is disallowed by policy: it needs the role admin.")
+
+
+def must_own(caller: Caller, project_id: str, what: str) -> None:
+    if not (caller.owns(project_id) or caller.is_operator):
+        raise Forbidden("policy.forbidden", f"{what} is disallowed by policy: it belongs to another project.")
+
+
+# -- sharing
+
+
+async def shared_with(tx: Tx, caller: Caller, kind: ObjectType, id: str | None = None) -> set[str]:
+    """Ids that the caller's project shares, of all or of one."""
+    sql = (
+        "SELECT object_id FROM rbac_policies WHERE object_type = ? AND action = 'access_as_shared'"
+        " AND target_tenant IN ('*', ?)"
+    )
+    if id is not None:
+        rows = await tx.rows(f"{sql} AND object_id = ?", kind, caller.project_id or "", id)
+    else:
+        rows = await tx.rows(sql, kind, caller.project_id or "")
+    return {str(row[0]) for row in rows}
+
+
+async def is_granted(tx: Tx, caller: Caller, kind: ObjectType, id: str) -> bool:
+    """In any way, shared or external."""
+    row = await tx.row(
+        "SELECT 1 FROM rbac_policies WHERE object_type = ? AND object_id = ? AND target_tenant IN ('*', ?) LIMIT 1",
+        kind,
+        id,
+        caller.project_id or "",
+    )
+    return row is not None
+
+
+async def sees(tx: Tx, caller: Caller, kind: ObjectType, project_id: str, id: str) -> bool:
+    return caller.may_see(project_id) or await is_granted(tx, caller, kind, id)
+
+
+def seen_by(caller: Caller, kind: ObjectType, column: str = "id") -> Where:
+    """Rows of a list: one's own and what is granted; all of them for the operator."""
+    if caller.may_see(None):
+        return Where()
+    return Where().add(
+        f"(project_id = ? OR {column} IN (SELECT object_id FROM rbac_policies"
+        " WHERE object_type = ? AND target_tenant IN ('*', ?)))",
+        caller.project_id or "",
+        kind,
+        caller.project_id or "",
+    )
+
+
+def own_of(caller: Caller) -> Where:
+    return Where() if caller.may_see(None) else Where().equal("project_id", caller.project_id or "")
+
+
+async def grant(tx: Tx, project_id: str, kind: ObjectType, id: str, action: Action, *, target: str = "*") -> None:
+    policy = RbacPolicy(
+        id=tx.ids.uuid(), project_id=project_id, object_type=kind, object_id=id, action=action, target_tenant=target
+    )
+    await tx.insert_new(RBAC_POLICIES, policy)
+
+
+async def withdraw(tx: Tx, kind: ObjectType, id: str, action: Action, *, target: str = "*") -> None:
+    await tx.run(
+        "DELETE FROM rbac_policies WHERE object_type = ? AND object_id = ? AND action = ? AND target_tenant = ?",
+        kind,
+        id,
+        action,
+        target,
+    )
+
+
+async def forget(tx: Tx, kind: ObjectType, id: str) -> None:
+    await tx.run("DELETE FROM rbac_policies WHERE object_type = ? AND object_id = ?", kind, id)
+
+
+# -- the policies as things of their own
+
+
+async def create(
+    tx: Tx, caller: Caller, project_id: str, *, kind: ObjectType, object_id: str, action: Action, target: str
+) -> RbacPolicy:
+    row = await tx.row(f"SELECT project_id FROM {TABLE_OF[kind]} WHERE id = ?", object_id)
+    if row is None or not await sees(tx, caller, kind, str(row[0]), object_id):
+        raise NotFound(f"{kind}.absent", f"{kind.replace('_', ' ').capitalize()} {object_id} could not be found.")
+    must_own(caller, str(row[0]), "create_rbac_policy")
+    if action == "access_as_external" and (kind != "network" or not caller.is_operator):
+        if kind == "network":
+            operator_only(caller, "access_as_external", action)
+        raise Invalid("rbac.action", f"Invalid action '{action}' for object type '{kind}'.")
+    if target == "*" and not caller.is_operator:
+        operator_only(caller, "create_rbac_policy:target_tenant", target)
+    policy = RbacPolicy(
+        id=tx.ids.uuid(),
+        project_id=project_id,
+        object_type=kind,
+        object_id=object_id,
+        action=action,
+        target_tenant=target,
+    )
+    if not await tx.insert_new(RBAC_POLICIES, policy):
+        raise Conflict("rbac_policy.exists", "An RBAC policy already exists with those values.")
+    return policy
+
+
+async def visible(tx: Tx, caller: Caller, id: str) -> RbacPolicy:
+    policy = await tx.get(RBAC_POLICIES, id)
+    if policy is None or not (
+        caller.may_see(policy.project_id) or policy.target_tenant in ("*", caller.project_id or "")
+    ):
+        raise NotFound("rbac_policy.absent", f"RBAC policy {id} could not be found.")
+    return policy

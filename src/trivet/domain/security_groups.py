@@ -1,0 +1,225 @@
+"""Security groups: named sets of rules that ports obey. Rules only allow.
+
+Every project has one called `default`, made when it is first needed. A change of a rule writes its
+group's row as well: who follows groups in the log hears of rules, and two changes cannot miss each other.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import UNSET, Struct, UnsetType
+
+from trivet.domain import quotas, rbac, tags
+from trivet.domain.callers import Caller
+from trivet.domain.network_words import Text
+from trivet.errors import Conflict, NotFound, Stale
+from trivet.store.tables import Record, Table
+from trivet.store.tx import Tx
+from trivet.store.where import Where
+
+DEFAULT = "default"
+
+
+class SecurityGroup(Record, frozen=True, kw_only=True):
+    project_id: str
+    name: str
+    description: str = ""
+    stateful: bool = True
+    is_default: bool = False
+    tags: tuple[str, ...] = ()
+    created_at: float
+    updated_at: float
+
+
+class SecurityGroupRule(Record, frozen=True, kw_only=True):
+    project_id: str
+    security_group_id: str
+    direction: str
+    ethertype: str
+    protocol: str | None = None
+    port_range_min: int | None = None
+    """For ICMP the type."""
+    port_range_max: int | None = None
+    """For ICMP the code."""
+    remote_ip_prefix: str | None = None
+    remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
+    description: str = ""
+    created_at: float
+    updated_at: float
+
+
+SECURITY_GROUPS = Table("security_groups", SecurityGroup)
+SECURITY_GROUP_RULES = Table("security_group_rules", SecurityGroupRule, logged=False)
+
+
+class SecurityGroupCreate(Struct, frozen=True, kw_only=True):
+    project_id: Text | UnsetType = UNSET
+    name: Text = ""
+    description: Text = ""
+    stateful: bool = True
+
+
+class SecurityGroupUpdate(Struct, frozen=True, kw_only=True):
+    name: Text | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
+    stateful: bool | UnsetType = UNSET
+
+
+async def visible(tx: Tx, caller: Caller, id: str) -> SecurityGroup:
+    group = await tx.get(SECURITY_GROUPS, id)
+    if group is None or not await rbac.sees(tx, caller, "security_group", group.project_id, id):
+        raise NotFound("security_group.absent", f"Security group {id} does not exist")
+    return group
+
+
+async def own(tx: Tx, caller: Caller, id: str, what: str) -> SecurityGroup:
+    group = await visible(tx, caller, id)
+    rbac.must_own(caller, group.project_id, what)
+    return group
+
+
+async def default_of(tx: Tx, project_id: str) -> SecurityGroup:
+    """The project's default group; made, with its rules, if this is the first time it is needed."""
+    found = await tx.find(SECURITY_GROUPS, "project_id = ? AND is_default = 1", project_id)
+    if found is not None:
+        return found
+    now = tx.clock.now()
+    group = SecurityGroup(
+        id=tx.ids.uuid(),
+        project_id=project_id,
+        name=DEFAULT,
+        description="Default security group",
+        is_default=True,
+        created_at=now,
+        updated_at=now,
+    )
+    if not await tx.insert_new(SECURITY_GROUPS, group):
+        raise Stale("security_groups", group.id)
+    for ethertype in ("IPv4", "IPv6"):
+        await _insert_rule(tx, group, "egress", ethertype)
+        await _insert_rule(tx, group, "ingress", ethertype, remote_group_id=group.id)
+    await quotas.take(tx, project_id, {"security_group": 1, "security_group_rule": 4})
+    return group
+
+
+async def create(tx: Tx, caller: Caller, wanted: SecurityGroupCreate) -> SecurityGroup:
+    project_id = rbac.owner(caller, wanted.project_id)
+    await default_of(tx, project_id)
+    if wanted.name == DEFAULT:
+        raise Conflict("security_group.default_exists", "Default security group already exists.")
+    await quotas.take(tx, project_id, {"security_group": 1, "security_group_rule": 2})
+    now = tx.clock.now()
+    group = SecurityGroup(
+        id=tx.ids.uuid(),
+        project_id=project_id,
+        name=wanted.name,
+        description=wanted.description,
+        stateful=wanted.stateful,
+        created_at=now,
+        updated_at=now,
+    )
+    await tx.insert(SECURITY_GROUPS, group)
+    for ethertype in ("IPv4", "IPv6"):
+        await _insert_rule(tx, group, "egress", ethertype)
+    return group
+
+
+async def update(tx: Tx, group: SecurityGroup, wanted: SecurityGroupUpdate) -> SecurityGroup:
+    if group.is_default and wanted.name is not UNSET and wanted.name != group.name:
+        raise Conflict("security_group.default_fixed", "Updating default security group not allowed.")
+    if wanted.stateful is not UNSET and wanted.stateful != group.stateful and await _in_use(tx, group.id):
+        raise Conflict("security_group.in_use", f"Security Group {group.id} in use: its statefulness is fixed.")
+    changes = {
+        field: value for field in ("name", "description", "stateful") if (value := getattr(wanted, field)) is not UNSET
+    }
+    return await tx.update(SECURITY_GROUPS, group, updated_at=tx.clock.now(), **changes)
+
+
+async def delete(tx: Tx, caller: Caller, group: SecurityGroup) -> None:
+    if await _in_use(tx, group.id):
+        raise Conflict("security_group.in_use", f"Security Group {group.id} in use.")
+    if group.is_default and not caller.is_operator:
+        raise Conflict("security_group.default_stays", "Insufficient rights for removing default security group.")
+    gone = await tx.run("DELETE FROM security_group_rules WHERE security_group_id = ?", group.id)
+    remote = await tx.rows(
+        "SELECT DISTINCT security_group_id FROM security_group_rules WHERE remote_group_id = ?", group.id
+    )
+    for (other_id,) in remote:
+        await tx.run(
+            "DELETE FROM security_group_rules WHERE security_group_id = ? AND remote_group_id = ?", other_id, group.id
+        )
+        await touch(tx, str(other_id))
+    await rbac.forget(tx, "security_group", group.id)
+    await tags.forget(tx, "security_groups", group)
+    await tx.delete(SECURITY_GROUPS, group)
+    await quotas.give_back(tx, group.project_id, {"security_group": 1, "security_group_rule": gone})
+
+
+async def _in_use(tx: Tx, id: str) -> bool:
+    return await tx.row("SELECT 1 FROM port_security_groups WHERE group_id = ? LIMIT 1", id) is not None
+
+
+async def touch(tx: Tx, id: str) -> None:
+    """Something of the group changed that its row does not hold."""
+    group = await tx.get(SECURITY_GROUPS, id)
+    if group is not None:
+        await tx.update(SECURITY_GROUPS, group, updated_at=max(tx.clock.now(), group.updated_at + 1e-6))
+
+
+async def _insert_rule(
+    tx: Tx, group: SecurityGroup, direction: str, ethertype: str, *, remote_group_id: str | None = None
+) -> None:
+    now = tx.clock.now()
+    rule = SecurityGroupRule(
+        id=tx.ids.uuid(),
+        project_id=group.project_id,
+        security_group_id=group.id,
+        direction=direction,
+        ethertype=ethertype,
+        remote_group_id=remote_group_id,
+        created_at=now,
+        updated_at=now,
+    )
+    await tx.insert(SECURITY_GROUP_RULES, rule)
+
+
+async def rules_of(tx: Tx, group_ids: Sequence[str]) -> dict[str, list[SecurityGroupRule]]:
+    found: dict[str, list[SecurityGroupRule]] = {id: [] for id in group_ids}
+    where = Where().any_of("security_group_id", group_ids)
+    for rule in await tx.select(SECURITY_GROUP_RULES, where, order="created_at, id"):
+        found[rule.security_group_id].append(rule)
+    return found
+
+
+async def for_port(tx: Tx, caller: Caller, ids: Sequence[str]) -> None:
+    """All are visible to the caller and of one statefulness; else the port cannot have them."""
+    if not ids:
+        return
+    found = {group.id: group for group in await tx.select(SECURITY_GROUPS, Where().any_of("id", ids))}
+    for id in ids:
+        group = found.get(id)
+        if group is None or not await rbac.sees(tx, caller, "security_group", group.project_id, id):
+            raise NotFound("security_group.absent", f"Security group {id} does not exist")
+    if len({group.stateful for group in found.values()}) > 1:
+        raise Conflict(
+            "security_group.conflict", "Error: Cannot mix stateful and stateless security groups on one port."
+        )
+
+
+async def named(tx: Tx, caller: Caller, name: str) -> SecurityGroup:
+    """By id or by name among one's own; a name that two groups have is no name."""
+    by_id = await tx.get(SECURITY_GROUPS, name)
+    if by_id is not None and await rbac.sees(tx, caller, "security_group", by_id.project_id, by_id.id):
+        return by_id
+    if name == DEFAULT and caller.project_id is not None:
+        return await default_of(tx, caller.project_id)
+    where = Where().equal("project_id", caller.project_id or "").equal("name", name)
+    found = await tx.select(SECURITY_GROUPS, where, limit=2)
+    if not found:
+        raise NotFound("security_group.absent", f"Security group {name} does not exist")
+    if len(found) > 1:
+        raise Conflict(
+            "security_group.ambiguous",
+            f"Multiple security groups found matching '{name}'. Use an ID to be more specific.",
+        )
+    return found[0]
