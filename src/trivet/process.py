@@ -5,7 +5,7 @@ number of them are equal as long as they share a database.
 """
 
 import asyncio
-import importlib
+import importlib.util
 import logging
 import os
 import pkgutil
@@ -32,8 +32,9 @@ from trivet.controllers.images import ImageController
 from trivet.controllers.log_trim import LogTrim
 from trivet.controllers.networks import NetworkController
 from trivet.controllers.servers import ServerController
-from trivet.domain import bootstrap, signing_keys
+from trivet.domain import bootstrap, flavors, network_seeds, signing_keys
 from trivet.domain.passwords import Passwords
+from trivet.domain.projects import PROJECTS
 from trivet.domain.revocations import RevocationListener
 from trivet.domain.tokens import Tokens
 from trivet.drivers.contracts.errors import DriverError
@@ -72,7 +73,7 @@ def services() -> list[Service]:
     """The dialects: every folder of api/ that has a service.py."""
     found = []
     for entry in sorted(pkgutil.iter_modules(trivet.api.__path__), key=lambda entry: entry.name):
-        if entry.ispkg and entry.name != "kit":
+        if entry.ispkg and importlib.util.find_spec(f"trivet.api.{entry.name}.service"):
             found.append(importlib.import_module(f"trivet.api.{entry.name}.service").SERVICE)
     return found
 
@@ -137,6 +138,10 @@ async def _first_start(parts: Parts) -> str | None:
         await leases.take(tx, "first start", parts.ids.hex(), 0)
         await signing_keys.load(tx, parts.tokens, _secret(Path(parts.settings.data) / "secret"))
         fresh = await bootstrap.first_start(tx, parts, hashed)
+        project = await tx.find(PROJECTS, "name = 'admin' AND domain_id = 'default'")
+        if fresh and project is not None:
+            await network_seeds.seed_external(tx, parts.settings, project.id)
+            await flavors.seed_flavors(tx)
     return password if fresh else None
 
 
@@ -167,6 +172,7 @@ def _offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Hos
 
         follower.listen("networks", on_events, networks.resync)
         try:
+            await networks.resync()
             await networks.run()
         finally:
             follower.leave("networks")

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from trivet.domain import hosts, images, instance_metadata, order_building, reports
+from trivet.domain import hosts, image_data, instance_metadata, order_building, reports
 from trivet.domain.orders import ImageAt, Order, Report
 from trivet.drivers.contracts.errors import DriverError
 from trivet.parts import Parts
@@ -47,6 +47,11 @@ class LocalLink:
         async with self._store.read() as tx:
             return await instance_metadata.files(tx, server_id)
 
+    async def instance_at(self, network_id: str, ip: str) -> dict[str, bytes] | None:
+        """What the metadata service says to a guest."""
+        async with self._store.read() as tx:
+            return await instance_metadata.at(tx, network_id, ip)
+
     async def image_path(self, image: ImageAt) -> str:
         path = self._parts.blobs.local_path(image.blob_key)
         if path is None or not Path(path).exists():
@@ -55,7 +60,7 @@ class LocalLink:
 
     async def upload(self, image_id: str, path: str, format: str) -> None:
         try:
-            await images.fill(self._parts, image_id, path, format)
+            await image_data.fill_from_path(self._parts, image_id, path, format)
         finally:
             Path(path).unlink(missing_ok=True)
 

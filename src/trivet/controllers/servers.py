@@ -34,7 +34,9 @@ class ServerController:
             for known in late:
                 server = await tx.get(SERVERS, known.id)
                 if server is not None and server.deadline_at is not None and server.deadline_at < tx.clock.now():
-                    why = f"The host did not finish {server.task or 'its work'} in time; try again or rebuild the server."
+                    why = (
+                        f"The host did not finish {server.task or 'its work'} in time; try again or rebuild the server."
+                    )
                     await reports.fail(tx, server, why)
 
         await transact(self._store, act)

@@ -91,7 +91,7 @@ class SimCloud:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as error:  # noqa: BLE001 - told in the thread that waits
+        except BaseException as error:
             self._failure = error
             self._ready.set()
 

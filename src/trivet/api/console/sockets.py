@@ -64,7 +64,7 @@ class ConsoleSockets:
             return None
         try:
             async with self._parts.store.read() as tx:
-                return await consoles.redeem(tx, token)
+                return await consoles.redeem(tx, consoles.digest(token))
         except TrivetError:
             return None
 

@@ -1,0 +1,39 @@
+"""Hosting: what a process needs to know of the hosts it can look after."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from trivet.agent.engines import Engines
+from trivet.domain.consoles import ConsoleTarget
+from trivet.drivers.contracts.machine import GraphicalConsole, MachineDriver, SerialConsole
+from trivet.drivers.contracts.network import NetworkDriver
+from trivet.drivers.sim.machines import Temper
+
+
+@dataclass(slots=True)
+class Hosting:
+    name: str
+    """Of the duty to look after these hosts."""
+    engines: dict[str, Engines]
+    network: NetworkDriver
+    metadata: bool = True
+    tend: Callable[[], Awaitable[None]] | None = None
+    """Called now and then: brings back what died of the engines."""
+    adopt: Callable[[], Awaitable[None]] | None = None
+    """Done before the agent begins: what must be known of a world that no engine remembers."""
+    temper: Temper | None = None
+    """Of a simulation."""
+    closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    def console_path(self, target: ConsoleTarget) -> str | None:
+        engines = self.engines.get(target.host_id)
+        driver: MachineDriver | None = engines.machines.get(target.kind) if engines else None
+        if target.type == "serial" and isinstance(driver, SerialConsole):
+            return driver.serial_path(target.server_id)
+        if target.type != "serial" and isinstance(driver, GraphicalConsole):
+            return driver.vnc_path(target.server_id)
+        return None
+
+    async def close(self) -> None:
+        for closer in reversed(self.closers):
+            await closer()
