@@ -73,7 +73,7 @@ def services() -> list[Service]:
     """The dialects: every folder of api/ that has a service.py."""
     found = []
     for entry in sorted(pkgutil.iter_modules(trivet.api.__path__), key=lambda entry: entry.name):
-        if entry.ispkg and importlib.util.find_spec(f"trivet.api.{entry.name}.service"):
+        if entry.ispkg and entry.name != "kit" and importlib.util.find_spec(f"trivet.api.{entry.name}.service"):
             found.append(importlib.import_module(f"trivet.api.{entry.name}.service").SERVICE)
     return found
 
