@@ -8,10 +8,11 @@ Rows are always written in one order (consumers, then providers and their classe
 claimants wait for each other but never in a circle.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from trivet.errors import Conflict
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -68,12 +69,42 @@ async def place(tx: Tx, consumer: Consumer, want: Want) -> str | None:
 async def look(tx: Tx, want: Want, limit: int = _BEST_FEW) -> list[str]:
     """Some root providers with room, the best first. Those that are about equally good come in a random order,
     or else all claimants would queue on one row."""
-    scarce = await _scarcest(tx, want)
+    scarce = await scarcest(tx, want.resources)
     if scarce is None:
         return []
-    amount = want.resources[scarce]
-    where = Where().add("i.class = ? AND i.free >= ?", scarce, amount).add(_SQL_FITS, amount, amount, amount)
-    for name, wanted in sorted(want.resources.items()):
+    where = Where()
+    with_room(where, want.resources, scarce)
+    _narrow(where, want)
+    rows = await tx.rows(
+        f"SELECT i.provider_id, i.free FROM inventories i{where.sql}"
+        f" ORDER BY i.free {'DESC' if want.spread else 'ASC'} LIMIT {int(limit)}",
+        *where.values,
+    )
+    return shuffled(tx, rows, 4 * want.resources[scarce]) if want.spread else [str(row[0]) for row in rows]
+
+
+async def scarcest(tx: Tx, resources: dict[str, int]) -> str | None:
+    """The class of which even the emptiest provider holds the fewest times what is wanted; None if one lacks all room.
+
+    Walking that class's index meets the providers with room in few steps, however many providers there are.
+    """
+    names = sorted(resources)
+    if not names:
+        return None
+    row = await tx.row(
+        "SELECT " + ", ".join("(SELECT MAX(free) FROM inventories WHERE class = ?)" for _ in names), *names
+    )
+    assert row is not None
+    times = [(row[n] or 0) / resources[name] for n, name in enumerate(names)]
+    least = min(times)
+    return names[times.index(least)] if least >= 1 else None
+
+
+def with_room(where: Where, resources: dict[str, int], scarce: str) -> None:
+    """Conditions on `inventories i`, the row of the scarce class, that its provider has room for all of it."""
+    amount = resources[scarce]
+    where.add("i.class = ? AND i.free >= ?", scarce, amount).add(_SQL_FITS, amount, amount, amount)
+    for name, wanted in sorted(resources.items()):
         if name != scarce:
             where.add(
                 "EXISTS (SELECT 1 FROM inventories WHERE provider_id = i.provider_id AND class = ?"
@@ -84,30 +115,6 @@ async def look(tx: Tx, want: Want, limit: int = _BEST_FEW) -> list[str]:
                 wanted,
                 wanted,
             )
-    _narrow(where, want)
-    rows = await tx.rows(
-        f"SELECT i.provider_id, i.free FROM inventories i{where.sql}"
-        f" ORDER BY i.free {'DESC' if want.spread else 'ASC'} LIMIT {int(limit)}",
-        *where.values,
-    )
-    return _shuffled(tx, rows, 4 * amount) if want.spread else [str(row[0]) for row in rows]
-
-
-async def _scarcest(tx: Tx, want: Want) -> str | None:
-    """The class of which even the emptiest provider holds the fewest times what is wanted; None if one lacks all room.
-
-    Walking that class's index meets the providers with room in few steps, however many providers there are.
-    """
-    names = sorted(want.resources)
-    if not names:
-        return None
-    row = await tx.row(
-        "SELECT " + ", ".join("(SELECT MAX(free) FROM inventories WHERE class = ?)" for _ in names), *names
-    )
-    assert row is not None
-    times = [(row[n] or 0) / want.resources[name] for n, name in enumerate(names)]
-    least = min(times)
-    return names[times.index(least)] if least >= 1 else None
 
 
 def _narrow(where: Where, want: Want) -> None:
@@ -134,7 +141,7 @@ def _narrow(where: Where, want: Want) -> None:
     where.none_of("i.provider_id", sorted(want.excluded))
 
 
-def _shuffled(tx: Tx, rows: Sequence[Sequence[object]], band: int) -> list[str]:
+def shuffled(tx: Tx, rows: Sequence[Sequence[object]], band: int) -> list[str]:
     """Those within `band` of the emptiest in any order, then the others in theirs."""
     if not rows:
         return []
@@ -169,17 +176,22 @@ async def take(tx: Tx, consumer: Consumer, allocations: Allocations) -> bool:
     return True
 
 
-async def replace(tx: Tx, wanted: Iterable[tuple[Consumer, Allocations]]) -> bool:
+async def replace(
+    tx: Tx, wanted: Iterable[tuple[Consumer, Allocations]], known: Mapping[str, int | None] | None = None
+) -> bool:
     """Make each consumer hold exactly what is said, all of them or none.
 
     What one gives up another may take in the same step. Holding no more than before is always possible, even on
-    a provider whose capacity was lowered meanwhile.
+    a provider whose capacity was lowered meanwhile. `known` says which generation a consumer should have now
+    (None: it should not exist); Conflict if it has another.
     """
     consumers = sorted(wanted, key=lambda pair: pair[0].id)
     await tx.savepoint()
     changes: dict[tuple[str, str], int] = {}
     for consumer, allocations in consumers:
-        await _register(tx, consumer)
+        generation = await _register(tx, consumer)
+        if known is not None and consumer.id in known and generation != (known[consumer.id] or 0) + 1:
+            raise _other_generation(generation - 1, known[consumer.id])
         for provider_id, amounts in (await held(tx, consumer.id)).items():
             for name, amount in amounts.items():
                 changes[provider_id, name] = changes.get((provider_id, name), 0) - amount
@@ -223,20 +235,33 @@ async def held(tx: Tx, consumer_id: str) -> Allocations:
     return found
 
 
-async def _register(tx: Tx, consumer: Consumer) -> None:
-    """The consumer's row, made or taken hold of: who else changes this consumer's claims waits here."""
+async def _register(tx: Tx, consumer: Consumer) -> int:
+    """The consumer's row, made or taken hold of: who else changes this consumer's claims waits here.
+
+    Its new generation, 1 if it is new.
+    """
     now = tx.clock.now()
-    await tx.run(
+    row = await tx.row(
         "INSERT INTO consumers (id, generation, project_id, user_id, type, created_at, updated_at)"
         " VALUES (?, 1, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET generation = consumers.generation + 1,"
         " project_id = excluded.project_id, user_id = excluded.user_id,"
-        " type = COALESCE(excluded.type, consumers.type), updated_at = excluded.updated_at",
+        " type = COALESCE(excluded.type, consumers.type), updated_at = excluded.updated_at"
+        " RETURNING generation",
         consumer.id,
         consumer.project_id,
         consumer.user_id,
         consumer.type,
         now,
         now,
+    )
+    assert row is not None
+    return int(row[0])
+
+
+def _other_generation(has: int, known: int | None) -> Conflict:
+    return Conflict(
+        "consumer.generation",
+        f"consumer generation conflict - expected {has or 'null'} but got {'null' if known is None else known}",
     )
 
 

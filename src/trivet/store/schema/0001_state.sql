@@ -35,7 +35,7 @@ CREATE TABLE providers (
     updated_at DOUBLE PRECISION NOT NULL
 );
 CREATE INDEX providers_root ON providers (root_id);
-CREATE INDEX providers_parent ON providers (parent_id);
+CREATE INDEX providers_parent ON providers (parent_id) WHERE parent_id IS NOT NULL;
 
 -- `capacity` is floor((total - reserved) * allocation_ratio), `free` is capacity - used: kept as columns so that
 -- a claim is one conditional update and a search for room walks an index, however many providers there are.

@@ -1,0 +1,241 @@
+"""/allocation_candidates: ways to meet a request for resources right now.
+
+A request has groups, told apart by a suffix of their parameters: resources1, required1, member_of1...
+"""
+
+import re
+
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.api.placement import wire
+from trivet.domain import allocation_candidates, resource_classes, traits
+from trivet.domain.allocation_candidates import Ask, Candidate, Group, Summary
+from trivet.errors import Invalid
+from trivet.ids import is_uuid
+
+resource = Resource()
+
+_KEY = re.compile(r"^(resources|required|member_of|in_tree)([a-zA-Z0-9_-]{1,64})?$")
+_NUMBER = re.compile(r"^[1-9][0-9]*$")
+_SINCE = {"limit": 1016, "group_policy": 1025, "root_required": 1035, "same_subtree": 1036}
+_SINCE_IN_GROUP = {"resources": 1010, "required": 1017, "member_of": 1021, "in_tree": 1031}
+_GROUPS_MAX = 50
+
+
+@resource.on("GET", "/allocation_candidates", may="operator", since="1.10")
+async def index(request: Request) -> Reply:
+    wire.accepts_json(request)
+    ask = _ask(request)
+    await _check_names(request, ask)
+    candidates, summaries = await allocation_candidates.search(request.tx, ask)
+    asked = {name for group in ask.groups for name in group.resources}
+    shown = {
+        "allocation_requests": [_candidate(request, candidate) for candidate in candidates],
+        "provider_summaries": {summary.id: _summary(request, summary, asked) for summary in summaries},
+    }
+    return wire.reply(request, 200, shown)
+
+
+# -- what was asked
+
+
+def _ask(request: Request) -> Ask:
+    version = request.version
+    suffixes = _suffixes(request)
+    subtrees = _same_subtrees(request)
+    groups = tuple(_group(request, suffix) for suffix in suffixes)
+    if version < _SINCE["same_subtree"]:
+        _check_all_have_resources(groups)
+    else:
+        _check_subtrees(groups, subtrees)
+    if version >= 1022:
+        _check_conflicts(groups)
+    policy = request.asked("group_policy")
+    if policy is not None and policy not in ("none", "isolate"):
+        raise wire.bad(f"{policy[:64]!r} is not one of ['none', 'isolate']")
+    if policy is None and sum(1 for group in groups if group.suffix) > 1:
+        raise Invalid(
+            "query.invalid",
+            'The "group_policy" parameter is required when specifying more than one "resources{N}" parameter.',
+        )
+    limit = request.asked("limit")
+    if limit is not None and not _NUMBER.match(limit):
+        raise wire.bad(f"{limit[:64]!r} does not match '^[1-9][0-9]*$'")
+    required, forbidden = _root_traits(request)
+    return Ask(
+        groups=groups,
+        isolate=policy == "isolate",
+        limit=min(int(limit[:18]), 1_000_000) if limit is not None else None,
+        root_required=frozenset(required),
+        root_forbidden=frozenset(forbidden),
+        same_subtrees=subtrees,
+        nested_aware=version >= 1029,
+    )
+
+
+def _suffixes(request: Request) -> list[str]:
+    """Of all groups, in the order in which they were named."""
+    found: dict[str, None] = {}
+    for name, _ in request.query:
+        if name in _SINCE and request.version >= _SINCE[name]:
+            continue
+        match = _KEY.match(name)
+        if match is None or request.version < _SINCE_IN_GROUP[match[1]] or not _suffix_allowed(request, match[2]):
+            raise wire.bad(f"{name[:100]!r} does not match any of the parameters of this version")
+        found[match[2] or ""] = None
+    if len(found) > _GROUPS_MAX:
+        raise wire.bad(f"at most {_GROUPS_MAX} groups can be asked for at once")
+    return list(found)
+
+
+def _suffix_allowed(request: Request, suffix: str | None) -> bool:
+    if suffix is None:
+        return True
+    return request.version >= 1033 or (request.version >= 1025 and _NUMBER.match(suffix) is not None)
+
+
+def _group(request: Request, suffix: str) -> Group:
+    said = request.asked(f"resources{suffix}")
+    required, forbidden = wire.traits(request, f"required{suffix}")
+    member_of, outside = wire.member_of(request, f"member_of{suffix}")
+    in_tree = request.asked(f"in_tree{suffix}")
+    if in_tree is not None and not is_uuid(in_tree.strip()):
+        raise wire.bad(f"Expected 'in_tree' parameter to be a format of uuid. Got: {in_tree[:64]}")
+    return Group(
+        suffix=suffix,
+        resources=wire.resources(said) if said is not None else {},
+        required=required,
+        forbidden=forbidden,
+        member_of=member_of,
+        outside=outside,
+        in_tree=in_tree.strip() if in_tree is not None else None,
+    )
+
+
+def _check_all_have_resources(groups: tuple[Group, ...]) -> None:
+    for what, orphans in (
+        ("traits", [f"required{group.suffix}" for group in groups if group.required and not group.resources]),
+        (
+            "member_of",
+            [f"member_of{g.suffix}" for g in groups if (g.member_of or g.outside) and not g.resources],
+        ),
+    ):
+        if orphans:
+            raise Invalid(
+                "query.invalid",
+                f"All {what} parameters must be associated with resources. Found the following orphaned {what} keys:"
+                f" {', '.join(orphans)}",
+            )
+    if not groups:
+        raise wire.bad("At least one request group (`resources` or `resources{$S}`) is required.")
+    if not all(group.resources for group in groups):
+        raise Invalid("query.invalid", "All request groups must specify resources.")
+
+
+def _check_subtrees(groups: tuple[Group, ...], subtrees: tuple[frozenset[str], ...]) -> None:
+    bare = [group.suffix for group in groups if not group.resources]
+    if len(bare) == len(groups):
+        raise Invalid("query.missing_value", "There must be at least one resources or resources[$S] parameter.")
+    together: frozenset[str] = frozenset().union(*subtrees)
+    alone = [suffix for suffix in bare if suffix not in together]
+    if alone:
+        raise Invalid(
+            "query.bad_value",
+            "Resourceless suffixed group request should be specified in `same_subtree` query param:"
+            f" bad group(s) - {alone}.",
+        )
+    unreal = sorted(together - {group.suffix for group in groups})
+    if unreal:
+        raise Invalid(
+            "query.bad_value",
+            f"Real suffixes should be specified in `same_subtree`: {unreal} not found in"
+            f" {[group.suffix for group in groups]}.",
+        )
+
+
+def _check_conflicts(groups: tuple[Group, ...]) -> None:
+    clashes = sorted(
+        f"required{group.suffix}: ({', '.join(sorted(some))})"
+        for group in groups
+        for some in group.required
+        if some <= group.forbidden
+    )
+    if clashes:
+        raise Invalid(
+            "query.invalid",
+            "Conflicting required and forbidden traits found in the following traits keys: " + ", ".join(clashes),
+        )
+
+
+def _same_subtrees(request: Request) -> tuple[frozenset[str], ...]:
+    found = []
+    for value in request.asked_all("same_subtree"):
+        suffixes = frozenset(part.strip() for part in value.split(","))
+        if "" in suffixes:
+            raise Invalid("query.bad_value", "Empty string (unsuffixed group) can not be specified in `same_subtree`")
+        found.append(suffixes)
+    return tuple(found)
+
+
+def _root_traits(request: Request) -> tuple[set[str], set[str]]:
+    values = request.asked_all("root_required")
+    if len(values) > 1:
+        raise Invalid("query.duplicate", "Query parameter 'root_required' may be specified only once.")
+    if not values:
+        return set(), set()
+    required, forbidden = wire.trait_list(values[0], may_forbid=True)
+    if required & forbidden:
+        raise Invalid(
+            "query.bad_value",
+            "Conflicting required and forbidden traits found in root_required:"
+            f" {', '.join(sorted(required & forbidden))}",
+        )
+    return required, forbidden
+
+
+async def _check_names(request: Request, ask: Ask) -> None:
+    names = {name for group in ask.groups for name in group.resources}
+    unknown = await resource_classes.missing(request.tx, names)
+    if unknown:
+        raise Invalid(
+            "resource_class.absent",
+            f"Invalid resource class in resources parameter: No such resource class {', '.join(sorted(unknown))}.",
+        )
+    wanted = set(ask.root_required | ask.root_forbidden)
+    for group in ask.groups:
+        wanted |= group.forbidden.union(*group.required)
+    missing = await traits.missing(request.tx, wanted)
+    if missing:
+        raise Invalid("trait.absent", f"No such trait(s): {', '.join(sorted(missing))}.")
+
+
+# -- what was found
+
+
+def _candidate(request: Request, candidate: Candidate) -> object:
+    if request.version < 1012:
+        return {
+            "allocations": [
+                {"resource_provider": {"uuid": id}, "resources": amounts}
+                for id, amounts in candidate.allocations.items()
+            ]
+        }
+    shown: dict[str, object] = {
+        "allocations": {id: {"resources": amounts} for id, amounts in candidate.allocations.items()}
+    }
+    if request.version >= 1034:
+        shown["mappings"] = candidate.mappings
+    return shown
+
+
+def _summary(request: Request, summary: Summary, asked: set[str]) -> object:
+    resources = summary.resources
+    if request.version < 1027:
+        resources = {name: amounts for name, amounts in resources.items() if name in asked}
+    shown: dict[str, object] = {"resources": resources}
+    if request.version >= 1017:
+        shown["traits"] = summary.traits
+    if request.version >= 1029:
+        shown["parent_provider_uuid"] = summary.parent_id
+        shown["root_provider_uuid"] = summary.root_id
+    return shown

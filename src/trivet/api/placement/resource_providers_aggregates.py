@@ -1,0 +1,53 @@
+"""/resource_providers/{uuid}/aggregates: which groups of providers one is in. From 1.19 on with generations."""
+
+from msgspec import UNSET
+
+from trivet.api.kit.bodies import Body
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.api.placement import wire
+from trivet.domain import providers
+from trivet.domain.providers import Provider
+from trivet.errors import Invalid
+
+resource = Resource()
+
+_COUNTED = 1019
+
+
+class AggregatesBody(Body, frozen=True, kw_only=True):
+    aggregates: list[str]
+    resource_provider_generation: int
+
+
+@resource.on("GET", "/resource_providers/{uuid}/aggregates", may="operator", since="1.1")
+async def index(request: Request) -> Reply:
+    wire.accepts_json(request)
+    provider = await providers.need(request.tx, request.values["uuid"])
+    return _reply(request, provider, await providers.aggregates_of(request.tx, provider.id))
+
+
+@resource.on("PUT", "/resource_providers/{uuid}/aggregates", may="operator", since="1.1")
+async def replace(request: Request) -> Reply:
+    provider = await providers.need(request.tx, request.values["uuid"])
+    known: int | object = UNSET
+    if request.version >= _COUNTED:
+        body = wire.read(request, AggregatesBody)
+        wanted, known = body.aggregates, body.resource_provider_generation
+    else:
+        wanted = wire.read(request, list[str])
+    ids = [wire.uuid(id, "aggregates") for id in wanted]
+    if len(ids) != len(set(ids)):
+        raise Invalid("body.invalid", f"JSON does not validate: {ids} has non-unique elements")
+    if isinstance(known, int):
+        providers.check_generation(provider, known)
+        provider = await providers.move_on(request.tx, provider)
+    await providers.set_aggregates(request.tx, provider.id, set(ids))
+    return _reply(request, provider, ids)
+
+
+def _reply(request: Request, provider: Provider, ids: list[str]) -> Reply:
+    shown: dict[str, object] = {"aggregates": ids}
+    if request.version >= _COUNTED:
+        shown["resource_provider_generation"] = provider.generation
+    return wire.reply(request, 200, shown)

@@ -1,0 +1,16 @@
+"""/resource_providers/{uuid}/usages: how much of what is taken."""
+
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.api.placement import wire
+from trivet.domain import inventories, providers
+
+resource = Resource()
+
+
+@resource.on("GET", "/resource_providers/{uuid}/usages", may="operator")
+async def index(request: Request) -> Reply:
+    wire.accepts_json(request)
+    provider = await providers.need(request.tx, request.values["uuid"])
+    usages = await inventories.usages_of(request.tx, provider.id)
+    return wire.reply(request, 200, {"resource_provider_generation": provider.generation, "usages": usages})
