@@ -166,7 +166,6 @@ async def update(tx: Tx, caller: Caller, network: Network, wanted: NetworkUpdate
     if wanted.shared is True:
         await rbac.grant(tx, network.project_id, "network", network.id, "access_as_shared")
     elif wanted.shared is False:
-        await unshare(tx, network, "*")
         await rbac.withdraw(tx, "network", network.id, "access_as_shared")
     if wanted.external is True:
         await rbac.grant(tx, network.project_id, "network", network.id, "access_as_external")
@@ -214,29 +213,6 @@ async def delete(tx: Tx, network: Network) -> None:
     await tags.forget(tx, "networks", network)
     await tx.delete(NETWORKS, network)
     await quotas.give_back(tx, network.project_id, {"network": 1})
-
-
-async def unshare(tx: Tx, network: Network, target: str) -> None:
-    """Refuse while somebody who sees the network only through this grant has something on it."""
-    rest = "SELECT target_tenant FROM rbac_policies WHERE object_type = 'network' AND object_id = ?"
-    others = {str(row[0]) for row in await tx.rows(f"{rest} AND action = 'access_as_shared'", network.id)} - {target}
-    if "*" in others:
-        return
-    users = await tx.rows(
-        "SELECT DISTINCT project_id FROM ports WHERE network_id = ? AND project_id NOT IN ('', ?)"
-        " AND device_owner NOT IN ('network:router_gateway', 'network:floatingip')"
-        " UNION SELECT DISTINCT project_id FROM subnets WHERE network_id = ? AND project_id <> ?",
-        network.id,
-        network.project_id,
-        network.id,
-        network.project_id,
-    )
-    left = {str(row[0]) for row in users} - others
-    if left and (target == "*" or target in left):
-        raise Conflict(
-            "network.shared_in_use",
-            f"Unable to reconfigure sharing settings for network {network.id}. Multiple projects are using it.",
-        )
 
 
 async def _may_be_internal(tx: Tx, network: Network) -> None:

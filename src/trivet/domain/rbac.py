@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
+from trivet.domain import quotas
 from trivet.domain.callers import Caller
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
@@ -120,21 +121,30 @@ async def grant(tx: Tx, project_id: str, kind: ObjectType, id: str, action: Acti
     policy = RbacPolicy(
         id=tx.ids.uuid(), project_id=project_id, object_type=kind, object_id=id, action=action, target_tenant=target
     )
-    await tx.insert_new(RBAC_POLICIES, policy)
+    if await tx.insert_new(RBAC_POLICIES, policy):
+        await quotas.take(tx, project_id, {"rbac_policy": 1})
 
 
-async def withdraw(tx: Tx, kind: ObjectType, id: str, action: Action, *, target: str = "*") -> None:
-    await tx.run(
-        "DELETE FROM rbac_policies WHERE object_type = ? AND object_id = ? AND action = ? AND target_tenant = ?",
+async def withdraw(tx: Tx, kind: ObjectType, id: str, action: Action, target: str = "*") -> None:
+    """Refused while somebody who has the thing only through this grant uses it."""
+    policy = await tx.find(
+        RBAC_POLICIES,
+        "object_type = ? AND object_id = ? AND action = ? AND target_tenant = ?",
         kind,
         id,
         action,
         target,
     )
+    if policy is not None:
+        await _not_relied_on(tx, policy)
+        await tx.delete(RBAC_POLICIES, policy)
+        await quotas.give_back(tx, policy.project_id, {"rbac_policy": 1})
 
 
 async def forget(tx: Tx, kind: ObjectType, id: str) -> None:
-    await tx.run("DELETE FROM rbac_policies WHERE object_type = ? AND object_id = ?", kind, id)
+    sql = "DELETE FROM rbac_policies WHERE object_type = ? AND object_id = ? RETURNING project_id"
+    for (project_id,) in await tx.rows(sql, kind, id):
+        await quotas.give_back(tx, str(project_id), {"rbac_policy": 1})
 
 
 # -- the policies as things of their own
@@ -153,6 +163,7 @@ async def create(
         raise Invalid("rbac.action", f"Invalid action '{action}' for object type '{kind}'.")
     if target == "*" and not caller.is_operator:
         operator_only(caller, "create_rbac_policy:target_tenant", target)
+    await quotas.take(tx, project_id, {"rbac_policy": 1})
     policy = RbacPolicy(
         id=tx.ids.uuid(),
         project_id=project_id,
@@ -173,3 +184,83 @@ async def visible(tx: Tx, caller: Caller, id: str) -> RbacPolicy:
     ):
         raise NotFound("rbac_policy.absent", f"RBAC policy {id} could not be found.")
     return policy
+
+
+async def own(tx: Tx, caller: Caller, id: str, what: str) -> RbacPolicy:
+    policy = await visible(tx, caller, id)
+    must_own(caller, policy.project_id, what)
+    return policy
+
+
+async def retarget(tx: Tx, caller: Caller, policy: RbacPolicy, target: str) -> RbacPolicy:
+    if target == policy.target_tenant:
+        return policy
+    if target == "*":
+        operator_only(caller, "update_rbac_policy:target_tenant", target)
+    await _not_relied_on(tx, policy)
+    row = await tx.row(
+        "SELECT 1 FROM rbac_policies WHERE object_type = ? AND object_id = ? AND action = ? AND target_tenant = ?",
+        policy.object_type,
+        policy.object_id,
+        policy.action,
+        target,
+    )
+    if row is not None:
+        raise Conflict("rbac_policy.exists", "An RBAC policy already exists with those values.")
+    return await tx.update(RBAC_POLICIES, policy, target_tenant=target)
+
+
+async def delete(tx: Tx, policy: RbacPolicy) -> None:
+    await _not_relied_on(tx, policy)
+    await tx.delete(RBAC_POLICIES, policy)
+    await quotas.give_back(tx, policy.project_id, {"rbac_policy": 1})
+
+
+_RELYING: dict[str, str] = {
+    "network": (
+        "SELECT project_id FROM ports WHERE network_id = ? AND device_owner NOT IN"
+        " ('network:router_gateway', 'network:floatingip') UNION SELECT project_id FROM subnets WHERE network_id = ?"
+    ),
+    "external": (
+        "SELECT r.project_id FROM routers r WHERE r.gateway_network_id = ?"
+        " UNION SELECT f.project_id FROM floating_ips f WHERE f.floating_network_id = ?"
+    ),
+    "subnetpool": "SELECT project_id FROM subnets WHERE subnetpool_id = ? AND subnetpool_id = ?",
+    "address_scope": "SELECT project_id FROM subnet_pools WHERE address_scope_id = ? AND address_scope_id = ?",
+    "security_group": (
+        "SELECT p.project_id FROM port_security_groups g JOIN ports p ON p.id = g.port_id WHERE g.group_id = ?"
+        " UNION SELECT project_id FROM security_group_rules WHERE remote_group_id = ?"
+    ),
+    "address_group": (
+        "SELECT project_id FROM security_group_rules WHERE remote_address_group_id = ? AND remote_address_group_id = ?"
+    ),
+}
+
+
+async def _not_relied_on(tx: Tx, policy: RbacPolicy) -> None:
+    """A grant stays while somebody who has the thing only through it uses it."""
+    kind = "external" if policy.action == "access_as_external" else policy.object_type
+    rows = await tx.rows(_RELYING[kind], policy.object_id, policy.object_id)
+    users = {str(row[0]) for row in rows} - {"", await _owner_of(tx, policy)}
+    rest = await tx.rows(
+        "SELECT target_tenant FROM rbac_policies WHERE object_type = ? AND object_id = ? AND action = ? AND id <> ?",
+        policy.object_type,
+        policy.object_id,
+        policy.action,
+        policy.id,
+    )
+    others = {str(row[0]) for row in rest}
+    relying = set() if "*" in others else users - others
+    if policy.target_tenant != "*":
+        relying &= {policy.target_tenant}
+    if relying:
+        raise Conflict(
+            "rbac_policy.in_use",
+            f"RBAC policy on object {policy.object_id} cannot be removed because other objects depend on it."
+            f" Details: it is used by project {min(relying)}.",
+        )
+
+
+async def _owner_of(tx: Tx, policy: RbacPolicy) -> str:
+    row = await tx.row(f"SELECT project_id FROM {TABLE_OF[policy.object_type]} WHERE id = ?", policy.object_id)
+    return str(row[0]) if row is not None else ""

@@ -152,6 +152,28 @@ async def update(tx: Tx, caller: Caller, pool: SubnetPool, wanted: SubnetPoolUpd
     return await tx.update(SUBNET_POOLS, pool, updated_at=tx.clock.now(), **changes)
 
 
+async def shrink(tx: Tx, pool: SubnetPool, given: Sequence[str]) -> SubnetPool:
+    """Take prefixes out of which nothing is cut."""
+    gone = [network_of(text) for text in given]
+    for (cidr,) in await tx.rows("SELECT cidr FROM subnets WHERE subnetpool_id = ?", pool.id):
+        if any(_overlap(network_of(str(cidr)), block) for block in gone):
+            raise Invalid(
+                "subnetpool.prefixes", f"Illegal subnetpool update : {cidr} is allocated from a prefix to be removed."
+            )
+    left = [network_of(prefix) for prefix in pool.prefixes]
+    for block in gone:
+        left = [piece for prefix in left for piece in _without(prefix, block)]
+    return await tx.update(SUBNET_POOLS, pool, prefixes=_prefixes(map(str, left))[0], updated_at=tx.clock.now())
+
+
+def _without(prefix: Network, block: Network) -> list[Network]:
+    if not _overlap(prefix, block):
+        return [prefix]
+    if _within(prefix, block):
+        return []
+    return list(prefix.address_exclude(block))  # type: ignore[arg-type] # of one version, since they overlap
+
+
 async def delete(tx: Tx, pool: SubnetPool) -> None:
     busy = await tx.row("SELECT id FROM subnets WHERE subnetpool_id = ? LIMIT 1", pool.id)
     if busy is not None:
@@ -227,7 +249,10 @@ def _free_block(pool: SubnetPool, used: Sequence[Network], length: int) -> str |
 
 
 def _within(block: Network, outer: Network) -> bool:
-    return block.version == outer.version and block.subnet_of(outer)
+    first, last = int(block.network_address), int(block.broadcast_address)
+    return (
+        block.version == outer.version and int(outer.network_address) <= first and last <= int(outer.broadcast_address)
+    )
 
 
 def _overlap(one: Network, other: Network) -> bool:
@@ -241,7 +266,7 @@ def _prefixes(given: Iterable[str]) -> tuple[tuple[str, ...], int]:
     versions = {block.version for block in blocks}
     if len(versions) > 1:
         raise Invalid("subnetpool.version", "Cannot mix IPv4 and IPv6 prefixes in a subnet pool.")
-    merged = collapse_addresses(blocks)
+    merged: Iterable[Network] = collapse_addresses(blocks)  # type: ignore[type-var] # all of one version
     return tuple(str(block) for block in merged), versions.pop()
 
 

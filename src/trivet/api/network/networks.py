@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType, field
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies, listing
+from trivet.api.network.granted import by_sharing
 from trivet.api.network.listing import Collection, Json
 from trivet.domain import networks, rbac
 from trivet.domain.network_words import Number, Text
@@ -29,16 +30,6 @@ class NetworkChange(networks.NetworkUpdate, frozen=True, kw_only=True, forbid_un
     network_type: Text | UnsetType = field(default=UNSET, name="provider:network_type")
     physical_network: Text | UnsetType | None = field(default=UNSET, name="provider:physical_network")
     segmentation_id: Number | UnsetType | None = field(default=UNSET, name="provider:segmentation_id")
-
-
-def _shared(request: Request, where: Where, values: list[str]) -> None:
-    project_id = request.caller.project_id or ""
-    for value in values:
-        where.add(
-            f"id {'IN' if listing.flag(value) else 'NOT IN'} (SELECT object_id FROM rbac_policies"
-            " WHERE object_type = 'network' AND action = 'access_as_shared' AND target_tenant IN ('*', ?))",
-            project_id,
-        )
 
 
 async def show_all(request: Request, found: Sequence[Network]) -> list[Json]:
@@ -90,7 +81,7 @@ COLLECTION = Collection(
         "provider:segmentation_id": "segmentation_id",
     },
     special={
-        "shared": _shared,
+        "shared": by_sharing("network"),
         "status": lambda request, where, values: None if "ACTIVE" in values else _nothing(where),
     },
 )

@@ -109,12 +109,14 @@ async def update(request: Request) -> Reply:
         if limit < -1:
             raise Invalid("quota.invalid", f"Invalid input for {name}. Reason: '{limit}' must be -1 or more.")
         if wanted.check_limit and 0 <= limit < used.get(name, 0):
-            raise Conflict("quota.below_use", f"Quota limit {limit} of {name} is below its use, {used[name]}.", status=400)
+            raise Conflict(
+                "quota.below_use", f"Quota limit {limit} of {name} is below its use, {used[name]}.", status=400
+            )
         await limits.set_limit(request.tx, project_id, name, limit)
     return Reply(200, {"quota": await _limits(request.tx, project_id)})
 
 
 @resource.on("DELETE", "/v2.0/quotas/{project_id}", may="admin")
 async def delete(request: Request) -> Reply:
-    await limits.reset_limits(request.tx, request.values["project_id"], NAMES)
+    await limits.reset_limits(request.tx, request.values["project_id"], list(NAMES))
     return Reply(204)

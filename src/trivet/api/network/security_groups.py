@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies, listing
+from trivet.api.network.granted import by_sharing
 from trivet.api.network.listing import Collection, Json
 from trivet.api.network.security_group_rules import view as view_rule
 from trivet.domain import rbac, security_groups
@@ -44,7 +45,13 @@ def _view(group: SecurityGroup, rules: list[SecurityGroupRule], *, shared: bool)
     }
 
 
-COLLECTION = Collection(SECURITY_GROUPS, "security_groups", show_all, flags=("stateful",))
+COLLECTION = Collection(
+    SECURITY_GROUPS,
+    "security_groups",
+    show_all,
+    flags=("stateful",),
+    special={"shared": by_sharing("security_group")},
+)
 
 
 @resource.on("GET", "/v2.0/security-groups", may="reader", tx="none")

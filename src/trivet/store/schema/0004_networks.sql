@@ -276,3 +276,15 @@ CREATE INDEX floating_ips_port ON floating_ips (port_id);
 CREATE INDEX floating_ips_router ON floating_ips (router_id);
 CREATE INDEX floating_ips_network ON floating_ips (floating_network_id);
 CREATE INDEX floating_ips_floating_port ON floating_ips (floating_port_id);
+
+CREATE TABLE auto_topologies (
+    project_id TEXT PRIMARY KEY,
+    network_id TEXT NOT NULL,
+    router_id TEXT NOT NULL
+);
+
+CREATE TABLE network_agents (
+    host_id TEXT PRIMARY KEY,
+    description TEXT,
+    admin_state_up BIGINT NOT NULL
+);

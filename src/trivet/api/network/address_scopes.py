@@ -1,0 +1,91 @@
+"""/v2.0/address-scopes"""
+
+from collections.abc import Sequence
+
+from msgspec import UNSET, UnsetType
+
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.api.network import bodies, listing
+from trivet.api.network.granted import by_sharing
+from trivet.api.network.listing import Collection, Json
+from trivet.domain import address_scopes, rbac
+from trivet.domain.address_scopes import ADDRESS_SCOPES, AddressScope, AddressScopeCreate, AddressScopeUpdate
+from trivet.domain.network_words import Text
+
+resource = Resource()
+
+
+class AddressScopeIn(AddressScopeCreate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    tenant_id: Text | UnsetType = UNSET
+
+
+class AddressScopeChange(AddressScopeUpdate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+async def show_all(request: Request, found: Sequence[AddressScope]) -> list[Json]:
+    only = found[0].id if len(found) == 1 else None
+    shared = await rbac.shared_with(request.tx, request.caller, "address_scope", only) if found else set()
+    return [
+        {
+            "id": scope.id,
+            "name": scope.name,
+            "ip_version": scope.ip_version,
+            "shared": scope.id in shared,
+            "project_id": scope.project_id,
+            "tenant_id": scope.project_id,
+        }
+        for scope in found
+    ]
+
+
+COLLECTION = Collection(
+    ADDRESS_SCOPES,
+    "address_scopes",
+    show_all,
+    numbers=("ip_version",),
+    special={"shared": by_sharing("address_scope")},
+    tagged=False,
+)
+
+
+@resource.on("GET", "/v2.0/address-scopes", may="reader")
+async def index(request: Request) -> Reply:
+    return await COLLECTION.reply(request, rbac.seen_by(request.caller, "address_scope"))
+
+
+@resource.on("POST", "/v2.0/address-scopes", may="member")
+async def create(request: Request) -> Reply:
+    async def make(wanted: AddressScopeIn) -> AddressScope:
+        return await address_scopes.create(request.tx, request.caller, bodies.owned(wanted))
+
+    return await bodies.created(request, AddressScopeIn, ("address_scope", "address_scopes"), make, show_all)
+
+
+@resource.on("GET", "/v2.0/address-scopes/{address_scope_id}", may="reader")
+async def show(request: Request) -> Reply:
+    id = request.values["address_scope_id"]
+    return await _one(request, await address_scopes.visible(request.tx, request.caller, id))
+
+
+@resource.on("PUT", "/v2.0/address-scopes/{address_scope_id}", may="member")
+async def update(request: Request) -> Reply:
+    scope = await _own(request, "update_address_scope")
+    wanted = bodies.one(request, AddressScopeChange, "address_scope")
+    return await _one(request, await address_scopes.update(request.tx, request.caller, scope, wanted))
+
+
+@resource.on("DELETE", "/v2.0/address-scopes/{address_scope_id}", may="member")
+async def delete(request: Request) -> Reply:
+    await address_scopes.delete(request.tx, await _own(request, "delete_address_scope"))
+    return Reply(204)
+
+
+async def _own(request: Request, what: str) -> AddressScope:
+    return await address_scopes.own(request.tx, request.caller, request.values["address_scope_id"], what)
+
+
+async def _one(request: Request, scope: AddressScope) -> Reply:
+    shown = await show_all(request, [scope])
+    return Reply(200, {"address_scope": listing.cut(shown[0], listing.fields_of(request))})

@@ -1,0 +1,104 @@
+"""/v2.0/rbac-policies"""
+
+from collections.abc import Sequence
+
+from msgspec import UNSET, Struct, UnsetType
+
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.api.network import bodies, listing
+from trivet.api.network.listing import Collection, Json
+from trivet.domain import rbac
+from trivet.domain.network_words import Text
+from trivet.domain.rbac import RBAC_POLICIES, Action, ObjectType, RbacPolicy
+from trivet.store.where import Where
+
+resource = Resource()
+
+
+class RbacPolicyIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    project_id: Text | UnsetType = UNSET
+    tenant_id: Text | UnsetType = UNSET
+    object_type: ObjectType
+    object_id: Text
+    action: Action
+    target_tenant: Text
+
+
+class RbacPolicyChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    target_tenant: Text
+
+
+async def show_all(request: Request, found: Sequence[RbacPolicy]) -> list[Json]:
+    return [
+        {
+            "id": policy.id,
+            "object_type": policy.object_type,
+            "object_id": policy.object_id,
+            "action": policy.action,
+            "target_tenant": policy.target_tenant,
+            "project_id": policy.project_id,
+            "tenant_id": policy.project_id,
+        }
+        for policy in found
+    ]
+
+
+COLLECTION = Collection(
+    RBAC_POLICIES,
+    "rbac_policies",
+    show_all,
+    text=("object_type", "object_id", "action", "target_tenant"),
+    tagged=False,
+)
+
+
+@resource.on("GET", "/v2.0/rbac-policies", may="reader")
+async def index(request: Request) -> Reply:
+    caller = request.caller
+    where = Where()
+    if not caller.may_see(None):
+        project_id = caller.project_id or ""
+        where.add("(project_id = ? OR target_tenant IN ('*', ?))", project_id, project_id)
+    return await COLLECTION.reply(request, where)
+
+
+@resource.on("POST", "/v2.0/rbac-policies", may="member")
+async def create(request: Request) -> Reply:
+    async def make(wanted: RbacPolicyIn) -> RbacPolicy:
+        owned = bodies.owned(wanted)
+        return await rbac.create(
+            request.tx,
+            request.caller,
+            rbac.owner(request.caller, owned.project_id),
+            kind=owned.object_type,
+            object_id=owned.object_id,
+            action=owned.action,
+            target=owned.target_tenant,
+        )
+
+    return await bodies.created(request, RbacPolicyIn, ("rbac_policy", "rbac_policies"), make, show_all)
+
+
+@resource.on("GET", "/v2.0/rbac-policies/{rbac_policy_id}", may="reader")
+async def show(request: Request) -> Reply:
+    return await _one(request, await rbac.visible(request.tx, request.caller, request.values["rbac_policy_id"]))
+
+
+@resource.on("PUT", "/v2.0/rbac-policies/{rbac_policy_id}", may="member")
+async def update(request: Request) -> Reply:
+    policy = await rbac.own(request.tx, request.caller, request.values["rbac_policy_id"], "update_rbac_policy")
+    wanted = bodies.one(request, RbacPolicyChange, "rbac_policy")
+    return await _one(request, await rbac.retarget(request.tx, request.caller, policy, wanted.target_tenant))
+
+
+@resource.on("DELETE", "/v2.0/rbac-policies/{rbac_policy_id}", may="member")
+async def delete(request: Request) -> Reply:
+    policy = await rbac.own(request.tx, request.caller, request.values["rbac_policy_id"], "delete_rbac_policy")
+    await rbac.delete(request.tx, policy)
+    return Reply(204)
+
+
+async def _one(request: Request, policy: RbacPolicy) -> Reply:
+    shown = await show_all(request, [policy])
+    return Reply(200, {"rbac_policy": listing.cut(shown[0], listing.fields_of(request))})

@@ -1,0 +1,123 @@
+"""/v2.0/subnetpools"""
+
+from collections.abc import Sequence
+
+from msgspec import UNSET, Struct, UnsetType
+
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.api.network import bodies, listing
+from trivet.api.network.granted import by_sharing
+from trivet.api.network.listing import Collection, Json
+from trivet.domain import rbac, subnet_pools
+from trivet.domain.network_words import Text
+from trivet.domain.subnet_pools import SUBNET_POOLS, SubnetPool, SubnetPoolCreate, SubnetPoolUpdate
+
+resource = Resource()
+
+
+class SubnetPoolIn(SubnetPoolCreate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    tenant_id: Text | UnsetType = UNSET
+
+
+class SubnetPoolChange(SubnetPoolUpdate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class PrefixesIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    prefixes: tuple[Text, ...]
+
+
+async def show_all(request: Request, found: Sequence[SubnetPool]) -> list[Json]:
+    only = found[0].id if len(found) == 1 else None
+    shared = await rbac.shared_with(request.tx, request.caller, "subnetpool", only) if found else set()
+    return [_view(pool, shared=pool.id in shared) for pool in found]
+
+
+def _view(pool: SubnetPool, *, shared: bool) -> Json:
+    return {
+        "id": pool.id,
+        "name": pool.name,
+        "ip_version": pool.ip_version,
+        "prefixes": pool.prefixes,
+        # Strings upstream, and so for everybody who compares them.
+        "default_prefixlen": str(pool.default_prefixlen),
+        "min_prefixlen": str(pool.min_prefixlen),
+        "max_prefixlen": str(pool.max_prefixlen),
+        "default_quota": pool.default_quota,
+        "is_default": pool.is_default,
+        "shared": shared,
+        "address_scope_id": pool.address_scope_id,
+        **bodies.standard(pool),
+    }
+
+
+COLLECTION = Collection(
+    SUBNET_POOLS,
+    "subnetpools",
+    show_all,
+    text=("address_scope_id",),
+    flags=("is_default",),
+    numbers=("ip_version", "default_prefixlen", "min_prefixlen", "max_prefixlen", "default_quota"),
+    special={"shared": by_sharing("subnetpool")},
+)
+
+
+@resource.on("GET", "/v2.0/subnetpools", may="reader")
+async def index(request: Request) -> Reply:
+    return await COLLECTION.reply(request, rbac.seen_by(request.caller, "subnetpool"))
+
+
+@resource.on("POST", "/v2.0/subnetpools", may="member")
+async def create(request: Request) -> Reply:
+    async def make(wanted: SubnetPoolIn) -> SubnetPool:
+        return await subnet_pools.create(request.tx, request.caller, bodies.owned(wanted))
+
+    return await bodies.created(request, SubnetPoolIn, ("subnetpool", "subnetpools"), make, show_all)
+
+
+@resource.on("GET", "/v2.0/subnetpools/{subnetpool_id}", may="reader")
+async def show(request: Request) -> Reply:
+    id = request.values["subnetpool_id"]
+    return await _one(request, await subnet_pools.visible(request.tx, request.caller, id))
+
+
+@resource.on("PUT", "/v2.0/subnetpools/{subnetpool_id}", may="member")
+async def update(request: Request) -> Reply:
+    pool = await _own(request, "update_subnetpool")
+    bodies.matching(request, pool)
+    wanted = bodies.one(request, SubnetPoolChange, "subnetpool")
+    return await _one(request, await subnet_pools.update(request.tx, request.caller, pool, wanted))
+
+
+@resource.on("DELETE", "/v2.0/subnetpools/{subnetpool_id}", may="member")
+async def delete(request: Request) -> Reply:
+    pool = await _own(request, "delete_subnetpool")
+    bodies.matching(request, pool)
+    await subnet_pools.delete(request.tx, pool)
+    return Reply(204)
+
+
+@resource.on("PUT", "/v2.0/subnetpools/{subnetpool_id}/add_prefixes", may="member")
+async def add_prefixes(request: Request) -> Reply:
+    pool = await _own(request, "add_prefixes")
+    wanted = request.read(PrefixesIn)
+    grown = SubnetPoolUpdate(prefixes=(*pool.prefixes, *wanted.prefixes))
+    written = await subnet_pools.update(request.tx, request.caller, pool, grown)
+    return Reply(200, {"prefixes": written.prefixes})
+
+
+@resource.on("PUT", "/v2.0/subnetpools/{subnetpool_id}/remove_prefixes", may="member")
+async def remove_prefixes(request: Request) -> Reply:
+    pool = await _own(request, "remove_prefixes")
+    wanted = request.read(PrefixesIn)
+    return Reply(200, {"prefixes": (await subnet_pools.shrink(request.tx, pool, wanted.prefixes)).prefixes})
+
+
+async def _own(request: Request, what: str) -> SubnetPool:
+    return await subnet_pools.own(request.tx, request.caller, request.values["subnetpool_id"], what)
+
+
+async def _one(request: Request, pool: SubnetPool) -> Reply:
+    shown = await show_all(request, [pool])
+    return Reply(200, {"subnetpool": listing.cut(shown[0], listing.fields_of(request))})
