@@ -12,7 +12,7 @@ import msgspec
 from trivet.api.compute.service import SERVICE
 from trivet.api.kit.app import App
 from trivet.clock import SystemClock
-from trivet.domain import bootstrap, hosts, images, networks, reports, subnets
+from trivet.domain import bootstrap, hosts, networks, reports, subnets
 from trivet.domain.callers import Caller, expanded
 from trivet.domain.flavors import FLAVORS, Flavor
 from trivet.domain.images import IMAGES, Image
@@ -86,7 +86,9 @@ class Cloud:
             for n in range(3):
                 await self.add_host(tx, f"host{n}", vcpus=4)
             for name, disk_gib in (("tiny", 1), ("large", 20)):
-                flavor = Flavor(id=name, name=f"m1.{name}", vcpus=disk_gib, ram_mib=512, disk_gib=disk_gib, created_at=0.0)
+                flavor = Flavor(
+                    id=name, name=f"m1.{name}", vcpus=disk_gib, ram_mib=512, disk_gib=disk_gib, created_at=0.0
+                )
                 await tx.insert(FLAVORS, flavor)
             self.vm_image = await self.add_image(tx, "cirros", "qcow2", "bare")
             self.container_image = await self.add_image(tx, "shell", "oci", "docker")
@@ -144,7 +146,14 @@ class Cloud:
         return self.parts.tokens.issue(caller_of(project_id, role, user_id, **how))
 
     async def call(
-        self, method: str, path: str, body: Any = None, *, version: str = "2.104", token: str | None = None, **query: Any
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        version: str = "2.104",
+        token: str | None = None,
+        **query: Any,
     ) -> Answer:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
         path, _, said = path.partition("?")

@@ -8,8 +8,10 @@ import msgspec
 
 from trivet.domain.callers import Caller
 from trivet.domain.servers import Server
+from trivet.errors import Invalid
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
+from trivet.store.where import Where, order_by
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -69,3 +71,25 @@ async def finish(tx: Tx, server_id: str, error: str | None = None) -> None:
         error,
         server_id,
     )
+
+
+async def history(
+    tx: Tx, server_id: str, *, limit: int, marker: str | None, since: float | None, before: float | None
+) -> list[ServerAction]:
+    """The newest first. `marker` is the request id of the last one already seen."""
+    where = Where().equal("server_id", server_id)
+    if since is not None:
+        where.add("updated_at >= ?", since)
+    if before is not None:
+        where.add("updated_at <= ?", before)
+    sort = (("started_at", True), ("id", True))
+    if marker is not None:
+        last = await by_request(tx, server_id, marker)
+        if last is None:
+            raise Invalid("marker.absent", f"Marker {marker[:64]} could not be found.")
+        where.after(sort, (last.started_at, last.id))
+    return await tx.select(SERVER_ACTIONS, where, order=order_by(sort), limit=limit)
+
+
+async def by_request(tx: Tx, server_id: str, request_id: str) -> ServerAction | None:
+    return await tx.find(SERVER_ACTIONS, "server_id = ? AND request_id = ?", server_id, request_id)

@@ -81,7 +81,7 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
         flavor=flavor_of(flavor),
         image=image,
         kind=kind,
-        key_public=await _key(tx, call, wanted.key_name),
+        key_public=await find_key(tx, call, wanted.key_name),
         nics=await server_nics.plan(tx, caller, wanted.networks, wanted.max_count),
         security_groups=await _groups(tx, call, wanted.security_groups),
         spot=await server_placing.spot(
@@ -195,14 +195,14 @@ async def _flavor(tx: Tx, call: Call, flavor_id: str) -> Flavor:
         raise Invalid(error.code, f"Flavor {flavor_id} could not be found.") from error
 
 
-async def find_image(tx: Tx, call: Call, image_id: str) -> Image:
+async def find_image(tx: Tx, call: Call, image_id: str, otherwise: str = "Can not find requested image") -> Image:
     try:
         return await images.visible(tx, call.caller, image_id)
     except NotFound as error:
-        raise Invalid(error.code, "Can not find requested image") from error
+        raise Invalid(error.code, otherwise) from error
 
 
-async def _key(tx: Tx, call: Call, name: str | None) -> str | None:
+async def find_key(tx: Tx, call: Call, name: str | None) -> str | None:
     if name is None:
         return None
     try:

@@ -124,10 +124,10 @@ class Server(Record, frozen=True, kw_only=True):
 SERVERS = Table("servers", Server)
 
 
-async def visible(tx: Tx, caller: Caller, id: str) -> Server:
-    """The server, if it is there and the caller may look at it."""
+async def visible(tx: Tx, caller: Caller, id: str, *, deleted: bool = False) -> Server:
+    """The server, if it is there and the caller may look at it; with `deleted`, also for a while after its end."""
     server = await tx.get(SERVERS, id) if is_uuid(id) else None
-    if server is None or server.status == "deleted" or not caller.may_see(server.project_id):
+    if server is None or (server.deleted_at is not None and not deleted) or not caller.may_see(server.project_id):
         raise absent(id)
     return server
 

@@ -29,3 +29,17 @@ CREATE TABLE console_tokens (
 );
 CREATE INDEX console_tokens_ends ON console_tokens (ends_at);
 CREATE INDEX console_tokens_server ON console_tokens (server_id);
+
+-- Somebody waits for the newest output of a console; the agent of the host answers. Rows live for seconds.
+CREATE TABLE console_reads (
+    id TEXT PRIMARY KEY,
+    revision BIGINT NOT NULL,
+    server_id TEXT NOT NULL,
+    host_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    limit_bytes BIGINT NOT NULL,
+    asked_at DOUBLE PRECISION NOT NULL,
+    output TEXT,
+    error TEXT
+);
+CREATE INDEX console_reads_host ON console_reads (host_id);

@@ -1,0 +1,211 @@
+"""The small things below a server: diagnostics, topology, password, security groups, and what came with volumes,
+shares, migrations and nova's own network, which there is none of yet."""
+
+from typing import Any
+
+from trivet.api.compute.servers import call_of
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.domain import ports, security_groups, servers
+from trivet.domain.hosts import HOSTS
+from trivet.domain.server_rules import ready
+from trivet.domain.servers import Server
+from trivet.errors import Invalid, NotFound
+from trivet.store.where import Where
+
+resource = Resource()
+SERVER = "/v2.1/servers/{server_id}"
+_POWER = {
+    "running": "running",
+    "paused": "paused",
+    "suspended": "suspended",
+    "stopped": "shutdown",
+    "crashed": "crashed",
+}
+
+
+async def _shown(request: Request) -> Server:
+    return await servers.visible(request.tx, request.caller, request.values["server_id"])
+
+
+@resource.on("GET", SERVER + "/diagnostics", may="admin")
+async def diagnostics(request: Request) -> Reply:
+    """What the records tell; nothing is asked of the engine."""
+    server = await ready(
+        request.tx, call_of(request), request.values["server_id"], "diagnostics", method="get_diagnostics", tasks=None
+    )
+    plugged = await ports.of_server(request.tx, server.id)
+    if request.version < 2048:
+        return Reply(200, {"memory": server.flavor.ram_mib * 1024, "vcpus": server.flavor.vcpus})
+    host = await request.tx.get(HOSTS, server.host_id) if server.host_id else None
+    uptime = int(request.parts.clock.now() - server.launched_at) if server.launched_at else None
+    view = {
+        "state": _POWER.get(server.power, "pending"),
+        "driver": "libvirt",
+        "hypervisor": host.hypervisor_type.lower() if host else None,
+        "hypervisor_os": "linux",
+        "uptime": uptime,
+        "config_drive": server.config_drive,
+        "num_cpus": server.flavor.vcpus,
+        "num_nics": len(plugged),
+        "num_disks": 1,
+        "memory_details": {"maximum": server.flavor.ram_mib, "used": None},
+        "cpu_details": [{"id": n, "time": None, "utilisation": None} for n in range(server.flavor.vcpus)],
+        "nic_details": [_nic(port.mac_address) for port in plugged],
+        "disk_details": [
+            {
+                "read_bytes": None,
+                "read_requests": None,
+                "write_bytes": None,
+                "write_requests": None,
+                "errors_count": None,
+            }
+        ],
+    }
+    return Reply(200, view)
+
+
+def _nic(mac: str) -> dict[str, Any]:
+    counters = ("octets", "errors", "drop", "packets", "rate")
+    return {"mac_address": mac, **{f"{way}_{what}": None for way in ("rx", "tx") for what in counters}}
+
+
+@resource.on("GET", SERVER + "/topology", may="reader", since="2.78")
+async def topology(request: Request) -> Reply:
+    """No server is pinned to NUMA nodes, so there are none to tell of."""
+    await _shown(request)
+    return Reply(200, {"nodes": [], "pagesize_kb": None})
+
+
+@resource.on("GET", SERVER + "/os-server-password", may="reader")
+async def password(request: Request) -> Reply:
+    """Only a guest's agent could have written one, sealed with the server's key."""
+    await _shown(request)
+    return Reply(200, {"password": ""})
+
+
+@resource.on("DELETE", SERVER + "/os-server-password", may="member")
+async def clear_password(request: Request) -> Reply:
+    await servers.changeable(request.tx, request.caller, request.values["server_id"])
+    return Reply(204)
+
+
+@resource.on("GET", SERVER + "/os-security-groups", may="reader")
+async def groups(request: Request) -> Reply:
+    server = await _shown(request)
+    ids = {id for port in await ports.of_server(request.tx, server.id) for id in port.security_groups}
+    found = await request.tx.select(
+        security_groups.SECURITY_GROUPS, Where().any_of("id", sorted(ids)), order="name, id"
+    )
+    view = [
+        {
+            "id": group.id,
+            "name": group.name,
+            "description": group.description,
+            "tenant_id": group.project_id,
+            "rules": [],
+        }
+        for group in found
+    ]
+    return Reply(200, {"security_groups": view})
+
+
+@resource.on("GET", SERVER + "/os-virtual-interfaces", may="reader")
+async def virtual_interfaces(request: Request) -> Reply:
+    raise Invalid("virtual_interfaces.gone", "They came with nova's own network; use os-interface.", status=410)
+
+
+# -- volumes
+
+
+@resource.on("GET", SERVER + "/os-volume_attachments", may="reader")
+async def volumes(request: Request) -> Reply:
+    await _shown(request)
+    return Reply(200, {"volumeAttachments": []})
+
+
+@resource.on("POST", SERVER + "/os-volume_attachments", may="member")
+async def attach_volume(request: Request) -> Reply:
+    request.read_object()
+    await ready(request.tx, call_of(request), request.values["server_id"], "attach volume", tasks=None)
+    raise AssertionError("volumes are said to work, but nothing attaches one")
+
+
+@resource.on("GET", SERVER + "/os-volume_attachments/{volume_id}", may="reader")
+async def show_volume(request: Request) -> Reply:
+    raise await _no_volume(request)
+
+
+@resource.on("PUT", SERVER + "/os-volume_attachments/{volume_id}", may="member")
+async def update_volume(request: Request) -> Reply:
+    raise await _no_volume(request)
+
+
+@resource.on("DELETE", SERVER + "/os-volume_attachments/{volume_id}", may="member")
+async def detach_volume(request: Request) -> Reply:
+    raise await _no_volume(request)
+
+
+async def _no_volume(request: Request) -> NotFound:
+    server, volume_id = await _shown(request), request.values["volume_id"]
+    return NotFound("volume.absent", f"Instance {server.id} is not attached to volume {volume_id[:64]}")
+
+
+# -- shares
+
+
+@resource.on("GET", SERVER + "/shares", may="reader", since="2.97")
+async def shares(request: Request) -> Reply:
+    await _shown(request)
+    return Reply(200, {"shares": []})
+
+
+@resource.on("POST", SERVER + "/shares", may="member", since="2.97")
+async def attach_share(request: Request) -> Reply:
+    request.read_object()
+    await ready(request.tx, call_of(request), request.values["server_id"], "attach share", tasks=None)
+    raise AssertionError("shares are said to work, but nothing attaches one")
+
+
+@resource.on("GET", SERVER + "/shares/{share_id}", may="reader", since="2.97")
+async def show_share(request: Request) -> Reply:
+    raise await _no_share(request)
+
+
+@resource.on("DELETE", SERVER + "/shares/{share_id}", may="member", since="2.97")
+async def detach_share(request: Request) -> Reply:
+    raise await _no_share(request)
+
+
+async def _no_share(request: Request) -> NotFound:
+    server, share_id = await _shown(request), request.values["share_id"]
+    return NotFound("share.absent", f"Share {share_id[:64]} is not attached to instance {server.id}.")
+
+
+# -- migrations
+
+
+@resource.on("GET", SERVER + "/migrations", may="admin", since="2.23")
+async def migrations(request: Request) -> Reply:
+    await _shown(request)
+    return Reply(200, {"migrations": []})
+
+
+@resource.on("GET", SERVER + "/migrations/{migration_id}", may="admin", since="2.23")
+async def show_migration(request: Request) -> Reply:
+    raise await _no_migration(request)
+
+
+@resource.on("DELETE", SERVER + "/migrations/{migration_id}", may="admin", since="2.24")
+async def abort_migration(request: Request) -> Reply:
+    raise await _no_migration(request)
+
+
+@resource.action(SERVER + "/migrations/{migration_id}/action", "force_complete", may="admin", since="2.22")
+async def force_complete(request: Request) -> Reply:
+    raise await _no_migration(request)
+
+
+async def _no_migration(request: Request) -> NotFound:
+    server, id = await _shown(request), request.values["migration_id"]
+    return NotFound("migration.absent", f"In-progress live migration {id[:64]} is not found for server {server.id}.")

@@ -1,0 +1,50 @@
+"""Actions that no kind of server has here: each is refused with the reason that the table of actions gives.
+
+They are routes all the same, because "not applicable, for this reason" is an answer and 404 is none.
+"""
+
+from typing import cast
+
+import msgspec
+
+from trivet.api.compute.servers import call_of
+from trivet.api.compute.servers_actions import PATH, server_id
+from trivet.api.kit.callers import Policy
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Handler, Resource
+from trivet.domain.server_rules import ready
+
+resource = Resource()
+
+_REFUSED: tuple[tuple[str, Policy, str | None], ...] = (
+    ("restore", "member", None),
+    ("shelveOffload", "admin", None),
+    ("rescue", "member", None),
+    ("unrescue", "member", None),
+    ("changePassword", "member", None),
+    ("resetNetwork", "admin", "2.93"),
+    ("injectNetworkInfo", "admin", "2.93"),
+    ("addFixedIp", "member", "2.43"),
+    ("removeFixedIp", "member", "2.43"),
+    ("migrate", "admin", None),
+    ("os-migrateLive", "admin", None),
+    ("evacuate", "admin", None),
+)
+
+
+def _refusing(action: str) -> Handler:
+    async def refuse(request: Request) -> Reply:
+        msgspec.json.decode(request.body)
+        server = await ready(request.tx, call_of(request), server_id(request), action, tasks=None)
+        raise AssertionError(f"{action} is said to work for a {server.kind}, but nothing does it")
+
+    return cast(Handler, refuse)
+
+
+for _name, _may, _until in _REFUSED:
+    resource.action(PATH, _name, may=_may, until=_until)(_refusing(_name))
+
+
+@resource.action(PATH, "trigger_crash_dump", may="member", since="2.17")
+async def trigger_crash_dump(request: Request) -> Reply:
+    return await _refusing("trigger_crash_dump")(request)
