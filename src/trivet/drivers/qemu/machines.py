@@ -1,0 +1,346 @@
+"""The driver: the verbs of a machine, each told by what is in its folder and by its process.
+
+Nothing is remembered here but locks and pidfds; another process of ours that opens the same directory
+knows as much. Verbs on one machine take turns; looking (`observe`) never waits for them.
+"""
+
+import asyncio
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.machine import MachineSpec, Nic, Power, Seen
+from trivet.drivers.qemu import consoles, disks, images, memory, processes
+from trivet.drivers.qemu.accelerator import accelerator
+from trivet.drivers.qemu.arguments import FIRMWARE_VARS, Ground, arguments, has_uefi, machine_type, nic_slots
+from trivet.drivers.qemu.cards import plug, unplug
+from trivet.drivers.qemu.complaints import refusal
+from trivet.drivers.qemu.layout import Layout, Record, Saved, read, short_directory, write
+from trivet.drivers.qemu.options import Options
+from trivet.drivers.qemu.qmp import Talk, talk
+from trivet.drivers.qemu.turns import Absent, Turns
+
+_BASES = "_base"
+_DEFAULTS = Options()
+_ASK_AGAIN_S = 5.0
+"""A guest that still boots misses the power button, so it is pressed again."""
+_AT_ONCE = 16
+"""Machines looked at together."""
+
+
+class QemuMachines:
+    """MachineDriver, Pausing, Suspending, NicHotplug, Snapshotting, Resizing, CrashDump and both consoles."""
+
+    def __init__(self, directory: Path, options: Options = _DEFAULTS) -> None:
+        self._directory = directory.absolute()
+        self._options = options
+        self._bases = self._directory / _BASES
+        self._short: Path | None = None
+        self._turns = Turns()
+        self._base_turn = asyncio.Lock()
+        self._ground_turn = asyncio.Lock()
+        self._ground: Ground | None = None
+        self._exits = processes.Exits()
+
+    # -- what every kind has
+
+    async def observe(self, only: str | None = None) -> dict[str, Seen]:
+        with _trouble("The host's virtual machines cannot be read."):
+            names = [path.name for path in self._directory.iterdir()] if self._directory.exists() else []
+            ids = [name for name in names if _is_id(name) and only in (None, name)]
+            gate = asyncio.Semaphore(_AT_ONCE)
+            seen = await asyncio.gather(*(self._look(id, gate) for id in ids))
+        return {one.id: one for one in seen if one is not None}
+
+    async def create(self, spec: MachineSpec) -> None:
+        if not _is_id(spec.id):
+            raise DriverError("A virtual machine's id is a UUID.", again=False)
+        machine_type(spec)
+        with _trouble("The virtual machine could not be made."):
+            self._layout(spec.id).folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        async with self._turn(spec.id, "The virtual machine could not be made.") as layout:
+            if layout.spec.exists():
+                return
+            await processes.kill(layout)
+            name = images.base_name(spec.disk)
+            base = self._bases / name
+            async with self._base_turn:
+                self._bases.mkdir(mode=0o700, exist_ok=True)
+                write(layout.base, name.encode())
+                await images.make_base(spec.disk, base)
+            await images.make_root(spec.disk, base, layout.root)
+            if spec.config_drive is not None:
+                write(layout.config_drive, spec.config_drive)
+                # The record needs only to know that there is one.
+                spec = msgspec.structs.replace(spec, config_drive=b"")
+            if has_uefi(spec):
+                shutil.copyfile(FIRMWARE_VARS, layout.firmware_vars)
+            write(layout.marks, spec.marks)
+            write(layout.spec, Record(spec, nic_slots(spec, {})))
+
+    async def start(self, id: str, marks: dict[str, str]) -> None:
+        async with self._turn(id, "The virtual machine could not start.") as layout:
+            if await _power(layout) == "crashed":
+                await processes.kill(layout)
+            if not processes.alive(layout):
+                await self._launch(layout)
+            # Before the guest runs: a guest that runs under old marks would be started once more.
+            write(layout.marks, marks)
+            await _continue(layout)
+            self._exits.follow(id, layout)
+
+    async def stop(self, id: str, grace_s: float) -> bool:
+        try:
+            async with self._turn(id, "The virtual machine could not be stopped.") as layout:
+                went = not memory.is_saved(layout)
+                if processes.alive(layout):
+                    self._exits.follow(id, layout)
+                    went = grace_s > 0 and await _ask_to_stop(layout, grace_s)
+                await processes.kill(layout)
+                memory.forget(layout)
+                return went
+        except Absent:
+            return True
+
+    async def remove(self, id: str) -> None:
+        with suppress(Absent):
+            async with self._turn(id, "The virtual machine could not be removed.") as layout:
+                await processes.kill(layout)
+                # From here on it is half-made, whatever happens.
+                layout.spec.unlink(missing_ok=True)
+                base = layout.base.read_text() if layout.base.exists() else None
+                await asyncio.to_thread(shutil.rmtree, layout.folder)
+                if base is not None:
+                    await self._drop_base(base)
+
+    async def console_log(self, id: str, limit_bytes: int) -> bytes:
+        with _trouble("The console log cannot be read."):
+            return consoles.tail(self._layout(id).console_log, limit_bytes)
+
+    async def watch(self) -> AsyncIterator[str]:
+        while True:
+            yield await self._exits.next()
+
+    # -- what only some kinds have
+
+    async def pause(self, id: str) -> None:
+        async with self._running(id, "The virtual machine could not be paused.") as layout, _talk(layout) as qemu:
+            await qemu.ask("stop")
+
+    async def unpause(self, id: str) -> None:
+        async with self._running(id, "The virtual machine could not be unpaused.") as layout:
+            await _continue(layout)
+
+    async def suspend(self, id: str) -> None:
+        async with self._turn(id, "The virtual machine could not be suspended.") as layout:
+            if memory.is_saved(layout):
+                await processes.kill(layout)
+                return
+            if not processes.alive(layout):
+                raise DriverError("The virtual machine does not run, so it cannot be suspended.", again=False)
+            await memory.save(layout, (await self._ground_now()).accelerator)
+
+    async def resume(self, id: str) -> None:
+        async with self._turn(id, "The virtual machine could not be resumed.") as layout:
+            if not processes.alive(layout):
+                if not memory.is_saved(layout):
+                    raise DriverError("The virtual machine is not suspended.", again=False)
+                await self._launch(layout)
+            await _continue(layout)
+            self._exits.follow(id, layout)
+
+    async def attach_nic(self, id: str, nic: Nic) -> None:
+        async with self._turn(id, "The network card could not be attached.") as layout:
+            record = _need(layout)
+            if nic.port_id in record.slots:
+                return
+            spec = msgspec.structs.replace(record.spec, nics=(*record.spec.nics, nic))
+            slots = nic_slots(spec, record.slots)
+            if processes.alive(layout):
+                await plug(layout, spec, nic, slots[nic.port_id], await self._ground_now())
+            write(layout.spec, Record(spec, slots))
+
+    async def detach_nic(self, id: str, port_id: str) -> None:
+        async with self._turn(id, "The network card could not be detached.") as layout:
+            record = _need(layout)
+            slot = record.slots.get(port_id)
+            if slot is None:
+                return
+            if processes.alive(layout):
+                await unplug(layout, slot)
+            left = tuple(nic for nic in record.spec.nics if nic.port_id != port_id)
+            spec = msgspec.structs.replace(record.spec, nics=left)
+            write(layout.spec, Record(spec, nic_slots(spec, record.slots)))
+
+    async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
+        target = Path(path)
+        async with self._turn(id, "The snapshot could not be made.") as layout:
+            _need(layout)
+            target.unlink(missing_ok=True)
+            try:
+                if processes.alive(layout):
+                    await disks.copy_running(layout, target)
+                else:
+                    await images.flatten(layout.root, target)
+            except BaseException:
+                target.unlink(missing_ok=True)
+                raise
+        return "qcow2"
+
+    async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
+        async with self._turn(id, "The virtual machine could not be resized.") as layout:
+            record = _need(layout)
+            if processes.alive(layout) or memory.is_saved(layout):
+                raise DriverError("A virtual machine must be stopped to be resized.", again=False)
+            await images.grow(layout.root, disk_gib)
+            disk = msgspec.structs.replace(record.spec.disk, size_gib=disk_gib)
+            spec = msgspec.structs.replace(record.spec, vcpus=vcpus, memory_mib=memory_mib, disk=disk)
+            write(layout.spec, Record(spec, record.slots))
+
+    async def inject_nmi(self, id: str) -> None:
+        async with self._running(id, "The guest could not be interrupted.") as layout, _talk(layout) as qemu:
+            await qemu.ask("inject-nmi")
+
+    def serial_path(self, id: str) -> str:
+        return str(self._layout(id).serial)
+
+    def vnc_path(self, id: str) -> str:
+        return str(self._layout(id).vnc)
+
+    # -- parts of verbs
+
+    async def _look(self, id: str, gate: asyncio.Semaphore) -> Seen | None:
+        layout = self._layout(id)
+        record = layout.record()
+        if record is None:
+            return Seen(id=id, power="stopped", marks={})
+        consoles.trim(layout.console_log)
+        async with gate:
+            power = await _power(layout)
+        if power in ("running", "paused"):
+            self._exits.follow(id, layout)
+        # What hangs on it is told by the cards that it has, not by what somebody wrote at its last start.
+        nics = ",".join(nic.port_id for nic in record.spec.nics)
+        return Seen(id=id, power=power, marks=layout.read_marks() | {"nics": nics})
+
+    async def _launch(self, layout: Layout) -> None:
+        """A process whose guest stands still: new, or as it was suspended."""
+        record = _need(layout)
+        saved = read(layout.saved, Saved)
+        words = arguments(record, layout, await self._ground_now(), saved)
+        if saved is not None:
+            await memory.load(layout, words)
+        else:
+            await processes.launch(layout, words)
+
+    async def _drop_base(self, name: str) -> None:
+        async with self._base_turn:
+            for other in self._directory.glob("*/base"):
+                if other.read_text() == name:
+                    return
+            (self._bases / name).unlink(missing_ok=True)
+
+    async def _ground_now(self) -> Ground:
+        async with self._ground_turn:
+            if self._ground is None:
+                chosen = self._options.accelerator
+                found = await accelerator(self._directory) if chosen == "auto" else chosen
+                self._ground = Ground(accelerator=found, host_checksum=self._options.host_checksum)
+            return self._ground
+
+    def _layout(self, id: str) -> Layout:
+        if self._short is None:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._short = short_directory(self._directory)
+        return Layout(self._directory / id, self._short / id)
+
+    @asynccontextmanager
+    async def _turn(self, id: str, what_failed: str) -> AsyncIterator[Layout]:
+        if not _is_id(id):
+            raise Absent
+        with _trouble(what_failed):
+            layout = self._layout(id)
+            async with self._turns.of(layout.folder):
+                yield layout
+
+    @asynccontextmanager
+    async def _running(self, id: str, what_failed: str) -> AsyncIterator[Layout]:
+        async with self._turn(id, what_failed) as layout:
+            if not processes.alive(layout):
+                raise DriverError(f"{what_failed} It does not run.", again=False)
+            yield layout
+
+
+async def _power(layout: Layout) -> Power:
+    if not processes.alive(layout):
+        if processes.crashed(layout):
+            return "crashed"
+        return "suspended" if memory.is_saved(layout) else "stopped"
+    try:
+        async with talk(layout.eye, "The virtual machine does not answer.") as qemu:
+            status = await qemu.status()
+    except DriverError:
+        if not processes.alive(layout):
+            return await _power(layout)
+        raise
+    match status:
+        case "running":
+            return "running"
+        case "internal-error" | "guest-panicked" | "io-error":
+            return "crashed"
+        case _:
+            return "paused"
+
+
+async def _continue(layout: Layout) -> None:
+    async with _talk(layout) as qemu:
+        await qemu.ask("cont")
+
+
+async def _ask_to_stop(layout: Layout, grace_s: float) -> bool:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + grace_s
+    while (left := until - loop.time()) > 0:
+        try:
+            async with _talk(layout) as qemu:
+                await qemu.ask("system_powerdown")
+        except DriverError:
+            # It may have gone while we spoke; the wait below tells.
+            pass
+        if await processes.wait(layout, min(left, _ASK_AGAIN_S)):
+            return True
+    return False
+
+
+def _talk(layout: Layout) -> AbstractAsyncContextManager[Talk]:
+    return talk(layout.qmp, "The virtual machine does not answer.")
+
+
+def _need(layout: Layout) -> Record:
+    record = layout.record()
+    if record is None:
+        raise Absent
+    return record
+
+
+def _is_id(name: str) -> bool:
+    try:
+        return str(uuid.UUID(name)) == name
+    except ValueError:
+        return False
+
+
+@contextmanager
+def _trouble(what_failed: str) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as e:
+        raise DriverError(f"{what_failed} It took too long.", again=True) from e
+    except (OSError, msgspec.DecodeError) as e:
+        raise refusal(what_failed, str(e)) from e

@@ -1,0 +1,168 @@
+"""The QEMU process of a machine: started so that it outlives us, found again, waited for, ended.
+
+Its pid file is the memory: QEMU holds a lock on it while it runs (so a second one for the same machine
+refuses to start) and takes it away when it ends in order. A pid file that nobody lives behind is therefore
+a machine that crashed, and no pid file is one that was stopped or that powered itself off.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.qemu.complaints import refusal
+from trivet.drivers.qemu.layout import Layout
+from trivet.drivers.qemu.qmp import talk
+
+_START = 'umask 077; "$@" </dev/null >/dev/null 2>"$0" & echo $!'
+"""A shell that starts QEMU and leaves, so that QEMU is nobody's child and in a session of its own."""
+_LEAVE_S = 5.0
+_QUICKLY_S = 60.0
+
+
+async def launch(layout: Layout, arguments: list[str], pass_fds: tuple[int, ...] = ()) -> None:
+    """Of a machine that does not run. Returns when QEMU answers, or tells why it did not start."""
+    layout.qmp.unlink(missing_ok=True)
+    shell = await asyncio.create_subprocess_exec(
+        *("sh", "-c", _START, str(layout.complaints), "qemu-system-x86_64", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        pass_fds=pass_fds,
+    )
+    told, _ = await shell.communicate()
+    try:
+        fd = os.pidfd_open(int(told))
+    except ProcessLookupError:
+        raise _failure(layout) from None
+    try:
+        await _answering(layout, fd)
+    except asyncio.CancelledError:
+        signal.pidfd_send_signal(fd, signal.SIGKILL)
+        raise
+    finally:
+        os.close(fd)
+
+
+async def _answering(layout: Layout, fd: int) -> None:
+    """QEMU greets on its QMP socket when all that it needs is open and its guest could run."""
+    async with asyncio.timeout(_QUICKLY_S):
+        while not layout.qmp.exists():
+            if await ended(fd, 0.02):
+                raise _failure(layout)
+    try:
+        async with talk(layout.qmp, "The virtual machine could not start.") as qemu:
+            await qemu.status()
+    except DriverError:
+        if await ended(fd, _LEAVE_S):
+            raise _failure(layout) from None
+        raise
+
+
+def _failure(layout: Layout) -> DriverError:
+    try:
+        complaint = layout.complaints.read_text(errors="replace")
+    except OSError:
+        complaint = ""
+    return refusal("The virtual machine could not start.", complaint)
+
+
+def alive(layout: Layout) -> bool:
+    with _handle(layout) as fd:
+        return fd is not None
+
+
+def crashed(layout: Layout) -> bool:
+    return layout.pid.exists() and not alive(layout)
+
+
+async def wait(layout: Layout, seconds: float) -> bool:
+    """True when it has ended."""
+    with _handle(layout) as fd:
+        return fd is None or await ended(fd, seconds)
+
+
+async def kill(layout: Layout) -> None:
+    """Whatever it is doing. Afterwards the machine is stopped, not crashed."""
+    with _handle(layout) as fd:
+        if fd is not None:
+            signal.pidfd_send_signal(fd, signal.SIGTERM)
+            if not await ended(fd, _LEAVE_S):
+                signal.pidfd_send_signal(fd, signal.SIGKILL)
+                await ended(fd, _LEAVE_S)
+    layout.pid.unlink(missing_ok=True)
+
+
+async def ended(fd: int, seconds: float) -> bool:
+    """A pidfd becomes readable when its process has ended."""
+    loop = asyncio.get_running_loop()
+    over = asyncio.Event()
+    # A duplicate, because a loop has one reader for each number and others may watch the same process.
+    mine = os.dup(fd)
+    loop.add_reader(mine, over.set)
+    try:
+        async with asyncio.timeout(seconds):
+            await over.wait()
+        return True
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(mine)
+        os.close(mine)
+
+
+class Exits:
+    """Tells of every process's end, without looking."""
+
+    def __init__(self) -> None:
+        self._followed: dict[str, int] = {}
+        self._ended: asyncio.Queue[str] = asyncio.Queue()
+
+    def follow(self, id: str, layout: Layout) -> None:
+        """Twice is fine; so is a machine that does not run, of which nothing is told."""
+        if id in self._followed:
+            return
+        with _handle(layout) as fd:
+            if fd is not None:
+                mine = self._followed[id] = os.dup(fd)
+                asyncio.get_running_loop().add_reader(mine, self._end, id)
+
+    async def next(self) -> str:
+        return await self._ended.get()
+
+    def _end(self, id: str) -> None:
+        fd = self._followed.pop(id)
+        asyncio.get_running_loop().remove_reader(fd)
+        os.close(fd)
+        self._ended.put_nowait(id)
+
+
+@contextmanager
+def _handle(layout: Layout) -> Iterator[int | None]:
+    """A pidfd of the machine's process, or None when there is none."""
+    fd = _open(layout)
+    try:
+        yield fd
+    finally:
+        if fd is not None:
+            os.close(fd)
+
+
+def _open(layout: Layout) -> int | None:
+    try:
+        pid = int(layout.pid.read_text())
+        fd = os.pidfd_open(pid)
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        return None
+    # Only now is the number sure not to go to another process before we look whose it is.
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        words = []
+    if os.fsencode(layout.pid) in words:
+        return fd
+    os.close(fd)
+    return None
