@@ -139,17 +139,18 @@ async def delete(tx: Tx, id: str) -> None:
     await tx.run("DELETE FROM providers WHERE id = ?", id)
 
 
-async def move_on(tx: Tx, provider: Provider) -> Provider:
-    """Count a change, unless somebody else was faster."""
+async def move_on(tx: Tx, provider: Provider, *, by: int = 1) -> Provider:
+    """Count a change, unless somebody else was faster. By 0: only take hold of the provider."""
     now = tx.clock.now()
     if not await tx.run(
-        "UPDATE providers SET generation = generation + 1, updated_at = ? WHERE id = ? AND generation = ?",
+        "UPDATE providers SET generation = generation + ?, updated_at = ? WHERE id = ? AND generation = ?",
+        by,
         now,
         provider.id,
         provider.generation,
     ):
         raise Conflict("provider.generation", f"resource provider generation conflict for {provider.id}")
-    return msgspec.structs.replace(provider, generation=provider.generation + 1, updated_at=now)
+    return msgspec.structs.replace(provider, generation=provider.generation + by, updated_at=now)
 
 
 def check_generation(provider: Provider, known: int) -> None:

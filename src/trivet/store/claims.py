@@ -220,8 +220,9 @@ async def free(tx: Tx, consumer_id: str) -> bool:
         "DELETE FROM claims WHERE consumer_id = ? RETURNING provider_id, class, used",
         consumer_id,
     )
-    changes = {(str(row[0]), str(row[1])): -int(row[2]) for row in rows}
-    await _apply(tx, changes)
+    changes = {(str(row[0]), str(row[1])): int(row[2]) for row in rows}
+    for (provider_id, name), less in sorted(changes.items()):
+        await tx.run(_SQL_FREE, less, less, provider_id, name)
     await tx.run("DELETE FROM consumers WHERE id = ?", consumer_id)
     return True
 

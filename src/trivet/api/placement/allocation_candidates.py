@@ -50,7 +50,7 @@ def _ask(request: Request) -> Ask:
         _check_subtrees(groups, subtrees)
     if version >= 1022:
         _check_conflicts(groups)
-    policy = request.asked("group_policy")
+    policy = wire.first(request, "group_policy")
     if policy is not None and policy not in ("none", "isolate"):
         raise wire.bad(f"{policy[:64]!r} is not one of ['none', 'isolate']")
     if policy is None and sum(1 for group in groups if group.suffix) > 1:
@@ -58,7 +58,7 @@ def _ask(request: Request) -> Ask:
             "query.invalid",
             'The "group_policy" parameter is required when specifying more than one "resources{N}" parameter.',
         )
-    limit = request.asked("limit")
+    limit = wire.first(request, "limit")
     if limit is not None and not _NUMBER.match(limit):
         raise wire.bad(f"{limit[:64]!r} does not match '^[1-9][0-9]*$'")
     required, forbidden = _root_traits(request)

@@ -25,6 +25,7 @@ async def reshape(request: Request) -> Reply:
     body = wire.read(request, Reshape)
     if not body.inventories:
         raise Invalid("body.invalid", "JSON does not validate: {} does not have enough properties")
+    moved = [bodies.checked(request, wire.uuid(id, "consumer"), one) for id, one in body.allocations.items()]
     tx = request.tx
     wanted: dict[str, dict[str, Inventory]] = {}
     for id, said in sorted(body.inventories.items()):
@@ -34,12 +35,12 @@ async def reshape(request: Request) -> Reply:
         providers.check_generation(provider, said.resource_provider_generation)
         wanted[id] = {name: inventory_of(one) for name, one in said.inventories.items()}
         await check(request, id, wanted[id])
-        await providers.move_on(tx, provider)
+        await providers.move_on(tx, provider, by=1 if wanted[id] else 0)
         await inventories.write(tx, id, wanted[id])
-    moved = [bodies.checked(request, wire.uuid(id, "consumer"), one) for id, one in body.allocations.items()]
     if moved:
         await allocations.put(tx, [(one.consumer, one.allocations) for one in moved], bodies.known(moved))
     for id, kept in wanted.items():
         has = set(await inventories.of_provider(tx, id))
         await inventories.remove(tx, id, has - set(kept))
+        await providers.move_on(tx, await providers.need(tx, id))
     return Reply(204)

@@ -62,6 +62,7 @@ async def show(request: Request) -> Reply:
 
 @resource.on("PUT", "/resource_providers/{uuid}", may="operator")
 async def change(request: Request) -> Reply:
+    wire.says_json(request)
     provider = await providers.need(request.tx, request.values["uuid"])
     body = wire.read(request, ProviderChange)
     parent = _parent(body.parent_provider_uuid)

@@ -1,7 +1,5 @@
 """/resource_providers/{uuid}/aggregates: which groups of providers one is in. From 1.19 on with generations."""
 
-from msgspec import UNSET
-
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
@@ -29,8 +27,9 @@ async def index(request: Request) -> Reply:
 
 @resource.on("PUT", "/resource_providers/{uuid}/aggregates", may="operator", since="1.1")
 async def replace(request: Request) -> Reply:
+    wire.says_json(request)
     provider = await providers.need(request.tx, request.values["uuid"])
-    known: int | object = UNSET
+    known: int | None = None
     if request.version >= _COUNTED:
         body = wire.read(request, AggregatesBody)
         wanted, known = body.aggregates, body.resource_provider_generation
@@ -39,7 +38,7 @@ async def replace(request: Request) -> Reply:
     ids = [wire.uuid(id, "aggregates") for id in wanted]
     if len(ids) != len(set(ids)):
         raise Invalid("body.invalid", f"JSON does not validate: {ids} has non-unique elements")
-    if isinstance(known, int):
+    if known is not None:
         providers.check_generation(provider, known)
         provider = await providers.move_on(request.tx, provider)
     await providers.set_aggregates(request.tx, provider.id, set(ids))

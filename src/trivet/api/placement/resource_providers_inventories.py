@@ -56,6 +56,7 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/resource_providers/{uuid}/inventories", may="operator")
 async def create(request: Request) -> Reply:
+    wire.says_json(request)
     provider = await _provider(request)
     body = wire.read(request, InventoryCreate)
     name, inventory = body.resource_class, inventory_of(body)
@@ -72,6 +73,7 @@ async def create(request: Request) -> Reply:
 
 @resource.on("PUT", "/resource_providers/{uuid}/inventories", may="operator")
 async def replace(request: Request) -> Reply:
+    wire.says_json(request)
     provider = await _provider(request)
     body = wire.read(request, InventoriesBody)
     providers.check_generation(provider, body.resource_provider_generation)
@@ -108,9 +110,10 @@ async def show(request: Request) -> Reply:
 
 @resource.on("PUT", "/resource_providers/{uuid}/inventories/{resource_class}", may="operator")
 async def change(request: Request) -> Reply:
+    wire.says_json(request)
     provider = await _provider(request)
-    name = request.values["resource_class"]
     body = wire.read(request, InventoryChange)
+    name = request.values["resource_class"]
     providers.check_generation(provider, body.resource_provider_generation)
     inventory = inventory_of(body)
     await check(request, provider.id, {name: inventory})

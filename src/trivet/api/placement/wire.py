@@ -14,15 +14,21 @@ _SAYS_WHEN = 1015
 
 
 def read(request: Request, kind: type[B]) -> B:
-    """The body, which must say that it is JSON."""
+    says_json(request)
+    return request.read(kind)
+
+
+def says_json(request: Request) -> None:
+    """A body must say that it is JSON; that is looked at before anything else is."""
     content_type = request.header("content-type") or "None"
+    if content_type == "None" and request.body:
+        raise Invalid("body.media_type", "content-type header required when content-length > 0")
     if content_type.partition(";")[0].strip() != "application/json":
         raise Invalid(
             "body.media_type",
             f"The media type {content_type[:64]} is not supported, use application/json",
             status=415,
         )
-    return request.read(kind)
 
 
 def reply(
@@ -35,7 +41,8 @@ def reply(
         answer.headers.append((b"last-modified", formatdate(at, usegmt=True).encode()))
         answer.headers.append((b"cache-control", b"no-cache"))
     if location is not None:
-        answer.headers.append((b"location", location.encode()))
+        base = request.url.removesuffix(urlsplit(request.url).path)
+        answer.headers.append((b"location", f"{base}{location}".encode()))
     return answer
 
 
@@ -49,6 +56,12 @@ def accepts_json(request: Request) -> None:
     kinds = {kind.partition(";")[0].strip() for kind in accepted.split(",")}
     if not kinds & {"*/*", "application/*", "application/json"}:
         raise Invalid("accept.unsupported", "Only application/json is provided", status=406)
+
+
+def first(request: Request, name: str) -> str | None:
+    """Where only one makes sense, the first counts."""
+    values = request.asked_all(name)
+    return values[0] if values else None
 
 
 def only(request: Request, allowed: set[str]) -> None:
