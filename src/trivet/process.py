@@ -120,7 +120,7 @@ async def running(
         if hosting is not None:
             stack.push_async_callback(hosting.close)
         duties = Duties(store, f"{socket.gethostname()}:{os.getpid()}:{ids.hex()[:8]}")
-        _offer_duties(parts, follower, duties, hosting)
+        offer_duties(parts, follower, duties, hosting)
         consoles = ConsoleSockets(parts, hosting.console_path if hosting else lambda _: None)
         process = Process(parts, App(parts, services(), consoles.paths()), follower, duties, hosting, password)
         await stack.enter_async_context(_background(follower.run(), "log"))
@@ -157,7 +157,7 @@ def _secret(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Hosting | None) -> None:
+def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Hosting | None) -> None:
     duties.offer("log", LogTrim(parts.store).run)
     duties.offer("servers", ServerController(parts.store).run)
     duties.offer("images", ImageController(parts).run)

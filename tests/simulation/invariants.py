@@ -1,0 +1,97 @@
+"""What must hold when the dust has settled, whatever happened before. Each returns what is wrong, in sentences."""
+
+from tests.simulation.world import PROJECT, World
+from trivet.domain.servers import SERVERS
+from trivet.store.tx import Tx
+from trivet.store.where import Where
+
+
+async def check(world: World) -> list[str]:
+    async with world.plain.read() as tx:
+        found = [*world.wrong]
+        for invariant in (_capacity, _claims_have_owners, _quota, _settled, _log_is_whole, _ports):
+            found += await invariant(tx)
+        found += await _hosts_equal_rows(tx, world)
+    return found
+
+
+async def _capacity(tx: Tx) -> list[str]:
+    """Nothing was sold twice, and what counts as used is what is claimed."""
+    rows = await tx.rows(
+        "SELECT i.provider_id, i.class, i.capacity, i.used, i.free, COALESCE(SUM(c.used), 0) FROM inventories i"
+        " LEFT JOIN claims c ON c.provider_id = i.provider_id AND c.class = i.class"
+        " GROUP BY i.provider_id, i.class, i.capacity, i.used, i.free"
+    )
+    return [
+        f"{provider} {name}: capacity {capacity}, used {used}, free {free}, claimed {claimed}"
+        for provider, name, capacity, used, free, claimed in rows
+        if used > capacity or used != claimed or free != capacity - used
+    ]
+
+
+async def _claims_have_owners(tx: Tx) -> list[str]:
+    rows = await tx.rows(
+        "SELECT c.consumer_id, c.provider_id FROM claims c LEFT JOIN servers s"
+        " ON s.id = c.consumer_id AND s.deleted_at IS NULL AND s.host_id = c.provider_id WHERE s.id IS NULL"
+    )
+    wrong = [f"claim of {consumer} on {provider} has no server there" for consumer, provider in rows]
+    rows = await tx.rows(
+        "SELECT s.id FROM servers s WHERE s.deleted_at IS NULL AND s.host_id IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.consumer_id = s.id)"
+    )
+    return wrong + [f"server {row[0]} is on a host without a claim" for row in rows]
+
+
+async def _quota(tx: Tx) -> list[str]:
+    row = await tx.row("SELECT COUNT(*) FROM servers WHERE deleted_at IS NULL AND host_id IS NOT NULL")
+    used = await tx.row("SELECT used FROM quota_usages WHERE scope_id = ? AND resource = 'servers'", PROJECT)
+    there, counted = int(row[0]) if row else 0, int(used[0]) if used else 0
+    return [] if there == counted else [f"quota counts {counted} servers, there are {there}"]
+
+
+async def _settled(tx: Tx) -> list[str]:
+    busy = await tx.select(SERVERS, Where().add("deleted_at IS NULL AND task IS NOT NULL"))
+    return [f"server {server.id} is still {server.task} ({server.status})" for server in busy]
+
+
+async def _log_is_whole(tx: Tx) -> list[str]:
+    """Every revision of every server is in the log, in order."""
+    wrong = []
+    told: dict[str, list[int]] = {}
+    for id, revision in await tx.rows("SELECT noun_id, revision FROM events WHERE noun = 'servers' ORDER BY seq"):
+        told.setdefault(id, []).append(revision)
+    for server in await tx.select(SERVERS):
+        if told.get(server.id) != list(range(1, server.revision + 1)):
+            wrong.append(
+                f"the log tells revisions {told.get(server.id)} of server {server.id}, not 1..{server.revision}"
+            )
+    return wrong
+
+
+async def _ports(tx: Tx) -> list[str]:
+    rows = await tx.rows(
+        "SELECT p.id FROM ports p LEFT JOIN servers s ON s.id = p.device_id AND s.deleted_at IS NULL"
+        " WHERE p.device_owner LIKE 'compute:%' AND s.id IS NULL"
+    )
+    return [f"port {row[0]} belongs to a server that is gone" for row in rows]
+
+
+async def _hosts_equal_rows(tx: Tx, world: World) -> list[str]:
+    """On the hosts is what the rows say, no more and no less."""
+    wanted = {
+        (server.host_id, server.id): server
+        for server in await tx.select(SERVERS, Where().add("deleted_at IS NULL AND host_id IS NOT NULL"))
+    }
+    there = {
+        (host, id): seen for host, machines in world.machines.items() for id, seen in (await machines.observe()).items()
+    }
+    wrong = [f"machine {id} on {host} belongs to nobody" for host, id in there.keys() - wanted.keys()]
+    for place, server in wanted.items():
+        if server.status == "error":
+            continue
+        seen = there.get(place)
+        if seen is None or seen.power != server.power or seen.marks.get("boots") != str(server.boots):
+            wrong.append(
+                f"server {server.id} is {server.status}/{server.power} boot {server.boots}, on its host: {seen}"
+            )
+    return wrong

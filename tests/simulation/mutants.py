@@ -1,0 +1,93 @@
+"""Bugs planted on purpose, one at a time."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from trivet.agent import agent, following
+from trivet.agent.agent import Agent
+from trivet.domain import quotas, reports, server_ending, server_placing
+from trivet.drivers.sim.machines import SimMachines
+from trivet.store import log
+from trivet.store.tx import Tx
+
+Mutant = Callable[[pytest.MonkeyPatch], None]
+
+
+def a_claim_is_not_given_back(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(tx: Tx, server: Any) -> None:
+        return None
+
+    patch.setattr(server_placing, "leave", nothing)
+
+
+def quota_is_not_given_back(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(tx: Tx, project_id: str, amounts: dict[str, int]) -> None:
+        return None
+
+    patch.setattr(quotas, "give_back", nothing)
+
+
+def strays_are_not_swept(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(self: Agent) -> None:
+        return None
+
+    patch.setattr(Agent, "sweep", nothing)
+
+
+def an_event_is_lost(patch: pytest.MonkeyPatch) -> None:
+    original = log.row_of
+
+    def sometimes(change: Any, at: float) -> Any:
+        row = original(change, at)
+        return (row[0], "nobody", *row[2:]) if change.verb == "updated" and change.revision % 4 == 0 else row
+
+    patch.setattr(log, "row_of", sometimes)
+
+
+def a_machine_is_not_removed(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(order: Any, driver: Any, engines: Any) -> None:
+        return None
+
+    patch.setattr(following, "_remove", nothing)
+
+
+def a_crash_is_not_mended(patch: pytest.MonkeyPatch) -> None:
+    original = agent._holds
+
+    def content(order: Any, found: Any) -> bool:
+        return order.settled or original(order, found)
+
+    patch.setattr(agent, "_holds", content)
+    patch.setattr(SimMachines, "crash", _quiet_crash)
+
+
+def _quiet_crash(self: SimMachines, id: str) -> None:
+    """Nobody is told: only the sweep can find it."""
+    self._need(id).power = "crashed"
+
+
+def a_deleted_server_is_ended_before_its_host_says_so(patch: pytest.MonkeyPatch) -> None:
+    original = reports.settle
+
+    async def hasty(tx: Tx, report: Any) -> Any:
+        from trivet.domain.servers import SERVERS  # noqa: PLC0415
+
+        server = await tx.get(SERVERS, report.server_id)
+        if server is not None and server.deleted_at is None and server.want == "gone":
+            await server_ending.give_back(tx, server)
+        return await original(tx, report)
+
+    patch.setattr(reports, "settle", hasty)
+
+
+MUTANTS: list[Mutant] = [
+    a_claim_is_not_given_back,
+    quota_is_not_given_back,
+    strays_are_not_swept,
+    an_event_is_lost,
+    a_machine_is_not_removed,
+    a_crash_is_not_mended,
+    a_deleted_server_is_ended_before_its_host_says_so,
+]

@@ -1,0 +1,77 @@
+"""Does it survive anything? One seed, one history: `make sim SEED=8841` replays one.
+
+The mutants are bugs planted on purpose. An invariant that catches none of them would be decoration.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+
+from tests.simulation import invariants, mutants
+from tests.simulation.virtual_time import VirtualLoop, run
+from tests.simulation.world import World
+
+SEEDS = 150
+CLIENTS = 4
+ACTS = 25
+
+
+def history(seed: int, folder: Path) -> list[str]:
+    """What is wrong at the end of one seed's history."""
+    logging.disable(logging.CRITICAL)
+    loop = VirtualLoop()
+    world = World(seed, folder, loop)
+
+    async def live() -> list[str]:
+        await world.open()
+        days = asyncio.create_task(world.bad_days(60))
+        await asyncio.gather(*(world.client(number, ACTS) for number in range(CLIENTS)), days)
+        await world.calm(420)
+        found = await invariants.check(world)
+        world.end()
+        return found
+
+    try:
+        return run(loop, live())
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shared = Path("/dev/shm")
+    if not shared.is_dir():
+        return tmp_path
+    made = shared / f"trivet-{tmp_path.name}-{abs(hash(tmp_path)):x}"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _cleared(folder: Path):  # type: ignore[no-untyped-def]
+    yield
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        one = metafunc.config.getoption("--seed")
+        metafunc.parametrize("seed", [one] if one is not None else range(SEEDS))
+
+
+def test_nothing_is_lost_doubled_or_left_behind(seed: int, folder: Path) -> None:
+    assert history(seed, folder) == []
+
+
+@pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_a_planted_bug_is_caught(mutant: mutants.Mutant, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant(monkeypatch)
+    for seed in range(25):
+        under = folder / str(seed)
+        under.mkdir()
+        if history(seed, under):
+            return
+    pytest.fail("no invariant noticed it in 25 histories")

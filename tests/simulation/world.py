@@ -1,0 +1,230 @@
+"""The world of one seed: hosts whose machines outlive every process, processes that come and go, clients that act."""
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Any
+
+from tests.simulation.mortals import Life, MortalStore, Reached
+from tests.simulation.virtual_time import VirtualClock, VirtualLoop
+from trivet.agent.engines import Engines
+from trivet.controllers.duties import Duties
+from trivet.domain import hosts, server_acts, server_create
+from trivet.domain.callers import Caller, expanded
+from trivet.domain.flavors import FLAVORS, Flavor
+from trivet.domain.hosts import Host
+from trivet.domain.images import IMAGES, Image
+from trivet.domain.passwords import Passwords
+from trivet.domain.server_actions import Call
+from trivet.domain.server_create import ServerCreate
+from trivet.domain.servers import SERVERS
+from trivet.domain.tokens import Tokens
+from trivet.drivers.sim.machines import SimMachines, Temper
+from trivet.drivers.sim.network import SimNetwork, SimWires
+from trivet.errors import TrivetError
+from trivet.hosting import Hosting
+from trivet.ids import SeededIds
+from trivet.parts import Parts
+from trivet.process import offer_duties
+from trivet.settings import Settings
+from trivet.store.follower import Follower
+from trivet.store.sqlite import SqliteStore
+from trivet.store.store import transact
+from trivet.store.where import Where
+
+HOSTS = 3
+PROCESSES = 3
+VCPUS = 4
+PROJECT = "p" * 32
+CALL = Call(caller=Caller(user_id="u", roles=expanded(("member",)), project_id=PROJECT), request_id="req-simulated")
+
+
+class _Blobs:
+    """Images are there; nobody reads their bytes here."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def local_path(self, key: str) -> str:
+        return str(self._path)
+
+    async def keys(self) -> set[str]:
+        return set()
+
+    async def remove(self, key: str) -> None:
+        return None
+
+    async def size(self, key: str) -> int:
+        return 0
+
+
+class WatchedMachines(SimMachines):
+    """Notes whether a server ever runs twice."""
+
+    def __init__(self, world: "World", host: str) -> None:
+        super().__init__(world.clock, Temper())
+        self._world = world
+        self._host = host
+
+    async def start(self, id: str, marks: dict[str, str]) -> None:
+        await super().start(id, marks)
+        running = [h for h, machines in self._world.machines.items() if await machines.runs(id)]
+        if len(running) > 1:
+            self._world.wrong.append(f"server {id} runs on {running} at once")
+
+    async def runs(self, id: str) -> bool:
+        seen = (await self.observe(id)).get(id)
+        return seen is not None and seen.power == "running"
+
+
+class Process:
+    """One equal process, put together by the same code as a real one."""
+
+    def __init__(self, world: "World", number: int) -> None:
+        chance = random.Random(f"{world.seed}/{number}")
+        self.life = Life(chance, dies_at_commit=world.dies_at_commit)
+        self.store = MortalStore(world.path, world.clock, SeededIds(chance.getrandbits(64)), self.life)
+        self.parts = Parts(
+            settings=Settings(data=str(Path(world.path).parent), sim=True),
+            clock=world.clock,
+            ids=self.store.ids,
+            store=self.store,
+            tokens=Tokens(world.clock),
+            passwords=Passwords(),
+            blobs=_Blobs(Path(world.path)),  # type: ignore[arg-type] # a part of it is enough here
+        )
+        engines = {
+            host: Engines(
+                {kind: Reached(machines, self.life, chance) for kind in ("vm", "container")},
+                Reached(world.wires[host], self.life, chance),  # type: ignore[arg-type] # by __getattr__
+            )
+            for host, machines in world.machines.items()
+        }
+        network: Any = Reached(world.network, self.life, chance)
+        self.hosting = Hosting("of the simulation", engines, network, metadata=False)
+        self.follower = Follower(self.store)
+        self.duties = Duties(self.store, f"process {number}")
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        await self.store.open()
+        await self.follower.start()
+        offer_duties(self.parts, self.follower, self.duties, self.hosting)
+        self.tasks = [asyncio.create_task(self.follower.run()), asyncio.create_task(self.duties.run())]
+
+
+class World:
+    def __init__(self, seed: int, folder: Path, loop: VirtualLoop, *, dies_at_commit: float = 0.01) -> None:
+        self.seed = seed
+        self.dies_at_commit = dies_at_commit
+        self.chance = random.Random(seed)
+        self.clock = VirtualClock(loop)
+        self.path = str(folder / "trivet.db")
+        self.plain = SqliteStore(self.path, self.clock, SeededIds(seed))
+        self.network = SimNetwork()
+        self.machines: dict[str, WatchedMachines] = {}
+        self.wires: dict[str, SimWires] = {}
+        self.processes: list[Process] = []
+        self.dead: list[Process] = []
+        self.wrong: list[str] = []
+        self._count = 0
+
+    async def open(self) -> None:
+        await self.plain.open()
+        await self.plain.migrate()
+        now = self.clock.now()
+        async with self.plain.write() as tx:
+            for number in range(HOSTS):
+                host = await hosts.register(
+                    tx,
+                    Host(
+                        id=tx.ids.uuid(), name=f"host-{number}", kinds=("vm", "container"), vcpus=VCPUS,
+                        memory_mib=100_000, disk_gib=1000, hypervisor_type="sim", created_at=now, updated_at=now,
+                        agent_seen_at=now,
+                    ),
+                    {"VCPU": 1.0},
+                )  # fmt: skip
+                self.machines[host.id] = WatchedMachines(self, host.id)
+                self.wires[host.id] = SimWires(self.network)
+            await tx.insert(FLAVORS, Flavor(id="small", name="small", vcpus=1, ram_mib=64, disk_gib=1, created_at=now))
+            await tx.insert(
+                IMAGES,
+                Image(id="i" * 36, project_id=PROJECT, name="tiny", status="active", visibility="public", size=1,
+                      disk_format="raw", container_format="bare", blob_key="tiny", created_at=now, updated_at=now),
+            )  # fmt: skip
+        for _ in range(PROCESSES):
+            await self.spawn()
+
+    async def spawn(self) -> None:
+        self._count += 1
+        process = Process(self, self._count)
+        self.processes.append(process)
+        await process.start()
+
+    # -- what happens in it
+
+    async def bad_days(self, seconds: float) -> None:
+        """Processes die or fall asleep, machines crash; somebody starts a new process each time."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while loop.time() < end:
+            await asyncio.sleep(self.chance.uniform(1, 8))
+            what = self.chance.random()
+            victim = self.chance.choice(self.processes)
+            if what < 0.4:
+                victim.life.alive = False
+            elif what < 0.6:
+                victim.life.awake_at = loop.time() + self.chance.uniform(4, 20)
+            elif what < 0.8:
+                await self._crash_a_machine()
+            for dead in [process for process in self.processes if not process.life.alive]:
+                self.processes.remove(dead)
+                self.dead.append(dead)
+                await self.spawn()
+
+    async def _crash_a_machine(self) -> None:
+        machines = self.machines[self.chance.choice(sorted(self.machines))]
+        running = [id for id, seen in (await machines.observe()).items() if seen.power == "running"]
+        if running:
+            machines.crash(self.chance.choice(sorted(running)))
+
+    async def client(self, number: int, acts: int) -> None:
+        """Makes, changes and ends servers through whichever process; what gets no answer is asked again."""
+        chance = random.Random(f"{self.seed}/client/{number}")
+        for _ in range(acts):
+            await asyncio.sleep(chance.uniform(0.1, 3))
+            store = chance.choice(self.processes).store
+            try:
+                async with asyncio.timeout(5):
+                    await self._act(store, chance)
+            except (TrivetError, TimeoutError):
+                continue
+
+    async def _act(self, store: MortalStore, chance: random.Random) -> None:
+        async with store.read() as tx:
+            there = await tx.select(SERVERS, Where().add("deleted_at IS NULL"), order="id")
+        if not there or chance.random() < 0.4:
+            wanted = ServerCreate(name="s", image_id="i" * 36, flavor_id="small", networks="none")
+            await transact(store, lambda tx: server_create.create(tx, CALL, wanted))
+            return
+        id = chance.choice(there).id
+        acts = {
+            "delete": lambda tx: server_acts.delete(tx, CALL, id),
+            "stop": lambda tx: server_acts.stop(tx, CALL, id, None),
+            "start": lambda tx: server_acts.start(tx, CALL, id),
+            "reboot": lambda tx: server_acts.reboot(tx, CALL, id, hard=chance.random() < 0.5),
+            "pause": lambda tx: server_acts.pause(tx, CALL, id),
+            "unpause": lambda tx: server_acts.unpause(tx, CALL, id),
+        }
+        act: Any = acts[chance.choice(["delete", "delete", "delete", *acts])]
+        await transact(store, act)
+
+    async def calm(self, seconds: float) -> None:
+        """Nobody dies any more; whatever was begun is brought to its end."""
+        for process in self.processes:
+            process.life.calm()
+        await asyncio.sleep(seconds)
+
+    def end(self) -> None:
+        for process in [*self.processes, *self.dead]:
+            process.life.bury()
