@@ -154,7 +154,9 @@ class Cloud:
         found: str = answer.body["roles"][0]["id"]
         return found
 
-    async def grant(self, user_id: str, role: str, *, project: str = "", domain: str = "", system: bool = False) -> None:
+    async def grant(
+        self, user_id: str, role: str, *, project: str = "", domain: str = "", system: bool = False
+    ) -> None:
         at = f"projects/{project}" if project else f"domains/{domain}" if domain else "system"
         role_id = await self.role_id(role)
         answer = await self.call("PUT", f"/identity/v3/{at}/users/{user_id}/roles/{role_id}")

@@ -1,10 +1,10 @@
 """Assignment names: what the ids of an assignment are called, each looked up once."""
 
 from trivet.domain.assignments import Assignment
-from trivet.domain.groups import GROUPS
+from trivet.domain.groups import GROUPS, Group
 from trivet.domain.projects import PROJECTS
 from trivet.domain.roles import ROLES
-from trivet.domain.users import USERS
+from trivet.domain.users import USERS, User
 from trivet.store.tx import Tx
 
 Named = dict[str, object]
@@ -17,8 +17,11 @@ class Names:
 
     async def actor(self, one: Assignment) -> Named:
         if one.actor_id not in self._known:
-            table = USERS if one.actor_kind == "user" else GROUPS
-            found = await self._tx.get(table, one.actor_id)
+            found: User | Group | None
+            if one.actor_kind == "user":
+                found = await self._tx.get(USERS, one.actor_id)
+            else:
+                found = await self._tx.get(GROUPS, one.actor_id)
             self._known[one.actor_id] = await self._in_domain(
                 one.actor_id, found.name if found else "", found.domain_id if found else None
             )

@@ -7,10 +7,11 @@ costs to check is paid outside any transaction.
 import msgspec
 
 from trivet.domain import logins
+from trivet.domain.app_credentials import AppCredential
 from trivet.domain.callers import Caller
 from trivet.domain.projects import PROJECTS, Project
 from trivet.domain.users import USERS, User
-from trivet.errors import Forbidden, Invalid
+from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.parts import Parts
 from trivet.store.tx import Tx
 
@@ -35,7 +36,7 @@ class Proven(msgspec.Struct, frozen=True):
     methods: tuple[str, ...]
     parent: Caller | None = None
     """The token that was shown, if one was."""
-    app_credential_id: str | None = None
+    app_credential: AppCredential | None = None
 
 
 def unauthorized(message: str = MESSAGE) -> Forbidden:
@@ -83,7 +84,10 @@ async def by_password(parts: Parts, who: UserRef, password: str) -> User:
 
 
 async def by_token(parts: Parts, token: str) -> tuple[User, Caller]:
-    caller = parts.tokens.caller(token)
+    try:
+        caller = parts.tokens.caller(token)
+    except Forbidden as error:
+        raise NotFound("token.absent", "Could not find token.") from error
     async with parts.store.read() as tx:
         user = await find_user(tx, UserRef(id=caller.user_id))
     if user is None:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from trivet.domain import auth, scoping
+from trivet.domain import auth, delegation, receipts, scoping, totp, user_options
 from trivet.domain.auth import DomainRef, Proven, UserRef, unauthorized
 from trivet.domain.callers import Caller
 from trivet.domain.scoping import ProjectRef, Scope
@@ -20,14 +20,31 @@ class PasswordProof(msgspec.Struct, frozen=True):
     user: PasswordUser
 
 
+class TotpUser(UserRef, frozen=True):
+    passcode: str = ""
+
+
+class TotpProof(msgspec.Struct, frozen=True):
+    user: TotpUser
+
+
 class TokenProof(msgspec.Struct, frozen=True):
     id: str
+
+
+class AppCredentialProof(msgspec.Struct, frozen=True):
+    secret: str
+    id: str | None = None
+    name: str | None = None
+    user: UserRef | None = None
 
 
 class Identity(msgspec.Struct, frozen=True):
     methods: tuple[str, ...]
     password: PasswordProof | None = None
     token: TokenProof | None = None
+    totp: TotpProof | None = None
+    application_credential: AppCredentialProof | None = None
 
 
 class ScopeAsked(msgspec.Struct, frozen=True):
@@ -47,8 +64,19 @@ class ScopeAsked(msgspec.Struct, frozen=True):
 _NOTHING = ScopeAsked()
 
 
-async def login(parts: Parts, identity: Identity, asked: ScopeAsked) -> Caller:
-    proven = await _prove(parts, identity)
+async def login(parts: Parts, identity: Identity, asked: ScopeAsked, receipt: str | None = None) -> Caller:
+    proven = await _prove(parts, identity, receipt)
+    if proven.app_credential is not None:
+        if not asked.says_nothing:
+            raise unauthorized("Application credentials cannot request a scope.")
+        return await delegation.by_app_credential(parts, proven)
+    parent = proven.parent
+    if parent is not None and (parent.trust_id or parent.app_credential_id):
+        raise Forbidden(
+            "auth.no_rescope", "A token that rests on a trust or an application credential keeps its scope."
+        )
+    if asked.trust_id is not None:
+        return await delegation.by_trust(parts, proven, asked.trust_id)
     async with parts.store.read() as tx:
         scope = await _scope(tx, parts, proven, asked)
         roles = await scoping.roles_in(tx, parts.tokens.memo, proven.user.id, scope)
@@ -59,33 +87,49 @@ async def login(parts: Parts, identity: Identity, asked: ScopeAsked) -> Caller:
         )
 
 
-async def _prove(parts: Parts, identity: Identity) -> Proven:
+async def _prove(parts: Parts, identity: Identity, receipt: str | None) -> Proven:
     if not identity.methods:
         raise Invalid("auth.methods", "Name at least one method.")
-    users: list[User] = []
-    parent: Caller | None = None
-    methods: list[str] = []
-    for method in identity.methods:
-        if method == "password" and identity.password is not None:
-            users.append(await auth.by_password(parts, identity.password.user, identity.password.user.password))
-            methods.append(method)
-        elif method == "token" and identity.token is not None:
-            user, parent = await auth.by_token(parts, identity.token.id)
-            users.append(user)
-            methods += [*parent.methods, method]
-        else:
-            raise unauthorized()
-    if len({user.id for user in users}) != 1:
+    shown = [await _one(parts, identity, method) for method in dict.fromkeys(identity.methods)]
+    user = shown[0].user
+    if any(proof.user.id != user.id for proof in shown):
         raise unauthorized()
-    return Proven(user=users[0], methods=tuple(dict.fromkeys(methods)), parent=parent)
+    methods = [method for proof in shown for method in proof.methods]
+    if receipt is not None:
+        methods += receipts.methods_of(parts, receipt, user.id)
+    parent = next((proof.parent for proof in shown if proof.parent is not None), None)
+    app_credential = next((proof.app_credential for proof in shown if proof.app_credential is not None), None)
+    together = tuple(dict.fromkeys(methods))
+    # Who shows a token or an application credential gave the other proofs when that was made.
+    if parent is None and app_credential is None and not user_options.enough(user.options, together):
+        raise receipts.refusal(parts, user, together)
+    return Proven(user=user, methods=together, parent=parent, app_credential=app_credential)
+
+
+async def _one(parts: Parts, identity: Identity, method: str) -> Proven:
+    if method == "password" and identity.password is not None:
+        who = identity.password.user
+        return Proven(user=await auth.by_password(parts, who, who.password), methods=(method,))
+    if method == "token" and identity.token is not None:
+        user, parent = await auth.by_token(parts, identity.token.id)
+        return Proven(user=user, methods=(*parent.methods, method), parent=parent)
+    if method == "totp" and identity.totp is not None:
+        return Proven(user=await _by_totp(parts, identity.totp.user), methods=(method,))
+    if method == "application_credential" and identity.application_credential is not None:
+        proof = identity.application_credential
+        return await delegation.prove_app_credential(parts, proof.id, proof.name, proof.user, proof.secret)
+    raise unauthorized()
+
+
+async def _by_totp(parts: Parts, who: TotpUser) -> User:
+    async with parts.store.write() as tx:
+        user = await auth.find_user(tx, who)
+        if user is None or not await totp.accept(tx, parts.tokens.secrets, user.id, who.passcode):
+            raise unauthorized()
+        return user
 
 
 async def _scope(tx: Tx, parts: Parts, proven: Proven, asked: ScopeAsked) -> Scope:
-    parent = proven.parent
-    if parent is not None and (parent.trust_id or parent.app_credential_id):
-        raise Forbidden(
-            "auth.no_rescope", "A token that rests on a trust or an application credential keeps its scope."
-        )
     if asked.project is not None:
         return await scoping.project(tx, asked.project)
     if asked.domain is not None:

@@ -35,7 +35,11 @@ class Caller(msgspec.Struct, frozen=True):
     ends_at: float = 0.0
     app_credential_id: str | None = None
     trust_id: str | None = None
+    access_rules: tuple[tuple[str, str, str], ...] | None = None
+    """(service type, method, path) that an application credential was narrowed to; None is everything."""
     strict_scope: bool = False
+    receipt: bool = False
+    """No token at all: a login that still lacks a proof."""
 
     def has(self, role: str) -> bool:
         return role in self.roles

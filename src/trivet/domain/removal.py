@@ -3,7 +3,7 @@
 Everything in one transaction, and every token that rested on it dies with it.
 """
 
-from trivet.domain import personas, revocations, users
+from trivet.domain import personas, revocations, trusts, users
 from trivet.domain.app_credentials import APP_CREDENTIALS
 from trivet.domain.callers import Caller
 from trivet.domain.projects import PROJECTS, Project, domain_of, refuse_immutable, subtree
@@ -87,12 +87,19 @@ async def of_target(tx: Tx, target_id: str) -> None:
         await tx.delete(APP_CREDENTIALS, credential)
 
 
+async def trust(tx: Tx, caller: Caller, id: str) -> None:
+    found = await trusts.need(tx, id)
+    if caller.user_id != found.trustor_id:
+        personas.need_operator(caller, "identity:delete_trust")
+    await end_trusts(tx, Where().equal("id", found.id))
+
+
 async def end_trusts(tx: Tx, where: Where) -> None:
     """And those that were delegated on from them."""
-    for trust in await tx.select(TRUSTS, where.add("deleted_at IS NULL")):
-        await revocations.cut(tx, "trust", trust.id)
-        await tx.update(TRUSTS, trust, deleted_at=tx.clock.now())
-        await end_trusts(tx, Where().equal("redelegated_from", trust.id))
+    for ended in await tx.select(TRUSTS, where.add("deleted_at IS NULL")):
+        await revocations.cut(tx, "trust", ended.id)
+        await tx.update(TRUSTS, ended, deleted_at=tx.clock.now())
+        await end_trusts(tx, Where().equal("redelegated_from", ended.id))
 
 
 async def group(tx: Tx, group_id: str) -> None:

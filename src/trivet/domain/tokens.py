@@ -109,6 +109,8 @@ class Tokens:
             ("parent", caller.parent_audit_id),
             ("app", caller.app_credential_id),
             ("trust", caller.trust_id),
+            ("rules", caller.access_rules),
+            ("receipt", caller.receipt or None),
         ):
             if value is not None:
                 said[name] = value
@@ -127,11 +129,18 @@ class Tokens:
                 self._remembered[token] = (caller, self.revocations.count)
             return caller
         caller = self._verified(token)
-        if caller.ends_at <= self._clock.now() or self.revocations.hit(caller):
+        if caller.receipt or caller.ends_at <= self._clock.now() or self.revocations.hit(caller):
             raise _unauthorized()
         self._remembered[token] = (caller, self.revocations.count)
         if len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
+        return caller
+
+    def receipt(self, receipt: str) -> Caller:
+        """Who has proved what so far."""
+        caller = self._verified(receipt)
+        if not caller.receipt or caller.ends_at <= self._clock.now() or self.revocations.hit(caller):
+            raise _unauthorized()
         return caller
 
     def _verified(self, token: str) -> Caller:
@@ -162,7 +171,9 @@ class Tokens:
             ends_at=said["exp"],
             app_credential_id=said.get("app"),
             trust_id=said.get("trust"),
+            access_rules=tuple((rule[0], rule[1], rule[2]) for rule in said["rules"]) if "rules" in said else None,
             strict_scope=self._strict_scope,
+            receipt=bool(said.get("receipt", False)),
         )
 
 

@@ -7,10 +7,12 @@ import msgspec
 from trivet.api.identity.writing import writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import auth_methods, revocations, token_facts
+from trivet.clock import iso_micros
+from trivet.domain import auth_methods, projects, revocations, token_facts
 from trivet.domain.auth import DomainRef
 from trivet.domain.auth_methods import Identity
 from trivet.domain.callers import Caller
+from trivet.domain.receipts import MoreNeeded
 from trivet.domain.scoping import ProjectRef
 from trivet.errors import Forbidden, Invalid, NotFound, TrivetError
 
@@ -47,7 +49,11 @@ class AuthBody(msgspec.Struct, frozen=True):
 @resource.on("POST", "/v3/auth/tokens", may="public", tx="none")
 async def issue(request: Request) -> Reply:
     asked = request.read(AuthBody).auth
-    caller = await auth_methods.login(request.parts, asked.identity, _scope(asked.scope))
+    try:
+        receipt = request.header("openstack-auth-receipt")
+        caller = await auth_methods.login(request.parts, asked.identity, _scope(asked.scope), receipt)
+    except MoreNeeded as more:
+        return await _receipt(request, more)
     token = request.parts.tokens.issue(caller)
     async with request.parts.store.read() as tx:
         body = await token_facts.encoded(
@@ -58,6 +64,20 @@ async def issue(request: Request) -> Reply:
             with_catalog=request.asked("nocatalog") is None,
         )
     return Reply(201, body, [(b"x-subject-token", token.encode()), _VARY], content_type="application/json")
+
+
+async def _receipt(request: Request, more: MoreNeeded) -> Reply:
+    async with request.parts.store.read() as tx:
+        domain = await projects.need(tx, more.user.domain_id, noun="domain")
+    user = {"id": more.user.id, "name": more.user.name, "domain": {"id": domain.id, "name": domain.name}}
+    receipt = {
+        "methods": list(more.caller.methods),
+        "user": user,
+        "issued_at": iso_micros(more.caller.issued_at, "Z"),
+        "expires_at": iso_micros(more.caller.ends_at, "Z"),
+    }
+    headers = [(b"openstack-auth-receipt", more.receipt.encode()), _VARY]
+    return Reply(401, {"receipt": receipt, "required_auth_methods": more.rules}, headers)
 
 
 @resource.on("GET", "/v3/auth/tokens", may="token", tx="none")

@@ -1,0 +1,105 @@
+"""Delegation: tokens for less than a user could do himself, by an application credential or by a trust."""
+
+import msgspec
+
+from trivet.domain import app_credentials, auth, scoping, trusts
+from trivet.domain.app_credentials import APP_CREDENTIALS, AppCredential
+from trivet.domain.auth import Proven, UserRef, unauthorized
+from trivet.domain.callers import Caller
+from trivet.domain.ec2 import Key
+from trivet.domain.roles import role_map
+from trivet.domain.scoping import ProjectRef, Scope
+from trivet.domain.users import USERS
+from trivet.errors import Forbidden
+from trivet.parts import Parts
+from trivet.store.store import transact
+from trivet.store.tx import Tx
+
+
+async def prove_app_credential(
+    parts: Parts, id: str | None, name: str | None, who: UserRef | None, secret: str
+) -> Proven:
+    async with parts.store.read() as tx:
+        found = await _find(tx, id, name, who)
+        user = await auth.find_user(tx, UserRef(id=found.user_id)) if found is not None else None
+    if found is None or user is None:
+        await parts.passwords.waste(secret)
+        raise unauthorized()
+    if not await app_credentials.matches(parts.passwords, secret, found.secret_hash):
+        raise unauthorized()
+    if found.ends_at is not None and found.ends_at <= parts.clock.now():
+        raise unauthorized()
+    return Proven(user=user, methods=("application_credential",), app_credential=found)
+
+
+async def _find(tx: Tx, id: str | None, name: str | None, who: UserRef | None) -> AppCredential | None:
+    if id is not None:
+        return await tx.get(APP_CREDENTIALS, id)
+    if name is None or who is None:
+        raise unauthorized("An application credential is named by its id, or by its name and its user.")
+    user = await auth.find_user(tx, who)
+    return await tx.find(APP_CREDENTIALS, "user_id = ? AND name = ?", user.id, name) if user else None
+
+
+async def by_app_credential(parts: Parts, proven: Proven) -> Caller:
+    credential = proven.app_credential
+    assert credential is not None
+    async with parts.store.read() as tx:
+        scope = await scoping.project(tx, ProjectRef(id=credential.project_id))
+        has = await scoping.roles_in(tx, parts.tokens.memo, proven.user.id, scope)
+        known = await role_map(tx, parts.tokens.memo)
+        # What the user lost meanwhile, the program has lost too.
+        roles = known.names(credential.role_ids) & has
+        if not roles:
+            raise unauthorized()
+        rules = await app_credentials.rules_of(tx, credential)
+        caller = _caller(tx, parts, proven, scope, roles)
+    return msgspec.structs.replace(
+        caller,
+        app_credential_id=credential.id,
+        access_rules=None if rules is None else tuple((rule.service, rule.method, rule.path) for rule in rules),
+        ends_at=min(caller.ends_at, credential.ends_at or caller.ends_at),
+    )
+
+
+async def by_trust(parts: Parts, proven: Proven, trust_id: str) -> Caller:
+    async def act(tx: Tx) -> Caller:
+        trust = await trusts.use(tx, trust_id, proven.user.id)
+        scope = await scoping.project(tx, ProjectRef(id=trust.project_id)) if trust.project_id else scoping.UNSCOPED
+        has = await scoping.roles_in(tx, parts.tokens.memo, trust.trustor_id, scope)
+        known = await role_map(tx, parts.tokens.memo)
+        roles = known.names(trust.role_ids)
+        if not roles <= has:
+            raise Forbidden("trust.roles", "The trustor no longer has all the roles of the trust.")
+        user = await tx.get(USERS, trust.trustor_id) if trust.impersonation else proven.user
+        assert user is not None, "trusts.use has found the trustor"
+        acting = msgspec.structs.replace(proven, user=user)
+        caller = _caller(tx, parts, acting, scope, roles)
+        ends_at = min(caller.ends_at, trust.ends_at or caller.ends_at)
+        return msgspec.structs.replace(caller, trust_id=trust.id, ends_at=ends_at)
+
+    return await transact(parts.store, act)
+
+
+async def by_ec2_key(parts: Parts, key: Key) -> Caller:
+    """The signature has been checked."""
+    async with parts.store.read() as tx:
+        user = await auth.find_user(tx, UserRef(id=key.user_id))
+        if user is None or key.project_id is None:
+            raise unauthorized()
+        proven = Proven(user=user, methods=("ec2credential",))
+        if key.trust_id is None:
+            scope = await scoping.project(tx, ProjectRef(id=key.project_id))
+            roles = await scoping.roles_in(tx, parts.tokens.memo, user.id, scope)
+            if not roles:
+                raise unauthorized()
+            return _caller(tx, parts, proven, scope, roles)
+        trust = await trusts.need(tx, key.trust_id)
+        trustee = await auth.find_user(tx, UserRef(id=trust.trustee_id))
+    if trustee is None:
+        raise unauthorized()
+    return await by_trust(parts, msgspec.structs.replace(proven, user=trustee), trust.id)
+
+
+def _caller(tx: Tx, parts: Parts, proven: Proven, scope: Scope, roles: frozenset[str]) -> Caller:
+    return scoping.caller_of(tx, proven, scope, roles, parts.settings.token_s, strict_scope=parts.settings.strict_scope)

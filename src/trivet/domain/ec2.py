@@ -1,0 +1,79 @@
+"""EC2 keys: pairs of access key and secret for clients that sign requests instead of carrying a token."""
+
+import msgspec
+
+from trivet.domain import credentials, personas, projects, users
+from trivet.domain.callers import Caller
+from trivet.domain.credentials import CREDENTIALS, Credential
+from trivet.domain.secrets import Secrets
+from trivet.errors import NotFound
+from trivet.store.tx import Tx
+from trivet.store.where import Where
+
+
+class Key(msgspec.Struct, frozen=True):
+    access: str
+    secret: str
+    user_id: str
+    project_id: str | None
+    trust_id: str | None = None
+    app_credential_id: str | None = None
+
+
+def opened(secrets: Secrets, credential: Credential) -> Key:
+    fields = credentials.fields_of(secrets.open(credential.sealed))
+    return Key(
+        access=str(fields.get("access", "")),
+        secret=str(fields.get("secret", "")),
+        user_id=credential.user_id,
+        project_id=credential.project_id,
+        trust_id=fields.get("trust_id"),
+        app_credential_id=fields.get("app_cred_id"),
+    )
+
+
+def _may(caller: Caller, user_id: str, action: str, *, change: bool) -> None:
+    if user_id == caller.user_id:
+        return
+    if change:
+        personas.need_operator(caller, action)
+    else:
+        personas.need_sees_all(caller, action)
+
+
+async def create(tx: Tx, secrets: Secrets, caller: Caller, user_id: str, project_id: str) -> Key:
+    _may(caller, user_id, "identity:ec2_create_credential", change=True)
+    await users.need(tx, user_id)
+    await projects.need(tx, project_id)
+    if caller.app_credential_id is not None:
+        raise personas.refusal("identity:ec2_create_credential")
+    blob = {"access": tx.ids.hex(), "secret": tx.ids.hex(), "trust_id": caller.trust_id}
+    new = Credential(
+        id=credentials.ec2_id(blob["access"] or ""),
+        user_id=user_id,
+        project_id=project_id,
+        type="ec2",
+        sealed=secrets.seal(msgspec.json.encode(blob).decode()),
+    )
+    return opened(secrets, await tx.insert(CREDENTIALS, new))
+
+
+async def listed(tx: Tx, secrets: Secrets, caller: Caller, user_id: str) -> list[Key]:
+    _may(caller, user_id, "identity:ec2_list_credentials", change=False)
+    await users.need(tx, user_id)
+    where = Where().equal("user_id", user_id).equal("type", "ec2")
+    return [opened(secrets, credential) for credential in await tx.select(CREDENTIALS, where, order="id")]
+
+
+async def visible(tx: Tx, caller: Caller, user_id: str, access: str, *, change: bool = False) -> Credential:
+    action = "identity:ec2_delete_credential" if change else "identity:ec2_get_credential"
+    _may(caller, user_id, action, change=change)
+    found = await by_access(tx, access)
+    if found is None or found.user_id != user_id:
+        raise NotFound("credential.absent", f"Could not find credential: {access[:64]}.")
+    return found
+
+
+async def by_access(tx: Tx, access: str) -> Credential | None:
+    found = await tx.get(CREDENTIALS, credentials.ec2_id(access))
+    return found if found is not None and found.type == "ec2" else None
