@@ -1,0 +1,196 @@
+"""/v2/metadefs/namespaces and /resource_types: the catalog of metadata definitions."""
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+import msgspec
+
+from trivet.api.image import metadef_words as words
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.clock import iso
+from trivet.domain import metadefs
+from trivet.domain.metadefs import NAMESPACES, RESOURCE_TYPES, Item, Namespace
+from trivet.errors import Invalid
+from trivet.store.where import order_by
+
+resource = Resource()
+
+_PAGE = 25
+_PAGE_MAX = 1000
+_SORT_KEYS = ("namespace", "created_at", "updated_at")
+
+Short = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+
+
+class NamespaceBody(msgspec.Struct, frozen=True, kw_only=True):
+    namespace: Short
+    display_name: Annotated[str, msgspec.Meta(max_length=80)] | None = None
+    description: Annotated[str, msgspec.Meta(max_length=500)] | None = None
+    visibility: Literal["private", "public"] = "private"
+    protected: bool = False
+    owner: Annotated[str, msgspec.Meta(max_length=255)] | None = None
+    resource_type_associations: list[words.Association] = []
+    properties: dict[str, words.Property] = {}
+    objects: list[words.Object] = []
+    tags: list[words.Tag] = []
+
+
+@resource.on("GET", "/v2/metadefs/namespaces", may="reader")
+async def index(request: Request) -> Reply:
+    where = metadefs.seen_by(request.caller)
+    visibility = request.asked("visibility")
+    if visibility is not None:
+        if visibility not in ("public", "private"):
+            raise Invalid("query.visibility", f"Invalid visibility value: {visibility[:64]}")
+        where.equal("visibility", visibility)
+    types = (request.asked("resource_types") or "").split(",") if request.asked("resource_types") else []
+    if types:
+        marks = ", ".join("?" for _ in types)
+        sql = f"SELECT namespace_id FROM metadef_items WHERE kind = 'resource_type' AND name IN ({marks})"
+        where.add(f"id IN ({sql})", *types)
+    key, descending = request.asked("sort_key") or "created_at", (request.asked("sort_dir") or "desc") != "asc"
+    if key not in _SORT_KEYS:
+        raise Invalid("query.sort", f"Invalid sort key: {key[:64]}. It must be one of {', '.join(_SORT_KEYS)}.")
+    sort = [(key, descending)] if key == "namespace" else [(key, descending), ("namespace", descending)]
+    marker = request.asked("marker")
+    if marker is not None:
+        last = await metadefs.visible(request.tx, request.caller, marker)
+        where.after(sort, [getattr(last, name) for name, _ in sort])
+    limit = _limit(request.asked("limit"))
+    found = await request.tx.select(NAMESPACES, where, order=order_by(sort), limit=limit)
+    types_of = await metadefs.items_of(request.tx, found, "resource_type")
+    body: dict[str, object] = {
+        "namespaces": [
+            _view(namespace)
+            | {"resource_type_associations": [words.association(type) for type in types_of[namespace.id]]}
+            for namespace in found
+        ],
+        "first": "/v2/metadefs/namespaces",
+        "schema": "/v2/schemas/metadefs/namespaces",
+    }
+    if found and len(found) == limit:
+        said = [(name, value) for name, value in request.query if name != "marker"]
+        body["next"] = f"/v2/metadefs/namespaces?{urlencode([*said, ('marker', found[-1].namespace)])}"
+    return Reply(200, body)
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return _PAGE
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise Invalid("query.limit", "limit param must be an integer")
+    return min(int(text), _PAGE_MAX)
+
+
+@resource.on("POST", "/v2/metadefs/namespaces", may="admin")
+async def create(request: Request) -> Reply:
+    body = request.read(NamespaceBody)
+    now = request.parts.clock.now()
+    namespace = await metadefs.create(
+        request.tx,
+        Namespace(
+            id=request.parts.ids.uuid(),
+            project_id=body.owner or request.caller.project_id,
+            namespace=body.namespace,
+            visibility=body.visibility,
+            protected=body.protected,
+            display_name=body.display_name,
+            description=body.description,
+            created_at=now,
+            updated_at=now,
+        ),
+    )
+    for kind, said in _items(body):
+        await metadefs.add(request.tx, namespace, kind, said.pop("name"), said)
+    location = f"{request.url}/v2/metadefs/namespaces/{namespace.namespace}"
+    return Reply(201, await _whole(request, namespace), [(b"location", location.encode())])
+
+
+def _items(body: NamespaceBody) -> list[tuple[metadefs.Kind, dict[str, Any]]]:
+    found: list[tuple[metadefs.Kind, dict[str, Any]]] = []
+    found += [("resource_type", words.said(type)) for type in body.resource_type_associations]
+    found += [("property", words.said(property) | {"name": name}) for name, property in body.properties.items()]
+    found += [("object", words.said(object)) for object in body.objects]
+    found += [("tag", words.said(tag)) for tag in body.tags]
+    return found
+
+
+@resource.on("GET", "/v2/metadefs/namespaces/{namespace_name}", may="reader")
+async def show(request: Request) -> Reply:
+    namespace = await metadefs.visible(request.tx, request.caller, request.values["namespace_name"])
+    return Reply(200, await _whole(request, namespace))
+
+
+@resource.on("PUT", "/v2/metadefs/namespaces/{namespace_name}", may="admin")
+async def update(request: Request) -> Reply:
+    body = request.read(NamespaceBody)
+    namespace = await metadefs.visible(request.tx, request.caller, request.values["namespace_name"])
+    wanted = msgspec.structs.replace(
+        namespace,
+        namespace=body.namespace,
+        display_name=body.display_name,
+        description=body.description,
+        visibility=body.visibility,
+        protected=body.protected,
+        project_id=body.owner or namespace.project_id,
+    )
+    return Reply(200, _view(await metadefs.update(request.tx, namespace, wanted)))
+
+
+@resource.on("DELETE", "/v2/metadefs/namespaces/{namespace_name}", may="admin")
+async def delete(request: Request) -> Reply:
+    namespace = await metadefs.visible(request.tx, request.caller, request.values["namespace_name"])
+    await metadefs.delete(request.tx, namespace)
+    return Reply(204)
+
+
+@resource.on("GET", "/v2/metadefs/resource_types", may="reader", tx="none")
+async def resource_types(request: Request) -> Reply:
+    return Reply(200, {"resource_types": [{"name": name} for name in RESOURCE_TYPES]})
+
+
+# -- views
+
+
+def _view(namespace: Namespace) -> dict[str, object]:
+    view: dict[str, object] = {
+        "namespace": namespace.namespace,
+        "visibility": namespace.visibility,
+        "protected": namespace.protected,
+        "owner": namespace.project_id,
+        "created_at": iso(namespace.created_at),
+        "updated_at": iso(namespace.updated_at),
+        "self": f"/v2/metadefs/namespaces/{namespace.namespace}",
+        "schema": "/v2/schemas/metadefs/namespace",
+    }
+    if namespace.display_name is not None:
+        view["display_name"] = namespace.display_name
+    if namespace.description is not None:
+        view["description"] = namespace.description
+    return view
+
+
+async def _whole(request: Request, namespace: Namespace) -> dict[str, object]:
+    view = _view(namespace)
+    types = await metadefs.items(request.tx, namespace, "resource_type")
+    prefix = _prefix(types, request.asked("resource_type"))
+    properties = await metadefs.items(request.tx, namespace, "property")
+    objects = await metadefs.items(request.tx, namespace, "object")
+    tags = await metadefs.items(request.tx, namespace, "tag")
+    if types:
+        view["resource_type_associations"] = [words.association(type) for type in types]
+    if properties:
+        view["properties"] = {prefix + property.name: property.body for property in properties}
+    if objects:
+        view["objects"] = [words.object_(namespace, object, prefix) for object in objects]
+    if tags:
+        view["tags"] = [{"name": tag.name} for tag in tags]
+    return view
+
+
+def _prefix(types: list[Item], asked: str | None) -> str:
+    for type in types:
+        if type.name == asked:
+            return str(type.body.get("prefix") or "")
+    return ""
