@@ -1,7 +1,1 @@
-"""OVN as the network engine: `OvnEngine` runs it, `OvnNetwork` tells it, `OvnWires` plugs machines into it."""
-
-from trivet.drivers.ovn.engine import External, OvnEngine, missing
-from trivet.drivers.ovn.northbound import OvnNetwork
-from trivet.drivers.ovn.wires import OvnWires
-
-__all__ = ["External", "OvnEngine", "OvnNetwork", "OvnWires", "missing"]
+"""OVN as the network engine: `engine` runs it, `northbound` tells it what is wanted, `wires` plugs machines into it."""

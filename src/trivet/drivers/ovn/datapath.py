@@ -3,7 +3,8 @@
 Both have a name that a network namespace can hold only once. The kernel's, "ovs-system", would be fought over
 by two vswitchds, each removing the other's ports; so a running vswitchd that is not ours means user space.
 The user-space one's device, "ovs-netdev", is not needed once it exists, so we rename ours out of the way
-and the next vswitchd (a second Trivet, or the system's own) can make its own.
+and the next vswitchd (a second Trivet, or the system's own) can make its own. OVS makes its devices persistent:
+one whose vswitchd was killed stays, and only trying to attach tells it from one in use.
 """
 
 import fcntl
@@ -14,11 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from trivet.drivers.ovn import links
 from trivet.drivers.ovn.commands import attempt
 
 Datapath = Literal["system", "netdev"]
 USERSPACE_DEVICE = "ovs-netdev"
 _GENERIC_NETLINK, _CONTROL, _GET_FAMILY, _ERROR = 16, 0x10, 3, 2
+_TUNSETIFF, _IFF_TAP, _IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
 _LOCK = Path("/run/lock/trivet-ovs.lock")
 
 
@@ -27,6 +30,18 @@ async def choose(own_vswitchd: int | None) -> Datapath:
         return "netdev"
     await attempt("modprobe", "-q", "openvswitch")
     return "system" if _kernel_has("ovs_datapath") else "netdev"
+
+
+def in_use(tap: str) -> bool:
+    """Whether a process holds that tap device."""
+    if not links.exists(tap):
+        return False
+    with Path("/dev/net/tun").open("r+b", buffering=0) as tun:
+        try:
+            fcntl.ioctl(tun, _TUNSETIFF, struct.pack("16sH22x", tap.encode(), _IFF_TAP | _IFF_NO_PI))
+        except OSError:
+            return True
+    return False
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.ovn import links, masquerade
 from trivet.drivers.ovn.commands import run
 from trivet.drivers.ovn.daemons import daemons, environment, missing_programs, prepare_databases
-from trivet.drivers.ovn.datapath import USERSPACE_DEVICE, Datapath, choose, only_one_of_us
+from trivet.drivers.ovn.datapath import USERSPACE_DEVICE, Datapath, choose, in_use, only_one_of_us
 from trivet.drivers.ovn.networks import made_mac
 
 _PROGRAMS = {
@@ -60,17 +60,40 @@ class OvnEngine:
         self.chassis = f"trivet-{tag}"
         self.bridge = f"{tag}-int"
         self.external_bridge = f"{tag}-ex"
-        self.alias = f"trivet-{tag}"
+        self.alias = f"{masquerade.MARK}{tag}"
+        self._datapath_device = f"{tag}-dp"
         self.database_socket = str(self.directory / "db.sock")
         self._daemons = daemons(self.directory)
+        self._turn = asyncio.Lock()
 
     async def up(self) -> None:
         """Start what does not run, adopt what does. Cheap when all is well, so it may be called on a timer."""
         lacks = missing()
         if lacks:
             raise DriverError("OVN cannot run here: " + "; ".join(lacks), again=False)
-        if self._whole():
-            return
+        async with self._turn:
+            if not self._whole():
+                await self._mend()
+
+    def alive(self) -> dict[str, bool]:
+        """Per daemon, whether it runs."""
+        return {name: daemon.pid() is not None for name, daemon in self._daemons.items()}
+
+    async def down(self) -> None:
+        """Remove every trace: daemons, bridges, links, namespaces, files."""
+        async with self._turn:
+            await self._clear()
+
+    def note_namespace(self, name: str, mine: bool) -> None:
+        """Remember a namespace that we made, where `down` finds it also when the databases are lost."""
+        mark = self.directory / "netns" / name
+        if mine:
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+        else:
+            mark.unlink(missing_ok=True)
+
+    async def _mend(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         if self._daemons["ovsdb-server"].pid() is None:
             await prepare_databases(self.directory)
@@ -84,12 +107,7 @@ class OvnEngine:
             await self._open_external(self.external)
         (self.directory / "ready").write_text(self._generation())
 
-    def alive(self) -> dict[str, bool]:
-        """Per daemon, whether it runs."""
-        return {name: daemon.pid() is not None for name, daemon in self._daemons.items()}
-
-    async def down(self) -> None:
-        """Remove every trace: daemons, bridges, links, namespaces, files."""
+    async def _clear(self) -> None:
         await self._daemons["ovn-controller"].stop()
         await self._daemons["ovn-northd"].stop()
         for device in links.with_alias(self.alias):
@@ -99,17 +117,10 @@ class OvnEngine:
         # --cleanup also takes away what a kernel datapath would keep without its daemon.
         await self._daemons["ovs-vswitchd"].stop("exit", "--cleanup")
         await self._daemons["ovsdb-server"].stop()
+        for device in (self.bridge, self.external_bridge, self._datapath_device):
+            await links.delete(device)  # left over if the switch was killed
         await masquerade.close(self.alias, self.directory)
         await asyncio.to_thread(shutil.rmtree, self.directory, True)
-
-    def note_namespace(self, name: str, mine: bool) -> None:
-        """Remember a namespace that we made, where `down` finds it also when the databases are lost."""
-        mark = self.directory / "netns" / name
-        if mine:
-            mark.parent.mkdir(parents=True, exist_ok=True)
-            mark.touch()
-        else:
-            mark.unlink(missing_ok=True)
 
     def _namespaces(self) -> list[str]:
         with suppress(FileNotFoundError):
@@ -131,12 +142,14 @@ class OvnEngine:
         lock = only_one_of_us()
         await asyncio.to_thread(lock.__enter__)
         try:
-            if self._daemons["ovs-vswitchd"].pid() is None and datapath == "netdev" and links.exists(USERSPACE_DEVICE):
-                raise DriverError("Another Open vSwitch holds this host's user-space datapath.", again=False)
+            if self._daemons["ovs-vswitchd"].pid() is None:
+                await links.delete(self._datapath_device)
+                if datapath == "netdev" and in_use(USERSPACE_DEVICE):
+                    raise DriverError("Another Open vSwitch holds this host's user-space datapath.", again=False)
             await self._daemons["ovs-vswitchd"].start()
             await self._make_bridges(datapath)
-            if datapath == "netdev" and not links.exists(f"{self.tag}-dp") and links.exists(USERSPACE_DEVICE):
-                await run("ip", "link", "set", USERSPACE_DEVICE, "name", f"{self.tag}-dp")
+            if datapath == "netdev" and not links.exists(self._datapath_device):
+                await run("ip", "link", "set", USERSPACE_DEVICE, "name", self._datapath_device)
         finally:
             lock.__exit__(None, None, None)
 

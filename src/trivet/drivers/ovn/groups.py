@@ -44,7 +44,9 @@ _WITH_PORTS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 def group_change(spec: GroupSpec) -> Change:
     action = "allow-related" if spec.stateful else "allow-stateless"
-    rules = [_acl(f"rule/{spec.id}", rule.id, rule.direction, _match(spec.id, rule), action) for rule in spec.rules]
+    # Rules that come to the same match are one row.
+    matches = dict.fromkeys((rule.direction, _match(spec.id, rule)) for rule in spec.rules)
+    rules = [_acl(f"rule/{spec.id}", direction, match, action) for direction, match in matches]
     return Change(rows=(_group(row_uuid("group", spec.id), group_name(spec.id), spec.id, rules), *rules))
 
 
@@ -69,11 +71,11 @@ def drop_change() -> Change:
     mine, theirs = f"inport == @{DROP_NAME}", f"outport == @{DROP_NAME}"
     allow = "allow-related"
     rules = [
-        _acl("drop", "out", "egress", f"{mine} && ip", "drop"),
-        _acl("drop", "in", "ingress", f"{theirs} && ip", "drop"),
-        _acl("drop", "dhcp4", "egress", f"{mine} && ip4 && udp.src == 68 && udp.dst == 67", allow),
-        _acl("drop", "dhcp6", "egress", f"{mine} && ip6 && udp.src == 546 && udp.dst == 547", allow),
-        _acl("drop", "metadata", "egress", f"{mine} && ip4.dst == {METADATA_IP} && tcp.dst == 80", allow),
+        _acl("drop", "egress", f"{mine} && ip", "drop"),
+        _acl("drop", "ingress", f"{theirs} && ip", "drop"),
+        _acl("drop", "egress", f"{mine} && ip4 && udp.src == 68 && udp.dst == 67", allow),
+        _acl("drop", "egress", f"{mine} && ip6 && udp.src == 546 && udp.dst == 547", allow),
+        _acl("drop", "egress", f"{mine} && ip4.dst == {METADATA_IP} && tcp.dst == 80", allow),
     ]
     return Change(rows=(_group(DROP_GROUP, DROP_NAME, "", rules, noun="drop"), *rules))
 
@@ -83,15 +85,15 @@ def _group(uuid: str, name: str, id: str, rules: list[Row], noun: str = "group")
     return Row("Port_Group", uuid, columns)
 
 
-def _acl(what: str, id: str, direction: str, match: str, action: str) -> Row:
+def _acl(what: str, direction: str, match: str, action: str) -> Row:
     columns: dict[str, Json] = {
         "direction": "to-lport" if direction == "ingress" else "from-lport",
         "priority": _DROP if action == "drop" else _ALLOW,
         "match": match,
         "action": action,
-        "external_ids": tag("rule", id),
+        "external_ids": tag("rule", what),
     }
-    return Row("ACL", row_uuid(what, id), columns)
+    return Row("ACL", row_uuid(what, f"{direction} {action} {match}"), columns)
 
 
 def _match(group_id: str, rule: RuleSpec) -> str:

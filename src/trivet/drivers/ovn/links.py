@@ -11,8 +11,8 @@ import json
 import os
 import socket
 import struct
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -102,23 +102,16 @@ def checksum_off(device: str) -> None:
 
 async def inside(netns: str, work: Callable[[], T]) -> T:
     """Run `work` in a thread that has entered the namespace, and ends with it: no other work is led astray."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
 
-    def enter_and_work() -> None:
+    def enter_and_work() -> T:
+        _enter(netns)
+        return work()
+
+    with ThreadPoolExecutor(1) as thread:
         try:
-            _enter(netns)
-            result = work()
-        except Exception as error:  # handed to the one who waits
-            loop.call_soon_threadsafe(done.set_exception, error)
-        else:
-            loop.call_soon_threadsafe(done.set_result, result)
-
-    threading.Thread(target=enter_and_work, daemon=True).start()
-    try:
-        return await done
-    except OSError as error:
-        raise DriverError(f"Work in a network namespace failed: {error.strerror}.", again=True) from error
+            return await asyncio.get_running_loop().run_in_executor(thread, enter_and_work)
+        except OSError as error:
+            raise DriverError(f"Work in a network namespace failed: {error.strerror}.", again=True) from error
 
 
 def _enter(netns: str) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from trivet.drivers.ovn.commands import attempt, run
 
+MARK = "trivet-"
+"""What the comments of all Trivets' rules start with."""
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
@@ -34,7 +36,13 @@ async def close(name: str, directory: Path) -> None:
             words = shlex.split(line)
             if words[0] == "-A" and name in words:
                 await run("iptables", "-w", "-t", table, "-D", *words[1:])
-    _FORWARDING.write_text(before.read_text())
+    if not await _others_forward():
+        _FORWARDING.write_text(before.read_text())
+
+
+async def _others_forward() -> bool:
+    """A second Trivet may have found forwarding on because of us."""
+    return MARK in await run("iptables", "-w", "-S", "FORWARD")
 
 
 async def _have(name: str, table: str, chain: str, *rule: str) -> None:

@@ -30,9 +30,10 @@ def port_change(spec: PortSpec, there: dict[Key, dict[str, Json]]) -> Change:
 def port_removal(id: str, there: dict[Key, dict[str, Json]]) -> Change:
     """Leaving its switch removes the row, and a removed row leaves all port groups, by OVSDB's own rules."""
     key = (TABLE, row_uuid("port", id))
-    if key not in there:
-        return Change()
-    network_id = mapping(there[key]["external_ids"])["network"]
+    facts = mapping(there[key]["external_ids"]) if key in there else {}
+    if facts.get("noun") != "port":
+        return Change()  # gone already, or the end of a router, which goes with the router
+    network_id = facts["network"]
     return Change(
         members=(Member("Logical_Switch", row_uuid("network", network_id), "ports", (key[1],), present=False),)
     )

@@ -1,0 +1,336 @@
+"""Starting, crashing, adopting and leaving: what OVN on this host goes through, and what it must not leave behind."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.dataplane.ovn_lab import (
+    Lab,
+    allow,
+    ask_from,
+    eventually,
+    lab_on,
+    new_id,
+    require_engine,
+    router_port,
+    run,
+    running_engine,
+    serve_in,
+)
+
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.network import PortAddress, RouterSpec, Wire, tap_name
+from trivet.drivers.ovn import links
+from trivet.drivers.ovn.engine import External, OvnEngine
+from trivet.drivers.ovn.northbound import OvnNetwork
+from trivet.drivers.ovn.ovsdb import Ovsdb
+
+pytestmark = pytest.mark.dataplane
+
+HOST = "172.30.8.1"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    require_engine()
+    return tmp_path
+
+
+@pytest.fixture
+def engine(directory: Path) -> Iterator[OvnEngine]:
+    with running_engine(directory, "nxlf", External(f"{HOST}/24", masquerade=True)) as engine:
+        yield engine
+
+
+@pytest.fixture
+async def lab(engine: OvnEngine) -> AsyncIterator[Lab]:
+    async with lab_on(engine) as lab:
+        yield lab
+
+
+def daemon_pids(engine: OvnEngine) -> dict[str, int]:
+    return {file.stem: int(file.read_text()) for file in engine.directory.glob("*.pid")}
+
+
+def runs(pid: int) -> bool:
+    """An ended process may wait for its parent as a zombie; then it has no command line."""
+    command = Path(f"/proc/{pid}/cmdline")
+    return command.exists() and bool(command.read_bytes())
+
+
+async def host_state() -> tuple[set[str], set[str], str, str, str]:
+    devices = {path.name for path in Path("/sys/class/net").iterdir()}
+    namespaces = {path.name for path in links.NAMESPACES.iterdir()} if links.NAMESPACES.exists() else set()
+    _, filters = await run("iptables", "-w", "-S")
+    _, nats = await run("iptables", "-w", "-t", "nat", "-S")
+    return (
+        {name for name in devices if name.startswith(("nx", "ve", "md", "tap"))},
+        {name for name in namespaces if name.startswith("nxlf")},
+        filters,
+        nats,
+        Path("/proc/sys/net/ipv4/ip_forward").read_text(),
+    )
+
+
+async def test_down_leaves_the_host_as_it_was_found(directory: Path) -> None:
+    before = await host_state()
+    engine = OvnEngine(directory, "nxlf", External(f"{HOST}/24", masquerade=True))
+    await engine.up()
+    lab = Lab(engine)
+    network = await lab.network()
+    await lab.guest(network, "10.5.0.10", (await lab.open_group(),))
+    os.close(await lab.wires.open_metadata(network.id))
+    tap = Wire(port_id=new_id(), network_id=network.id, mac="fa:16:3e:00:00:01", mtu=1442, kind="tap")
+    await lab.wires.plug(tap)
+    pids = daemon_pids(engine)
+    assert len(pids) == 4
+    await lab.close()
+
+    await engine.down()
+
+    assert await host_state() == before
+    assert not engine.directory.exists()
+    assert not [name for name, pid in pids.items() if runs(pid)]
+    await engine.down()
+
+
+async def test_what_was_removed_is_gone(lab: Lab) -> None:
+    links_before, namespaces_before, *_ = await host_state()
+    network = await lab.network(gateway="10.5.0.1")
+    public = await lab.network("172.30.8.0/24", physical="public", metadata=False)
+    guest = await lab.guest(network, "10.5.0.10", (await lab.open_group(),))
+    await lab.router(
+        RouterSpec(
+            id=new_id(),
+            up=True,
+            interfaces=(router_port(network, "10.5.0.1/24"),),
+            gateway=router_port(public, "172.30.8.20/24"),
+            gateway_next_hop=HOST,
+        )
+    )
+    os.close(await lab.wires.open_metadata(network.id))
+    lab.metadata.append(network.id)
+    seen = await lab.driver.observe()
+    assert seen["network"] == {network.id, public.id}
+    assert seen["port"] == {guest.port.id}
+    assert len(seen["group"]) == len(seen["router"]) == 1
+    assert await lab.wires.plugged() == {guest.port.id}
+
+    await lab.clear()
+    await lab.clear()
+
+    assert await lab.driver.observe() == {"network": set(), "port": set(), "group": set(), "router": set()}
+    assert await lab.wires.plugged() == set()
+    links_after, namespaces_after, *_ = await host_state()
+    assert (links_after, namespaces_after) == (links_before, namespaces_before)
+    database = Ovsdb(lab.engine.database_socket, "OVN_Northbound")
+    for table in ("DHCP_Options", "Logical_Switch_Port", "ACL", "NAT", "Logical_Router_Port"):
+        left = await database.select(table, [], ["_uuid"])
+        assert len(left) == (5 if table == "ACL" else 0), table  # the rules that every secure port is under stay
+    await database.close()
+
+
+async def test_daemons_that_still_run_are_adopted(engine: OvnEngine) -> None:
+    before = daemon_pids(engine)
+
+    await OvnEngine(engine.directory.parent, engine.tag, engine.external).up()
+
+    assert daemon_pids(engine) == before
+
+
+async def test_traffic_flows_again_after_every_daemon_was_killed(lab: Lab) -> None:
+    network = await lab.network()
+    group = await lab.open_group()
+    one = await lab.guest(network, "10.5.0.10", (group,))
+    two = await lab.guest(network, "10.5.0.11", (group,))
+    assert await one.pings(two.ip)
+    for pid in daemon_pids(lab.engine).values():
+        os.kill(pid, signal.SIGKILL)
+
+    async def all_dead() -> bool:
+        return not any(lab.engine.alive().values())
+
+    await eventually(all_dead)
+    with pytest.raises(DriverError) as refused:
+        await lab.driver.ensure_network(network)
+    assert refused.value.again
+
+    await lab.engine.up()
+    await lab.driver.ensure_network(network)
+
+    async def talking() -> bool:
+        return await one.pings(two.ip) and (await run("ping", "-c", "1", "-W", "1", HOST))[0] == 0
+
+    await eventually(talking)
+    assert await lab.wires.plugged() == {one.port.id, two.port.id}
+
+
+async def test_order_does_not_matter(lab: Lab) -> None:
+    """Ports before their network and groups, a router before its network; all is mended when they come."""
+    network = await lab.network(gateway="10.5.0.1")
+    group = await lab.open_group()
+    rules = lab.made[-1]
+    one = await lab.guest(network, "10.5.0.10", (group,))
+    two = await lab.guest(network, "10.5.0.11", (group,))
+    router = await lab.router(RouterSpec(id=new_id(), up=True, interfaces=(router_port(network, "10.5.0.1/24"),)))
+    await lab.driver.remove("network", network.id)
+    await lab.driver.remove(*rules)
+
+    async def silent() -> bool:
+        return not await one.pings(two.ip)
+
+    await eventually(silent)
+    await lab.driver.ensure_router(router)
+    await lab.driver.ensure_port(one.port)
+    await lab.driver.ensure_port(two.port)
+    await lab.driver.ensure_network(network)
+    await lab.up(one)
+    code, _ = await one.run(*["busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "5", "-s", "/bin/true"])
+    assert code == 0
+    assert not await one.pings("10.5.0.1")
+    await lab.group(allow("egress"), allow("ingress"), id=group)
+
+    async def talking() -> bool:
+        return await one.pings(two.ip) and await one.pings("10.5.0.1")
+
+    await eventually(talking)
+
+
+async def test_the_same_again_changes_nothing(lab: Lab) -> None:
+    network = await lab.network(gateway="10.5.0.1")
+    guest = await lab.guest(network, "10.5.0.10", (await lab.open_group(),))
+    router = RouterSpec(id=new_id(), up=True, interfaces=(router_port(network, "10.5.0.1/24"),))
+    await lab.router(router)
+    before = await _dump(lab)
+
+    await lab.driver.ensure_router(router)
+    await lab.driver.ensure_port(guest.port)
+    await lab.driver.ensure_network(network)
+    await lab.wires.plug(lab.wire(guest, network))
+
+    assert await _dump(lab) == before
+
+
+async def _dump(lab: Lab) -> str:
+    """With every row's version: a row that was written again has a new one."""
+    socket = f"unix:{lab.engine.database_socket}"
+    tables = ("Logical_Switch", "Logical_Switch_Port", "Logical_Router", "Logical_Router_Port", "Port_Group")
+    dumps = [await run("ovsdb-client", "dump", socket, "OVN_Northbound", table) for table in tables]
+    _, interfaces = await run("ovsdb-client", "dump", socket, "Open_vSwitch", "Interface", "_version", "name")
+    return interfaces + "".join(out for _, out in dumps)
+
+
+async def test_a_port_changes_its_address(lab: Lab) -> None:
+    network = await lab.network()
+    group = await lab.open_group()
+    one = await lab.guest(network, "10.5.0.10", (group,))
+    two = await lab.guest(network, "10.5.0.11", (group,))
+    address = PortAddress(subnet_id=network.subnets[0].id, ip="10.5.0.99")
+    moved = msgspec.structs.replace(two, port=msgspec.structs.replace(two.port, addresses=(address,)))
+
+    await lab.driver.ensure_port(moved.port)
+    await lab.wires.plug(lab.wire(moved, network))
+
+    async with serve_in(moved, 80):
+
+        async def reached() -> bool:
+            return await ask_from(one, "10.5.0.99", 80) == f"hello {one.ip}"
+
+        await eventually(reached)
+        assert not await one.pings("10.5.0.11")
+
+
+async def test_a_link_that_was_made_again_is_plugged_again(lab: Lab) -> None:
+    network = await lab.network()
+    group = await lab.open_group()
+    one = await lab.guest(network, "10.5.0.10", (group,))
+    two = await lab.guest(network, "10.5.0.11", (group,))
+    await run("ip", "netns", "delete", two.netns)
+
+    async def noticed() -> bool:
+        return await lab.wires.plugged() == {one.port.id}
+
+    await eventually(noticed)
+    await lab.wires.plug(lab.wire(two, network))
+
+    async def talking() -> bool:
+        return await one.pings(two.ip)
+
+    await eventually(talking)
+    assert await lab.wires.plugged() == {one.port.id, two.port.id}
+
+
+async def test_a_machines_tap_is_up_and_of_the_right_size(lab: Lab) -> None:
+    network = await lab.network()
+    wire = Wire(port_id=new_id(), network_id=network.id, mac="fa:16:3e:00:00:01", mtu=1400, kind="tap")
+
+    await lab.wires.plug(wire)
+    await lab.wires.plug(wire)
+
+    assert (Path("/sys/class/net") / tap_name(wire.port_id) / "mtu").read_text().strip() == "1400"
+    assert await lab.wires.plugged() == {wire.port_id}
+    await lab.wires.unplug(wire.port_id)
+    await lab.wires.unplug(wire.port_id)
+    assert not links.exists(tap_name(wire.port_id))
+    assert await lab.wires.plugged() == set()
+
+
+async def test_a_namespace_goes_with_its_last_plug(lab: Lab) -> None:
+    network = await lab.network()
+    first = await lab.guest(network, "10.5.0.10", secure=False)
+    second = msgspec.structs.replace(lab.wire(first, network), port_id=new_id(), device="eth1", addresses=())
+    await lab.wires.plug(msgspec.structs.replace(second, mac="fa:16:3e:00:00:02"))
+
+    await lab.wires.unplug(first.port.id, first.netns)
+    assert links.has_namespace(first.netns)
+    await lab.wires.unplug(second.port_id, first.netns)
+    assert not links.has_namespace(first.netns)
+
+
+async def test_two_clouds_live_on_one_host(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> None:
+    network = await lab.network()
+    group = await lab.open_group()
+    one = await lab.guest(network, "10.5.0.10", (group,))
+    two = await lab.guest(network, "10.5.0.11", (group,))
+    engine = OvnEngine(tmp_path_factory.mktemp("other"), "nxlf2", External("172.30.9.1/24"))
+    try:
+        await engine.up()
+        async with lab_on(engine) as other:
+            there = await other.network()
+            open_there = await other.open_group()
+            three = await other.guest(there, "10.5.0.10", (open_there,))
+            four = await other.guest(there, "10.5.0.12", (open_there,))
+            assert await three.pings(four.ip)
+            assert await one.pings(two.ip)
+            assert not await one.pings("10.5.0.12")
+    finally:
+        await engine.down()
+    assert await one.pings(two.ip)
+
+
+async def test_many_writers_at_once_lose_nothing(lab: Lab) -> None:
+    """As many processes do: each with its own connection, on the same switch and groups."""
+    network = await lab.network("10.5.0.0/16")
+    writers = [OvnNetwork(lab.engine) for _ in range(8)]
+    group = new_id()
+    lab.made.append(("group", group))
+    guest = await lab.guest(network, "10.5.0.10", (group,))
+    ports = [
+        msgspec.structs.replace(
+            guest.port,
+            id=new_id(),
+            mac=f"fa:16:3e:01:00:{number:02x}",
+            addresses=(PortAddress(subnet_id=network.subnets[0].id, ip=f"10.5.1.{number}"),),
+        )
+        for number in range(64)
+    ]
+    lab.made += [("port", port.id) for port in ports]
+
+    await asyncio.gather(*(writers[number % 8].ensure_port(port) for number, port in enumerate(ports)))
+
+    assert (await lab.driver.observe())["port"] == {guest.port.id, *(port.id for port in ports)}
+    await asyncio.gather(*(writer.close() for writer in writers))

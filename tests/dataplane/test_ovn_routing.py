@@ -1,0 +1,249 @@
+"""Ways out of a network and back: routers, floating addresses, source NAT, and the metadata service.
+
+The provider network's host end is this host's own; "outside" is a namespace plugged into the same provider network.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.dataplane.ovn_lab import (
+    METADATA,
+    Guest,
+    Lab,
+    allow,
+    ask,
+    ask_from,
+    eventually,
+    floating,
+    lab_on,
+    new_id,
+    router_port,
+    run,
+    running_engine,
+    serve,
+    serve_in,
+    socket_in,
+)
+
+from trivet.drivers.contracts.network import NetworkSpec, RouterSpec, SubnetSpec
+from trivet.drivers.ovn.engine import External, OvnEngine
+
+pytestmark = pytest.mark.dataplane
+
+HOST, GATEWAY, FLOATING, OUTSIDE = "172.30.7.1", "172.30.7.20", "172.30.7.30", "172.30.7.9"
+WORLD_HOST, WORLD = "198.18.7.1", "198.18.7.2"
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OvnEngine]:
+    directory: Path = tmp_path_factory.mktemp("ovn")
+    with running_engine(directory, "nxrt", External(f"{HOST}/24", masquerade=True)) as engine:
+        yield engine
+
+
+@pytest.fixture
+async def lab(engine: OvnEngine) -> AsyncIterator[Lab]:
+    async with lab_on(engine) as lab:
+        yield lab
+
+
+async def provider(lab: Lab) -> NetworkSpec:
+    return await lab.network("172.30.7.0/24", gateway=HOST, physical="public", metadata=False)
+
+
+def router_between(inside: NetworkSpec, outside: NetworkSpec) -> RouterSpec:
+    return RouterSpec(
+        id=new_id(),
+        up=True,
+        interfaces=(router_port(inside, "10.5.0.1/24"),),
+        gateway=router_port(outside, f"{GATEWAY}/24"),
+        gateway_next_hop=HOST,
+    )
+
+
+@asynccontextmanager
+async def outside(lab: Lab) -> AsyncIterator[str]:
+    """A stranger's machine on the provider network."""
+    name, link = "nxrt-outside", "nxrt-out"
+    bridge = lab.engine.external_bridge
+    await run("ip", "netns", "add", name)
+    await run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", name)
+    await run("ip", "link", "set", link, "up")
+    await run("ip", "-n", name, "address", "add", f"{OUTSIDE}/24", "dev", "eth0")
+    await run("ip", "-n", name, "link", "set", "eth0", "up")
+    await run("ip", "netns", "exec", name, "ethtool", "-K", "eth0", "tx", "off")
+    database = f"--db=unix:{lab.engine.database_socket}"
+    await run("ovs-vsctl", database, "add-port", bridge, link)
+    try:
+        yield name
+    finally:
+        await run("ovs-vsctl", database, "del-port", bridge, link)
+        await run("ip", "netns", "delete", name)
+
+
+async def host_socket() -> socket.socket:
+    made = socket.socket()
+    made.setblocking(False)
+    return made
+
+
+async def test_a_router_joins_two_networks(lab: Lab) -> None:
+    left = await lab.network("10.5.0.0/24", gateway="10.5.0.1")
+    right = await lab.network("10.6.0.0/24", gateway="10.6.0.1")
+    group = await lab.open_group()
+    one = await lab.guest(left, "10.5.0.10", (group,))
+    two = await lab.guest(right, "10.6.0.10", (group,))
+    assert not await one.pings(two.ip)
+
+    router = RouterSpec(
+        id=new_id(), up=True, interfaces=(router_port(left, "10.5.0.1/24"), router_port(right, "10.6.0.1/24"))
+    )
+    await lab.router(router)
+
+    async def joined() -> bool:
+        return await one.pings(two.ip)
+
+    async def parted() -> bool:
+        return not await one.pings(two.ip)
+
+    await eventually(joined)
+    async with serve_in(two, 80):
+        assert await ask_from(one, two.ip, 80) == f"hello {one.ip}"
+    await lab.driver.ensure_router(msgspec.structs.replace(router, interfaces=router.interfaces[:1]))
+    await eventually(parted)
+    await lab.driver.ensure_router(router)
+    await eventually(joined)
+    await lab.driver.ensure_router(msgspec.structs.replace(router, up=False))
+    await eventually(parted)
+
+
+async def test_a_floating_address_is_reached_from_outside_the_cloud(lab: Lab) -> None:
+    inside, public = await lab.network(gateway="10.5.0.1"), await provider(lab)
+    guest = await lab.guest(inside, "10.5.0.10", (await lab.group(allow("egress"), allow("ingress", "tcp", 80)),))
+    router = router_between(inside, public)
+    with_address = msgspec.structs.replace(router, floating=(floating(FLOATING, guest),))
+    await lab.router(with_address)
+
+    async def reached() -> bool:
+        return await ask(await host_socket(), FLOATING, 80) == f"hello {HOST}"
+
+    async def lost() -> bool:
+        return await ask(await host_socket(), FLOATING, 80) is None
+
+    async with serve_in(guest, 80), outside(lab) as stranger:
+        await eventually(reached)
+        assert await ask(await socket_in(stranger), FLOATING, 80) == f"hello {OUTSIDE}"
+        await lab.driver.ensure_router(router)
+        await eventually(lost)
+
+
+async def test_what_goes_out_comes_from_the_routers_address(lab: Lab) -> None:
+    inside, public = await lab.network(gateway="10.5.0.1"), await provider(lab)
+    group = await lab.group(allow("egress"))
+    plain = await lab.guest(inside, "10.5.0.10", (group,))
+    famous = await lab.guest(inside, "10.5.0.11", (group,))
+    await lab.router(msgspec.structs.replace(router_between(inside, public), floating=(floating(FLOATING, famous),)))
+
+    async with outside(lab) as stranger:
+        listener = await socket_in(stranger)
+        listener.bind(("0.0.0.0", 80))
+        async with serve(listener, "you are"):
+            await eventually(lambda: _says(plain, OUTSIDE, f"you are {GATEWAY}"))
+            await eventually(lambda: _says(famous, OUTSIDE, f"you are {FLOATING}"))
+
+
+async def _says(guest: Guest, ip: str, answer: str) -> bool:
+    return await ask_from(guest, ip, 80) == answer
+
+
+async def test_the_world_beyond_the_host_sees_the_host(lab: Lab) -> None:
+    inside, public = await lab.network(gateway="10.5.0.1"), await provider(lab)
+    guest = await lab.guest(inside, "10.5.0.10", (await lab.group(allow("egress")),))
+    await lab.router(router_between(inside, public))
+    await run("ip", "netns", "add", "nxrt-world")
+    try:
+        await run("ip", "link", "add", "nxrt-w", "type", "veth", "peer", "name", "eth0", "netns", "nxrt-world")
+        await run("ip", "address", "add", f"{WORLD_HOST}/24", "dev", "nxrt-w")
+        await run("ip", "link", "set", "nxrt-w", "up")
+        await run("ip", "-n", "nxrt-world", "address", "add", f"{WORLD}/24", "dev", "eth0")
+        await run("ip", "-n", "nxrt-world", "link", "set", "eth0", "up")
+        listener = await socket_in("nxrt-world")
+        listener.bind(("0.0.0.0", 80))
+        async with serve(listener, "you are"):
+            await eventually(lambda: _says(guest, WORLD, f"you are {WORLD_HOST}"))
+    finally:
+        await run("ip", "netns", "delete", "nxrt-world")
+
+
+async def test_metadata_tells_networks_with_the_same_addresses_apart(lab: Lab) -> None:
+    """Without any router, and for guests whose groups let nothing out."""
+    mine, yours = await lab.network(), await lab.network()
+    group = await lab.group()
+    my_guest = await lab.guest(mine, "10.5.0.10", (group,))
+    my_other = await lab.guest(mine, "10.5.0.11", (group,))
+    your_guest = await lab.guest(yours, "10.5.0.10", (group,))
+
+    async with lab.metadata_served(mine, "mine"), lab.metadata_served(yours, "yours"):
+        await eventually(lambda: _metadata_says(my_guest, "mine 10.5.0.10"))
+        await eventually(lambda: _metadata_says(your_guest, "yours 10.5.0.10"))
+        assert await ask_from(my_other, METADATA, 80) == "mine 10.5.0.11"
+
+
+async def _metadata_says(guest: Guest, answer: str) -> bool:
+    return await ask_from(guest, METADATA, 80) == answer
+
+
+async def test_metadata_is_reached_beside_a_router_and_opened_again_after_a_crash(lab: Lab) -> None:
+    network = await lab.network(gateway="10.5.0.1")
+    await lab.router(RouterSpec(id=new_id(), up=True, interfaces=(router_port(network, "10.5.0.1/24"),)))
+    guest = await lab.guest(network, "10.5.0.10", (await lab.open_group(),))
+
+    async with lab.metadata_served(network, "first"):
+        await eventually(lambda: _metadata_says(guest, "first 10.5.0.10"))
+    async with lab.metadata_served(network, "second"):
+        await eventually(lambda: _metadata_says(guest, "second 10.5.0.10"))
+
+
+async def test_a_guest_gives_itself_an_address_where_a_router_announces_one(lab: Lab) -> None:
+    subnet = SubnetSpec(
+        id=new_id(), cidr="fd00:5::/64", ip_version=6, gateway="fd00:5::1", dhcp=True, ipv6_mode="slaac"
+    )
+    network = await lab.network()
+    gate = router_port(network, "fd00:5::1/64")
+    # The router comes before the subnet that it has to announce.
+    await lab.router(RouterSpec(id=new_id(), up=True, interfaces=(gate,)))
+    both = msgspec.structs.replace(network, subnets=(*network.subnets, subnet))
+    await lab.driver.ensure_network(both)
+    guest = await lab.guest(both, "10.5.0.10", secure=False)
+
+    async def has_address() -> bool:
+        _, said = await guest.run("ip", "-6", "address", "show", "dev", "eth0", "scope", "global")
+        return "inet6 fd00:5:" in said and "tentative" not in said
+
+    await eventually(has_address)
+    assert await guest.pings("fd00:5::1")
+
+
+async def test_ports_come_up_and_go_down_for_those_who_watch(lab: Lab) -> None:
+    network = await lab.network()
+    seen: asyncio.Queue[tuple[str, bool]] = asyncio.Queue()
+
+    async def watch() -> None:
+        async for event in lab.driver.watch():
+            seen.put_nowait(event)
+
+    watching = asyncio.create_task(watch())
+    await asyncio.sleep(0.2)
+    guest = await lab.guest(network, "10.5.0.10")
+    async with asyncio.timeout(10):
+        while await seen.get() != (guest.port.id, True):
+            pass  # OVN first says that it is down
+        await lab.wires.unplug(guest.port.id, guest.netns)
+        assert await seen.get() == (guest.port.id, False)
+    assert guest.port.id not in await lab.driver.ports_up()
+    watching.cancel()

@@ -1,0 +1,263 @@
+"""What guests on OVN networks can and cannot do to each other, shown in packets between namespaces."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.dataplane.ovn_lab import (
+    Lab,
+    allow,
+    arrives,
+    ask_from,
+    eventually,
+    lab_on,
+    raw_socket,
+    running_engine,
+    serve_in,
+    udp_frame,
+)
+
+from trivet.drivers.contracts.network import GroupSpec
+from trivet.drivers.ovn.engine import OvnEngine
+
+pytestmark = pytest.mark.dataplane
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OvnEngine]:
+    directory: Path = tmp_path_factory.mktemp("ovn")
+    with running_engine(directory, "nxsw", None) as engine:
+        yield engine
+
+
+@pytest.fixture
+async def lab(engine: OvnEngine) -> AsyncIterator[Lab]:
+    async with lab_on(engine) as lab:
+        yield lab
+
+
+LEASE_SCRIPT = """#!/bin/sh
+[ "$1" = bound ] || exit 0
+echo "$ip/$mask mtu=$mtu router=$router dns=$dns lease=$lease routes=$staticroutes" > "$LEASE_FILE"
+"""
+
+
+async def test_a_guest_gets_its_lease_with_address_mtu_dns_and_routes(lab: Lab, tmp_path: Path) -> None:
+    network = await lab.network(gateway="10.5.0.1")
+    guest = await lab.guest(network, "10.5.0.10", (await lab.group(),), configured=False)
+    script, lease = tmp_path / "lease.sh", tmp_path / "lease"
+    script.write_text(LEASE_SCRIPT)
+    script.chmod(0o755)
+
+    code, said = await guest.run(
+        *("env", f"LEASE_FILE={lease}", "busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "5"),
+        *("-O", "mtu", "-O", "staticroutes", "-s", str(script)),
+    )
+
+    assert code == 0, said
+    assert lease.read_text().strip() == (
+        "10.5.0.10/24 mtu=1442 router=10.5.0.1 dns=9.9.9.9 lease=43200 "
+        "routes=169.254.169.254/32 0.0.0.0 0.0.0.0/0 10.5.0.1"
+    )
+
+
+async def test_guests_ping_each_other_and_talk_tcp(lab: Lab) -> None:
+    network = await lab.network()
+    group = await lab.open_group()
+    one = await lab.guest(network, "10.5.0.10", (group,))
+    two = await lab.guest(network, "10.5.0.11", (group,))
+
+    assert await one.pings(two.ip)
+    assert await two.pings(one.ip)
+    async with serve_in(two, 80):
+        assert await ask_from(one, two.ip, 80) == f"hello {one.ip}"
+
+
+async def test_much_tcp_arrives_whole(lab: Lab) -> None:
+    """Unfinished checksums would let pings by and stall this."""
+    network = await lab.network()
+    group = await lab.open_group()
+    one = await lab.guest(network, "10.5.0.10", (group,))
+    two = await lab.guest(network, "10.5.0.11", (group,))
+    sent = bytes(range(256)) * 4096
+
+    async with serve_in(two, 80):
+        client = await one.socket()
+        await asyncio.get_running_loop().sock_connect(client, (two.ip, 80))
+        reader, writer = await asyncio.open_connection(sock=client)
+        await reader.readline()
+        async with asyncio.timeout(15):
+            got, _ = await asyncio.gather(reader.readexactly(len(sent)), _send(writer, sent))
+        writer.close()
+
+    assert got == sent
+
+
+async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
+    writer.write(data)
+    await writer.drain()
+
+
+async def test_a_rule_opens_and_closes_for_traffic_that_is_flowing(lab: Lab) -> None:
+    network = await lab.network()
+    outward = await lab.group(allow("egress"))
+    door = await lab.group()
+    client = await lab.guest(network, "10.5.0.10", (outward,))
+    server = await lab.guest(network, "10.5.0.11", (door,))
+
+    async with serve_in(server, 80):
+        assert await ask_from(client, server.ip, 80) is None
+
+        await lab.driver.ensure_group(GroupSpec(id=door, rules=(allow("ingress", "tcp", 80),)))
+
+        async def opened() -> bool:
+            return await ask_from(client, server.ip, 80) is not None
+
+        await eventually(opened)
+        connection = await client.socket()
+        await asyncio.get_running_loop().sock_connect(connection, (server.ip, 80))
+        reader, writer = await asyncio.open_connection(sock=connection)
+        await reader.readline()
+        assert await _echoes(reader, writer)
+
+        await lab.driver.ensure_group(GroupSpec(id=door, rules=()))
+
+        async def closed() -> bool:
+            return not await _echoes(reader, writer)
+
+        await eventually(closed)
+        assert not await _echoes(reader, writer)
+        writer.close()
+
+
+async def _echoes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    writer.write(b"are you there?\n")
+    try:
+        async with asyncio.timeout(0.6):
+            return bool(await reader.readline())
+    except TimeoutError:
+        return False
+
+
+async def test_answers_come_back_to_a_guest_that_lets_nothing_in(lab: Lab) -> None:
+    network = await lab.network()
+    asking = await lab.guest(network, "10.5.0.10", (await lab.group(allow("egress")),))
+    answering = await lab.guest(network, "10.5.0.11", (await lab.group(allow("ingress")),))
+
+    async with serve_in(answering, 80), serve_in(asking, 80):
+        assert await ask_from(asking, answering.ip, 80) is not None
+        assert await asking.pings(answering.ip)
+        assert await ask_from(answering, asking.ip, 80) is None
+        assert not await answering.pings(asking.ip)
+
+
+async def test_a_rule_for_a_remote_group_lets_in_its_members_and_nobody_else(lab: Lab) -> None:
+    network = await lab.network()
+    friends = await lab.group(allow("egress"))
+    strangers = await lab.group(allow("egress"))
+    home = await lab.group(allow("ingress", "tcp", 80, group=friends))
+    friend = await lab.guest(network, "10.5.0.10", (friends,))
+    stranger = await lab.guest(network, "10.5.0.11", (strangers,))
+    server = await lab.guest(network, "10.5.0.12", (home,))
+
+    async with serve_in(server, 80):
+        assert await ask_from(friend, server.ip, 80) is not None
+        assert await ask_from(stranger, server.ip, 80) is None
+
+        joined = msgspec.structs.replace(stranger.port, groups=(strangers, friends))
+        await lab.driver.ensure_port(joined)
+
+        async def let_in() -> bool:
+            return await ask_from(stranger, server.ip, 80) is not None
+
+        await eventually(let_in)
+        await lab.driver.ensure_port(stranger.port)
+
+        async def kept_out() -> bool:
+            return await ask_from(stranger, server.ip, 80) is None
+
+        await eventually(kept_out)
+
+
+async def test_rules_tell_protocols_ports_and_icmp_types_apart(lab: Lab) -> None:
+    network = await lab.network()
+    client = await lab.guest(network, "10.5.0.10", (await lab.group(allow("egress")),))
+    door = await lab.group(allow("ingress", "icmp", 8), allow("ingress", "6", 80, cidr="10.5.0.0/28"))
+    server = await lab.guest(network, "10.5.0.11", (door,))
+
+    async with serve_in(server, 80), serve_in(server, 81):
+        assert await client.pings(server.ip)
+        assert await ask_from(client, server.ip, 80) is not None
+        assert await ask_from(client, server.ip, 81) is None
+
+
+async def test_a_spoofed_address_is_dropped_and_the_true_one_arrives(lab: Lab) -> None:
+    network = await lab.network()
+    group = await lab.open_group()
+    one = await lab.guest(network, "10.5.0.10", (group,))
+    two = await lab.guest(network, "10.5.0.11", (group,))
+    sender, receiver = await raw_socket(one), await raw_socket(two)
+    target = (two.mac, two.ip)
+
+    sender.send(udp_frame((one.mac, one.ip), target, b"honest one"))
+    assert await arrives(receiver, b"honest one")
+    sender.send(udp_frame((one.mac, "10.5.0.77"), target, b"another's address"))
+    assert not await arrives(receiver, b"another's address")
+    sender.send(udp_frame(("fa:16:3e:99:99:99", one.ip), target, b"another's card"))
+    assert not await arrives(receiver, b"another's card")
+    sender.send(udp_frame((one.mac, one.ip), target, b"honest two"))
+    assert await arrives(receiver, b"honest two")
+    sender.close()
+    receiver.close()
+
+
+async def test_a_port_without_security_may_use_any_address(lab: Lab) -> None:
+    network = await lab.network()
+    one = await lab.guest(network, "10.5.0.10", secure=False)
+    two = await lab.guest(network, "10.5.0.11", secure=False)
+    sender, receiver = await raw_socket(one), await raw_socket(two)
+
+    sender.send(udp_frame(("fa:16:3e:99:99:99", "10.5.0.77"), (two.mac, two.ip), b"on purpose"))
+    assert await arrives(receiver, b"on purpose")
+    sender.close()
+    receiver.close()
+
+
+async def test_networks_with_the_same_addresses_never_meet(lab: Lab) -> None:
+    group = await lab.open_group()
+    mine, yours = await lab.network(), await lab.network()
+    my_client = await lab.guest(mine, "10.5.0.10", (group,))
+    my_server = await lab.guest(mine, "10.5.0.11", (group,))
+    your_server = await lab.guest(yours, "10.5.0.11", (group,))
+    your_other = await lab.guest(yours, "10.5.0.12", (group,))
+
+    async with serve_in(my_server, 80, "mine"), serve_in(your_server, 80, "yours"):
+        assert await ask_from(my_client, "10.5.0.11", 80) == "mine 10.5.0.10"
+        assert await ask_from(your_other, "10.5.0.11", 80) == "yours 10.5.0.12"
+        assert not await my_client.pings("10.5.0.12")
+        assert not await your_other.pings("10.5.0.10")
+
+
+async def test_a_port_or_network_that_is_down_carries_nothing(lab: Lab) -> None:
+    network = await lab.network()
+    group = await lab.open_group()
+    one = await lab.guest(network, "10.5.0.10", (group,))
+    two = await lab.guest(network, "10.5.0.11", (group,))
+    assert await one.pings(two.ip)
+
+    async def silent() -> bool:
+        return not await one.pings(two.ip)
+
+    async def talking() -> bool:
+        return await one.pings(two.ip)
+
+    await lab.driver.ensure_port(msgspec.structs.replace(two.port, up=False))
+    await eventually(silent)
+    await lab.driver.ensure_port(two.port)
+    await eventually(talking)
+    await lab.driver.ensure_network(msgspec.structs.replace(network, up=False))
+    await eventually(silent)
+    await lab.driver.ensure_network(network)
+    await eventually(talking)
