@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.domain import networks, ports, quotas, rbac, security_groups, tags
 from trivet.domain.addresses import FixedIp
 from trivet.domain.callers import Caller
-from trivet.domain.network_words import Text
+from trivet.domain.network_words import Id, Text
 from trivet.domain.port_addresses import FixedIpAsked
 from trivet.domain.ports import PORTS, Port, PortCreate
 from trivet.domain.routers import INTERFACE
@@ -46,11 +46,11 @@ FLOATING_IPS = Table("floating_ips", FloatingIp)
 
 class FloatingIpCreate(Struct, frozen=True, kw_only=True):
     project_id: Text | UnsetType = UNSET
-    floating_network_id: Text
-    port_id: Text | None = None
+    floating_network_id: Id
+    port_id: Id | None = None
     fixed_ip_address: Text | None = None
     floating_ip_address: Text | UnsetType | None = UNSET
-    subnet_id: Text | None = None
+    subnet_id: Id | None = None
     description: Text = ""
     dns_name: Text = ""
     dns_domain: Text = ""
@@ -58,7 +58,7 @@ class FloatingIpCreate(Struct, frozen=True, kw_only=True):
 
 
 class FloatingIpUpdate(Struct, frozen=True, kw_only=True):
-    port_id: Text | UnsetType | None = UNSET
+    port_id: Id | UnsetType | None = UNSET
     fixed_ip_address: Text | UnsetType | None = UNSET
     description: Text | UnsetType = UNSET
 
@@ -168,6 +168,13 @@ async def delete(tx: Tx, floating: FloatingIp) -> None:
     await ports.remove(tx, await tx.need(PORTS, floating.floating_port_id, "port"))
     _tell(tx, floating.router_id)
     await quotas.give_back(tx, floating.project_id, {"floatingip": 1})
+
+
+async def drop_unused(tx: Tx, network_id: str) -> None:
+    """Those that lead nowhere go with their network."""
+    where = Where().equal("floating_network_id", network_id).add("port_id IS NULL")
+    for floating in await tx.select(FLOATING_IPS, where):
+        await delete(tx, floating)
 
 
 def _tell(tx: Tx, router_id: str | None) -> None:

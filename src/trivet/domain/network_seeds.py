@@ -5,11 +5,13 @@ from ipaddress import IPv4Network
 from trivet.domain import addresses, rbac
 from trivet.domain.addresses import Pool
 from trivet.domain.networks import NETWORKS, PHYSICAL_NETWORKS, PROVIDER_MTU, Network
+from trivet.domain.subnet_pools import SUBNET_POOLS, SubnetPool
 from trivet.domain.subnets import SUBNETS, Subnet
 from trivet.settings import Settings
 from trivet.store.tx import Tx
 
 NAME = "public"
+_POOL = "10.64.0.0/10"
 
 
 async def seed_external(tx: Tx, settings: Settings, project_id: str) -> Network:
@@ -56,4 +58,26 @@ async def seed_external(tx: Tx, settings: Settings, project_id: str) -> Network:
         network_id,
     )
     await rbac.grant(tx, project_id, "network", network_id, "access_as_external")
+    await _seed_pool(tx, project_id)
     return network
+
+
+async def _seed_pool(tx: Tx, project_id: str) -> None:
+    """From which projects that name no addresses are given some."""
+    now = tx.clock.now()
+    pool = SubnetPool(
+        id=tx.ids.uuid(),
+        project_id=project_id,
+        name="default",
+        description="Addresses for who names none.",
+        ip_version=4,
+        prefixes=(_POOL,),
+        default_prefixlen=24,
+        min_prefixlen=8,
+        max_prefixlen=32,
+        is_default=True,
+        created_at=now,
+        updated_at=now,
+    )
+    await tx.insert(SUBNET_POOLS, pool)
+    await rbac.grant(tx, project_id, "subnetpool", pool.id, "access_as_shared")

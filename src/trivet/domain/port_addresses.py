@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from trivet.domain import addresses
 from trivet.domain.addresses import FixedIp, network_of, parsed
+from trivet.domain.network_words import Id
 from trivet.domain.networks import Network
 from trivet.domain.subnets import Subnet
 from trivet.errors import Conflict, Invalid
@@ -17,7 +18,7 @@ from trivet.store.tx import Tx
 
 
 class FixedIpAsked(Struct, frozen=True, forbid_unknown_fields=True):
-    subnet_id: str | None = None
+    subnet_id: Id | None = None
     ip_address: str | None = None
 
 

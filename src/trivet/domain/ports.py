@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct, UnsetType, structs
 from trivet.domain import addresses, networks, quotas, rbac, security_groups, subnets, tags
 from trivet.domain.addresses import FixedIp
 from trivet.domain.callers import Caller
-from trivet.domain.network_words import Number, Text
+from trivet.domain.network_words import Id, Number, Text
 from trivet.domain.networks import Network
 from trivet.domain.port_addresses import FixedIpAsked, Seeker
 from trivet.errors import Conflict, Invalid, NotFound, Stale
@@ -78,7 +78,7 @@ PORTS = Table("ports", Port)
 
 class PortCreate(Struct, frozen=True, kw_only=True):
     project_id: Text | UnsetType = UNSET
-    network_id: Text
+    network_id: Id
     name: Text = ""
     description: Text = ""
     mac_address: Text | UnsetType | None = UNSET
@@ -86,7 +86,7 @@ class PortCreate(Struct, frozen=True, kw_only=True):
     device_id: Text = ""
     device_owner: Text = ""
     fixed_ips: tuple[FixedIpAsked, ...] | UnsetType | None = UNSET
-    security_groups: tuple[Text, ...] | UnsetType | None = UNSET
+    security_groups: tuple[Id, ...] | UnsetType | None = UNSET
     port_security_enabled: bool | UnsetType = UNSET
     allowed_address_pairs: tuple[AddressPair, ...] | None = ()
     extra_dhcp_opts: tuple[DhcpOption, ...] | None = ()
@@ -107,7 +107,7 @@ class PortUpdate(Struct, frozen=True, kw_only=True):
     device_id: Text | UnsetType = UNSET
     device_owner: Text | UnsetType = UNSET
     fixed_ips: tuple[FixedIpAsked, ...] | UnsetType | None = UNSET
-    security_groups: tuple[Text, ...] | UnsetType | None = UNSET
+    security_groups: tuple[Id, ...] | UnsetType | None = UNSET
     port_security_enabled: bool | UnsetType = UNSET
     allowed_address_pairs: tuple[AddressPair, ...] | UnsetType | None = UNSET
     extra_dhcp_opts: tuple[DhcpOption, ...] | UnsetType | None = UNSET
@@ -263,7 +263,7 @@ async def update(tx: Tx, caller: Caller, port: Port, wanted: PortUpdate) -> Port
     if wanted.extra_dhcp_opts is not UNSET:
         changes["extra_dhcp_opts"] = _merged(port.extra_dhcp_opts, _options(wanted.extra_dhcp_opts or ()))
     if wanted.security_groups is not UNSET:
-        groups = tuple(dict.fromkeys(wanted.security_groups or ()))
+        groups = _once(wanted.security_groups or ())
         await _change_groups(tx, caller, port, groups)
         changes["security_groups"] = groups
     mac = port.mac_address
@@ -384,7 +384,7 @@ async def _groups(
         if not secure or device_owner.startswith("network:") or not project_id:
             return ()
         return ((await security_groups.default_of(tx, project_id)).id,)
-    groups = tuple(dict.fromkeys(asked))
+    groups = _once(asked)
     if groups and not secure:
         raise Conflict(
             "port.security_needed",
@@ -392,6 +392,12 @@ async def _groups(
         )
     await security_groups.for_port(tx, caller, groups)
     return groups
+
+
+def _once(groups: Sequence[str]) -> tuple[str, ...]:
+    if len(set(groups)) != len(groups):
+        raise Invalid("port.groups_twice", "Invalid input for security_groups. Reason: Duplicate items in the list.")
+    return tuple(groups)
 
 
 async def _join(tx: Tx, port_id: str, groups: Sequence[str]) -> None:

@@ -156,7 +156,8 @@ async def create(
     row = await tx.row(f"SELECT project_id FROM {TABLE_OF[kind]} WHERE id = ?", object_id)
     if row is None or not await sees(tx, caller, kind, str(row[0]), object_id):
         raise NotFound(f"{kind}.absent", f"{kind.replace('_', ' ').capitalize()} {object_id} could not be found.")
-    must_own(caller, str(row[0]), "create_rbac_policy")
+    if not (caller.owns(str(row[0])) or caller.is_operator):
+        raise Invalid("rbac_policy.foreign", f"RBAC policies of {object_id} are its owner's to make.")
     if action == "access_as_external" and (kind != "network" or not caller.is_operator):
         if kind == "network":
             operator_only(caller, "access_as_external", action)
@@ -174,14 +175,13 @@ async def create(
     )
     if not await tx.insert_new(RBAC_POLICIES, policy):
         raise Conflict("rbac_policy.exists", "An RBAC policy already exists with those values.")
+    await _touch(tx, policy)
     return policy
 
 
 async def visible(tx: Tx, caller: Caller, id: str) -> RbacPolicy:
     policy = await tx.get(RBAC_POLICIES, id)
-    if policy is None or not (
-        caller.may_see(policy.project_id) or policy.target_tenant in ("*", caller.project_id or "")
-    ):
+    if policy is None or not caller.may_see(policy.project_id):
         raise NotFound("rbac_policy.absent", f"RBAC policy {id} could not be found.")
     return policy
 
@@ -207,13 +207,21 @@ async def retarget(tx: Tx, caller: Caller, policy: RbacPolicy, target: str) -> R
     )
     if row is not None:
         raise Conflict("rbac_policy.exists", "An RBAC policy already exists with those values.")
-    return await tx.update(RBAC_POLICIES, policy, target_tenant=target)
+    written = await tx.update(RBAC_POLICIES, policy, target_tenant=target)
+    await _touch(tx, written)
+    return written
 
 
 async def delete(tx: Tx, policy: RbacPolicy) -> None:
     await _not_relied_on(tx, policy)
     await tx.delete(RBAC_POLICIES, policy)
+    await _touch(tx, policy)
     await quotas.give_back(tx, policy.project_id, {"rbac_policy": 1})
+
+
+async def _touch(tx: Tx, policy: RbacPolicy) -> None:
+    """Who sees a thing is a part of it: its revision says that it changed."""
+    await tx.run(f"UPDATE {TABLE_OF[policy.object_type]} SET revision = revision + 1 WHERE id = ?", policy.object_id)
 
 
 _RELYING: dict[str, str] = {

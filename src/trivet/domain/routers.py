@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.domain import addresses, networks, ports, quotas, rbac, security_groups, subnets, tags
 from trivet.domain.addresses import FixedIp, network_of, parsed
 from trivet.domain.callers import Caller
-from trivet.domain.network_words import Text
+from trivet.domain.network_words import Id, Text
 from trivet.domain.port_addresses import FixedIpAsked, Seeker
 from trivet.domain.ports import PORTS, Port, PortCreate
 from trivet.domain.subnets import SUBNETS, Route, Subnet
@@ -53,7 +53,7 @@ ROUTERS = Table("routers", Router)
 
 
 class GatewayAsked(Struct, frozen=True, kw_only=True):
-    network_id: Text | None = None
+    network_id: Id | None = None
     enable_snat: bool | UnsetType = UNSET
     external_fixed_ips: tuple[FixedIpAsked, ...] | UnsetType = UNSET
     qos_policy_id: Text | None = None
@@ -249,7 +249,7 @@ async def _add_port(tx: Tx, caller: Caller, router: Router, legs: Sequence[Subne
             f" Port already has an attached device {port.device_id}.",
         )
     if port.device_owner == INTERFACE and port.device_id == router.id:
-        raise Invalid("router.bad", f"Bad router request: Router already has port {port.id}.")
+        raise Conflict("port.in_use", f"Router {router.id} already has port {port.id}.")
     if not port.fixed_ips:
         raise Invalid("router.bad", "Bad router request: Router port must have at least one fixed IP")
     on = [await tx.need(SUBNETS, ip.subnet_id, "subnet") for ip in port.fixed_ips]

@@ -11,6 +11,7 @@ from trivet.domain.network_words import Number, Text
 from trivet.domain.security_groups import SECURITY_GROUP_RULES, SecurityGroupRule
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tx import Tx
+from trivet.store.where import Where
 
 NUMBERS: dict[str, int] = {
     "ah": 51,
@@ -60,6 +61,21 @@ class RuleCreate(Struct, frozen=True, kw_only=True):
 
 def number(protocol: str) -> int:
     return NUMBERS[protocol] if protocol in NUMBERS else int(protocol)
+
+
+def seen_by(caller: Caller) -> Where:
+    """One's own rules, those of one's own groups, and those of groups that are shared."""
+    if caller.may_see(None):
+        return Where()
+    project_id = caller.project_id or ""
+    return Where().add(
+        "(project_id = ? OR security_group_id IN (SELECT id FROM security_groups WHERE project_id = ?"
+        " UNION SELECT object_id FROM rbac_policies"
+        " WHERE object_type = 'security_group' AND target_tenant IN ('*', ?)))",
+        project_id,
+        project_id,
+        project_id,
+    )
 
 
 async def visible(tx: Tx, caller: Caller, id: str) -> SecurityGroupRule:
@@ -191,11 +207,11 @@ def _check_ports(rule: SecurityGroupRule) -> None:
         return
     if protocol not in _WITH_PORTS:
         raise Invalid("security_group_rule.ports", f"Invalid port range: protocol {rule.protocol} has no ports.")
+    for value in (low, high):
+        if value is not None and not 1 <= value <= 65535:
+            raise Invalid("security_group_rule.ports", f"Invalid value for port {value}: it must be 1 to 65535.")
     if low is None or high is None or low > high:
         raise Invalid("security_group_rule.ports", "For TCP/UDP protocols, port_range_min must be <= port_range_max")
-    for value in (low, high):
-        if not 1 <= value <= 65535:
-            raise Invalid("security_group_rule.ports", f"Invalid port value {value}: it must be 1 to 65535.")
 
 
 def _check_remote(rule: SecurityGroupRule) -> None:

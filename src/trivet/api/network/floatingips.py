@@ -96,9 +96,12 @@ async def show(request: Request) -> Reply:
 
 @resource.on("PUT", "/v2.0/floatingips/{floatingip_id}", may="member")
 async def update(request: Request) -> Reply:
+    wanted = bodies.one(request, FloatingIpChange, "floatingip")
     floating = await _own(request, "update_floatingip")
     bodies.matching(request, floating)
-    wanted = bodies.one(request, FloatingIpChange, "floatingip")
+    if wanted == FloatingIpChange():
+        # Long ago an association was all there was to update; an empty update still ends it.
+        wanted = FloatingIpChange(port_id=None)
     return await _one(request, await floating_ips.update(request.tx, request.caller, floating, wanted))
 
 

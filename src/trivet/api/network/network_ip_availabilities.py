@@ -32,7 +32,7 @@ async def _views(tx: Tx, found: Sequence[Network], version: int | None) -> list[
 
 
 def _view(network: Network, subnets: Sequence[Subnet], used: dict[str, int]) -> Json:
-    each = [
+    each: list[Json] = [
         {
             "subnet_id": subnet.id,
             "subnet_name": subnet.name,

@@ -9,7 +9,7 @@ from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies, listing
 from trivet.api.network.granted import by_sharing
 from trivet.api.network.listing import Collection, Json
-from trivet.domain import networks, rbac
+from trivet.domain import floating_ips, networks, rbac
 from trivet.domain.network_words import Number, Text
 from trivet.domain.networks import NETWORKS, Network
 from trivet.store.where import Where
@@ -112,9 +112,9 @@ async def show(request: Request) -> Reply:
 
 @resource.on("PUT", "/v2.0/networks/{network_id}", may="member")
 async def update(request: Request) -> Reply:
+    wanted = bodies.one(request, NetworkChange, "network")
     network = await networks.own(request.tx, request.caller, request.values["network_id"], "update_network")
     bodies.matching(request, network)
-    wanted = bodies.one(request, NetworkChange, "network")
     return await _one(request, await networks.update(request.tx, request.caller, network, wanted))
 
 
@@ -122,6 +122,7 @@ async def update(request: Request) -> Reply:
 async def delete(request: Request) -> Reply:
     network = await networks.own(request.tx, request.caller, request.values["network_id"], "delete_network")
     bodies.matching(request, network)
+    await floating_ips.drop_unused(request.tx, network.id)
     await networks.delete(request.tx, network)
     return Reply(204)
 

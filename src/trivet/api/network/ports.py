@@ -167,9 +167,9 @@ async def show(request: Request) -> Reply:
 
 @resource.on("PUT", "/v2.0/ports/{port_id}", may="member")
 async def update(request: Request) -> Reply:
+    wanted = bodies.one(request, PortChange, "port")
     port = await ports.visible(request.tx, request.caller, request.values["port_id"])
     bodies.matching(request, port)
-    wanted = bodies.one(request, PortChange, "port")
     return await _one(request, await ports.update(request.tx, request.caller, port, wanted))
 
 

@@ -11,7 +11,6 @@ from trivet.api.network.listing import Collection, Json
 from trivet.domain import rbac
 from trivet.domain.network_words import Text
 from trivet.domain.rbac import RBAC_POLICIES, Action, ObjectType, RbacPolicy
-from trivet.store.where import Where
 
 resource = Resource()
 
@@ -55,12 +54,7 @@ COLLECTION = Collection(
 
 @resource.on("GET", "/v2.0/rbac-policies", may="reader")
 async def index(request: Request) -> Reply:
-    caller = request.caller
-    where = Where()
-    if not caller.may_see(None):
-        project_id = caller.project_id or ""
-        where.add("(project_id = ? OR target_tenant IN ('*', ?))", project_id, project_id)
-    return await COLLECTION.reply(request, where)
+    return await COLLECTION.reply(request, rbac.own_of(request.caller))
 
 
 @resource.on("POST", "/v2.0/rbac-policies", may="member")

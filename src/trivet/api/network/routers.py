@@ -10,7 +10,7 @@ from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies, listing
 from trivet.api.network.listing import Collection, Json
 from trivet.domain import rbac, routers
-from trivet.domain.network_words import Text
+from trivet.domain.network_words import Id, Text
 from trivet.domain.routers import ROUTERS, Attached, Router
 from trivet.domain.subnets import Route
 
@@ -26,8 +26,8 @@ class RouterChange(routers.RouterUpdate, frozen=True, kw_only=True, forbid_unkno
 
 
 class InterfaceIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    subnet_id: Text | None = None
-    port_id: Text | None = None
+    subnet_id: Id | None = None
+    port_id: Id | None = None
 
 
 class RoutesIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,9 +87,9 @@ async def _own(request: Request, what: str) -> Router:
 
 @resource.on("PUT", "/v2.0/routers/{router_id}", may="member")
 async def update(request: Request) -> Reply:
+    wanted = bodies.one(request, RouterChange, "router")
     router = await _own(request, "update_router")
     bodies.matching(request, router)
-    wanted = bodies.one(request, RouterChange, "router")
     return _one(request, await routers.update(request.tx, request.caller, router, wanted))
 
 

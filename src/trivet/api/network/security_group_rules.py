@@ -67,7 +67,7 @@ COLLECTION = Collection(
 
 @resource.on("GET", "/v2.0/security-group-rules", may="reader")
 async def index(request: Request) -> Reply:
-    return await COLLECTION.reply(request, rbac.seen_by(request.caller, "security_group", "security_group_id"))
+    return await COLLECTION.reply(request, security_group_rules.seen_by(request.caller))
 
 
 @resource.on("POST", "/v2.0/security-group-rules", may="member")

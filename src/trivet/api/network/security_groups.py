@@ -64,7 +64,9 @@ async def index(request: Request) -> Reply:
 
 
 async def _ensure_default(request: Request) -> None:
-    project_id = request.caller.project_id
+    """Also of another project, if the operator asks for just that one's groups."""
+    asked = request.asked("project_id") or request.asked("tenant_id")
+    project_id = asked if asked and request.caller.is_operator else request.caller.project_id
     if project_id is None:
         return
     async with request.parts.store.read() as tx:
@@ -93,9 +95,9 @@ async def show(request: Request) -> Reply:
 
 @resource.on("PUT", "/v2.0/security-groups/{security_group_id}", may="member")
 async def update(request: Request) -> Reply:
+    wanted = bodies.one(request, SecurityGroupChange, "security_group")
     group = await _own(request, "update_security_group")
     bodies.matching(request, group)
-    wanted = bodies.one(request, SecurityGroupChange, "security_group")
     return await _one(request, await security_groups.update(request.tx, group, wanted))
 
 

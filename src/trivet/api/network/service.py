@@ -20,6 +20,8 @@ _TYPES = {
     "address_group.present": "AddressesAlreadyExist",
     "address_scope.prefix_conflict": "AddressScopePrefixConflict",
     "addresses.absent": "AddressesNotFound",
+    "auto_topology.absent": "AutoAllocatedTopologyNotFound",
+    "auto_topology.impossible": "AutoAllocationFailure",
     "body.invalid": "HTTPBadRequest",
     "body.malformed": "HTTPBadRequest",
     "floating_ip.absent": "FloatingIPNotFound",

@@ -84,9 +84,9 @@ async def show(request: Request) -> Reply:
 
 @resource.on("PUT", "/v2.0/subnetpools/{subnetpool_id}", may="member")
 async def update(request: Request) -> Reply:
+    wanted = bodies.one(request, SubnetPoolChange, "subnetpool")
     pool = await _own(request, "update_subnetpool")
     bodies.matching(request, pool)
-    wanted = bodies.one(request, SubnetPoolChange, "subnetpool")
     return await _one(request, await subnet_pools.update(request.tx, request.caller, pool, wanted))
 
 

@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies, listing
+from trivet.api.network.granted import by_sharing
 from trivet.api.network.listing import Collection, Json
 from trivet.domain import subnets
 from trivet.domain.network_words import Text
@@ -64,6 +65,7 @@ COLLECTION = Collection(
     ),
     flags=("enable_dhcp", "dns_publish_fixed_ip"),
     numbers=("ip_version",),
+    special={"shared": by_sharing("network", "network_id")},
 )
 
 
@@ -87,9 +89,9 @@ async def show(request: Request) -> Reply:
 
 @resource.on("PUT", "/v2.0/subnets/{subnet_id}", may="member")
 async def update(request: Request) -> Reply:
+    wanted = bodies.one(request, SubnetChange, "subnet")
     subnet = await subnets.own(request.tx, request.caller, request.values["subnet_id"], "update_subnet")
     bodies.matching(request, subnet)
-    wanted = bodies.one(request, SubnetChange, "subnet")
     return _one(request, await subnets.update(request.tx, request.caller, subnet, wanted))
 
 
