@@ -1,4 +1,4 @@
-"""A cloud of compute alone, in memory, and an agent that does at once whatever is wanted."""
+"""A cloud of compute alone, in memory or on PostgreSQL, and an agent that does at once whatever is wanted."""
 
 import json
 from collections.abc import AsyncIterator
@@ -24,7 +24,9 @@ from trivet.domain.tokens import SigningKey, Tokens
 from trivet.ids import SystemIds
 from trivet.parts import Parts
 from trivet.settings import Settings
+from trivet.store.postgres import PostgresStore
 from trivet.store.sqlite import SqliteStore
+from trivet.store.store import Store
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -60,10 +62,12 @@ class Answer:
 
 
 class Cloud:
-    def __init__(self) -> None:
+    def __init__(self, database: str = "") -> None:
         self.clock = Skewed()
         ids = SystemIds()
-        self.store = SqliteStore(":memory:", self.clock, ids)
+        self.store: Store = (
+            PostgresStore(database, self.clock, ids) if database else SqliteStore(":memory:", self.clock, ids)
+        )
         self.parts = Parts(
             settings=Settings(),
             clock=self.clock,
@@ -225,8 +229,8 @@ def _key() -> SigningKey:
 
 
 @asynccontextmanager
-async def compute_cloud() -> AsyncIterator[Cloud]:
-    cloud = Cloud()
+async def compute_cloud(database: str = "") -> AsyncIterator[Cloud]:
+    cloud = Cloud(database)
     await cloud.start()
     try:
         yield cloud

@@ -6,15 +6,19 @@ from typing import Any
 
 import pytest
 from tests.api.server_cloud import THEIRS, Cloud, compute_cloud
+from tests.postgres import postgres_cluster
 
 from trivet.controllers.console_reads import ConsoleReads
 from trivet.domain import consoles, server_ending
 from trivet.drivers.sim.machines import SimMachines, Temper
 
+__all__ = ["postgres_cluster"]
 
-@pytest.fixture
-async def cloud() -> AsyncIterator[Cloud]:
-    async with compute_cloud() as cloud:
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def cloud(request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
+    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
+    async with compute_cloud(database) as cloud:
         yield cloud
 
 

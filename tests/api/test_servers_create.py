@@ -4,11 +4,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.api.server_cloud import MINE, Cloud, compute_cloud
+from tests.postgres import postgres_cluster
+
+__all__ = ["postgres_cluster"]
 
 
-@pytest.fixture
-async def cloud() -> AsyncIterator[Cloud]:
-    async with compute_cloud() as cloud:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def cloud(request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
+    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
+    async with compute_cloud(database) as cloud:
         yield cloud
 
 

@@ -4,15 +4,19 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.api.server_cloud import MINE, THEIRS, Cloud, caller_of, compute_cloud
+from tests.postgres import postgres_cluster
 
 from trivet.domain import ports, security_groups
 from trivet.domain.ports import PortCreate
 from trivet.domain.security_groups import SecurityGroupCreate
 
+__all__ = ["postgres_cluster"]
 
-@pytest.fixture
-async def cloud() -> AsyncIterator[Cloud]:
-    async with compute_cloud() as cloud:
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def cloud(request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
+    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
+    async with compute_cloud(database) as cloud:
         yield cloud
 
 

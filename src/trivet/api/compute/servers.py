@@ -11,7 +11,7 @@ from trivet.api.compute import server_bodies as said
 from trivet.api.compute import server_views as views
 from trivet.api.compute.server_bodies import CreateBody, Nic, UpdateBody
 from trivet.api.compute.server_queries import query_of
-from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.request import Reply, Request, encode
 from trivet.api.kit.routes import Resource
 from trivet.domain import limits, server_acts, server_changes, server_search, servers
 from trivet.domain.server_actions import Call
@@ -22,7 +22,9 @@ from trivet.errors import Invalid
 resource = Resource()
 
 _NO_CONTENT = 204
-_VOLUME_SOURCES = ("volume", "snapshot", "blank")
+_COUNT_MAX = 500
+"""Of one transaction: others wait while it makes them."""
+_HINTS_MAX = 8 * 1024
 
 
 def call_of(request: Request) -> Call:
@@ -121,12 +123,16 @@ async def _wanted(request: Request, body: CreateBody) -> ServerCreate:
     most = server.min_count if server.max_count is UNSET else server.max_count
     if server.min_count > most:
         raise Invalid("server.counts", "min_count must be <= max_count")
+    if most > _COUNT_MAX:
+        raise Invalid("server.too_many", f"One request makes at most {_COUNT_MAX} servers; send several.")
     if most > 1 and server.hostname is not UNSET:
         raise Invalid("server.hostname_shared", "Unable to allocate a single hostname to multiple instances")
     name = said.check_name(server.name)
     tags = () if server.tags is UNSET else tuple(dict.fromkeys(server.tags))
     certificates = () if server.trusted_image_certificates in (UNSET, None) else server.trusted_image_certificates
     hints = body.hints if body.hints is not UNSET else body.old_hints
+    if hints is not UNSET and len(encode(hints)) > _HINTS_MAX:
+        raise Invalid("hint.too_long", f"Scheduler hints may be at most {_HINTS_MAX} bytes long.")
     metadata_max = await limits.limit_of(request.tx, request.caller.project_id or "", "server_metadata_items")
     groups = server.security_groups
     return ServerCreate(
