@@ -1,0 +1,96 @@
+"""A small real guest for the tests of the QEMU driver: boot it, and type on its serial port."""
+
+import asyncio
+import os
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from trivet.drivers.contracts.machine import Disk, MachineSpec, Nic, Seen
+from trivet.drivers.qemu import QemuMachines, missing
+
+IMAGE = os.environ.get("TRIVET_TEST_GUEST", "")
+PATIENCE_S = 120.0
+"""A machine that emulates its CPU on a busy host takes its time."""
+
+
+def need_engine() -> None:
+    lacks = missing()
+    if not Path(IMAGE).is_file():
+        lacks.append("the image that TRIVET_TEST_GUEST should name (tools/build-guest.sh makes it)")
+    if lacks:
+        reason = "no virtual machines here: missing " + ", ".join(lacks)
+        if os.environ.get("CI") or os.environ.get("TRIVET_REQUIRE_ENGINES"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+def guest_spec(
+    image: str = IMAGE,
+    *,
+    nics: tuple[Nic, ...] = (),
+    config_drive: bytes | None = None,
+    memory_mib: int = 128,
+    **properties: str,
+) -> MachineSpec:
+    return MachineSpec(
+        id=str(uuid.uuid4()),
+        hostname="guest",
+        vcpus=1,
+        memory_mib=memory_mib,
+        disk=Disk(image, "qcow2"),
+        nics=nics,
+        config_drive=config_drive,
+        properties=properties,
+        marks={"boots": "0"},
+    )
+
+
+async def booted(machines: QemuMachines, spec: MachineSpec) -> str:
+    await machines.create(spec)
+    await machines.start(spec.id, {"boots": "1"})
+    await console_shows(machines, spec.id, "GUEST-READY")
+    return spec.id
+
+
+async def look(machines: QemuMachines, id: str) -> Seen:
+    return (await machines.observe(id))[id]
+
+
+async def console_shows(machines: QemuMachines, id: str, words: str, times: int = 1) -> None:
+    async def shown() -> bool:
+        return (await machines.console_log(id, 1 << 20)).count(words.encode()) >= times
+
+    await eventually(shown, f"{words!r} on the console")
+
+
+async def eventually(true: Callable[[], Awaitable[bool]], what: str) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not await true():
+        assert time.monotonic() < until, f"never: {what}"
+        await asyncio.sleep(0.1)
+
+
+async def typed(machines: QemuMachines, id: str, command: str) -> str:
+    """Run a command in the guest's root shell and return what it printed."""
+    reader, writer = await asyncio.open_unix_connection(machines.serial_path(id))
+    try:
+        # The shell asks the terminal for its size after a newline, and eats what comes meanwhile.
+        writer.write(b"\n")
+        await asyncio.sleep(0.5)
+        writer.write(f"echo BEG''IN; {command}; echo E''ND\n".encode())
+        heard = b""
+        async with asyncio.timeout(PATIENCE_S):
+            while b"END\r\n" not in heard:
+                more = await reader.read(4096)
+                assert more, "the serial port was closed"
+                heard += more
+        found = re.search(rb"BEGIN\r\n(.*?)END\r\n", heard, re.DOTALL)
+        assert found, heard
+        return found[1].decode().replace("\r\n", "\n").strip()
+    finally:
+        writer.close()

@@ -1,0 +1,372 @@
+"""Virtual machines by the real QEMU, from the small guest image that tools/ builds (TRIVET_TEST_GUEST).
+
+Every guest here really boots; what it does is read on its console and asked on its serial port.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.drivers.qemu_guests import (
+    IMAGE,
+    booted,
+    console_shows,
+    guest_spec,
+    look,
+    need_engine,
+    typed,
+)
+
+from trivet.drivers.contracts import machine as contract
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.qemu import Options, QemuMachines
+
+pytestmark = pytest.mark.dataplane
+
+
+@pytest.fixture(autouse=True)
+def engine_is_here() -> None:
+    need_engine()
+
+
+@pytest.fixture
+async def machines(tmp_path: Path) -> AsyncIterator[QemuMachines]:
+    driver = QemuMachines(tmp_path / "vms", Options(host_checksum=False))
+    yield driver
+    for id in await driver.observe():
+        await driver.remove(id)
+    assert not processes_in(tmp_path)
+    assert not list((tmp_path / "vms" / "_base").iterdir())
+
+
+def processes_in(folder: Path) -> list[int]:
+    """QEMUs that name the folder in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if words.startswith(b"qemu-system") and os.fsencode(folder) + b"/" in words:
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_the_driver_has_every_ability_that_a_machine_may_have() -> None:
+    driver = QemuMachines(Path("/nonexistent"))
+    for ability in (
+        contract.Pausing,
+        contract.Suspending,
+        contract.NicHotplug,
+        contract.Snapshotting,
+        contract.Resizing,
+        contract.CrashDump,
+        contract.SerialConsole,
+        contract.GraphicalConsole,
+    ):
+        assert isinstance(driver, ability)
+
+
+async def test_a_guest_boots_and_leaves_when_asked(machines: QemuMachines) -> None:
+    id = await booted(machines, guest_spec())
+    seen = await look(machines, id)
+    assert (seen.power, seen.marks["boots"]) == ("running", "1")
+    assert await machines.stop(id, 60)
+    assert b"GUEST-ACPI-POWEROFF" in await machines.console_log(id, 1 << 16)
+    assert (await look(machines, id)).power == "stopped"
+    assert await machines.stop(id, 60)
+
+    await machines.start(id, {"boots": "2"})
+    await console_shows(machines, id, "GUEST-READY", times=2)
+    assert (await look(machines, id)).marks["boots"] == "2"
+
+
+async def test_a_guest_that_does_not_listen_is_cut(machines: QemuMachines) -> None:
+    spec = guest_spec()
+    await machines.create(spec)
+    await machines.start(spec.id, {})
+    # Its firmware has only just begun: nobody hears the button.
+    assert not await machines.stop(spec.id, 0.1)
+    assert (await look(machines, spec.id)).power == "stopped"
+    assert not await _cut_after_boot(machines, spec.id)
+
+
+async def _cut_after_boot(machines: QemuMachines, id: str) -> bool:
+    await machines.start(id, {})
+    await console_shows(machines, id, "GUEST-INIT")
+    return await machines.stop(id, 0)
+
+
+async def test_every_verb_may_be_called_twice(machines: QemuMachines) -> None:
+    spec = guest_spec()
+    await machines.create(spec)
+    await machines.create(spec)
+    await machines.start(spec.id, {"boots": "1"})
+    pid = processes_in(machines_folder(machines, spec.id))
+    await machines.start(spec.id, {"boots": "1"})
+    assert processes_in(machines_folder(machines, spec.id)) == pid
+    await machines.pause(spec.id)
+    await machines.pause(spec.id)
+    assert (await look(machines, spec.id)).power == "paused"
+    await machines.unpause(spec.id)
+    await machines.unpause(spec.id)
+    assert (await look(machines, spec.id)).power == "running"
+    await machines.remove(spec.id)
+    await machines.remove(spec.id)
+    assert not await machines.observe()
+    assert await machines.stop(spec.id, 1)
+    with pytest.raises(DriverError, match="no such"):
+        await machines.start(spec.id, {})
+
+
+def machines_folder(machines: QemuMachines, id: str) -> Path:
+    return Path(machines.serial_path(id)).parent
+
+
+async def test_a_paused_guest_does_nothing_at_all(machines: QemuMachines) -> None:
+    id = await booted(machines, guest_spec())
+    await typed(machines, id, "(while sleep 0.1; do echo TI''CK; done > /dev/console) &")
+    await console_shows(machines, id, "TICK", times=3)
+    await machines.pause(id)
+    assert (await look(machines, id)).power == "paused"
+    before = (await machines.console_log(id, 1 << 20)).count(b"TICK")
+    await asyncio.sleep(1)
+    assert (await machines.console_log(id, 1 << 20)).count(b"TICK") == before
+    await machines.unpause(id)
+    await console_shows(machines, id, "TICK", times=before + 3)
+
+
+async def test_a_suspended_guest_goes_on_where_it_was(machines: QemuMachines) -> None:
+    id = await booted(machines, guest_spec())
+    await typed(machines, id, "echo remembered > /run/value")
+    await machines.suspend(id)
+    assert (await look(machines, id)).power == "suspended"
+    assert not processes_in(machines_folder(machines, id))
+    await machines.suspend(id)
+
+    await machines.resume(id)
+    assert (await look(machines, id)).power == "running"
+    assert await typed(machines, id, "cat /run/value") == "remembered"
+    assert (await machines.console_log(id, 1 << 20)).count(b"GUEST-INIT") == 1
+    # The memory of a guest that has run on would not fit its disk any more.
+    assert not (machines_folder(machines, id) / "memory").exists()
+
+    await machines.suspend(id)
+    assert not await machines.stop(id, 0)
+    await machines.start(id, {})
+    await console_shows(machines, id, "GUEST-INIT", times=2)
+
+
+_DRIVE = """
+import asyncio, sys
+from pathlib import Path
+from tests.drivers.qemu_guests import guest_spec
+from trivet.drivers.qemu import QemuMachines
+async def main():
+    machines = QemuMachines(Path(sys.argv[1]))
+    spec = guest_spec()
+    await machines.create(spec)
+    await machines.start(spec.id, {"boots": "7"})
+    print(spec.id, flush=True)
+    await asyncio.sleep(3600)
+asyncio.run(main())
+"""
+
+
+async def test_a_guest_outlives_the_process_that_started_it_and_the_next_one_finds_it(
+    machines: QemuMachines, tmp_path: Path
+) -> None:
+    driving = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _DRIVE, str(tmp_path / "vms")),
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert driving.stdout
+    id = (await driving.stdout.readline()).decode().strip()
+    os.killpg(driving.pid, signal.SIGKILL)
+    await driving.wait()
+
+    seen = await look(machines, id)
+    assert (seen.power, seen.marks["boots"]) == ("running", "7")
+    assert len(processes_in(tmp_path)) == 1
+    await console_shows(machines, id, "GUEST-READY")
+    hint = asyncio.ensure_future(anext(machines.watch()))
+    await machines.stop(id, 60)
+    assert await hint == id
+
+
+async def test_a_qemu_that_was_killed_is_a_crash_and_a_guest_that_powered_off_is_not(machines: QemuMachines) -> None:
+    id = await booted(machines, guest_spec())
+    hints = machines.watch()
+    (pid,) = processes_in(machines_folder(machines, id))
+    os.kill(pid, signal.SIGKILL)
+    assert await anext(hints) == id
+    assert (await look(machines, id)).power == "crashed"
+
+    await machines.start(id, {"boots": "2"})
+    await console_shows(machines, id, "GUEST-READY", times=2)
+    hint = asyncio.ensure_future(anext(hints))
+    with pytest.raises(AssertionError, match="serial port was closed"):
+        await typed(machines, id, "poweroff -f; sleep 100")
+    assert await hint == id
+    assert (await look(machines, id)).power == "stopped"
+
+
+async def test_a_number_in_a_pid_file_that_went_to_another_process_is_not_taken_for_the_guest(
+    machines: QemuMachines,
+) -> None:
+    spec = guest_spec()
+    await machines.create(spec)
+    bystander = await asyncio.create_subprocess_exec("sleep", "3600")
+    (machines_folder(machines, spec.id) / "pid").write_text(f"{bystander.pid}\n")
+    assert (await look(machines, spec.id)).power == "crashed"
+    assert await machines.stop(spec.id, 1)
+    assert (await look(machines, spec.id)).power == "stopped"
+    assert bystander.returncode is None
+    bystander.kill()
+    await bystander.wait()
+
+
+async def test_two_processes_of_ours_never_run_one_machine_twice(machines: QemuMachines, tmp_path: Path) -> None:
+    spec = guest_spec()
+    await machines.create(spec)
+    others = [QemuMachines(tmp_path / "vms", Options(accelerator="tcg")) for _ in range(4)]
+    await asyncio.gather(*(other.start(spec.id, {"boots": "1"}) for other in others))
+    assert len(processes_in(tmp_path)) == 1
+    assert (await look(machines, spec.id)).power == "running"
+
+
+async def test_a_snapshot_of_a_running_guest_boots_as_another(machines: QemuMachines, tmp_path: Path) -> None:
+    id = await booted(machines, guest_spec())
+    await typed(machines, id, "echo travels > /root/value; sync")
+    copy = tmp_path / "copy.qcow2"
+    assert await machines.snapshot(id, str(copy)) == "qcow2"
+    told = subprocess.run(("qemu-img", "info", copy), check=True, capture_output=True, text=True).stdout
+    assert "backing" not in told
+    assert await machines.snapshot(id, str(copy)) == "qcow2"
+    await typed(machines, id, "echo later > /root/value; sync")
+    await machines.remove(id)
+
+    other = await booted(machines, guest_spec(str(copy)))
+    assert await typed(machines, other, "cat /root/value") == "travels"
+    await machines.stop(other, 0)
+    flat = tmp_path / "flat.qcow2"
+    await machines.snapshot(other, str(flat))
+    told = subprocess.run(("qemu-img", "info", flat), check=True, capture_output=True, text=True).stdout
+    assert "backing" not in told
+
+
+async def test_a_resized_guest_sees_its_new_size(machines: QemuMachines) -> None:
+    id = await booted(machines, guest_spec())
+    with pytest.raises(DriverError, match="must be stopped"):
+        await machines.resize(id, 2, 160, 1)
+    await machines.stop(id, 0)
+    await machines.resize(id, 2, 160, 1)
+    await machines.start(id, {})
+    await console_shows(machines, id, "GUEST-READY", times=2)
+    assert await typed(machines, id, "nproc") == "2"
+    assert await typed(machines, id, "cat /sys/block/vda/size") == str((1 << 30) // 512)
+
+
+async def test_an_injected_nmi_makes_the_guest_panic(machines: QemuMachines) -> None:
+    id = await booted(machines, guest_spec())
+    await machines.inject_nmi(id)
+    await console_shows(machines, id, "Kernel panic")
+    await console_shows(machines, id, "GUEST-READY", times=2)
+
+
+async def test_the_graphical_console_speaks_rfb(machines: QemuMachines) -> None:
+    spec = guest_spec()
+    await machines.create(spec)
+    await machines.start(spec.id, {})
+    reader, writer = await asyncio.open_unix_connection(machines.vnc_path(spec.id))
+    assert await reader.readline() == b"RFB 003.008\n"
+    writer.close()
+
+
+async def test_a_directory_with_a_very_long_name_still_has_its_sockets(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100) / "vms"
+    machines = QemuMachines(deep, Options(accelerator="tcg"))
+    spec = guest_spec()
+    await machines.create(spec)
+    await machines.start(spec.id, {})
+    link = machines_folder(machines, spec.id).parent
+    try:
+        assert (await look(machines, spec.id)).power == "running"
+        with socket.socket(socket.AF_UNIX) as serial:
+            serial.connect(machines.serial_path(spec.id))
+    finally:
+        await machines.remove(spec.id)
+        link.unlink()
+
+
+async def test_the_console_log_does_not_grow_for_ever(machines: QemuMachines) -> None:
+    id = await booted(machines, guest_spec())
+    log = machines_folder(machines, id) / "console.log"
+    with log.open("ab") as file:
+        file.write(b"x" * (6 << 20) + b"TAIL\n")
+    await machines.observe()
+    assert log.stat().st_size < 2 << 20
+    assert (await machines.console_log(id, 1 << 20)).count(b"TAIL") == 1
+    await typed(machines, id, "echo AF''TER")
+    await console_shows(machines, id, "AFTER")
+    assert len(await machines.console_log(id, 100)) == 100
+
+
+@pytest.mark.parametrize(
+    ("machine", "firmware", "memory_mib"), [("q35", "bios", 128), ("pc", "bios", 128), ("q35", "uefi", 320)]
+)
+async def test_a_config_drive_is_read_by_every_machine_type(
+    machines: QemuMachines, tmp_path: Path, machine: str, firmware: str, memory_mib: int
+) -> None:
+    content = tmp_path / "content" / "openstack" / "latest"
+    content.mkdir(parents=True)
+    (content / "meta_data.json").write_text('{"uuid": "1", "hostname": "from-the-drive"}')
+    iso = tmp_path / "config.iso"
+    words = ("xorriso", "-as", "mkisofs", "-quiet", "-J", "-r", "-V", "config-2", "-o", str(iso))
+    subprocess.run((*words, str(tmp_path / "content")), check=True, capture_output=True)
+    spec = guest_spec(
+        config_drive=iso.read_bytes(), memory_mib=memory_mib, hw_machine_type=machine, hw_firmware_type=firmware
+    )
+    await machines.create(spec)
+    await machines.start(spec.id, {})
+    await console_shows(machines, spec.id, "hostname=from-the-drive")
+
+
+async def test_a_start_that_fails_says_why_and_may_be_tried_again(machines: QemuMachines) -> None:
+    nic = contract.Nic(port_id="p", mac="fa:16:3e:00:00:01", device="qxabsent0", mtu=1442)
+    spec = guest_spec(nics=(nic,), memory_mib=1 << 26)
+    await machines.create(spec)
+    with pytest.raises(DriverError, match="no memory left") as refused:
+        await machines.start(spec.id, {"boots": "1"})
+    assert refused.value.again
+    seen = await look(machines, spec.id)
+    assert (seen.power, seen.marks["boots"]) == ("stopped", "0")
+
+
+async def test_everything_that_remains_of_a_half_made_machine_is_seen_and_can_go(
+    machines: QemuMachines, tmp_path: Path
+) -> None:
+    spec = guest_spec()
+    await machines.create(spec)
+    (tmp_path / "vms" / spec.id / "spec.json").unlink()
+    assert (await look(machines, spec.id)).power == "stopped"
+    assert (await look(machines, spec.id)).marks == {}
+    await machines.create(spec)
+    assert (await look(machines, spec.id)).marks["boots"] == "0"
+    assert Path(IMAGE).exists()
+
+
+async def test_nothing_of_ours_is_awake_while_guests_run(machines: QemuMachines) -> None:
+    spec = guest_spec()
+    await machines.create(spec)
+    await machines.start(spec.id, {})
+    await asyncio.sleep(0.2)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
