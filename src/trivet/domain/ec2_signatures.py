@@ -1,4 +1,4 @@
-"""EC2 signatures: what a client makes of its request and its secret, made again to compare (versions 2, 4, and S3's)."""
+"""EC2 signatures: what a client makes of its request and secret, made again to compare (versions 2, 4, and S3)."""
 
 import base64
 import binascii

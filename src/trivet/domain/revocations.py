@@ -41,6 +41,7 @@ NOUNS = frozenset(
         "endpoints",
         "endpoint_filters",
         "endpoint_groups",
+        "service_providers",
     )
 )
 """What a process may have in its memo."""

@@ -9,6 +9,7 @@ from trivet.clock import iso_micros
 from trivet.domain import catalog
 from trivet.domain.app_credentials import told as app_credential_told
 from trivet.domain.callers import Caller
+from trivet.domain.federation import SERVICE_PROVIDERS
 from trivet.domain.memo import Memo
 from trivet.domain.projects import PROJECTS, Project
 from trivet.domain.roles import role_map
@@ -16,6 +17,7 @@ from trivet.domain.trusts import told as trust_told
 from trivet.domain.users import USERS, User
 from trivet.errors import NotFound
 from trivet.store.tx import Tx
+from trivet.store.where import Where
 
 _encode = msgspec.json.Encoder().encode
 
@@ -55,11 +57,23 @@ async def _facts(tx: Tx, memo: Memo, caller: Caller) -> dict[str, object]:
     if caller.project_id or caller.domain_id or caller.system:
         ids = (await role_map(tx, memo)).ids
         found["roles"] = [{"id": ids[name], "name": name} for name in sorted(caller.roles) if name in ids]
+    if shared := await _service_providers(tx, memo):
+        found["service_providers"] = shared
     if caller.app_credential_id is not None:
         found["application_credential"] = await app_credential_told(tx, caller.app_credential_id)
     if caller.trust_id is not None:
         found["OS-TRUST:trust"] = await trust_told(tx, caller.trust_id)
     return found
+
+
+async def _service_providers(tx: Tx, memo: Memo) -> list[dict[str, str]]:
+    known: list[dict[str, str]] | None = memo.get("service_providers")
+    if known is None:
+        generation = memo.generation
+        enabled = await tx.select(SERVICE_PROVIDERS, Where().equal("enabled", 1), order="id")
+        known = [{"id": one.id, "auth_url": one.auth_url, "sp_url": one.sp_url} for one in enabled]
+        memo.keep("service_providers", known, generation)
+    return known
 
 
 async def _user(tx: Tx, memo: Memo, user: User) -> dict[str, object]:

@@ -72,6 +72,11 @@ def grant_of(user_id: str, target_id: str) -> str:
     return f"{user_id}/{target_id}"
 
 
+def split_grant(grant: str) -> tuple[str, str]:
+    user_id, _, target_id = grant.partition("/")
+    return user_id, target_id
+
+
 class Tokens:
     """Issues with the newest key, verifies with every key it knows."""
 
