@@ -38,6 +38,8 @@ class Host(Record, frozen=True, kw_only=True):
     disabled_reason: str | None = None
     forced_down: bool = False
     agent_seen_at: float = 0.0
+    booted_at: float | None = None
+    """Since when the machine runs, if its agent can tell."""
 
 
 HOSTS = Table("hosts", Host)
@@ -79,7 +81,16 @@ async def register(tx: Tx, host: Host, ratios: dict[str, float] | None = None) -
 
 
 async def _take_up(tx: Tx, known: Host, host: Host) -> Host:
-    facts = ("kinds", "vcpus", "memory_mib", "disk_gib", "hypervisor_type", "hypervisor_version", "address")
+    facts = (
+        "kinds",
+        "vcpus",
+        "memory_mib",
+        "disk_gib",
+        "hypervisor_type",
+        "hypervisor_version",
+        "address",
+        "booted_at",
+    )
     changes = {name: getattr(host, name) for name in facts if getattr(host, name) != getattr(known, name)}
     if changes:
         known = await tx.update(HOSTS, known, **changes, updated_at=tx.clock.now())

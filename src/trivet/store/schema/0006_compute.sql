@@ -18,7 +18,8 @@ CREATE TABLE hosts (
     enabled BIGINT NOT NULL,
     disabled_reason TEXT,
     forced_down BIGINT NOT NULL,
-    agent_seen_at DOUBLE PRECISION NOT NULL
+    agent_seen_at DOUBLE PRECISION NOT NULL,
+    booted_at DOUBLE PRECISION
 );
 
 CREATE TABLE flavors (
@@ -68,3 +69,21 @@ CREATE TABLE server_groups (
     max_per_host BIGINT
 );
 CREATE INDEX server_groups_project ON server_groups (project_id, created_at, id);
+
+-- `number` is the id that nova's clients use for an aggregate; placement knows it by `id`.
+CREATE TABLE aggregates (
+    id TEXT PRIMARY KEY,
+    revision BIGINT NOT NULL,
+    number BIGINT NOT NULL UNIQUE,
+    name TEXT NOT NULL UNIQUE,
+    created_at DOUBLE PRECISION NOT NULL,
+    updated_at DOUBLE PRECISION,
+    metadata TEXT NOT NULL,
+    hosts TEXT NOT NULL
+);
+
+-- The last number given out, by what is numbered: none comes twice.
+CREATE TABLE numbers (
+    name TEXT PRIMARY KEY,
+    last BIGINT NOT NULL
+);
