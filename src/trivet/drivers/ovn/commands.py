@@ -1,7 +1,6 @@
 """Running the small commands that the kernel and OVS are driven by."""
 
-import asyncio
-
+from trivet.drivers import programs
 from trivet.drivers.contracts.errors import DriverError
 
 
@@ -18,16 +17,7 @@ async def attempt(
     *command: str, given: str | None = None, environment: dict[str, str] | None = None
 ) -> tuple[int, str, str]:
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL if given is None else asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=environment,
-        )
+        ended = await programs.run(command, given=None if given is None else given.encode(), environment=environment)
     except FileNotFoundError:
         raise DriverError(f"The command {command[0]} is not installed on the host.", again=False) from None
-    out, err = await process.communicate(None if given is None else given.encode())
-    code = process.returncode
-    assert code is not None
-    return code, out.decode(), err.decode()
+    return ended.code, ended.out.decode(), ended.err.decode()

@@ -84,9 +84,10 @@ class OvnNetwork:
         await self._db.close()
 
     async def _settle(self, keys: list[Key], wanted: Callable[[dict[Key, dict[str, Json]]], Change]) -> None:
+        before = {key: ["external_ids"] for key in keys}
         for _ in range(_ATTEMPTS):
-            change = _with_drop_group(wanted(await self._db.read(keys) if keys else {}))
-            operations = change.operations(await self._db.read(change.keys()))
+            change = _with_drop_group(wanted(await self._db.read(before)))
+            operations = change.operations(await self._db.read(change.compared()))
             try:
                 await self._db.transact(operations)
             except Raced:

@@ -86,12 +86,20 @@ class Ovsdb:
                     raise DriverError(f"The network engine refused: {error} ({rest.get('details', '')})", again=True)
         return list(results)
 
-    async def read(self, keys: list[Key]) -> dict[Key, dict[str, Json]]:
-        """The rows that exist, found by their uuid (the one index OVSDB has)."""
+    async def read(self, wanted: dict[Key, list[str]]) -> dict[Key, dict[str, Json]]:
+        """Of rows named by uuid (the one index OVSDB has) those that exist, with these columns.
+
+        A column that nobody asked for may be long: a switch lists all its ports.
+        """
+        if not wanted:
+            return {}
         found = await self.transact(
-            [{"op": "select", "table": table, "where": [["_uuid", "==", reference(uuid)]]} for table, uuid in keys]
+            [
+                {"op": "select", "table": table, "where": [["_uuid", "==", reference(uuid)]], "columns": columns}
+                for (table, uuid), columns in wanted.items()
+            ]
         )
-        return {key: result["rows"][0] for key, result in zip(keys, found, strict=True) if result["rows"]}
+        return {key: result["rows"][0] for key, result in zip(wanted, found, strict=True) if result["rows"]}
 
     async def select(self, table: str, where: list[Json], columns: list[str]) -> list[dict[str, Json]]:
         [found] = await self.transact([{"op": "select", "table": table, "where": where, "columns": columns}])

@@ -11,12 +11,12 @@ TABLE = "Logical_Switch_Port"
 
 def port_change(spec: PortSpec, there: dict[Key, dict[str, Json]]) -> Change:
     key = (TABLE, row_uuid("port", spec.id))
-    groups = tuple(row_uuid("group", id) for id in spec.groups) + ((DROP_GROUP,) if spec.secure else ())
+    groups = tuple(row_uuid("group", id) for id in dict.fromkeys(spec.groups)) + ((DROP_GROUP,) if spec.secure else ())
     left = tuple(sorted(_groups_before(there.get(key)) - set(groups)))
     return Change(
         rows=(
             network_stub(spec.network_id),
-            *(group_stub(id) for id in spec.groups),
+            *(group_stub(id) for id in dict.fromkeys(spec.groups)),
             Row(*key, _columns(spec, groups)),
         ),
         members=(

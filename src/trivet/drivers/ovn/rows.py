@@ -57,8 +57,9 @@ class Change(msgspec.Struct, frozen=True):
     gone: tuple[Key, ...] = ()
     also: tuple[Operation, ...] = ()
 
-    def keys(self) -> list[Key]:
-        return [row.key for row in self.rows]
+    def compared(self) -> dict[Key, list[str]]:
+        """What must be read to know what is left to do."""
+        return {row.key: ["_uuid"] if row.stub else list(row.columns) for row in self.rows}
 
     def operations(self, there: dict[Key, dict[str, Any]]) -> list[Operation]:
         """The operations that are left to do, given the rows that are there."""
