@@ -95,7 +95,11 @@ def make(cloud: Cloud) -> None:
     container = str(cloud.build / "container" / "trivet-container.oci.tar")
     steps: list[tuple[str, str, tuple[str, ...]]] = [
         ("image", "guest", ("--disk-format", "qcow2", "--file", guest, "--public", "guest")),
-        ("image", "container", ("--disk-format", "oci", "--file", container, "--public", "container")),
+        (
+            "image",
+            "container",
+            ("--container-format", "docker", "--disk-format", "raw", "--file", container, "--public", "container"),
+        ),
         ("flavor", "small-vm", ("--vcpus", "1", "--ram", "128", "--disk", "1", "small-vm")),
         ("flavor", "small-container", ("--vcpus", "1", "--ram", "64", "--disk", "1", "small-container")),
         ("network", NETWORK, (NETWORK,)),

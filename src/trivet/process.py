@@ -27,6 +27,7 @@ from trivet.api.kit.app import App
 from trivet.api.kit.http import BoundedProtocol
 from trivet.api.kit.service import Service
 from trivet.clock import Clock, SystemClock
+from trivet.controllers.console_reads import ConsoleReads
 from trivet.controllers.duties import Duties
 from trivet.controllers.images import ImageController
 from trivet.controllers.log_trim import LogTrim
@@ -187,7 +188,9 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
         async def on_events(events: list[Event]) -> None:
             agent.hint({e.id: e.revision for e in events if e.noun == "servers" and e.host_id in hosting.engines})
 
+        reads = ConsoleReads(parts.store, hosting.engines, hosting.driver)
         follower.listen("agent", on_events, agent.sweep)
+        follower.listen("console reads", reads.on_events, reads.on_resync)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(agent.run())
@@ -195,6 +198,7 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
                     group.create_task(_tend(parts.clock, hosting.tend))
         finally:
             follower.leave("agent")
+            follower.leave("console reads")
 
     duties.offer("networks", run_networks)
     duties.offer(f"agent {hosting.name}", run_agent)

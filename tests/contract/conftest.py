@@ -94,7 +94,18 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCloud]:
     guest, container = images["TRIVET_TEST_GUEST"], images["TRIVET_TEST_CONTAINER"]
     try:
         cloud.openstack("image", "create", "--public", "--disk-format", "qcow2", "--file", guest, "guest")
-        cloud.openstack("image", "create", "--public", "--disk-format", "oci", "--file", container, "container")
+        cloud.openstack(
+            "image",
+            "create",
+            "--public",
+            "--container-format",
+            "docker",
+            "--disk-format",
+            "raw",
+            "--file",
+            container,
+            "container",
+        )
         cloud.openstack("flavor", "create", "--vcpus", "1", "--ram", "128", "--disk", "1", "t.small")
         yield cloud
     finally:

@@ -60,7 +60,7 @@ def _order(
         vcpus=server.flavor.vcpus,
         memory_mib=server.flavor.ram_mib,
         disk_gib=server.flavor.disk_gib,
-        image=ImageAt(image.id, image.blob_key, image.disk_format or "")
+        image=ImageAt(image.id, image.blob_key, "oci" if server.kind == "container" else image.disk_format or "")
         if image is not None and image.blob_key is not None
         else None,
         wires=tuple(_wire(server, port, number, networks, subnets) for number, port in enumerate(plugs)),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from trivet.agent.engines import Engines
 from trivet.domain.consoles import ConsoleTarget
+from trivet.domain.servers import Kind
 from trivet.drivers.contracts.machine import GraphicalConsole, MachineDriver, SerialConsole
 from trivet.drivers.contracts.network import NetworkDriver
 from trivet.drivers.sim.machines import Temper
@@ -25,9 +26,12 @@ class Hosting:
     """Of a simulation."""
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
+    def driver(self, host_id: str, kind: Kind) -> MachineDriver | None:
+        engines = self.engines.get(host_id)
+        return engines.machines.get(kind) if engines else None
+
     def console_path(self, target: ConsoleTarget) -> str | None:
-        engines = self.engines.get(target.host_id)
-        driver: MachineDriver | None = engines.machines.get(target.kind) if engines else None
+        driver = self.driver(target.host_id, target.kind)
         if target.type == "serial" and isinstance(driver, SerialConsole):
             return driver.serial_path(target.server_id)
         if target.type != "serial" and isinstance(driver, GraphicalConsole):

@@ -19,7 +19,7 @@ from trivet.drivers.ovn.northbound import OvnNetwork
 from trivet.drivers.ovn.wires import OvnWires
 from trivet.drivers.podman import PodmanMachines
 from trivet.drivers.podman import missing as podman_missing
-from trivet.drivers.qemu import QemuMachines
+from trivet.drivers.qemu import Options, QemuMachines
 from trivet.drivers.qemu import missing as qemu_missing
 from trivet.errors import Invalid
 from trivet.hosting.hosts_here import Hosting
@@ -61,7 +61,7 @@ def _kinds_here(data: Path) -> dict[Kind, MachineDriver]:
     if found := qemu_missing():
         lacks += [f"for VMs: {why}" for why in found]
     else:
-        kinds["vm"] = QemuMachines(data / "qemu", host_checksum=False)
+        kinds["vm"] = QemuMachines(data / "qemu", Options(host_checksum=False))
     if found := podman_missing():
         lacks += [f"for containers: {why}" for why in found]
     else:

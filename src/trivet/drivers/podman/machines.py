@@ -24,6 +24,7 @@ from trivet.drivers.podman.engine import Engine, EngineRefused
 from trivet.drivers.podman.exits import Exits
 from trivet.drivers.podman.images import Images
 from trivet.drivers.podman.records import Record, Records
+from trivet.drivers.podman.restarts import Restarts, wants_restart
 from trivet.drivers.podman.trouble import told_as
 
 KILLED = 137
@@ -50,12 +51,15 @@ class PodmanMachines:
         self._records = Records(directory / "machines")
         self._consoles = Consoles(self._engine, directory / "tty", self._container_id)
         self._exits = Exits()
+        self._restarts = Restarts(self._start_again)
 
-    async def observe(self) -> dict[str, Seen]:
+    async def observe(self, only: str | None = None) -> dict[str, Seen]:
         with told_as("The container engine does not answer."):
             listed = await self._list()
         seen = {}
         for id in {*self._records.ids(), *listed}:
+            if only not in (None, id):
+                continue
             record = self._records.read(id)
             seen[id] = _seen(id, record, listed.get(id))
         return seen
@@ -80,6 +84,7 @@ class PodmanMachines:
 
     async def start(self, id: str, marks: dict[str, str]) -> None:
         record = await self._settled(id)
+        self._restarts.forget(id)
         # First, so that a container which fails at once is not taken for one that we stopped.
         self._records.write(id, msgspec.structs.replace(record, stopping=False))
         with told_as("The container could not be started."):
@@ -94,11 +99,12 @@ class PodmanMachines:
         record = self._records.read(id)
         if record is None:
             return True
+        self._restarts.forget(id)
+        self._records.write(id, msgspec.structs.replace(record, stopping=True))
         with told_as("The container could not be stopped."):
             state = await self._state(id)
             if state not in {"running", "paused", "stopping"}:
                 return True
-            self._records.write(id, msgspec.structs.replace(record, stopping=True))
             if state == "paused":
                 await self._engine.run("unpause", name_of(id))
             await self._engine.run(*stop_arguments(id, grace_s))
@@ -107,6 +113,7 @@ class PodmanMachines:
     async def remove(self, id: str) -> None:
         await self._consoles.close(id)
         self._exits.forget(id)
+        self._restarts.forget(id)
         with told_as("The container could not be removed."):
             await self._discard(name_of(id))
             record = self._records.read(id)
@@ -120,13 +127,17 @@ class PodmanMachines:
         return await asyncio.to_thread(_read_log, self._records.folder(id) / "console.log", limit_bytes)
 
     async def watch(self) -> AsyncIterator[str]:
-        for id in self._records.ids():
-            self._follow(id)
-        while True:
-            id = await self._exits.next()
-            yield id
-            # podman may have started it again.
-            self._follow(id)
+        """Also what makes a policy of restarting work, for as long as it is read."""
+        try:
+            for id in self._records.ids():
+                self._follow(id)
+            await self._restart(*self._records.ids())
+            while True:
+                id = await self._exits.next()
+                yield id
+                await self._restart(id)
+        finally:
+            self._restarts.close()
 
     async def pause(self, id: str) -> None:
         with told_as("The container could not be paused."):
@@ -209,6 +220,27 @@ class PodmanMachines:
             record = msgspec.structs.replace(record, resizing=False, container_id=container_id)
             self._records.write(id, record)
         return record
+
+    async def _restart(self, *ids: str) -> None:
+        """Those among them whose policy says so."""
+        records = {id: record for id in ids if (record := self._records.read(id)) and record.spec.restart != "no"}
+        if not records:
+            return
+        try:
+            seen = await self.observe()
+        except DriverError:
+            return  # told to the log already
+        for id, record in records.items():
+            if id in seen and wants_restart(record.spec, seen[id]):
+                self._restarts.ended(id)
+
+    async def _start_again(self, id: str) -> None:
+        record = self._records.read(id)
+        if record is None or record.stopping:
+            return
+        with told_as("The container could not be started again."):
+            await self._engine.run("start", name_of(id))
+        self._follow(id)
 
     def _keep_spec(self, record: Record, *, nics: tuple[Nic, ...]) -> None:
         spec = msgspec.structs.replace(record.spec, nics=nics)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from trivet.drivers import programs
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.qemu.complaints import refusal
 from trivet.drivers.qemu.layout import Layout
@@ -26,16 +27,11 @@ _QUICKLY_S = 60.0
 async def launch(layout: Layout, arguments: list[str], pass_fds: tuple[int, ...] = ()) -> None:
     """Of a machine that does not run. Returns when QEMU answers, or tells why it did not start."""
     layout.qmp.unlink(missing_ok=True)
-    shell = await asyncio.create_subprocess_exec(
-        *("sh", "-c", _START, str(layout.complaints), "qemu-system-x86_64", *arguments),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-        pass_fds=pass_fds,
+    shell = await programs.run(
+        ("sh", "-c", _START, str(layout.complaints), "qemu-system-x86_64", *arguments), pass_fds=pass_fds
     )
-    told, _ = await shell.communicate()
     try:
-        fd = os.pidfd_open(int(told))
+        fd = os.pidfd_open(int(shell.out))
     except ProcessLookupError:
         raise _failure(layout) from None
     try:
