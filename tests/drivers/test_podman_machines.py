@@ -71,12 +71,20 @@ async def machines(tmp_path: Path) -> AsyncIterator[PodmanMachines]:
     for id in await driver.observe():
         await driver.remove(id)
     assert await driver.observe() == {}
-    assert _processes_naming(tmp_path) == []
+    await no_process_names(tmp_path)
     assert [line for line in Path("/proc/mounts").read_text().splitlines() if str(tmp_path) in line] == []
 
 
 def _ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+async def no_process_names(path: Path) -> None:
+    """conmon tidies up for some tenths of a second after its container is gone."""
+    deadline = time.monotonic() + PATIENCE_S
+    while left := _processes_naming(path):
+        assert time.monotonic() < deadline, left
+        await asyncio.sleep(0.05)
 
 
 def _processes_naming(path: Path) -> list[str]:
@@ -263,6 +271,57 @@ async def test_a_snapshot_runs_as_another_container(machines: PodmanMachines, tm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["podman", "snapshot.tar"]
 
 
+async def test_a_snapshot_of_a_paused_container_leaves_it_paused(machines: PodmanMachines, tmp_path: Path) -> None:
+    id = await started(machines, a_container())
+    await machines.pause(id)
+    await machines.snapshot(id, str(tmp_path / "snapshot.tar"))
+    assert (await machines.observe())[id].power == "paused"
+
+
+async def test_a_docker_archive_is_as_good(machines: PodmanMachines, tmp_path: Path) -> None:
+    path = tmp_path / "docker.tar"
+    words = ["skopeo", "copy", "--quiet", f"oci-archive:{IMAGE}", f"docker-archive:{path}:some/name:1"]
+    subprocess.run(words, check=True, capture_output=True)
+    spec = a_container(disk=Disk(path=str(path), format="oci"))
+    await log_has(machines, await started(machines, spec), "CONTAINER-READY")
+
+
+async def test_many_at_once_are_all_made(machines: PodmanMachines) -> None:
+    specs = [a_container(hostname=f"web-{n}") for n in range(8)]
+    await asyncio.gather(*(started(machines, spec) for spec in specs))
+    seen = await machines.observe()
+    assert {(seen[spec.id].power) for spec in specs} == {"running"}
+    await asyncio.gather(*(machines.remove(spec.id) for spec in specs))
+    assert await machines.observe() == {}
+
+
+async def test_after_a_reboot_of_the_host_all_are_stopped_and_start_again(
+    machines: PodmanMachines, tmp_path: Path
+) -> None:
+    """A reboot as the driver sees it: no process, no mount, no runc state, and another boot id."""
+    spec = running_shell("ls /root; touch /root/been-here; echo up; sleep 1000", marks={"boot": "6"})
+    id = await started(machines, spec)
+    await log_has(machines, id, "up")
+    folder = tmp_path / "podman"
+    conmon = int((folder / "machines" / id / "conmon.pid").read_text())
+    (child,) = Path(f"/proc/{conmon}/task/{conmon}/children").read_text().split()
+    for pid in (conmon, int(child)):
+        os.kill(pid, signal.SIGKILL)
+    for state in Path("/run/runc").iterdir():
+        if str(tmp_path) in (state / "state.json").read_text():
+            subprocess.run(["runc", "delete", "--force", state.name], check=True)
+    for line in reversed(Path("/proc/mounts").read_text().splitlines()):
+        if str(tmp_path) in line.split()[1]:
+            subprocess.run(["umount", line.split()[1]], check=True)
+    (folder / "boot_id").write_text("another")
+    reborn = PodmanMachines(folder)
+    seen = (await reborn.observe())[id]
+    assert (seen.power, seen.marks) == ("stopped", {"boot": "6"})
+    await reborn.start(id, {"boot": "7"})
+    assert "been-here" in await log_has(reborn, id, "been-here")
+    await reborn.remove(id)
+
+
 async def test_a_resize_keeps_the_content_and_changes_the_limits(machines: PodmanMachines) -> None:
     script = (
         "ls /root; cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max; touch /root/been-here"
@@ -275,6 +334,24 @@ async def test_a_resize_keeps_the_content_and_changes_the_limits(machines: Podma
     assert (await machines.observe())[id].power == "stopped"
     await machines.start(id, {"boot": "2"})
     assert "been-here" in await log_has(machines, id, str(96 << 20))
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4])
+async def test_a_resize_cut_short_anywhere_loses_nothing(machines: PodmanMachines, seconds: float) -> None:
+    script = "ls /root; cat /sys/fs/cgroup/memory*/memory.limit_in_bytes; touch /root/been-here; echo done"
+    id = await started(machines, running_shell(script, memory_mib=96))
+    await log_has(machines, id, "done")
+    await machines.stop(id, 1)
+    attempt = asyncio.ensure_future(machines.resize(id, vcpus=1, memory_mib=64, disk_gib=0))
+    await asyncio.wait({attempt}, timeout=seconds)
+    attempt.cancel()
+    await asyncio.gather(attempt, return_exceptions=True)
+    seen = await machines.observe()
+    assert list(seen) == [id]
+    assert (seen[id].power, seen[id].marks) == ("stopped", {"boot": "1", "build": "7"})
+    await machines.resize(id, vcpus=1, memory_mib=64, disk_gib=0)
+    await machines.start(id, {"boot": "2"})
+    assert "been-here" in await log_has(machines, id, str(64 << 20))
 
 
 async def test_the_console_is_a_shell_for_one_at_a_time(machines: PodmanMachines) -> None:
@@ -323,14 +400,60 @@ async def test_the_watch_tells_of_an_end_and_of_a_later_one(machines: PodmanMach
         assert (seen.power, seen.exit_code) == ("crashed", 4)
 
 
-async def test_a_policy_starts_it_again_after_a_failure(machines: PodmanMachines) -> None:
-    spec = running_shell("echo run; [ -e /root/once ] && sleep 1000; touch /root/once; exit 1", restart="on-failure")
-    id = await started(machines, spec)
+@pytest.fixture
+async def watched(machines: PodmanMachines) -> AsyncIterator[PodmanMachines]:
+    async def read() -> None:
+        async for _ in machines.watch():
+            pass
+
+    reading = asyncio.ensure_future(read())
+    yield machines
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+
+
+async def log_counts(machines: PodmanMachines, id: str, text: bytes, times: int) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while (await machines.console_log(id, 1000)).count(b"run") < 2:
+    while (await machines.console_log(id, 100_000)).count(text) < times:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)
-    assert (await machines.observe())[id].power == "running"
+
+
+async def test_after_a_failure_the_policy_starts_it_again(watched: PodmanMachines) -> None:
+    script = "echo run; [ -e /root/once ] && sleep 1000; touch /root/once; exit 1"
+    id = await started(watched, running_shell(script, restart="on-failure"))
+    await log_counts(watched, id, b"run", 2)
+    await power_becomes(watched, id, "running")
+    assert (await watched.observe())[id].marks == {"boot": "1", "build": "7"}
+
+
+async def test_a_good_end_is_followed_by_a_start_only_if_the_policy_is_always(watched: PodmanMachines) -> None:
+    always = await started(watched, running_shell("echo run", restart="always"))
+    failure = await started(watched, running_shell("echo run", restart="on-failure"))
+    await log_counts(watched, always, b"run", 3)
+    assert (await watched.console_log(failure, 1000)).count(b"run") == 1
+
+
+async def test_a_policy_does_not_start_what_was_stopped_or_removed(watched: PodmanMachines) -> None:
+    stopped = await started(watched, running_shell("echo run; exit 1", restart="always"))
+    removed = await started(watched, running_shell("echo run; exit 1", restart="always"))
+    await log_counts(watched, stopped, b"run", 2)
+    await watched.stop(stopped, 0)
+    await watched.remove(removed)
+    runs = (await watched.console_log(stopped, 10_000)).count(b"run")
+    await asyncio.sleep(3)
+    assert (await watched.console_log(stopped, 10_000)).count(b"run") == runs
+    assert list(await watched.observe()) == [stopped]
+
+
+async def test_what_ended_while_nobody_watched_is_started_by_the_next_who_does(
+    machines: PodmanMachines,
+) -> None:
+    id = await started(machines, running_shell("echo run; exit 1", restart="on-failure"))
+    await power_becomes(machines, id, "crashed")
+    hint = asyncio.ensure_future(anext(machines.watch()))
+    await log_counts(machines, id, b"run", 2)
+    await hint
 
 
 async def test_another_process_takes_over_after_a_kill(machines: PodmanMachines, tmp_path: Path) -> None:
@@ -386,7 +509,7 @@ async def test_remove_leaves_nothing_and_may_be_repeated(machines: PodmanMachine
     await machines.remove(id)
     await machines.remove(id)
     assert await machines.observe() == {}
-    assert _processes_naming(tmp_path) == []
+    await no_process_names(tmp_path)
     assert [path for path in tmp_path.rglob("*") if id[:13] in path.name] == []
 
 

@@ -4,11 +4,10 @@ The id that podman will give the image is the digest of its configuration, and b
 say it up front. So an image that is already in the store is recognised by a look into the archive.
 """
 
-import json
 import platform
 import re
 import tarfile
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -16,6 +15,7 @@ from trivet.drivers.contracts.errors import DriverError
 
 LARGEST_DOCUMENT = 4 * 1024 * 1024
 MOST_INDEXES = 4
+Shape = TypeVar("Shape")
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})(?:\.json)?")
 
 
@@ -23,6 +23,27 @@ class Archive(msgspec.Struct, frozen=True):
     path: str
     transport: Literal["oci-archive", "docker-archive"]
     image_id: str
+
+
+class _Platform(msgspec.Struct):
+    os: str = ""
+    architecture: str = ""
+
+
+class _Pointer(msgspec.Struct):
+    digest: str
+    platform: _Platform | None = None
+
+
+class _Document(msgspec.Struct):
+    """An index or a manifest: the one has manifests, the other a config."""
+
+    manifests: list[_Pointer] = []
+    config: _Pointer | None = None
+
+
+class _DockerImage(msgspec.Struct):
+    config: str = msgspec.field(name="Config")
 
 
 class _Unreadable(Exception):
@@ -39,7 +60,7 @@ def read_archive(path: str) -> Archive:
                 return Archive(path, "docker-archive", _docker_image_id(tar, names))
     except FileNotFoundError as e:
         raise DriverError("The image is not on this host any more.", again=True) from e
-    except (tarfile.TarError, _Unreadable, EOFError, ValueError, RecursionError) as e:
+    except (tarfile.TarError, _Unreadable, EOFError, ValueError) as e:
         raise DriverError(
             f"The image is no readable OCI or Docker archive ({_reason(e)}). Make one with "
             "'podman save --format oci-archive' or 'skopeo copy' and upload it again.",
@@ -63,56 +84,46 @@ def _reason(e: Exception) -> str:
 
 def _oci_image_id(tar: tarfile.TarFile, names: dict[str, str]) -> str:
     """From the index to the manifest, where an index may first lead to another one, by platform."""
-    document = _document(tar, names, "index.json")
+    document = _read(tar, names, "index.json", _Document)
     for _ in range(MOST_INDEXES):
-        if "config" in document:
-            return _digest(_dict(document["config"]).get("digest"))
-        wanted = _for_this_machine(document)
-        document = _document(tar, names, f"blobs/sha256/{_digest(wanted.get('digest'))}")
+        if document.config is not None:
+            return _digest(document.config.digest)
+        blob = _digest(_for_this_machine(document).digest)
+        document = _read(tar, names, f"blobs/sha256/{blob}", _Document)
     raise _Unreadable("its index leads to no manifest")
 
 
 def _docker_image_id(tar: tarfile.TarFile, names: dict[str, str]) -> str:
-    document = _document(tar, names, "manifest.json", list)
-    if not document:
+    images = _read(tar, names, "manifest.json", list[_DockerImage])
+    if not images:
         raise _Unreadable("its manifest.json is empty")
-    return _digest(str(_dict(document[0]).get("Config")).rpartition("/")[2])
+    return _digest(images[0].config.rpartition("/")[2])
 
 
-def _for_this_machine(index: dict[str, Any]) -> dict[str, Any]:
-    manifests = [_dict(each) for each in index.get("manifests") or []]
-    fitting = [
-        each
-        for each in manifests
-        if (platform := each.get("platform")) is None
-        or (platform.get("os"), platform.get("architecture")) == ("linux", machine_architecture())
-    ]
-    if not fitting:
-        raise _Unreadable(f"it holds no image for linux/{machine_architecture()}")
-    return fitting[0]
+def _for_this_machine(index: _Document) -> _Pointer:
+    wanted = _Platform("linux", machine_architecture())
+    for each in index.manifests:
+        if each.platform is None or each.platform == wanted:
+            return each
+    raise _Unreadable(f"it holds no image for linux/{wanted.architecture}")
 
 
-def _document(tar: tarfile.TarFile, names: dict[str, str], name: str, shape: type = dict) -> Any:
-    member = tar.getmember(names[name]) if name in names else None
-    content = tar.extractfile(member) if member is not None and member.isfile() else None
-    if member is None or content is None:
+def _read(tar: tarfile.TarFile, names: dict[str, str], name: str, shape: type[Shape]) -> Shape:
+    content = tar.extractfile(names[name]) if name in names else None
+    if content is None:
         raise _Unreadable(f"{name} is missing")
-    if member.size > LARGEST_DOCUMENT:
+    with content:
+        text = content.read(LARGEST_DOCUMENT + 1)
+    if len(text) > LARGEST_DOCUMENT:
         raise _Unreadable(f"{name} is too large")
-    document = json.loads(content.read())
-    if not isinstance(document, shape):
-        raise _Unreadable(f"{name} has the wrong shape")
-    return document
+    try:
+        return msgspec.json.decode(text, type=shape)
+    except msgspec.MsgspecError as e:
+        raise _Unreadable(f"{name} is not what it should be: {e}") from e
 
 
-def _dict(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _Unreadable("its manifest has the wrong shape")
-    return value
-
-
-def _digest(value: object) -> str:
-    match = DIGEST.fullmatch(value) if isinstance(value, str) else None
+def _digest(text: str) -> str:
+    match = DIGEST.fullmatch(text)
     if match is None:
         raise _Unreadable("it names no sha256 digest where one belongs")
     return match[1]

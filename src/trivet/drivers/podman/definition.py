@@ -12,8 +12,6 @@ from trivet.drivers.contracts.machine import MachineSpec
 NAME_PREFIX = "trivet-"
 PROCESSES = 4096
 CONSOLE_LOG_LIMIT = "1mb"
-RESTARTS_AFTER_FAILURE = 10
-"""podman starts again at once, so without an end a container that cannot start would eat the host."""
 NETWORK_ADMIN = "trivet:net_admin"
 """A flavor's extra spec: "true" lets a network function configure its own interfaces and routes."""
 
@@ -48,7 +46,6 @@ def create_arguments(spec: MachineSpec, image_id: str, folder: Path) -> list[str
         "--log-driver=k8s-file",
         f"--log-opt=path={folder / 'console.log'}",
         f"--log-opt=max-size={CONSOLE_LOG_LIMIT}",
-        f"--restart={_restart(spec)}",
         *(f"--env={key}={value}" for key, value in sorted(_environment(spec).items())),
         image_id,
         *spec.command,
@@ -76,13 +73,9 @@ def files_tar(spec: MachineSpec) -> bytes:
 
 
 def _inside(path: str) -> str:
-    if not path.startswith("/") or posixpath.normpath(path) != path or path == "/":
+    if not path.startswith("/") or posixpath.normpath(path) != path or path.strip("/") != path[1:] or path == "/":
         raise DriverError(f"A file for the container has no plain absolute path: {path!r}.", again=False)
     return path[1:]
-
-
-def _restart(spec: MachineSpec) -> str:
-    return f"on-failure:{RESTARTS_AFTER_FAILURE}" if spec.restart == "on-failure" else spec.restart
 
 
 def _environment(spec: MachineSpec) -> dict[str, str]:

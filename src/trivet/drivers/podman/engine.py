@@ -12,6 +12,7 @@ import os
 import resource
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 from trivet.drivers.contracts.errors import DriverError
 
@@ -48,26 +49,26 @@ class Engine:
         self._ready = False
         self._making_ready = asyncio.Lock()
 
-    async def run(self, *arguments: str, stdin: bytes | None = None) -> str:
+    async def run(self, *arguments: str, stdin: bytes = b"") -> str:
         """What it printed. Cancelling kills it, and leaves whatever it had half done."""
         async with self._making_ready:
             if not self._ready:
                 await asyncio.to_thread(self._make_ready)
                 self._ready = True
-        process = await self._spawn(
-            ("podman", *self._globals(), *arguments),
-            asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
-            asyncio.subprocess.PIPE,
-        )
-        try:
-            out, complaint = await process.communicate(stdin)
-        except asyncio.CancelledError:
-            process.kill()
-            await process.wait()
-            raise
-        if process.returncode != 0:
-            raise EngineRefused(complaint.decode(errors="replace").strip())
-        return out.decode(errors="replace")
+        # Files in memory and not pipes: conmon outlives the podman that started it, and a pipe that it
+        # inherited would never end.
+        with _memory(stdin) as given, _memory() as printed, _memory() as complaint:
+            words = ("podman", *self._globals(), *arguments)
+            process = await self._spawn(words, given.fileno(), printed.fileno(), complaint.fileno())
+            try:
+                code = await process.wait()
+            except asyncio.CancelledError:
+                process.kill()
+                await process.wait()
+                raise
+            if code != 0:
+                raise EngineRefused(_text(complaint).strip())
+            return _text(printed)
 
     async def enter(self, container_id: str, terminal: int, *command: str) -> asyncio.subprocess.Process:
         """Another program in a running container, on a terminal of ours.
@@ -75,24 +76,23 @@ class Engine:
         By runc itself: what it is sent it passes on, while `podman exec` leaves the program running.
         """
         words = ("runc", "exec", "--tty", container_id, *command)
-        return await self._spawn(words, terminal, terminal)
+        return await self._spawn(words, terminal, terminal, terminal)
 
     async def forget(self, container_id: str) -> None:
         """What runc remembers of a container whose conmon was killed, and podman does not see."""
         if (RUNC_STATE / container_id).exists():
-            process = await self._spawn(
-                ("runc", "delete", "--force", container_id), asyncio.subprocess.DEVNULL, asyncio.subprocess.DEVNULL
-            )
-            await process.wait()
+            nothing = asyncio.subprocess.DEVNULL
+            words = ("runc", "delete", "--force", container_id)
+            await (await self._spawn(words, nothing, nothing, nothing)).wait()
 
-    async def _spawn(self, words: tuple[str, ...], stdin: int, output: int) -> asyncio.subprocess.Process:
+    async def _spawn(self, words: tuple[str, ...], stdin: int, stdout: int, stderr: int) -> asyncio.subprocess.Process:
         try:
             # A session of its own: Ctrl-C at our terminal is for us, not for a verb half way through.
             return await asyncio.create_subprocess_exec(
                 *words,
                 stdin=stdin,
-                stdout=output,
-                stderr=output,
+                stdout=stdout,
+                stderr=stderr,
                 env=self._environment(),
                 start_new_session=True,
             )
@@ -123,7 +123,9 @@ class Engine:
         if not noted.exists() or noted.read_text() != boot:
             shutil.rmtree(self._run, ignore_errors=True)
             noted.write_text(boot)
-        (self._run / "tmp").mkdir(parents=True, exist_ok=True)
+        # What a load that was cut short had unpacked.
+        shutil.rmtree(self._run / "tmp", ignore_errors=True)
+        (self._run / "tmp").mkdir(parents=True)
         if self._run_by_name != self._run:
             LINKS.mkdir(exist_ok=True, mode=0o700)
             self._run_by_name.unlink(missing_ok=True)
@@ -146,6 +148,18 @@ events_logger = "none"
 lock_type = "file"
 runtime = "runc"
 """
+
+
+def _memory(content: bytes = b"") -> BinaryIO:
+    file = os.fdopen(os.memfd_create("podman"), "w+b")
+    file.write(content)
+    file.seek(0)
+    return file
+
+
+def _text(file: BinaryIO) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 def _short(folder: Path) -> Path:

@@ -1,0 +1,67 @@
+"""Starting containers again by their policy, each time a little later.
+
+podman could do it, but without any pause: one container that fails at once then takes two cores of the
+host, outside of its own limits. So it is done here, while somebody reads the driver's watch.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.machine import MachineSpec, Seen
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 60.0
+"""Who ran for longer than this is forgiven what was before."""
+
+
+class Restarts:
+    def __init__(self, start: Callable[[str], Awaitable[None]]) -> None:
+        self._start = start
+        self._pauses: dict[str, float] = {}
+        self._began: dict[str, float] = {}
+        self._waiting: dict[str, asyncio.Task[None]] = {}
+
+    def ended(self, id: str) -> None:
+        if id in self._waiting:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._began.get(id, loop.time()) > LONGEST_PAUSE_S:
+            self._pauses.pop(id, None)
+        pause = self._pauses.get(id, FIRST_PAUSE_S)
+        self._pauses[id] = min(2 * pause, LONGEST_PAUSE_S)
+        self._waiting[id] = loop.create_task(self._later(id, pause))
+
+    def forget(self, id: str) -> None:
+        """It was stopped or removed, or started by somebody else: no reason to hurry or to wait any more."""
+        self._pauses.pop(id, None)
+        self._began.pop(id, None)
+        task = self._waiting.pop(id, None)
+        if task is not None:
+            task.cancel()
+
+    def close(self) -> None:
+        for id in list(self._waiting):
+            self.forget(id)
+
+    async def _later(self, id: str, pause: float) -> None:
+        await asyncio.sleep(pause)
+        # Out of the list first: from here on it is a start like any other, and is not cut short.
+        self._waiting.pop(id, None)
+        try:
+            await self._start(id)
+        except DriverError as e:
+            log.warning("container %s was not started again: %s", id, e.why)
+            self.ended(id)
+            return
+        self._began[id] = asyncio.get_running_loop().time()
+
+
+def wants_restart(spec: MachineSpec, seen: Seen) -> bool:
+    """Of a container that ended by itself; one that was stopped has no exit code here."""
+    if seen.power == "crashed":
+        return spec.restart != "no"
+    return seen.power == "stopped" and seen.exit_code is not None and spec.restart == "always"

@@ -1,0 +1,180 @@
+"""What the podman driver says to podman for a given specification, and what it reads in image archives. No engine."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.machine import Disk, MachineSpec, Seen
+from trivet.drivers.podman.archives import machine_architecture, read_archive
+from trivet.drivers.podman.definition import create_arguments, files_tar, stop_arguments
+from trivet.drivers.podman.restarts import wants_restart
+
+SPEC = MachineSpec(
+    id="5b0f",
+    hostname="web-one",
+    vcpus=2,
+    memory_mib=256,
+    disk=Disk(path="/images/web.tar", format="oci"),
+    netns="tv-5b0f",
+    command=("nginx", "-g", "daemon off;"),
+    environment={"B": "2 words", "A": "1"},
+)
+DIGEST = "a" * 64
+
+
+def test_the_whole_of_a_create() -> None:
+    assert create_arguments(SPEC, "1234", Path("/data/machines/5b0f")) == [
+        "create",
+        "--quiet",
+        "--pull=never",
+        "--name=trivet-5b0f",
+        "--hostname=web-one",
+        "--network=ns:/run/netns/tv-5b0f",
+        "--dns=none",
+        "--no-hosts",
+        "--memory=256m",
+        "--memory-swap=256m",
+        "--cpus=2",
+        "--pids-limit=4096",
+        "--security-opt=no-new-privileges",
+        "--cap-add=NET_RAW",
+        "--image-volume=ignore",
+        "--sdnotify=ignore",
+        "--conmon-pidfile=/data/machines/5b0f/conmon.pid",
+        "--log-driver=k8s-file",
+        "--log-opt=path=/data/machines/5b0f/console.log",
+        "--log-opt=max-size=1mb",
+        "--env=A=1",
+        "--env=B=2 words",
+        "1234",
+        "nginx",
+        "-g",
+        "daemon off;",
+    ]
+
+
+def test_a_flavor_may_let_it_configure_its_network() -> None:
+    asked = msgspec.structs.replace(SPEC, properties={"trivet:net_admin": "true"})
+    assert "--cap-add=NET_ADMIN" in create_arguments(asked, "1234", Path("/d"))
+
+
+def test_a_command_that_looks_like_options_comes_after_the_image() -> None:
+    words = create_arguments(msgspec.structs.replace(SPEC, command=("--privileged",)), "1234", Path("/d"))
+    assert words.index("--privileged") > words.index("1234")
+
+
+@pytest.mark.parametrize("name", ["", "A=B", "A\0B"])
+def test_an_environment_that_cannot_be_is_refused(name: str) -> None:
+    with pytest.raises(DriverError):
+        create_arguments(msgspec.structs.replace(SPEC, environment={name: "x"}), "1234", Path("/d"))
+
+
+@pytest.mark.parametrize("path", ["relative", "/", "/a/../../b", "/a//b", "/a/", "//a"])
+def test_a_file_that_could_land_elsewhere_is_refused(path: str) -> None:
+    with pytest.raises(DriverError):
+        files_tar(msgspec.structs.replace(SPEC, files={path: b""}))
+
+
+def test_files_carry_no_folders_and_scripts_may_be_run() -> None:
+    spec = msgspec.structs.replace(SPEC, files={"/etc/hosts": b"mine", "/opt/run": b"#!/bin/sh\n"})
+    with tarfile.open(fileobj=io.BytesIO(files_tar(spec))) as tar:
+        assert {(entry.name, entry.mode, entry.isfile()) for entry in tar} == {
+            ("etc/hosts", 0o644, True),
+            ("opt/run", 0o755, True),
+        }
+
+
+@pytest.mark.parametrize(("grace_s", "said"), [(0, "0"), (0.2, "1"), (10, "10"), (-3, "0")])
+def test_a_part_of_a_second_to_stop_is_a_whole_one(grace_s: float, said: str) -> None:
+    assert f"--time={said}" in stop_arguments("5b0f", grace_s)
+
+
+@pytest.mark.parametrize(
+    ("restart", "seen", "again"),
+    [
+        ("no", Seen("x", "crashed", {}, 1), False),
+        ("on-failure", Seen("x", "crashed", {}, 1), True),
+        ("on-failure", Seen("x", "stopped", {}, 0), False),
+        ("always", Seen("x", "stopped", {}, 0), True),
+        ("always", Seen("x", "stopped", {}), False),
+        ("always", Seen("x", "running", {}), False),
+    ],
+)
+def test_when_a_policy_starts_it_again(restart: str, seen: Seen, again: bool) -> None:
+    spec = msgspec.json.decode(msgspec.json.encode(SPEC).replace(b'"restart":"no"', f'"restart":"{restart}"'.encode()))
+    assert wants_restart(msgspec.convert(spec, MachineSpec), seen) is again
+
+
+def an_archive(path: Path, documents: dict[str, object]) -> str:
+    with tarfile.open(path, "w") as tar:
+        for name, document in documents.items():
+            content = json.dumps(document).encode()
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return str(path)
+
+
+def manifest(config: object) -> dict[str, object]:
+    return {"schemaVersion": 2, "config": {"digest": config}, "layers": []}
+
+
+def at(digit: str, **more: object) -> dict[str, object]:
+    return {"digest": f"sha256:{digit * 64}", **more}
+
+
+def test_an_image_for_many_platforms_gives_the_one_for_this_machine(tmp_path: Path) -> None:
+    here = {"os": "linux", "architecture": machine_architecture()}
+    documents = {
+        "./oci-layout": {},
+        "./index.json": {"manifests": [at("1")]},
+        f"./blobs/sha256/{'1' * 64}": {
+            "manifests": [at("2", platform={"os": "plan9", "architecture": "mips"}), at("3", platform=here)]
+        },
+        f"./blobs/sha256/{'3' * 64}": manifest(f"sha256:{DIGEST}"),
+    }
+    archive = read_archive(an_archive(tmp_path / "image.tar", documents))
+    assert (archive.transport, archive.image_id) == ("oci-archive", DIGEST)
+
+
+def test_a_docker_archive_names_its_image_either_way(tmp_path: Path) -> None:
+    for config in (f"{DIGEST}.json", f"blobs/sha256/{DIGEST}"):
+        path = an_archive(tmp_path / "image.tar", {"manifest.json": [{"Config": config, "Layers": []}]})
+        archive = read_archive(path)
+        assert (archive.transport, archive.image_id) == ("docker-archive", DIGEST)
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        {"index.json": {"manifests": [at("1")]}},
+        {"index.json": {"manifests": [at("1")]}, f"blobs/sha256/{'1' * 64}": {"manifests": [at("1")]}},
+        {"index.json": {"manifests": [at("1", platform={"os": "plan9", "architecture": "mips"})]}},
+        {"index.json": {"manifests": ["word"]}},
+        {"index.json": {"manifests": 7}},
+        {"index.json": {"manifests": [at("1", platform="word")]}},
+        {"index.json": {"manifests": [{"digest": "sha256:../../etc/passwd"}]}},
+        {"index.json": []},
+        {"index.json": manifest(None)},
+        {"manifest.json": []},
+        {"manifest.json": [{}]},
+        {"manifest.json": ["word"]},
+        {"something": "else"},
+    ],
+)
+def test_an_archive_that_makes_no_sense_is_refused_for_good(tmp_path: Path, documents: dict[str, object]) -> None:
+    with pytest.raises(DriverError) as refusal:
+        read_archive(an_archive(tmp_path / "image.tar", documents))
+    assert not refusal.value.again
+    assert str(tmp_path) not in refusal.value.why
+
+
+def test_an_archive_that_went_away_is_worth_another_try(tmp_path: Path) -> None:
+    with pytest.raises(DriverError) as refusal:
+        read_archive(str(tmp_path / "gone.tar"))
+    assert refusal.value.again
