@@ -131,7 +131,7 @@ def machines_folder(machines: QemuMachines, id: str) -> Path:
 
 async def test_a_paused_guest_does_nothing_at_all(machines: QemuMachines) -> None:
     id = await booted(machines, guest_spec())
-    await typed(machines, id, "(while sleep 0.1; do echo TI''CK; done > /dev/console) &")
+    await typed(machines, id, "(while sleep 0.1; do echo TI''CK; done > /dev/console) & true")
     await console_shows(machines, id, "TICK", times=3)
     await machines.pause(id)
     assert (await look(machines, id)).power == "paused"

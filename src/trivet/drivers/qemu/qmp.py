@@ -1,7 +1,7 @@
 """Talking to a running QEMU: one short conversation at a time, on a socket of its own.
 
-No connection is kept. A connection for each machine would cost memory and two tasks for each, to hear
-little more than the kernel tells through the process's pidfd; opening one takes half a millisecond of CPU.
+No connection is kept. One for each machine would cost 20 KiB and two tasks each, to hear little more than
+the kernel tells through the process's pidfd; opening one takes half a millisecond of CPU.
 """
 
 import asyncio
