@@ -8,7 +8,7 @@ import math
 
 import msgspec
 
-from trivet.errors import NotFound
+from trivet.errors import Conflict, NotFound
 from trivet.store import claims
 from trivet.store.claims import Consumer, Want
 from trivet.store.tables import Record, Table
@@ -182,3 +182,24 @@ async def switch(tx: Tx, host: Host, *, enabled: bool, reason: str | None) -> Ho
     )
     await _ensure_traits(tx, host)
     return host
+
+
+async def force_down(tx: Tx, host: Host, *, down: bool) -> Host:
+    """An operator says that it is dead, whatever its agent says."""
+    return await tx.update(HOSTS, host, forced_down=down, updated_at=tx.clock.now())
+
+
+async def forget(tx: Tx, host: Host) -> None:
+    """A host that is gone for good. Conflict while something is on it."""
+    busy = await tx.row("SELECT 1 FROM servers WHERE host_id = ? AND deleted_at IS NULL LIMIT 1", host.id)
+    if busy is None:
+        busy = await tx.row("SELECT 1 FROM claims WHERE provider_id = ? LIMIT 1", host.id)
+    if busy is not None:
+        raise Conflict(
+            "host.in_use",
+            "Unable to delete compute service that is hosting instances. Migrate or delete the instances first.",
+        )
+    for table in ("inventories", "provider_traits", "provider_aggregates"):
+        await tx.run(f"DELETE FROM {table} WHERE provider_id = ?", host.id)
+    await tx.run("DELETE FROM providers WHERE id = ?", host.id)
+    await tx.delete(HOSTS, host)

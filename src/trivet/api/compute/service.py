@@ -26,6 +26,7 @@ def error_body(error: TrivetError, request_id: str) -> object:
     return {fault: {"code": error.http_status, "message": error.message}}
 
 
+MICROVERSIONS = Microversions("compute", "2.1", "2.104", legacy_header="X-OpenStack-Nova-API-Version")
 SERVICE = Service(
     package="trivet.api.compute",
     name="nova",
@@ -33,5 +34,5 @@ SERVICE = Service(
     prefix="/compute",
     catalog_path="/v2.1",
     error_body=error_body,
-    microversions=Microversions("compute", "2.1", "2.104", legacy_header="X-OpenStack-Nova-API-Version"),
+    microversions=MICROVERSIONS,
 )

@@ -1,0 +1,160 @@
+"""/os-hypervisors: the machines that servers run on."""
+
+from typing import Any
+
+from trivet.api.compute import host_views, pages
+from trivet.api.compute.host_views import BY_UUID
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.domain import capacity
+from trivet.domain.hosts import HOSTS, Host
+from trivet.errors import Invalid, NotFound
+from trivet.store.where import Where
+
+resource = Resource()
+
+_PAGED = 2033
+_COUNTED = (
+    "vcpus",
+    "vcpus_used",
+    "memory_mb",
+    "memory_mb_used",
+    "local_gb",
+    "local_gb_used",
+    "free_ram_mb",
+    "free_disk_gb",
+    "disk_available_least",
+    "current_workload",
+    "running_vms",
+)
+
+
+@resource.on("GET", "/v2.1/os-hypervisors", may="operator")
+async def index(request: Request) -> Reply:
+    return await _list(request, "os-hypervisors", detail=False)
+
+
+@resource.on("GET", "/v2.1/os-hypervisors/detail", may="operator")
+async def detail(request: Request) -> Reply:
+    return await _list(request, "os-hypervisors/detail", detail=True)
+
+
+@resource.on("GET", "/v2.1/os-hypervisors/statistics", may="operator", until="2.87")
+async def statistics(request: Request) -> Reply:
+    found = await request.tx.select(HOSTS)
+    inside = await capacity.of_hosts(request.tx, [host.id for host in found])
+    sums: dict[str, int] = {"count": len(found)}
+    for host in found:
+        view = host_views.hypervisor_detail(request, host, inside[host.id])
+        for name, value in view.items():
+            if name in _COUNTED:
+                sums[name] = sums.get(name, 0) + value
+    for name in _COUNTED:
+        sums.setdefault(name, 0)
+    return Reply(200, {"hypervisor_statistics": sums})
+
+
+@resource.on("GET", "/v2.1/os-hypervisors/{hypervisor_id}", may="operator")
+async def show(request: Request) -> Reply:
+    if request.version >= BY_UUID:
+        pages.known(request, {"with_servers"}, since=BY_UUID)
+    host = await host_views.needed(request, request.values["hypervisor_id"], "Hypervisor", invalid_number=False)
+    inside = await capacity.of_hosts(request.tx, [host.id])
+    view = host_views.hypervisor_detail(request, host, inside[host.id])
+    if request.version >= BY_UUID and request.asked_flag("with_servers"):
+        _add_servers(request, view, (await capacity.servers_on(request.tx, [host.id]))[host.id])
+    return Reply(200, {"hypervisor": view})
+
+
+@resource.on("GET", "/v2.1/os-hypervisors/{hypervisor_id}/uptime", may="operator", until="2.87")
+async def uptime(request: Request) -> Reply:
+    host = await host_views.needed(request, request.values["hypervisor_id"], "Hypervisor", invalid_number=False)
+    told = host_views.uptime(request, host)
+    if told is None:
+        raise Invalid("host.uptime_unknown", f"Compute service of {host.name} does not tell its uptime at this time.")
+    return Reply(200, {"hypervisor": host_views.hypervisor(request, host) | {"uptime": told}})
+
+
+@resource.on("GET", "/v2.1/os-hypervisors/{hypervisor_id}/search", may="operator", until="2.52")
+async def search(request: Request) -> Reply:
+    found = await _named_like(request, request.values["hypervisor_id"])
+    return Reply(200, {"hypervisors": [host_views.hypervisor(request, host) for host in found]})
+
+
+@resource.on("GET", "/v2.1/os-hypervisors/{hypervisor_id}/servers", may="operator", until="2.52")
+async def servers(request: Request) -> Reply:
+    found = await _named_like(request, request.values["hypervisor_id"])
+    on = await capacity.servers_on(request.tx, [host.id for host in found])
+    views = []
+    for host in found:
+        view = host_views.hypervisor(request, host)
+        _add_servers(request, view, on[host.id])
+        views.append(view)
+    return Reply(200, {"hypervisors": views})
+
+
+async def _list(request: Request, collection: str, *, detail: bool) -> Reply:
+    names: set[str] = {"limit", "marker"} | (
+        {"hypervisor_hostname_pattern", "with_servers"} if request.version >= BY_UUID else set()
+    )
+    pages.known(request, names, since=BY_UUID)
+    pattern = request.asked("hypervisor_hostname_pattern") if request.version >= BY_UUID else None
+    if pattern is not None:
+        if request.asked("limit") is not None or request.asked("marker") is not None:
+            raise Invalid(
+                "query.invalid",
+                "Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.",
+            )
+        found, links = await _named_like(request, pattern), None
+    else:
+        found, links = await _page(request, collection)
+    ids = [host.id for host in found]
+    inside = await capacity.of_hosts(request.tx, ids) if detail and request.version < 2088 else {}
+    with_servers = request.version >= BY_UUID and request.asked_flag("with_servers")
+    on = await capacity.servers_on(request.tx, ids) if with_servers else {}
+    views = []
+    for host in found:
+        view = (
+            host_views.hypervisor_detail(request, host, inside.get(host.id, capacity.Capacity()))
+            if detail
+            else host_views.hypervisor(request, host)
+        )
+        if with_servers:
+            _add_servers(request, view, on[host.id])
+        views.append(view)
+    body: dict[str, Any] = {"hypervisors": views}
+    if links:
+        body["hypervisors_links"] = links
+    return Reply(200, body)
+
+
+async def _page(request: Request, collection: str) -> tuple[list[Host], list[dict[str, str]] | None]:
+    if request.version < _PAGED:
+        return await request.tx.select(HOSTS, order="name"), None
+    where = Where()
+    marker = request.asked("marker")
+    if marker is not None:
+        try:
+            before = await host_views.needed(request, marker, "Hypervisor", invalid_number=False)
+        except NotFound as error:
+            raise Invalid("marker.absent", f"marker [{marker[:64]}] not found") from error
+        where.add("name > ?", before.name)
+    limit = pages.limit(request)
+    most = pages.LIMIT_MAX if limit is None else min(limit, pages.LIMIT_MAX)
+    found = await request.tx.select(HOSTS, where, order="name", limit=most)
+    if found and len(found) >= most:
+        return found, pages.next_link(request, collection, str(host_views.id_of(request, found[-1])))
+    return found, None
+
+
+async def _named_like(request: Request, pattern: str) -> list[Host]:
+    found = [host for host in await request.tx.select(HOSTS, order="name") if pattern in host.name]
+    if not found:
+        raise NotFound("host.absent", f"No hypervisor matching '{pattern[:255]}' could be found.")
+    return found
+
+
+def _add_servers(request: Request, view: dict[str, Any], on: list[tuple[str, str]]) -> None:
+    """Before 2.75 a host without servers says nothing of them."""
+    if on or request.version >= 2075:
+        view["servers"] = [{"uuid": id, "name": name} for id, name in on]

@@ -1,0 +1,170 @@
+"""/os-quota-sets and /os-quota-class-sets: how much a project may use, and what a project gets by default.
+
+Limits are identity's; here they are only spoken of in nova's words.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from trivet.api.compute import pages, quota_words
+from trivet.api.kit.bodies import Body, Since, Until
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.domain import limits
+from trivet.errors import Forbidden, Invalid
+
+resource = Resource()
+
+Quota = Annotated[int, msgspec.Meta(ge=-1, le=0x7FFF_FFFF)]
+Plain = Quota | UnsetType
+OfNetwork = Annotated[Quota | UnsetType, Until("2.35")]
+OfFiles = Annotated[Quota | UnsetType, Until("2.56")]
+
+
+class Quotas(Body, frozen=True, kw_only=True):
+    instances: Plain = UNSET
+    cores: Plain = UNSET
+    ram: Plain = UNSET
+    metadata_items: Plain = UNSET
+    key_pairs: Plain = UNSET
+    server_groups: Plain = UNSET
+    server_group_members: Plain = UNSET
+    injected_files: OfFiles = UNSET
+    injected_file_content_bytes: OfFiles = UNSET
+    injected_file_path_bytes: OfFiles = UNSET
+    fixed_ips: OfNetwork = UNSET
+    floating_ips: OfNetwork = UNSET
+    security_groups: OfNetwork = UNSET
+    security_group_rules: OfNetwork = UNSET
+
+
+class QuotaSet(Quotas, frozen=True, kw_only=True):
+    tenant_id: str | UnsetType = UNSET
+    force: bool | UnsetType = UNSET
+
+
+class QuotaSetChange(Body, frozen=True, kw_only=True):
+    quota_set: QuotaSet
+
+
+class ClassQuotas(Quotas, frozen=True, kw_only=True):
+    server_groups: Annotated[Plain, Since("2.50")] = UNSET
+    server_group_members: Annotated[Plain, Since("2.50")] = UNSET
+
+
+class QuotaClassChange(Body, frozen=True, kw_only=True):
+    quota_class_set: ClassQuotas
+
+
+@resource.on("GET", "/v2.1/os-quota-sets/{tenant_id}", may="reader")
+async def show(request: Request) -> Reply:
+    project_id = await _project(request)
+    values = await quota_words.limits_of(request.tx, project_id)
+    return _reply(request, {"id": project_id}, values)
+
+
+@resource.on("GET", "/v2.1/os-quota-sets/{tenant_id}/detail", may="reader")
+async def detail(request: Request) -> Reply:
+    project_id = await _project(request)
+    values = await quota_words.limits_of(request.tx, project_id)
+    used = await quota_words.used_of(request.tx, project_id)
+    shown = {name: {"limit": limit, "in_use": used[name], "reserved": 0} for name, limit in values.items()}
+    return _reply(request, {"id": project_id}, shown)
+
+
+@resource.on("GET", "/v2.1/os-quota-sets/{tenant_id}/defaults", may="token")
+async def defaults(request: Request) -> Reply:
+    project_id = request.values["tenant_id"]
+    return _reply(request, {"id": project_id}, await quota_words.limits_of(request.tx, ""))
+
+
+@resource.on("PUT", "/v2.1/os-quota-sets/{tenant_id}", may="admin")
+async def change(request: Request) -> Reply:
+    said = request.read(QuotaSetChange, strict=False).quota_set
+    project_id = await _project(request)
+    wanted = _wanted(said)
+    if said.force is UNSET or not said.force:
+        await _check_not_below_use(request, project_id, wanted)
+    for name, limit in wanted.items():
+        await _set(request, project_id, name, limit)
+    return _reply(request, {}, await quota_words.limits_of(request.tx, project_id))
+
+
+@resource.on("DELETE", "/v2.1/os-quota-sets/{tenant_id}", may="admin")
+async def reset(request: Request) -> Reply:
+    _refuse_user(request)
+    ours = [our for our in quota_words.NAMES.values() if our in limits.DEFAULTS]
+    await limits.reset_limits(request.tx, request.values["tenant_id"], ours)
+    return Reply(202)
+
+
+@resource.on("GET", "/v2.1/os-quota-class-sets/{id}", may="operator")
+async def show_class(request: Request) -> Reply:
+    pages.known(request, set(), since=2102)
+    return await _class_reply(request, {"id": request.values["id"]})
+
+
+@resource.on("PUT", "/v2.1/os-quota-class-sets/{id}", may="admin")
+async def change_class(request: Request) -> Reply:
+    """There is one class, `default`: the registered limits."""
+    wanted = _wanted(request.read(QuotaClassChange, strict=False).quota_class_set)
+    for name, limit in wanted.items():
+        our = quota_words.NAMES[name]
+        registered = await request.tx.find(limits.REGISTERED_LIMITS, "resource_name = ?", our) if our else None
+        if registered is not None:
+            await request.tx.update(limits.REGISTERED_LIMITS, registered, default_limit=limit)
+    return await _class_reply(request, {})
+
+
+async def _class_reply(request: Request, start: dict[str, Any]) -> Reply:
+    values = await quota_words.limits_of(request.tx, "")
+    names = quota_words.names(request.version, network_until=2049)
+    if request.version < 2050:
+        names = [name for name in names if name not in ("server_groups", "server_group_members")]
+    return Reply(200, {"quota_class_set": start | {name: values[name] for name in names}})
+
+
+def _wanted(said: Quotas) -> dict[str, int]:
+    wanted = {name: getattr(said, name) for name in quota_words.NAMES}
+    return {name: limit for name, limit in wanted.items() if limit is not UNSET}
+
+
+async def _check_not_below_use(request: Request, project_id: str, wanted: dict[str, int]) -> None:
+    used = await quota_words.used_of(request.tx, project_id)
+    for name, limit in wanted.items():
+        if -1 < limit < used[name]:
+            raise Invalid(
+                "quota.below_use",
+                f"Quota limit {limit} for {name} must be greater than or equal to already used and reserved"
+                f" {used[name]}.",
+            )
+
+
+async def _set(request: Request, project_id: str, name: str, limit: int) -> None:
+    our = quota_words.NAMES[name]
+    if our in limits.DEFAULTS:
+        await limits.set_limit(request.tx, project_id, our, limit)
+
+
+async def _project(request: Request) -> str:
+    known = {"user_id"}
+    pages.known(request, known, since=2075)
+    _refuse_user(request)
+    project_id = request.values["tenant_id"]
+    if not request.caller.may_see(project_id):
+        raise Forbidden("policy.forbidden", "Policy doesn't allow os_compute_api:os-quota-sets of another project.")
+    if await request.tx.row("SELECT 1 FROM projects WHERE id = ?", project_id) is None:
+        raise Invalid("project.absent", f"Project ID {project_id} is not a valid project.")
+    return project_id
+
+
+def _refuse_user(request: Request) -> None:
+    """A user of a project has no quota of their own here; the project's is shown, and only that can be changed."""
+    if request.method != "GET" and request.asked("user_id") is not None:
+        raise Invalid("quota.of_user", "Quotas are kept by project, not by user; leave user_id out.")
+
+
+def _reply(request: Request, start: dict[str, Any], values: dict[str, Any]) -> Reply:
+    return Reply(200, {"quota_set": start | quota_words.shown(request.version, values)})
