@@ -8,7 +8,7 @@ import hmac
 
 import msgspec
 
-from trivet.domain import access_rules, personas
+from trivet.domain import access_rules, assignments, personas
 from trivet.domain.callers import Caller
 from trivet.domain.passwords import Passwords
 from trivet.domain.roles import ROLES, Role, RoleMap
@@ -107,11 +107,15 @@ async def delete(tx: Tx, caller: Caller, user_id: str, id: str) -> AppCredential
     return found
 
 
-def chosen_roles(known: RoleMap, caller: Caller, asked: list[RoleRef] | None) -> tuple[str, ...]:
-    """Some of the roles that the caller's token has; all of them if none is named."""
-    mine = {known.ids[name] for name in caller.roles if name in known.ids}
+async def chosen_roles(tx: Tx, known: RoleMap, caller: Caller, asked: list[RoleRef] | None) -> tuple[str, ...]:
+    """Some of the roles that the caller has in its project; those of its token if none is named."""
+    of_token = {known.ids[name] for name in caller.roles if name in known.ids}
     if not asked:
-        return tuple(sorted(mine))
+        return tuple(sorted(of_token))
+    assert caller.project_id is not None
+    mine = known.closed(await assignments.roles_on(tx, caller.user_id, "project", caller.project_id))
+    if caller.app_credential_id is not None:
+        mine &= of_token
     chosen = [ref.id if ref.id is not None else known.ids.get(ref.name or "", "") for ref in asked]
     for id in chosen:
         if id not in known.by_id:

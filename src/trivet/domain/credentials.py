@@ -1,7 +1,6 @@
 """Credentials: secrets that prove something in another way than a password: EC2 keys, TOTP seeds, certificates.
 
-The blob is sealed; the rows can be found by user and type. The id of an EC2 key is made from its access key,
-so that whoever knows the access key finds it.
+The blob is sealed; rows are found by user and type, and an EC2 key by the hash of its access key.
 """
 
 import hashlib
@@ -12,7 +11,7 @@ import msgspec
 from trivet.domain import personas
 from trivet.domain.callers import Caller
 from trivet.domain.secrets import Secrets
-from trivet.errors import Conflict, Forbidden, Invalid, NotFound
+from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -23,15 +22,16 @@ class Credential(Record, frozen=True, kw_only=True):
     project_id: str | None = None
     type: str
     sealed: str
+    access_hash: str | None = None
     extra: dict[str, Any] = {}
 
 
 CREDENTIALS = Table("credentials", Credential)
 
-_FIXED = ("access", "trust_id", "app_cred_id", "access_token_id")
+_FIXED = ("trust_id", "app_cred_id", "access_token_id", "access_id")
 
 
-def ec2_id(access: str) -> str:
+def access_hash(access: str) -> str:
     return hashlib.sha256(access.encode()).hexdigest()
 
 
@@ -89,37 +89,49 @@ async def create(
 ) -> Credential:
     _may(caller, user_id, "identity:create_credential", change=True)
     id = tx.ids.hex()
+    hashed: str | None = None
     if type == "ec2":
         _refuse_delegated(caller, "identity:create_credential")
-        access = fields_of(blob).get("access")
-        if not isinstance(access, str) or not access:
-            raise Invalid("credential.access", "An ec2 blob must have an access key.")
+        id = hashed = _access_hash_of(fields_of(blob))
         if project_id is None:
             raise Invalid("credential.project", "An ec2 credential belongs to a project: send project_id.")
-        id = ec2_id(access)
-    new = Credential(id=id, user_id=user_id, project_id=project_id, type=type, sealed=secrets.seal(blob), extra=extra)
+    new = Credential(
+        id=id,
+        user_id=user_id,
+        project_id=project_id,
+        type=type,
+        sealed=secrets.seal(blob),
+        access_hash=hashed,
+        extra=extra,
+    )
     if not await tx.insert_new(CREDENTIALS, new):
         raise Conflict("credential.exists", "There is a credential with this access key already.")
     return new
 
 
+def _access_hash_of(fields: dict[str, Any]) -> str:
+    access = fields.get("access")
+    if not isinstance(access, str) or not access:
+        raise Invalid("credential.access", "An ec2 blob must have an access key.")
+    return access_hash(access)
+
+
 async def update(tx: Tx, secrets: Secrets, caller: Caller, id: str, changes: dict[str, Any]) -> Credential:
+    """Only what it holds: whose it is, and for what, stays."""
     action = "identity:update_credential"
     found = await visible(tx, caller, id, action, change=True)
     _refuse_delegated(caller, action)
-    if changes.get("user_id", found.user_id) != found.user_id:
-        personas.need_operator(caller, action)
-    kind = changes.get("type", found.type)
-    if kind == "ec2":
-        if changes.get("project_id", found.project_id) is None:
-            raise Invalid("credential.project", "An ec2 credential belongs to a project: send project_id.")
-        if "blob" in changes:
-            before = fields_of(secrets.open(found.sealed)) if found.type == "ec2" else {}
-            after = fields_of(changes["blob"])
-            if any(before.get(name) != after.get(name) for name in _FIXED if name in before):
-                raise Forbidden("credential.fixed", f"None of {', '.join(_FIXED)} can be changed.")
-    if "blob" in changes:
-        changes["sealed"] = secrets.seal(changes.pop("blob"))
+    for name in ("user_id", "project_id", "type"):
+        if changes.pop(name, getattr(found, name)) != getattr(found, name):
+            raise Invalid("credential.fixed", f"{name} of a credential cannot be changed; make a new one.")
+    blob = changes.pop("blob", None)
+    if blob is not None:
+        changes["sealed"] = secrets.seal(blob)
+        if found.type == "ec2":
+            before, after = fields_of(secrets.open(found.sealed)), fields_of(blob)
+            if any(before.get(name) != after.get(name) for name in _FIXED):
+                raise Invalid("credential.fixed", f"None of {', '.join(_FIXED)} can be changed.")
+            changes["access_hash"] = _access_hash_of(after)
     if "extra" in changes:
         changes["extra"] = {**found.extra, **changes["extra"]}
     return await tx.update(CREDENTIALS, found, **changes)

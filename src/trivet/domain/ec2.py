@@ -48,8 +48,10 @@ async def create(tx: Tx, secrets: Secrets, caller: Caller, user_id: str, project
     if caller.app_credential_id is not None:
         raise personas.refusal("identity:ec2_create_credential")
     blob = {"access": tx.ids.hex(), "secret": tx.ids.hex(), "trust_id": caller.trust_id}
+    hashed = credentials.access_hash(blob["access"] or "")
     new = Credential(
-        id=credentials.ec2_id(blob["access"] or ""),
+        id=hashed,
+        access_hash=hashed,
         user_id=user_id,
         project_id=project_id,
         type="ec2",
@@ -75,5 +77,4 @@ async def visible(tx: Tx, caller: Caller, user_id: str, access: str, *, change: 
 
 
 async def by_access(tx: Tx, access: str) -> Credential | None:
-    found = await tx.get(CREDENTIALS, credentials.ec2_id(access))
-    return found if found is not None and found.type == "ec2" else None
+    return await tx.find(CREDENTIALS, "access_hash = ?", credentials.access_hash(access))

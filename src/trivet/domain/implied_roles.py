@@ -20,6 +20,8 @@ async def add(tx: Tx, prior_id: str, implied_id: str) -> tuple[Role, Role]:
     prior, implied = await pair(tx, prior_id, implied_id)
     if implied.name == "admin" and implied.domain_id is None:
         raise Forbidden("role.not_implied", f"{implied.id} cannot be an implied role.")
+    if prior.domain_id is None and implied.domain_id is not None:
+        raise Forbidden("role.not_implied", "A role of everywhere cannot imply one that belongs to a domain.")
     if prior_id == implied_id or await _reaches(tx, implied_id, prior_id):
         raise Invalid("role.circle", "Roles cannot imply each other in a circle.")
     await tx.run(

@@ -104,7 +104,7 @@ async def create(request: Request) -> Reply:
             project_id=project_id,
             secret_hash=hashed,
             description=wanted.description,
-            role_ids=app_credentials.chosen_roles(known, caller, wanted.roles),
+            role_ids=await app_credentials.chosen_roles(tx, known, caller, wanted.roles),
             unrestricted=bool(wanted.unrestricted),
             ends_at=ending(wanted.expires_at),
             access_rule_ids=await _rules(tx, caller.user_id, wanted.access_rules),

@@ -139,7 +139,7 @@ CREATE INDEX trusts_trustor ON trusts (trustor_id);
 CREATE INDEX trusts_trustee ON trusts (trustee_id);
 CREATE INDEX trusts_project ON trusts (project_id);
 
--- `sealed` is encrypted with the cloud's key.
+-- `sealed` is encrypted with the cloud's key; an EC2 key is found by the hash of its access key.
 CREATE TABLE credentials (
     id TEXT PRIMARY KEY,
     revision BIGINT NOT NULL,
@@ -147,6 +147,7 @@ CREATE TABLE credentials (
     project_id TEXT,
     type TEXT NOT NULL,
     sealed TEXT NOT NULL,
+    access_hash TEXT UNIQUE,
     extra TEXT NOT NULL
 );
 CREATE INDEX credentials_user ON credentials (user_id, type);
