@@ -13,6 +13,7 @@ from trivet.clock import SystemClock
 from trivet.domain import bootstrap
 from trivet.domain.callers import Caller, expanded
 from trivet.domain.passwords import Passwords
+from trivet.domain.projects import PROJECTS, Project
 from trivet.domain.signing_keys import generate
 from trivet.domain.tokens import SigningKey, Tokens
 from trivet.ids import SystemIds
@@ -153,6 +154,8 @@ async def cloud(store: Store | None = None) -> AsyncIterator[Cloud]:
         made = Cloud(store)
         async with store.write() as tx:
             await bootstrap.first_start(tx, made.parts, "no password")
+            for id in (MINE, THEIRS):
+                await tx.insert(PROJECTS, Project(id=id, name=id, domain_id="default", parent_id="default"))
         yield made
     finally:
         await store.close()

@@ -40,7 +40,7 @@ class NetworkController:
         self._turn = asyncio.Lock()
         self._seen: dict[str, bool] = {}
         """Port id -> up, heard from the engine and not written yet."""
-        self._whole = False
+        self._flushing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -173,8 +173,7 @@ class NetworkController:
             await self._store.clock.sleep(_AGAIN_S)
 
     def _flush_soon(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._flush())
-        self._flushing = task
+        self._flushing = asyncio.get_running_loop().create_task(self._flush())
 
     async def _flush(self) -> None:
         """Many ports that come up together are one transaction."""
@@ -184,9 +183,11 @@ class NetworkController:
         await transact(self._store, lambda tx: ports.say_up(tx, up, down))
 
     async def _sweep(self) -> None:
-        """What a lost hint left wrong."""
+        """What a lost hint left wrong; soon after the start, since nobody listened before it."""
+        wait_s = _AGAIN_S
         while True:
-            await self._store.clock.sleep(_SWEEP_S)
+            await self._store.clock.sleep(wait_s)
+            wait_s = _SWEEP_S
             async with self._turn:
                 async with self._store.read() as tx:
                     plugs, _ = await network_rows.ports(tx, None)

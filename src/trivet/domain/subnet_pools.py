@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 
 from trivet.domain import address_scopes, quotas, rbac, tags
+from trivet.domain.address_scopes import AddressScope
 from trivet.domain.addresses import Network, network_of
 from trivet.domain.callers import Caller
 from trivet.domain.network_words import Id, Number, Text
@@ -146,7 +147,12 @@ async def update(tx: Tx, caller: Caller, pool: SubnetPool, wanted: SubnetPoolUpd
     if isinstance(scope_id, str) and ("prefixes" in changes or "address_scope_id" in changes):
         prefixes = changes.get("prefixes", pool.prefixes)
         assert isinstance(prefixes, tuple)
-        await _in_scope(tx, caller, pool, scope_id, prefixes)
+        scope = await _in_scope(tx, caller, pool, scope_id, prefixes)
+        if "prefixes" in changes and not (caller.owns(scope.project_id) or caller.is_operator):
+            raise Invalid(
+                "subnetpool.address_scope",
+                f"Illegal subnetpool update : the address scope {scope_id} belongs to another project.",
+            )
     if wanted.is_default is True:
         await _one_default(tx, pool)
     return await tx.update(SUBNET_POOLS, pool, updated_at=tx.clock.now(), **changes)
@@ -299,7 +305,7 @@ def _lengths(version: int, least: int, middle: int | UnsetType, most: int) -> tu
     return least, chosen, most
 
 
-async def _in_scope(tx: Tx, caller: Caller, pool: SubnetPool, scope_id: str, prefixes: Sequence[str]) -> None:
+async def _in_scope(tx: Tx, caller: Caller, pool: SubnetPool, scope_id: str, prefixes: Sequence[str]) -> AddressScope:
     """A scope holds an address once: its pools must not overlap."""
     scope = await address_scopes.visible(tx, caller, scope_id)
     if scope.ip_version != pool.ip_version:
@@ -317,6 +323,7 @@ async def _in_scope(tx: Tx, caller: Caller, pool: SubnetPool, scope_id: str, pre
                     f"Failed to associate address scope: subnetpools within address scopes must have unique prefixes."
                     f" {theirs} is in subnetpool {other.id}.",
                 )
+    return scope
 
 
 async def _one_default(tx: Tx, pool: SubnetPool) -> None:

@@ -9,6 +9,7 @@ from trivet.api.network.listing import Json
 from trivet.domain import limits, quotas
 from trivet.domain.callers import Caller
 from trivet.domain.network_words import Number
+from trivet.domain.projects import PROJECTS
 from trivet.errors import Conflict, Forbidden, Invalid
 from trivet.store.tx import Tx
 
@@ -51,7 +52,8 @@ def _may_look(caller: Caller, project_id: str) -> None:
 
 
 async def _limits(tx: Tx, project_id: str) -> Json:
-    return {name: await limits.limit_of(tx, project_id, name) for name in NAMES}
+    found = await limits.limits_of(tx, project_id)
+    return {name: found[name] for name in NAMES}
 
 
 @resource.on("GET", "/v2.0/quotas", may="operator")
@@ -101,6 +103,7 @@ resource.on("GET", "/v2.0/quotas/{project_id}/details.json", may="reader")(show_
 async def update(request: Request) -> Reply:
     project_id = request.values["project_id"]
     wanted = bodies.one(request, QuotaChange, "quota")
+    await request.tx.need(PROJECTS, project_id, "project")
     used = await quotas.used_all(request.tx, project_id)
     for name in NAMES:
         limit = structs.asdict(wanted)[name]

@@ -32,7 +32,7 @@ class SimNetwork:
         self.plugs: dict[str, int] = {}
         """Port id -> how many plugs it has: two while a machine moves."""
         self._said: set[str] = set()
-        self._listeners: set[asyncio.Queue[tuple[str, bool]]] = set()
+        self.listeners: set[asyncio.Queue[tuple[str, bool]]] = set()
 
     async def ensure_network(self, spec: NetworkSpec) -> None:
         await self._ensure("network", spec)
@@ -60,12 +60,12 @@ class SimNetwork:
 
     async def watch(self) -> AsyncIterator[tuple[str, bool]]:
         heard: asyncio.Queue[tuple[str, bool]] = asyncio.Queue()
-        self._listeners.add(heard)
+        self.listeners.add(heard)
         try:
             while True:
                 yield await heard.get()
         finally:
-            self._listeners.discard(heard)
+            self.listeners.discard(heard)
 
     def look(self, port_id: str) -> None:
         """Say so if the port went up or down."""
@@ -74,7 +74,7 @@ class SimNetwork:
         if up == (port_id in self._said):
             return
         (self._said.add if up else self._said.discard)(port_id)
-        for listener in self._listeners:
+        for listener in self.listeners:
             listener.put_nowait((port_id, up))
 
     async def trouble(self, verb: str, id: str) -> None:

@@ -1,0 +1,201 @@
+"""The network controller over the simulated engine: what is wanted arrives there, and what is there is told."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from tests.api.network_cloud import Client, Cloud, cloud
+
+from trivet.controllers.networks import NetworkController
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.network import GroupSpec, NetworkSpec, PortSpec, RouterSpec, Wire
+from trivet.drivers.sim.network import SimNetwork, SimWires
+from trivet.store import log
+from trivet.store.log import Event
+
+
+class Lab:
+    """A cloud with a controller that is driven by hand."""
+
+    def __init__(self, here: Cloud) -> None:
+        self.cloud = here
+        self.mine: Client = here.mine
+        self.engine = SimNetwork()
+        self.wires = SimWires(self.engine)
+        self.controller = NetworkController(here.store, self.engine)
+        self._seen = 0
+
+    async def events(self) -> list[Event]:
+        async with self.cloud.store.read() as tx:
+            found = await log.read(tx, self._seen)
+        self._seen = found[-1].seq if found else self._seen
+        return found
+
+    async def step(self) -> None:
+        """Everything that happened so far reaches the controller, and what it does about it the engine."""
+        for event in await self.events():
+            await self.controller.follow(event)
+        await self.controller.apply()
+
+    async def status(self, path: str) -> str:
+        ((_, found),) = (await self.cloud.admin.get(path)).items()
+        return str(found["status"])
+
+
+@pytest.fixture
+async def lab() -> AsyncIterator[Lab]:
+    async with cloud() as here:
+        yield Lab(here)
+
+
+@asynccontextmanager
+async def running(lab: Lab) -> AsyncIterator[None]:
+    task = asyncio.create_task(lab.controller.run())
+    await until(lambda: lab.engine.listeners)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not true():
+            await asyncio.sleep(0.005)
+
+
+def wire(port: dict[str, str]) -> Wire:
+    return Wire(port_id=port["id"], network_id=port["network_id"], mac=port["mac_address"], mtu=1442, kind="tap")
+
+
+async def test_what_is_made_arrives_and_what_is_deleted_goes(lab: Lab) -> None:
+    network, subnet = await lab.mine.network()
+    port = await lab.mine.make("port", network_id=network)
+    router = await lab.mine.make("router")
+    path = f"/v2.0/routers/{router['id']}"
+    (await lab.mine.call("PUT", f"{path}/add_router_interface", {"subnet_id": subnet})).ok()
+    await lab.step()
+    spec = lab.engine.specs["network"][network]
+    assert isinstance(spec, NetworkSpec)
+    assert [each.cidr for each in spec.subnets] == ["10.0.0.0/24"]
+    plugged = lab.engine.specs["port"][port["id"]]
+    assert isinstance(plugged, PortSpec)
+    assert set(lab.engine.specs["group"]) == set(plugged.groups)
+    routed = lab.engine.specs["router"][router["id"]]
+    assert isinstance(routed, RouterSpec)
+    assert routed.interfaces[0].cidrs == ("10.0.0.1/24",)
+    # A router's own port is a part of the router, not something to plug into.
+    assert set(lab.engine.specs["port"]) == {port["id"]}
+    (await lab.mine.call("PUT", f"{path}/remove_router_interface", {"subnet_id": subnet})).ok()
+    for gone in (f"routers/{router['id']}", f"ports/{port['id']}", f"networks/{network}"):
+        await lab.mine.drop(gone)
+    await lab.step()
+    assert {noun: set(specs) for noun, specs in lab.engine.specs.items() if noun != "group"} == {
+        "network": set(), "port": set(), "router": set(),
+    }  # fmt: skip
+
+
+async def test_a_new_rule_reaches_the_engine_with_one_look_at_its_group(lab: Lab) -> None:
+    group = await lab.mine.make("security_group", name="web")
+    await lab.step()
+    rule = await lab.mine.make(
+        "security_group_rule", security_group_id=group["id"], direction="ingress", protocol="tcp",
+        port_range_min=22, port_range_max=22,
+    )  # fmt: skip
+    await lab.step()
+    spec = lab.engine.specs["group"][group["id"]]
+    assert isinstance(spec, GroupSpec)
+    assert [each.port_min for each in spec.rules if each.id == rule["id"]] == [22]
+    await lab.mine.drop(f"security-group-rules/{rule['id']}")
+    await lab.step()
+    spec = lab.engine.specs["group"][group["id"]]
+    assert isinstance(spec, GroupSpec)
+    assert rule["id"] not in [each.id for each in spec.rules]
+
+
+async def test_a_floating_ip_is_active_once_its_router_knows_and_leaves_it_again(lab: Lab) -> None:
+    outside, _ = await lab.cloud.admin.network("198.51.100.0/24", router__external=True)
+    router = await lab.mine.make("router", external_gateway_info={"network_id": outside})
+    inside, subnet = await lab.mine.network()
+    await lab.mine.call("PUT", f"/v2.0/routers/{router['id']}/add_router_interface", {"subnet_id": subnet})
+    port = await lab.mine.make("port", network_id=inside)
+    floating = await lab.mine.make("floatingip", floating_network_id=outside, port_id=port["id"])
+    assert await lab.status(f"floatingips/{floating['id']}") == "DOWN"
+    await lab.step()
+    assert await lab.status(f"floatingips/{floating['id']}") == "ACTIVE"
+    spec = lab.engine.specs["router"][router["id"]]
+    assert isinstance(spec, RouterSpec)
+    assert [each.floating_ip for each in spec.floating] == [floating["floating_ip_address"]]
+    assert spec.gateway_next_hop == "198.51.100.1"
+    await lab.mine.change("floatingip", floating["id"], port_id=None)
+    await lab.step()
+    spec = lab.engine.specs["router"][router["id"]]
+    assert isinstance(spec, RouterSpec)
+    assert spec.floating == ()
+    assert await lab.status(f"floatingips/{floating['id']}") == "DOWN"
+
+
+async def test_ports_follow_what_the_engine_says(lab: Lab) -> None:
+    network, _ = await lab.mine.network()
+    port = await lab.mine.make("port", network_id=network)
+    statuses: list[str] = []
+
+    async def becomes(status: str) -> None:
+        async with asyncio.timeout(5):
+            while await lab.status(f"ports/{port['id']}") != status:
+                await asyncio.sleep(0.005)
+        statuses.append(status)
+
+    async with running(lab):
+        await lab.step()
+        await lab.wires.plug(wire(port))
+        await becomes("ACTIVE")
+        # Said by the controller itself, so nothing is to be looked at again.
+        for event in await lab.events():
+            await lab.controller.follow(event)
+        await lab.wires.unplug(port["id"])
+        await becomes("DOWN")
+    assert statuses == ["ACTIVE", "DOWN"]
+
+
+async def test_after_a_restart_everything_is_made_anew_and_strays_go(lab: Lab) -> None:
+    network, _ = await lab.mine.network()
+    port = await lab.mine.make("port", network_id=network)
+    await lab.wires.plug(wire(port))
+    await lab.engine.ensure_network(NetworkSpec(id="stray", mtu=1442, subnets=()))
+    await lab.controller.resync()
+    assert set(lab.engine.specs["network"]) == {network}
+    assert await lab.status(f"ports/{port['id']}") == "ACTIVE"
+    again = NetworkController(lab.cloud.store, SimNetwork())
+    await again.resync()
+    assert await lab.status(f"ports/{port['id']}") == "DOWN"
+
+
+async def test_what_the_engine_refuses_for_now_is_tried_again_and_holds_up_nothing_else(lab: Lab) -> None:
+    one, two = [(await lab.mine.make("network"))["id"] for _ in range(2)]
+    refusals = [DriverError("The engine is busy.", again=True)]
+
+    def fault(verb: str, id: str) -> DriverError | None:
+        return refusals.pop() if id == one and refusals else None
+
+    lab.engine.fault = fault
+    async with running(lab):
+        for event in await lab.events():
+            await lab.controller.follow(event)
+        await until(lambda: two in lab.engine.specs["network"])
+        assert one not in lab.engine.specs["network"]
+        await until(lambda: one in lab.engine.specs["network"])
+
+
+async def test_an_address_group_is_one_rule_for_each_of_its_blocks_of_the_right_family(lab: Lab) -> None:
+    blocks = await lab.mine.make("address_group", name="a", addresses=["192.0.2.0/24", "2001:db8::/64"])
+    group = await lab.mine.make("security_group", name="web")
+    await lab.mine.make(
+        "security_group_rule", security_group_id=group["id"], direction="ingress", remote_address_group_id=blocks["id"]
+    )
+    await lab.step()
+    spec = lab.engine.specs["group"][group["id"]]
+    assert isinstance(spec, GroupSpec)
+    assert [each.remote_cidr for each in spec.rules if each.direction == "ingress"] == ["192.0.2.0/24"]
