@@ -51,10 +51,6 @@ class Engine:
 
     async def run(self, *arguments: str, stdin: bytes = b"") -> str:
         """What it printed. Cancelling kills it, and leaves whatever it had half done."""
-        async with self._making_ready:
-            if not self._ready:
-                await asyncio.to_thread(self._make_ready)
-                self._ready = True
         # Files in memory and not pipes: conmon outlives the podman that started it, and a pipe that it
         # inherited would never end.
         with _memory(stdin) as given, _memory() as printed, _memory() as complaint:
@@ -86,6 +82,10 @@ class Engine:
             await (await self._spawn(words, nothing, nothing, nothing)).wait()
 
     async def _spawn(self, words: tuple[str, ...], stdin: int, stdout: int, stderr: int) -> asyncio.subprocess.Process:
+        async with self._making_ready:
+            if not self._ready:
+                await asyncio.to_thread(self._make_ready)
+                self._ready = True
         try:
             # A session of its own: Ctrl-C at our terminal is for us, not for a verb half way through.
             return await asyncio.create_subprocess_exec(
@@ -94,6 +94,8 @@ class Engine:
                 stdout=stdout,
                 stderr=stderr,
                 env=self._environment(),
+                # conmon leaves a file named oom where it was started, when memory ran out.
+                cwd=self._run,
                 start_new_session=True,
             )
         except FileNotFoundError as e:

@@ -4,6 +4,7 @@ What is really there is asked of podman every time; our own files only add what 
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,8 @@ from trivet.drivers.podman.images import Images
 from trivet.drivers.podman.records import Record, Records
 from trivet.drivers.podman.restarts import Restarts, wants_restart
 from trivet.drivers.podman.trouble import told_as
+
+log = logging.getLogger(__name__)
 
 KILLED = 137
 NEXT = ".next"
@@ -54,6 +57,8 @@ class PodmanMachines:
         self._restarts = Restarts(self._start_again)
 
     async def observe(self, only: str | None = None) -> dict[str, Seen]:
+        if only is not None and not self._records.folder(only).exists():
+            return {}  # its folder is made first and removed last
         with told_as("The container engine does not answer."):
             listed = await self._list()
         seen = {}
@@ -227,11 +232,13 @@ class PodmanMachines:
         if not records:
             return
         try:
-            seen = await self.observe()
-        except DriverError:
-            return  # told to the log already
+            listed = await self._list()
+        except EngineRefused as e:
+            log.warning("Who is to be started again cannot be seen: %s", e)
+            return
         for id, record in records.items():
-            if id in seen and wants_restart(record.spec, seen[id]):
+            exit_code = _own_end(record, listed[id]) if id in listed else None
+            if exit_code is not None and wants_restart(record.spec, exit_code):
                 self._restarts.ended(id)
 
     async def _start_again(self, id: str) -> None:
@@ -272,8 +279,7 @@ class PodmanMachines:
 def _seen(id: str, record: Record | None, line: Listed | None) -> Seen:
     if record is None or line is None:
         return Seen(id=id, power="stopped", marks=record.marks if record else {})
-    exit_code = line.exit_code if line.state in {"exited", "stopped"} and not record.stopping else None
-    return Seen(id=id, power=_power(record, line), marks=record.marks, exit_code=exit_code)
+    return Seen(id=id, power=_power(record, line), marks=record.marks, exit_code=_own_end(record, line))
 
 
 def _power(record: Record, line: Listed) -> Power:
@@ -282,8 +288,18 @@ def _power(record: Record, line: Listed) -> Power:
     if line.state in {"running", "stopping"}:
         # Nobody noticed its end if its conmon was killed as well.
         return "running" if Path(f"/proc/{line.pid}").exists() else "crashed"
-    failed = line.state in {"exited", "stopped"} and line.exit_code != 0 and not record.stopping
-    return "crashed" if failed else "stopped"
+    exit_code = _own_end(record, line)
+    if exit_code is None:
+        return "stopped"
+    if wants_restart(record.spec, exit_code):
+        # Between two runs, but it goes on, as a Pod does; the exit code beside it tells the difference.
+        return "running"
+    return "crashed" if exit_code != 0 else "stopped"
+
+
+def _own_end(record: Record, line: Listed) -> int | None:
+    """The exit code of a container that ended without our asking."""
+    return line.exit_code if line.state in {"exited", "stopped"} and not record.stopping else None
 
 
 def _read_log(path: Path, limit_bytes: int) -> bytes:

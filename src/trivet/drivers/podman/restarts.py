@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import MachineSpec, Seen
+from trivet.drivers.contracts.machine import MachineSpec
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +60,6 @@ class Restarts:
         self._began[id] = asyncio.get_running_loop().time()
 
 
-def wants_restart(spec: MachineSpec, seen: Seen) -> bool:
-    """Of a container that ended by itself; one that was stopped has no exit code here."""
-    if seen.power == "crashed":
-        return spec.restart != "no"
-    return seen.power == "stopped" and seen.exit_code is not None and spec.restart == "always"
+def wants_restart(spec: MachineSpec, exit_code: int) -> bool:
+    """Of a container that ended by itself."""
+    return spec.restart == "always" or (spec.restart == "on-failure" and exit_code != 0)
