@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import MachineSpec, Nic, Power, Seen
+from trivet.drivers.contracts.machine import MachineSpec, Nic, Seen
 from trivet.drivers.podman.console import Consoles
 from trivet.drivers.podman.definition import (
     NAME_PREFIX,
@@ -26,6 +26,7 @@ from trivet.drivers.podman.exits import Exits
 from trivet.drivers.podman.images import Images
 from trivet.drivers.podman.records import Record, Records
 from trivet.drivers.podman.restarts import Restarts, wants_restart
+from trivet.drivers.podman.sight import Listed, own_end, read_log, seen_as
 from trivet.drivers.podman.trouble import told_as
 
 log = logging.getLogger(__name__)
@@ -33,15 +34,6 @@ log = logging.getLogger(__name__)
 KILLED = 137
 NEXT = ".next"
 """Ends the name of a container that will take another one's place."""
-
-
-class Listed(msgspec.Struct, frozen=True):
-    """A line of `podman ps`, as far as we read it."""
-
-    names: list[str] = msgspec.field(name="Names")
-    state: str = msgspec.field(name="State")
-    exit_code: int = msgspec.field(name="ExitCode")
-    pid: int = msgspec.field(name="Pid")
 
 
 class PodmanMachines:
@@ -66,7 +58,7 @@ class PodmanMachines:
             if only not in (None, id):
                 continue
             record = self._records.read(id)
-            seen[id] = _seen(id, record, listed.get(id))
+            seen[id] = seen_as(id, record, listed.get(id))
         return seen
 
     async def create(self, spec: MachineSpec) -> None:
@@ -129,7 +121,7 @@ class PodmanMachines:
         self._records.remove(id)
 
     async def console_log(self, id: str, limit_bytes: int) -> bytes:
-        return await asyncio.to_thread(_read_log, self._records.folder(id) / "console.log", limit_bytes)
+        return await asyncio.to_thread(read_log, self._records.folder(id) / "console.log", limit_bytes)
 
     async def watch(self) -> AsyncIterator[str]:
         """Also what makes a policy of restarting work, for as long as it is read."""
@@ -237,7 +229,7 @@ class PodmanMachines:
             log.warning("Who is to be started again cannot be seen: %s", e)
             return
         for id, record in records.items():
-            exit_code = _own_end(record, listed[id]) if id in listed else None
+            exit_code = own_end(record, listed[id]) if id in listed else None
             if exit_code is not None and wants_restart(record.spec, exit_code):
                 self._restarts.ended(id)
 
@@ -274,44 +266,3 @@ class PodmanMachines:
 
     def _follow(self, id: str) -> None:
         self._exits.follow(id, self._records.folder(id) / "conmon.pid")
-
-
-def _seen(id: str, record: Record | None, line: Listed | None) -> Seen:
-    if record is None or line is None:
-        return Seen(id=id, power="stopped", marks=record.marks if record else {})
-    return Seen(id=id, power=_power(record, line), marks=record.marks, exit_code=_own_end(record, line))
-
-
-def _power(record: Record, line: Listed) -> Power:
-    if line.state == "paused":
-        return "paused"
-    if line.state in {"running", "stopping"}:
-        # Nobody noticed its end if its conmon was killed as well.
-        return "running" if Path(f"/proc/{line.pid}").exists() else "crashed"
-    exit_code = _own_end(record, line)
-    if exit_code is None:
-        return "stopped"
-    if wants_restart(record.spec, exit_code):
-        # Between two runs, but it goes on, as a Pod does; the exit code beside it tells the difference.
-        return "running"
-    return "crashed" if exit_code != 0 else "stopped"
-
-
-def _own_end(record: Record, line: Listed) -> int | None:
-    """The exit code of a container that ended without our asking."""
-    return line.exit_code if line.state in {"exited", "stopped"} and not record.stopping else None
-
-
-def _read_log(path: Path, limit_bytes: int) -> bytes:
-    """conmon writes "time stream F|P text" a line; P marks a line that goes on in the next."""
-    try:
-        lines = path.read_bytes().splitlines(keepends=True)
-    except FileNotFoundError:
-        return b""
-    text = bytearray()
-    for line in lines:
-        _, _, rest = line.partition(b" ")
-        _, _, rest = rest.partition(b" ")
-        flag, _, words = rest.partition(b" ")
-        text += words.rstrip(b"\n") if flag == b"P" else words
-    return bytes(text[-limit_bytes:]) if limit_bytes > 0 else b""

@@ -1,0 +1,59 @@
+"""What podman and our record say of a container, together: its power, how it ended, what it wrote."""
+
+from pathlib import Path
+
+import msgspec
+
+from trivet.drivers.contracts.machine import Power, Seen
+from trivet.drivers.podman.records import Record
+from trivet.drivers.podman.restarts import wants_restart
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A line of `podman ps`, as far as we read it."""
+
+    names: list[str] = msgspec.field(name="Names")
+    state: str = msgspec.field(name="State")
+    exit_code: int = msgspec.field(name="ExitCode")
+    pid: int = msgspec.field(name="Pid")
+
+
+def seen_as(id: str, record: Record | None, line: Listed | None) -> Seen:
+    if record is None or line is None:
+        return Seen(id=id, power="stopped", marks=record.marks if record else {})
+    return Seen(id=id, power=_power(record, line), marks=record.marks, exit_code=own_end(record, line))
+
+
+def _power(record: Record, line: Listed) -> Power:
+    if line.state == "paused":
+        return "paused"
+    if line.state in {"running", "stopping"}:
+        # Nobody noticed its end if its conmon was killed as well.
+        return "running" if Path(f"/proc/{line.pid}").exists() else "crashed"
+    exit_code = own_end(record, line)
+    if exit_code is None:
+        return "stopped"
+    if wants_restart(record.spec, exit_code):
+        # Between two runs, but it goes on, as a Pod does; the exit code beside it tells the difference.
+        return "running"
+    return "crashed" if exit_code != 0 else "stopped"
+
+
+def own_end(record: Record, line: Listed) -> int | None:
+    """The exit code of a container that ended without our asking."""
+    return line.exit_code if line.state in {"exited", "stopped"} and not record.stopping else None
+
+
+def read_log(path: Path, limit_bytes: int) -> bytes:
+    """conmon writes "time stream F|P text" a line; P marks a line that goes on in the next."""
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        return b""
+    text = bytearray()
+    for line in lines:
+        _, _, rest = line.partition(b" ")
+        _, _, rest = rest.partition(b" ")
+        flag, _, words = rest.partition(b" ")
+        text += words.rstrip(b"\n") if flag == b"P" else words
+    return bytes(text[-limit_bytes:]) if limit_bytes > 0 else b""
