@@ -1,10 +1,17 @@
-"""A cloud of identity alone, in memory, and a client that talks to it as the network would."""
+"""A cloud of identity alone, and a client that talks to it as the network would.
+
+Tests ask for `identity`, which is there on both databases in turn, or for `new_identity` to choose settings.
+"""
 
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
+
+from tests.postgres import PostgresCluster
 from trivet.api.identity.service import SERVICE
 from trivet.api.kit.app import App
 from trivet.clock import SystemClock
@@ -14,7 +21,9 @@ from trivet.domain.tokens import Tokens
 from trivet.ids import SystemIds
 from trivet.parts import Parts
 from trivet.settings import Settings
+from trivet.store.postgres import PostgresStore
 from trivet.store.sqlite import SqliteStore
+from trivet.store.store import Store
 
 
 class FastPasswords(Passwords):
@@ -46,10 +55,14 @@ class Answer:
 
 
 class Cloud:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, database_url: str | None = None) -> None:
         self.clock = Skewed()
         ids = SystemIds()
-        self.store = SqliteStore(":memory:", self.clock, ids)
+        self.store: Store = (
+            PostgresStore(database_url, self.clock, ids, connections=4)
+            if database_url
+            else SqliteStore(":memory:", self.clock, ids)
+        )
         self.parts = Parts(
             settings=settings,
             clock=self.clock,
@@ -161,3 +174,31 @@ class Cloud:
         role_id = await self.role_id(role)
         answer = await self.call("PUT", f"/identity/v3/{at}/users/{user_id}/roles/{role_id}")
         assert answer.status == 204, answer.raw
+
+
+NewCloud = Callable[[Settings], Awaitable[Cloud]]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def new_identity(request: pytest.FixtureRequest) -> AsyncIterator[NewCloud]:
+    started: list[Cloud] = []
+
+    async def start(settings: Settings) -> Cloud:
+        url = None
+        if request.param == "postgres":
+            cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
+            url = cluster.new_database()
+        started.append(Cloud(settings, url))
+        return await started[-1].start()
+
+    yield start
+    for cloud in started:
+        await cloud.stop()
+
+
+@pytest.fixture
+async def identity(new_identity: NewCloud) -> Cloud:
+    return await new_identity(Settings())
+
+
+
