@@ -56,6 +56,11 @@ class RealCloud:
         return clean | {"OS_CLIENT_CONFIG_FILE": str(self.data / "clouds.yaml"), "OS_CLOUD": "trivet"}
 
     @property
+    def path(self) -> str:
+        """Where the stock client is."""
+        return f"{BIN}:{os.environ['PATH']}"
+
+    @property
     def auth(self) -> dict[str, str]:
         found: dict[str, Any] = json.loads((self.data / "clouds.yaml").read_text().partition("\n")[2])
         auth: dict[str, str] = found["clouds"]["trivet"]["auth"]

@@ -1,0 +1,30 @@
+"""Typing into a server's serial console through the cloud's own proxy, as a person with a websocket client would."""
+
+import time
+from urllib.parse import urlsplit
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+
+def type_into(url: str, command: str, until: str, seconds: float = 40) -> str:
+    """What the console says from the command on, up to the first `until` behind it."""
+    parts = urlsplit(url)
+    said = ""
+    with connect(f"ws://{parts.netloc}{parts.path}?{parts.query}", open_timeout=15) as socket:
+        socket.send(b"\r")
+        time.sleep(0.6)
+        # The mark is put together by the shell, so its echo does not count as the answer.
+        socket.send(f"{command}; echo END''-OF-IT\r".encode())
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                data = socket.recv(timeout=1)
+            except TimeoutError:
+                continue
+            except ConnectionClosed:
+                break
+            said += data.decode(errors="replace") if isinstance(data, bytes) else data
+            if until in said or "END-OF-IT" in said:
+                break
+    return said

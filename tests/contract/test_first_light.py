@@ -1,0 +1,142 @@
+"""First light: a VM and a container from the same command, on one network, and what a tenant does with them.
+
+All of it through the stock client and the cloud's own consoles, against real engines.
+"""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.contract.conftest import RealCloud
+from tests.contract.keyboard import type_into
+
+pytestmark = [pytest.mark.contract, pytest.mark.dataplane]
+
+KINDS = ("vm", "container")
+
+
+@pytest.fixture(scope="module")
+def pair(cloud: RealCloud) -> Iterator[dict[str, str]]:
+    """kind -> address, of two servers that differ in nothing but the image."""
+    cloud.openstack("network", "create", "light")
+    cloud.openstack("subnet", "create", "--network", "light", "--subnet-range", "10.5.0.0/24", "light")
+    for kind, image in zip(KINDS, ("guest", "container"), strict=True):
+        cloud.openstack("server", "create", "--image", image, "--flavor", "t.small", "--network", "light", f"a-{kind}")
+    found = {kind: cloud.wait_for(f"a-{kind}", "ACTIVE")["addresses"]["light"][0] for kind in KINDS}
+    _wait_for_guest(cloud, "a-vm")
+    yield found
+    for kind in KINDS:
+        cloud.openstack("server", "delete", "--wait", f"a-{kind}", table=True)
+
+
+def _wait_for_guest(cloud: RealCloud, server: str, times: int = 1) -> None:
+    end = time.monotonic() + 180
+    while cloud.openstack("console", "log", "show", server, table=True).count("GUEST-READY") < times:
+        assert time.monotonic() < end, cloud.openstack("console", "log", "show", server, table=True)
+        time.sleep(1)
+
+
+def _typed(cloud: RealCloud, server: str, command: str) -> str:
+    url = cloud.openstack("console", "url", "show", "--serial", server)["url"]
+    return type_into(url, command, "END-OF-IT")
+
+
+def test_both_kinds_are_listed_alike(cloud: RealCloud, pair: dict[str, str]) -> None:
+    rows = {row["Name"]: row for row in cloud.openstack("server", "list")}
+    assert {rows[f"a-{kind}"]["Status"] for kind in KINDS} == {"ACTIVE"}
+
+
+@pytest.mark.parametrize(("here", "there"), [KINDS, KINDS[::-1]])
+def test_each_pings_the_other(cloud: RealCloud, pair: dict[str, str], here: str, there: str) -> None:
+    assert " 0% packet loss" in _typed(cloud, f"a-{here}", f"ping -c 3 {pair[there]}")
+
+
+def test_the_vm_took_its_address_by_dhcp_and_its_name_from_the_metadata(cloud: RealCloud, pair: dict[str, str]) -> None:
+    log = cloud.openstack("console", "log", "show", "a-vm", table=True)
+    assert f"DHCP-LEASE eth0 {pair['vm']}" in log
+    assert "source=http" in log and "hostname=a-vm" in log
+
+
+def test_the_container_reads_the_same_metadata_as_the_vm(cloud: RealCloud, pair: dict[str, str]) -> None:
+    url = "http://169.254.169.254/openstack/latest/meta_data.json"
+    for kind in KINDS:
+        said = _typed(cloud, f"a-{kind}", f"wget -q -O - {url}")
+        found = json.loads(said[said.index('{"') : said.rindex("}") + 1])
+        assert found["name"] == f"a-{kind}"
+
+
+def test_tcp_works_between_the_kinds(cloud: RealCloud, pair: dict[str, str]) -> None:
+    assert "hello from" in _typed(cloud, "a-vm", f"timeout 10 wget -q -O - http://{pair['container']}/")
+    assert "hello from" in _typed(cloud, "a-container", f"timeout 10 wget -q -O - http://{pair['vm']}/")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stop_and_start_give_the_same_states(cloud: RealCloud, pair: dict[str, str], kind: str) -> None:
+    cloud.openstack("server", "stop", f"a-{kind}", table=True)
+    cloud.wait_for(f"a-{kind}", "SHUTOFF")
+    cloud.openstack("server", "start", f"a-{kind}", table=True)
+    cloud.wait_for(f"a-{kind}", "ACTIVE")
+    if kind == "vm":
+        _wait_for_guest(cloud, "a-vm", times=2)
+    events = cloud.openstack("server", "event", "list", f"a-{kind}")
+    assert {"create", "stop", "start"} <= {event["Action"] for event in events}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pause_is_a_state_of_both_kinds(cloud: RealCloud, pair: dict[str, str], kind: str) -> None:
+    cloud.openstack("server", "pause", f"a-{kind}", table=True)
+    cloud.wait_for(f"a-{kind}", "PAUSED")
+    cloud.openstack("server", "unpause", f"a-{kind}", table=True)
+    cloud.wait_for(f"a-{kind}", "ACTIVE")
+
+
+def test_what_a_kind_cannot_do_is_refused_with_the_reason(cloud: RealCloud, pair: dict[str, str]) -> None:
+    made = subprocess.run(
+        ["openstack", "server", "suspend", "a-container"], env=cloud.environment | {"PATH": cloud.path},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert made.returncode != 0
+    assert "not applicable to a container" in made.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_floating_ip_leads_in_from_outside_and_only_as_far_as_the_rules_say(
+    cloud: RealCloud, pair: dict[str, str], kind: str
+) -> None:
+    if "r" not in {row["Name"] for row in cloud.openstack("router", "list")}:
+        cloud.openstack("router", "create", "--external-gateway", "public", "r")
+        cloud.openstack("router", "add", "subnet", "r", "light", table=True)
+    address = cloud.openstack("floating", "ip", "create", "public")["floating_ip_address"]
+    cloud.openstack("server", "add", "floating", "ip", f"a-{kind}", address, table=True)
+    assert not _answers(address), "the default group lets nothing in"
+    project = cloud.openstack("token", "issue")["project_id"]
+    groups = cloud.openstack("security", "group", "list", "--project", project)
+    group = next(row["ID"] for row in groups if row["Name"] == "default")
+    rule = cloud.openstack("security", "group", "rule", "create", "--protocol", "icmp", group)["id"]
+    assert _answers_within(address, 20), "a rule lets pings in"
+    cloud.openstack("security", "group", "rule", "delete", rule, table=True)
+    assert _silent_within(address, 20), "without the rule they stay out again"
+    cloud.openstack("floating", "ip", "delete", address, table=True)
+
+
+def _answers(address: str) -> bool:
+    return subprocess.run(["ping", "-c", "1", "-W", "1", address], capture_output=True, check=False).returncode == 0
+
+
+def _answers_within(address: str, tries: int) -> bool:
+    return any(_answers(address) for _ in range(tries))
+
+
+def _silent_within(address: str, tries: int) -> bool:
+    return any(not _answers(address) for _ in range(tries))
+
+
+def test_a_token_is_good_for_its_console_only_as_long_as_the_server_is_there(
+    cloud: RealCloud, pair: dict[str, str]
+) -> None:
+    url = cloud.openstack("console", "url", "show", "--serial", "a-container")["url"]
+    assert "it-lives" in type_into(url, "echo it''-lives", "it-lives")
+    assert "it-lives" not in type_into(url + "x", "echo it''-lives", "it-lives", seconds=3)
