@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-
 from tests.postgres import PostgresCluster
+
 from trivet.api.identity.service import SERVICE
 from trivet.api.kit.app import App
 from trivet.clock import SystemClock
@@ -199,6 +199,3 @@ async def new_identity(request: pytest.FixtureRequest) -> AsyncIterator[NewCloud
 @pytest.fixture
 async def identity(new_identity: NewCloud) -> Cloud:
     return await new_identity(Settings())
-
-
-

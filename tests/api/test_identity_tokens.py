@@ -1,8 +1,8 @@
 """Tokens: who gets one, what it says, and when it dies."""
 
 import pytest
-
 from tests.api.identity_cloud import Cloud, NewCloud
+
 from trivet.settings import Settings
 
 

@@ -35,6 +35,7 @@ class Caller(msgspec.Struct, frozen=True):
     ends_at: float = 0.0
     app_credential_id: str | None = None
     trust_id: str | None = None
+    oauth_token_id: str | None = None
     access_rules: tuple[tuple[str, str, str], ...] | None = None
     """(service type, method, path) that an application credential was narrowed to; None is everything."""
     strict_scope: bool = False

@@ -2,15 +2,16 @@
 
 import msgspec
 
-from trivet.domain import app_credentials, auth, scoping, trusts
+from trivet.domain import app_credentials, auth, oauth, scoping, trusts
 from trivet.domain.app_credentials import APP_CREDENTIALS, AppCredential
 from trivet.domain.auth import Proven, UserRef, unauthorized
 from trivet.domain.callers import Caller
 from trivet.domain.ec2 import Key
+from trivet.domain.oauth_signatures import SignedRequest
 from trivet.domain.roles import role_map
 from trivet.domain.scoping import ProjectRef, Scope
 from trivet.domain.users import USERS
-from trivet.errors import Forbidden
+from trivet.errors import Forbidden, NotFound
 from trivet.parts import Parts
 from trivet.store.store import transact
 from trivet.store.tx import Tx
@@ -79,6 +80,25 @@ async def by_trust(parts: Parts, proven: Proven, trust_id: str) -> Caller:
         return msgspec.structs.replace(caller, trust_id=trust.id, ends_at=ends_at)
 
     return await transact(parts.store, act)
+
+
+async def by_oauth(parts: Parts, signed: SignedRequest) -> Caller:
+    async with parts.store.read() as tx:
+        try:
+            token = await oauth.accepted(tx, parts.tokens.secrets, signed)
+        except NotFound as error:
+            raise unauthorized() from error
+        user = await auth.find_user(tx, UserRef(id=token.user_id)) if token.user_id else None
+        if user is None:
+            raise unauthorized()
+        scope = await scoping.project(tx, ProjectRef(id=token.project_id))
+        has = await scoping.roles_in(tx, parts.tokens.memo, user.id, scope)
+        roles = (await role_map(tx, parts.tokens.memo)).names(token.role_ids) & has
+        if not roles:
+            raise unauthorized()
+        caller = _caller(tx, parts, Proven(user=user, methods=("oauth1",)), scope, roles)
+        ends_at = min(caller.ends_at, token.ends_at or caller.ends_at)
+        return msgspec.structs.replace(caller, oauth_token_id=token.id, ends_at=ends_at)
 
 
 async def by_ec2_key(parts: Parts, key: Key) -> Caller:

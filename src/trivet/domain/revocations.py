@@ -15,7 +15,7 @@ from trivet.store.store import Store
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Change, Tx
 
-What = Literal["token", "chain", "user", "grant", "project", "domain", "app_credential", "trust"]
+What = Literal["token", "chain", "user", "grant", "project", "domain", "app_credential", "trust", "oauth"]
 
 
 class Revocation(Record, frozen=True, kw_only=True):

@@ -61,6 +61,10 @@ async def _facts(tx: Tx, memo: Memo, caller: Caller) -> dict[str, object]:
         found["service_providers"] = shared
     if caller.app_credential_id is not None:
         found["application_credential"] = await app_credential_told(tx, caller.app_credential_id)
+    if caller.oauth_token_id is not None:
+        row = await tx.row("SELECT consumer_id FROM oauth_tokens WHERE id = ?", caller.oauth_token_id)
+        consumer_id = row[0] if row is not None else None
+        found["OS-OAUTH1"] = {"access_token_id": caller.oauth_token_id, "consumer_id": consumer_id}
     if caller.trust_id is not None:
         found["OS-TRUST:trust"] = await trust_told(tx, caller.trust_id)
     return found

@@ -61,6 +61,7 @@ class Revocations:
             ("domain", caller.project_domain_id),
             ("app_credential", caller.app_credential_id),
             ("trust", caller.trust_id),
+            ("oauth", caller.oauth_token_id),
         ):
             if id is not None and cutoffs.get((what, id), -1.0) >= caller.issued_at:
                 return True
@@ -114,6 +115,7 @@ class Tokens:
             ("parent", caller.parent_audit_id),
             ("app", caller.app_credential_id),
             ("trust", caller.trust_id),
+            ("oauth", caller.oauth_token_id),
             ("rules", caller.access_rules),
             ("receipt", caller.receipt or None),
         ):
@@ -176,6 +178,7 @@ class Tokens:
             ends_at=said["exp"],
             app_credential_id=said.get("app"),
             trust_id=said.get("trust"),
+            oauth_token_id=said.get("oauth"),
             access_rules=tuple((rule[0], rule[1], rule[2]) for rule in said["rules"]) if "rules" in said else None,
             strict_scope=self._strict_scope,
             receipt=bool(said.get("receipt", False)),

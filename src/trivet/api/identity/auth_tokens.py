@@ -4,11 +4,12 @@ from typing import Any
 
 import msgspec
 
+from trivet.api.identity import oauth as oauth_dialect
 from trivet.api.identity.writing import writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
-from trivet.domain import auth_methods, projects, revocations, token_facts
+from trivet.domain import auth_methods, delegation, projects, revocations, token_facts
 from trivet.domain.auth import DomainRef
 from trivet.domain.auth_methods import Identity
 from trivet.domain.callers import Caller
@@ -50,10 +51,16 @@ class AuthBody(msgspec.Struct, frozen=True):
 async def issue(request: Request) -> Reply:
     asked = request.read(AuthBody).auth
     try:
+        if asked.identity.methods == ("oauth1",):
+            return await _issued(request, await delegation.by_oauth(request.parts, oauth_dialect.signed(request)))
         receipt = request.header("openstack-auth-receipt")
         caller = await auth_methods.login(request.parts, asked.identity, _scope(asked.scope), receipt)
     except MoreNeeded as more:
         return await _receipt(request, more)
+    return await _issued(request, caller)
+
+
+async def _issued(request: Request, caller: Caller) -> Reply:
     token = request.parts.tokens.issue(caller)
     async with request.parts.store.read() as tx:
         body = await token_facts.encoded(

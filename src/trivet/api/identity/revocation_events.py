@@ -20,6 +20,7 @@ _FIELDS = {
     "domain": "domain_id",
     "app_credential": "OS-REVOKE:app_cred_id",
     "trust": "OS-TRUST:trust_id",
+    "oauth": "OS-OAUTH1:access_token_id",
 }
 
 
