@@ -79,18 +79,19 @@ async def host_state() -> tuple[set[str], set[str], str, str, str]:
 async def test_down_leaves_the_host_as_it_was_found(directory: Path) -> None:
     before = await host_state()
     engine = OvnEngine(directory, "nxlf", External(f"{HOST}/24", masquerade=True))
-    await engine.up()
-    lab = Lab(engine)
-    network = await lab.network()
-    await lab.guest(network, "10.5.0.10", (await lab.open_group(),))
-    os.close(await lab.wires.open_metadata(network.id))
-    tap = Wire(port_id=new_id(), network_id=network.id, mac="fa:16:3e:00:00:01", mtu=1442, kind="tap")
-    await lab.wires.plug(tap)
-    pids = daemon_pids(engine)
-    assert len(pids) == 4
-    await lab.close()
-
-    await engine.down()
+    try:
+        await engine.up()
+        lab = Lab(engine)
+        network = await lab.network()
+        await lab.guest(network, "10.5.0.10", (await lab.open_group(),))
+        os.close(await lab.wires.open_metadata(network.id))
+        tap = Wire(port_id=new_id(), network_id=network.id, mac="fa:16:3e:00:00:01", mtu=1442, kind="tap")
+        await lab.wires.plug(tap)
+        pids = daemon_pids(engine)
+        assert len(pids) == 4
+        await lab.close()
+    finally:
+        await engine.down()
 
     assert await host_state() == before
     assert not engine.directory.exists()
