@@ -26,6 +26,7 @@ from tests.drivers.qemu_guests import (
 from trivet.drivers.contracts import machine as contract
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.qemu import Options, QemuMachines
+from trivet.drivers.qemu.qmp import talk
 
 pytestmark = pytest.mark.dataplane
 
@@ -161,6 +162,67 @@ async def test_a_suspended_guest_goes_on_where_it_was(machines: QemuMachines) ->
     assert not await machines.stop(id, 0)
     await machines.start(id, {})
     await console_shows(machines, id, "GUEST-INIT", times=2)
+
+
+_SUSPEND = """
+import asyncio, sys
+from pathlib import Path
+from trivet.drivers.qemu import QemuMachines
+async def main():
+    print("now", flush=True)
+    await QemuMachines(Path(sys.argv[1])).suspend(sys.argv[2])
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("after_s", [0.02, 0.08, 0.15, 0.25])
+async def test_a_suspend_that_was_interrupted_anywhere_is_done_again(
+    machines: QemuMachines, tmp_path: Path, after_s: float
+) -> None:
+    id = await booted(machines, guest_spec())
+    await typed(machines, id, "echo remembered > /run/value")
+    suspending = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _SUSPEND, str(tmp_path / "vms"), id), stdout=asyncio.subprocess.PIPE
+    )
+    assert suspending.stdout
+    await suspending.stdout.readline()
+    await asyncio.sleep(after_s)
+    if suspending.returncode is None:
+        suspending.kill()
+    await suspending.wait()
+
+    await machines.suspend(id)
+    assert (await look(machines, id)).power == "suspended"
+    await machines.resume(id)
+    assert await typed(machines, id, "cat /run/value") == "remembered"
+    left = {path.name for path in machines_folder(machines, id).iterdir()}
+    assert not left & {"memory", "memory.part", "saved.json"}
+
+
+async def test_whoever_waits_for_a_qemu_that_dies_is_told(machines: QemuMachines) -> None:
+    spec = guest_spec()
+    await machines.create(spec)
+    await machines.start(spec.id, {})
+    (pid,) = processes_in(machines_folder(machines, spec.id))
+    with pytest.raises(DriverError, match="It failed"):
+        async with talk(machines_folder(machines, spec.id) / "qmp", "It failed.") as qemu:
+            news = qemu.hear("NEVER")
+            os.kill(pid, signal.SIGKILL)
+            await qemu.until(news, lambda event: True)
+
+
+async def test_a_qemu_that_does_not_answer_hides_no_other(machines: QemuMachines) -> None:
+    stuck, well = guest_spec(), guest_spec()
+    for spec in (stuck, well):
+        await machines.create(spec)
+        await machines.start(spec.id, {})
+    (pid,) = processes_in(machines_folder(machines, stuck.id))
+    os.kill(pid, signal.SIGSTOP)
+    seen = await machines.observe()
+    assert {seen[stuck.id].power, seen[well.id].power} == {"running"}
+    # Neither the button nor a polite signal reaches it.
+    assert not await machines.stop(stuck.id, 0)
+    assert (await look(machines, stuck.id)).power == "stopped"
 
 
 _DRIVE = """

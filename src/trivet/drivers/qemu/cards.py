@@ -38,9 +38,7 @@ async def unplug(layout: Layout, slot: int) -> None:
                     raise
             try:
                 async with asyncio.timeout(_LET_GO_S):
-                    async for event in news:
-                        if text(event, "data", "device") == f"nic{slot}":
-                            break
+                    await qemu.until(news, lambda event: text(event, "data", "device") == f"nic{slot}")
             except TimeoutError:
                 raise DriverError("The guest does not let go of the network card.", again=True) from None
         await _drop_backend(qemu, slot)

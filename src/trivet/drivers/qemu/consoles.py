@@ -1,5 +1,6 @@
 """The console log: QEMU appends what the serial port says, we keep it from growing for ever."""
 
+from contextlib import suppress
 from pathlib import Path
 
 LONGEST = 4 << 20
@@ -19,10 +20,11 @@ def tail(log: Path, limit_bytes: int) -> bytes:
 
 def trim(log: Path) -> None:
     """In place, as QEMU has the file open; it appends, so its next words come after what was kept."""
-    if not log.exists() or log.stat().st_size <= LONGEST:
-        return
-    kept = tail(log, KEPT)
-    with log.open("r+b") as file:
-        file.truncate(0)
-    with log.open("ab") as file:
-        file.write(kept)
+    with suppress(FileNotFoundError):
+        if log.stat().st_size <= LONGEST:
+            return
+        kept = tail(log, KEPT)
+        with log.open("r+b") as file:
+            file.truncate(0)
+        with log.open("ab") as file:
+            file.write(kept)

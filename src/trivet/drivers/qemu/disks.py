@@ -6,6 +6,8 @@ when the job started, however long it takes and whatever the guest does meanwhil
 
 from pathlib import Path
 
+from qemu.qmp import Message
+
 from trivet.drivers.qemu import images
 from trivet.drivers.qemu.complaints import refusal
 from trivet.drivers.qemu.layout import Layout
@@ -38,9 +40,7 @@ async def _backup(qemu: Talk) -> None:
     news = qemu.hear("JOB_STATUS_CHANGE")
     job = {"job-id": _JOB, "device": "root", "target": _NODE, "sync": "full", "auto-dismiss": False}
     await qemu.ask("blockdev-backup", job)
-    async for event in news:
-        if text(event, "data", "id") == _JOB and text(event, "data", "status") == "concluded":
-            break
+    await qemu.until(news, _concluded)
     for found in await _jobs(qemu):
         if found.get("error"):
             raise refusal(_FAILED, str(found["error"]))
@@ -52,9 +52,7 @@ async def _clear(qemu: Talk) -> None:
         if found.get("status") != "concluded":
             news = qemu.hear("JOB_STATUS_CHANGE")
             await qemu.ask("job-cancel", {"id": _JOB})
-            async for event in news:
-                if text(event, "data", "id") == _JOB and text(event, "data", "status") == "concluded":
-                    break
+            await qemu.until(news, _concluded)
         await qemu.ask("job-dismiss", {"id": _JOB})
     nodes = await qemu.ask("query-named-block-nodes", {"flat": True})
     assert isinstance(nodes, list)
@@ -66,3 +64,7 @@ async def _jobs(qemu: Talk) -> list[dict[str, object]]:
     told = await qemu.ask("query-jobs")
     assert isinstance(told, list)
     return [job for job in told if job["id"] == _JOB]
+
+
+def _concluded(event: Message) -> bool:
+    return (text(event, "data", "id"), text(event, "data", "status")) == (_JOB, "concluded")

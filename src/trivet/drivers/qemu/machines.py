@@ -30,6 +30,7 @@ _BASES = "_base"
 _DEFAULTS = Options()
 _ASK_AGAIN_S = 5.0
 """A guest that still boots misses the power button, so it is pressed again."""
+_GLANCE_S = 5.0
 _AT_ONCE = 16
 """Machines looked at together."""
 
@@ -283,12 +284,11 @@ async def _power(layout: Layout) -> Power:
             return "crashed"
         return "suspended" if memory.is_saved(layout) else "stopped"
     try:
-        async with talk(layout.eye, "The virtual machine does not answer.") as qemu:
+        async with talk(layout.eye, "A virtual machine does not answer.", _GLANCE_S) as qemu:
             status = await qemu.status()
     except DriverError:
-        if not processes.alive(layout):
-            return await _power(layout)
-        raise
+        # Gone meanwhile, or too busy to answer; that one must not hide the others from the sweep.
+        return "running" if processes.alive(layout) else await _power(layout)
     match status:
         case "running":
             return "running"
@@ -299,6 +299,8 @@ async def _power(layout: Layout) -> Power:
 
 
 async def _continue(layout: Layout) -> None:
+    # There still is one when we were killed between writing it and ending QEMU.
+    memory.forget(layout)
     async with _talk(layout) as qemu:
         await qemu.ask("cont")
 

@@ -5,16 +5,18 @@ the kernel tells through the process's pidfd; opening one takes half a milliseco
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from qemu.qmp import EventListener, Message, QMPClient, QMPError
+from qemu.qmp import EventListener, Message, QMPClient, QMPError, Runstate
+from qemu.qmp.protocol import StateError
 from qemu.qmp.qmp_client import ExecuteError
 
 from trivet.drivers.qemu.complaints import refusal
 
 _CONNECT_S = 30.0
+_LOOK_UP_S = 1.0
 
 __all__ = ["EventListener", "ExecuteError", "Talk", "talk"]
 
@@ -37,17 +39,27 @@ class Talk:
         self._client.register_listener(listener)
         return listener
 
+    async def until(self, news: EventListener, wanted: Callable[[Message], bool]) -> Message:
+        """The next event that is wanted. Looks up now and then: a listener is not told that QEMU has gone."""
+        while self._client.runstate == Runstate.RUNNING:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_UP_S):
+                    async for event in news:
+                        if wanted(event):
+                            return event
+        raise StateError("QEMU has gone", self._client.runstate, Runstate.RUNNING)
+
     async def send_fd(self, fd: int, name: str) -> None:
         self._client.send_fd_scm(fd)
         await self.ask("getfd", {"fdname": name})
 
 
 @asynccontextmanager
-async def talk(path: Path, what_failed: str) -> AsyncIterator[Talk]:
+async def talk(path: Path, what_failed: str, patience_s: float = _CONNECT_S) -> AsyncIterator[Talk]:
     """What QEMU refuses, and what it leaves unanswered when it dies, are DriverErrors."""
     client = QMPClient("trivet")
     try:
-        async with asyncio.timeout(_CONNECT_S):
+        async with asyncio.timeout(patience_s):
             await client.connect(str(path))
     except (QMPError, OSError, TimeoutError) as e:
         raise refusal(what_failed, str(e)) from e
