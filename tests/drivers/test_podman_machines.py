@@ -161,8 +161,11 @@ async def test_a_link_moved_in_while_it_runs_is_the_containers_at_once(machines:
     _ip("-n", netns, "link", "add", "eth1", "type", "veth", "peer", "name", "far1")
     nic = Nic(port_id=str(uuid.uuid4()), mac="fa:16:3e:00:00:01", device="eth1", mtu=1500)
     await machines.attach_nic(id, nic)
+    await machines.attach_nic(id, nic)
     await log_has(machines, id, "eth1")
+    assert (await machines.observe(id))[id].marks["nics"] == nic.port_id
     await machines.detach_nic(id, nic.port_id)
+    assert (await machines.observe(id))[id].marks["nics"] == ""
 
 
 async def test_created_is_not_running_and_carries_its_marks(machines: PodmanMachines) -> None:
@@ -170,14 +173,14 @@ async def test_created_is_not_running_and_carries_its_marks(machines: PodmanMach
     await machines.create(spec)
     await machines.create(spec)
     seen = (await machines.observe())[spec.id]
-    assert (seen.power, seen.marks, seen.exit_code) == ("stopped", spec.marks, None)
+    assert (seen.power, seen.marks, seen.exit_code) == ("stopped", spec.marks | {"nics": ""}, None)
 
 
 async def test_a_start_replaces_the_marks(machines: PodmanMachines) -> None:
     id = await started(machines, a_container())
     await machines.start(id, {"boot": "2"})
     seen = (await machines.observe())[id]
-    assert (seen.power, seen.marks) == ("running", {"boot": "2"})
+    assert (seen.power, seen.marks) == ("running", {"boot": "2", "nics": ""})
 
 
 async def test_files_environment_and_hostname_are_there_before_the_first_program(
@@ -316,7 +319,7 @@ async def test_after_a_reboot_of_the_host_all_are_stopped_and_start_again(
     (folder / "boot_id").write_text("another")
     reborn = PodmanMachines(folder)
     seen = (await reborn.observe())[id]
-    assert (seen.power, seen.marks) == ("stopped", {"boot": "6"})
+    assert (seen.power, seen.marks) == ("stopped", {"boot": "6", "nics": ""})
     await reborn.start(id, {"boot": "7"})
     assert "been-here" in await log_has(reborn, id, "been-here")
     await reborn.remove(id)
@@ -348,7 +351,7 @@ async def test_a_resize_cut_short_anywhere_loses_nothing(machines: PodmanMachine
     await asyncio.gather(attempt, return_exceptions=True)
     seen = await machines.observe()
     assert list(seen) == [id]
-    assert (seen[id].power, seen[id].marks) == ("stopped", {"boot": "1", "build": "7"})
+    assert (seen[id].power, seen[id].marks) == ("stopped", {"boot": "1", "build": "7", "nics": ""})
     await machines.resize(id, vcpus=1, memory_mib=64, disk_gib=0)
     await machines.start(id, {"boot": "2"})
     assert "been-here" in await log_has(machines, id, str(64 << 20))
@@ -424,7 +427,7 @@ async def test_after_a_failure_the_policy_starts_it_again(watched: PodmanMachine
     id = await started(watched, running_shell(script, restart="on-failure"))
     await log_counts(watched, id, b"run", 2)
     await power_becomes(watched, id, "running")
-    assert (await watched.observe())[id].marks == {"boot": "1", "build": "7"}
+    assert (await watched.observe())[id].marks == {"boot": "1", "build": "7", "nics": ""}
 
 
 async def test_a_good_end_is_followed_by_a_start_only_if_the_policy_is_always(watched: PodmanMachines) -> None:
@@ -487,7 +490,7 @@ async def test_another_process_takes_over_after_a_kill(machines: PodmanMachines,
     first.send_signal(signal.SIGKILL)
     await first.wait()
     seen = (await machines.observe())[spec.id]
-    assert (seen.power, seen.marks) == ("running", {"boot": "9"})
+    assert (seen.power, seen.marks) == ("running", {"boot": "9", "nics": ""})
     await log_has(machines, spec.id, "up")
     hint = asyncio.ensure_future(anext(machines.watch()))
     await asyncio.sleep(0.1)

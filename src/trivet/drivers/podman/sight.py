@@ -20,8 +20,13 @@ class Listed(msgspec.Struct, frozen=True):
 
 def seen_as(id: str, record: Record | None, line: Listed | None) -> Seen:
     if record is None or line is None:
-        return Seen(id=id, power="stopped", marks=record.marks if record else {})
-    return Seen(id=id, power=_power(record, line), marks=record.marks, exit_code=own_end(record, line))
+        return Seen(id=id, power="stopped", marks=_marks(record) if record else {})
+    return Seen(id=id, power=_power(record, line), marks=_marks(record), exit_code=own_end(record, line))
+
+
+def _marks(record: Record) -> dict[str, str]:
+    """With the ports it has by now, which may be others than at its start."""
+    return record.marks | {"nics": ",".join(nic.port_id for nic in record.spec.nics)}
 
 
 def _power(record: Record, line: Listed) -> Power:
