@@ -23,7 +23,7 @@ def pages() -> dict[str, str]:
         "settings.md": _settings(),
         "routes.md": _routes(),
         "errors.md": _errors(),
-        "actions-by-kind.md": action_table.page(),
+        "actions-by-kind.md": action_table.as_page(),
     }
 
 
@@ -84,7 +84,9 @@ def _errors() -> str:
         "| code | status | raised in |",
         "|---|---|---|",
     ]
-    lines += [f"| `{code}` | {status} | {', '.join(sorted(where))} |" for code, (status, where) in sorted(found.items())]
+    lines += [
+        f"| `{code}` | {status} | {', '.join(sorted(where))} |" for code, (status, where) in sorted(found.items())
+    ]
     return "\n".join(lines) + "\n"
 
 

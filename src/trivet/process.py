@@ -33,7 +33,7 @@ from trivet.controllers.images import ImageController
 from trivet.controllers.log_trim import LogTrim
 from trivet.controllers.networks import NetworkController
 from trivet.controllers.servers import ServerController
-from trivet.domain import bootstrap, flavors, network_seeds, signing_keys
+from trivet.domain import bootstrap, flavors, hosts, network_seeds, signing_keys
 from trivet.domain.passwords import Passwords
 from trivet.domain.projects import PROJECTS
 from trivet.domain.revocations import RevocationListener
@@ -183,6 +183,8 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
         metadata = MetadataService(link.instance_at) if hosting.metadata else None
         if hosting.adopt is not None:
             await hosting.adopt()
+        async with parts.store.write() as tx:
+            await hosts.look_after(tx, hosting.engines, parts.settings.own_url)
         agent = Agent(hosting.engines, link, parts.clock, metadata)
 
         async def on_events(events: list[Event]) -> None:

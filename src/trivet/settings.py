@@ -27,6 +27,9 @@ class Settings:
     region: str = option("RegionOne", "The region that the catalog names.")
     sim: bool = option(False, "Simulated hosts in place of real engines.")
     sim_hosts: int = option(4, "How many hosts the simulation has.")
+    leave_running: bool = option(
+        False, "On stop, leave servers and engines running: for a restart that nobody notices."
+    )
     workers: int = option(1, "How many equal processes serve the API on this machine.")
     token_s: int = option(3600, "How long a token lives.")
     strict_scope: bool = option(
@@ -52,6 +55,11 @@ class Settings:
     def url(self) -> str:
         """What the catalog says, without a slash at the end."""
         return (self.public_url or f"http://{self.listen}").rstrip("/")
+
+    @property
+    def own_url(self) -> str:
+        """Where this very process answers, for others like it."""
+        return f"http://{self.listen}"
 
 
 def load(path: Path | None, environment: dict[str, str], flags: dict[str, Any]) -> Settings:

@@ -5,6 +5,7 @@ sign of life is written past the log: it changes nothing that anybody would have
 """
 
 import math
+from collections.abc import Collection
 
 import msgspec
 
@@ -13,6 +14,7 @@ from trivet.store import claims
 from trivet.store.claims import Consumer, Want
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
+from trivet.store.where import Where
 
 ALIVE_S = 30.0
 DISABLED = "COMPUTE_STATUS_DISABLED"
@@ -32,6 +34,8 @@ class Host(Record, frozen=True, kw_only=True):
     updated_at: float
     hypervisor_version: int = 1
     address: str = "127.0.0.1"
+    api_url: str = ""
+    """Of the process that looks after it now: where its consoles are."""
     zone: str | None = None
     """Of the aggregate that says so; else the default zone's."""
     enabled: bool = True
@@ -146,6 +150,12 @@ async def _ensure_traits(tx: Tx, host: Host) -> None:
         await tx.run("INSERT INTO provider_traits VALUES (?, ?) ON CONFLICT DO NOTHING", host.id, trait)
     for trait in sorted(ours - wanted):
         await tx.run("DELETE FROM provider_traits WHERE provider_id = ? AND trait = ?", host.id, trait)
+
+
+async def look_after(tx: Tx, host_ids: Collection[str], api_url: str) -> None:
+    """From now on the process at `api_url` does."""
+    where = Where().any_of("id", host_ids)
+    await tx.run(f"UPDATE hosts SET api_url = ?{where.sql}", api_url, *where.values)
 
 
 async def heard(tx: Tx, host_id: str, at: float) -> None:

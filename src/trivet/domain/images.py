@@ -165,6 +165,18 @@ async def delete(tx: Tx, caller: Caller, id: str) -> tuple[str, ...]:
     image = await owned(tx, caller, id)
     if image.protected:
         raise Forbidden("image.protected", f"Image {id} is protected and cannot be deleted.")
+    return await _remove(tx, image)
+
+
+async def give_up(tx: Tx, id: str) -> None:
+    """An image that was expected and will never be filled."""
+    image = await tx.get(IMAGES, id)
+    if image is not None and image.status in ("queued", "saving"):
+        await _remove(tx, image)
+
+
+async def _remove(tx: Tx, image: Image) -> tuple[str, ...]:
+    id = image.id
     keys = tuple(key for key in (image.blob_key, image.staged_key, image.writing_key) if key is not None)
     await tx.delete(IMAGES, image)
     await _unindex(tx, id)

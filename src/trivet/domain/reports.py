@@ -111,5 +111,3 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
 
 def _shape(server: Server) -> str:
     return f"{server.flavor.vcpus}/{server.flavor.ram_mib}/{server.flavor.disk_gib}"
-
-

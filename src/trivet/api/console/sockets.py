@@ -6,12 +6,18 @@ It says which server, and nothing the client sends can change that.
 
 import asyncio
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Coroutine
 from urllib.parse import parse_qs
+
+from websockets import Subprotocol
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
 
 from trivet.api.kit.app import Receive, Scope, Send, SocketHandler
 from trivet.domain import consoles
 from trivet.domain.consoles import ConsoleTarget
+from trivet.domain.hosts import HOSTS
 from trivet.errors import TrivetError
 from trivet.parts import Parts
 
@@ -43,19 +49,30 @@ class ConsoleSockets:
         path = self._find(target)
         try:
             if path is None:
-                raise OSError("no engine of this process runs the server")
+                await self._relay(scope, target, receive, send)
+                return
             reader, writer = await asyncio.open_unix_connection(path)
-        except OSError as error:
+        except (OSError, WebSocketException) as error:
             _logger.info("The console of server %s cannot be reached: %s", target.server_id, error)
             await send({"type": "websocket.accept"})
             await send({"type": "websocket.close", "code": _UNREACHABLE, "reason": "The console cannot be reached."})
             return
-        offered = scope.get("subprotocols") or []
-        await send({"type": "websocket.accept", "subprotocol": "binary" if "binary" in offered else None})
+        await _accept(scope, send)
         try:
             await _pump(reader, writer, receive, send)
         finally:
             writer.close()
+
+    async def _relay(self, scope: Scope, target: ConsoleTarget, receive: Receive, send: Send) -> None:
+        """The host is another process's: be the client's client there. The token is as good there as here."""
+        async with self._parts.store.read() as tx:
+            host = await tx.get(HOSTS, target.host_id)
+        if host is None or not host.api_url or host.api_url == self._parts.settings.own_url:
+            raise OSError("no process looks after the host at the moment")
+        there = re.sub("^http", "ws", host.api_url) + scope["path"] + "?" + scope["query_string"].decode("latin-1")
+        async with connect(there, subprotocols=[Subprotocol("binary")], open_timeout=5, max_size=None) as far:
+            await _accept(scope, send)
+            await _pump_far(far, receive, send)
 
     async def _target(self, scope: Scope) -> ConsoleTarget | None:
         query = parse_qs(scope["query_string"].decode("latin-1"))
@@ -69,6 +86,32 @@ class ConsoleSockets:
             return None
 
 
+async def _accept(scope: Scope, send: Send) -> None:
+    offered = scope.get("subprotocols") or []
+    await send({"type": "websocket.accept", "subprotocol": "binary" if "binary" in offered else None})
+
+
+async def _pump_far(far: ClientConnection, receive: Receive, send: Send) -> None:
+    async def outward() -> None:
+        async for data in far:
+            await send({"type": "websocket.send", "bytes": data if isinstance(data, bytes) else data.encode()})
+
+    async def inward() -> None:
+        while (data := await _received(receive)) is not None:
+            await far.send(data)
+
+    await _both(outward(), inward(), send)
+
+
+async def _received(receive: Receive) -> bytes | None:
+    """What the client sent; None when it left."""
+    message = await receive()
+    if message["type"] == "websocket.disconnect":
+        return None
+    data: bytes | None = message.get("bytes")
+    return data if data is not None else (message.get("text") or "").encode()
+
+
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, receive: Receive, send: Send) -> None:
     """Both ways until either side ends."""
 
@@ -77,18 +120,19 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, rece
             await send({"type": "websocket.send", "bytes": data})
 
     async def inward() -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            data = message.get("bytes") or (message.get("text") or "").encode()
+        while (data := await _received(receive)) is not None:
             writer.write(data)
             await writer.drain()
 
-    tasks = [asyncio.create_task(outward()), asyncio.create_task(inward())]
+    await _both(outward(), inward(), send)
+
+
+async def _both(outward: Coroutine[None, None, None], inward: Coroutine[None, None, None], send: Send) -> None:
+    """Until either side ends; the client is told if it was the server's."""
+    tasks = [asyncio.create_task(outward), asyncio.create_task(inward)]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
-    if tasks[0] in done and tasks[0].exception() is None:
+    await asyncio.gather(*tasks, return_exceptions=True)
+    if tasks[0] in done:
         await send({"type": "websocket.close", "code": 1000})

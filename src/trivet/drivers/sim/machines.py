@@ -10,6 +10,7 @@ import msgspec
 from trivet.clock import Clock
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import MachineSpec, Nic, Power, Seen
+from trivet.drivers.sim.consoles import SimConsoles
 
 _LOG_BYTES = 64 * 1024
 
@@ -40,6 +41,7 @@ class SimMachines:
         self.temper = temper
         self._machines: dict[str, _Machine] = {}
         self._changed: asyncio.Queue[str] = asyncio.Queue()
+        self._consoles = SimConsoles()
 
     # -- MachineDriver
 
@@ -72,6 +74,7 @@ class SimMachines:
     async def remove(self, id: str) -> None:
         await self._behave("remove")
         self._machines.pop(id, None)
+        self._consoles.forget(id)
 
     async def console_log(self, id: str, limit_bytes: int) -> bytes:
         return self._need(id).log[-limit_bytes:]
@@ -115,13 +118,16 @@ class SimMachines:
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
         await self._behave("snapshot")
         self._need(id)
-        Path(path).write_bytes(b"\0" * 65536)  # noqa: ASYNC240 - one small write
+        Path(path).write_bytes(b"\0" * 65536)
         return "raw"
 
     async def inject_nmi(self, id: str) -> None:
         await self._behave("inject_nmi")
         machine = self._need(id)
         machine.log += b"[    9.999999] NMI received\n"
+
+    def serial_path(self, id: str) -> str:
+        return self._consoles.path(id, self._need(id).hostname)
 
     # -- for tests and rehearsals
 

@@ -14,6 +14,7 @@ CREATE TABLE hosts (
     updated_at DOUBLE PRECISION NOT NULL,
     hypervisor_version BIGINT NOT NULL,
     address TEXT NOT NULL,
+    api_url TEXT NOT NULL,
     zone TEXT,
     enabled BIGINT NOT NULL,
     disabled_reason TEXT,
