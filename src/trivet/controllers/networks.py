@@ -12,6 +12,7 @@ from trivet.controllers import network_rows
 from trivet.domain import floating_ips, ports
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.network import NetworkDriver, Noun, RouterSpec
+from trivet.errors import TrivetError
 from trivet.store.log import Event
 from trivet.store.store import Store, transact
 from trivet.store.tx import Tx
@@ -180,7 +181,11 @@ class NetworkController:
         seen, self._seen = self._seen, {}
         up = [id for id, is_up in seen.items() if is_up]
         down = [id for id, is_up in seen.items() if not is_up]
-        await transact(self._store, lambda tx: ports.say_up(tx, up, down))
+        try:
+            await transact(self._store, lambda tx: ports.say_up(tx, up, down))
+        except TrivetError as error:
+            # The sweep will see it, too.
+            _logger.warning("What the engine said of %s ports was not written: %s", len(seen), error.message)
 
     async def _sweep(self) -> None:
         """What a lost hint left wrong; soon after the start, since nobody listened before it."""

@@ -7,6 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.domain import address_groups, quotas, rbac, security_groups
 from trivet.domain.addresses import network_of
 from trivet.domain.callers import Caller
+from trivet.domain.default_rules import DEFAULT_RULES, DefaultRule
 from trivet.domain.network_words import Number, Text
 from trivet.domain.security_groups import SECURITY_GROUP_RULES, SecurityGroupRule
 from trivet.errors import Conflict, Invalid, NotFound
@@ -93,11 +94,53 @@ async def create(tx: Tx, caller: Caller, wanted: RuleCreate) -> SecurityGroupRul
     rbac.must_own(caller, group.project_id, "create_security_group_rule")
     if not caller.is_operator and project_id != group.project_id:
         raise NotFound("security_group.absent", f"Security group {group.id} does not exist")
+    rule = _checked(tx, wanted, project_id if wanted.project_id is not UNSET else group.project_id)
+    if rule.remote_group_id and rule.remote_group_id != group.id:
+        await security_groups.visible(tx, caller, rule.remote_group_id)
+    if rule.remote_address_group_id:
+        await address_groups.visible(tx, caller, rule.remote_address_group_id)
+    await _is_new(tx, rule)
+    await quotas.take(tx, rule.project_id, {"security_group_rule": 1})
+    await tx.insert(SECURITY_GROUP_RULES, rule)
+    await security_groups.touch(tx, group.id)
+    return rule
+
+
+async def create_default(tx: Tx, wanted: RuleCreate, *, in_default: bool, in_others: bool) -> DefaultRule:
+    """Twice in one of the two lists is once too often."""
+    rule = _checked(tx, wanted, "")
+    for other in await tx.select(DEFAULT_RULES):
+        both = (in_default and other.used_in_default_sg) or (in_others and other.used_in_non_default_sg)
+        if both and _meaning(other) == _meaning(rule):
+            raise Conflict(
+                "default_security_group_rule.exists",
+                f"Default Security group rule already exists. Rule id is {other.id}.",
+            )
+    return await tx.insert(
+        DEFAULT_RULES,
+        DefaultRule(
+            id=rule.id,
+            direction=rule.direction,
+            ethertype=rule.ethertype,
+            protocol=rule.protocol,
+            port_range_min=rule.port_range_min,
+            port_range_max=rule.port_range_max,
+            remote_ip_prefix=rule.remote_ip_prefix,
+            remote_group_id=rule.remote_group_id,
+            remote_address_group_id=rule.remote_address_group_id,
+            description=rule.description,
+            used_in_default_sg=in_default,
+            used_in_non_default_sg=in_others,
+        ),
+    )
+
+
+def _checked(tx: Tx, wanted: RuleCreate, project_id: str) -> SecurityGroupRule:
     now = tx.clock.now()
     rule = SecurityGroupRule(
         id=tx.ids.uuid(),
-        project_id=project_id if wanted.project_id is not UNSET else group.project_id,
-        security_group_id=group.id,
+        project_id=project_id,
+        security_group_id=wanted.security_group_id,
         direction=wanted.direction,
         ethertype=_ethertype(wanted.ethertype),
         protocol=_protocol(wanted.protocol),
@@ -112,14 +155,6 @@ async def create(tx: Tx, caller: Caller, wanted: RuleCreate) -> SecurityGroupRul
     )
     _check_ports(rule)
     _check_remote(rule)
-    if rule.remote_group_id and rule.remote_group_id != group.id:
-        await security_groups.visible(tx, caller, rule.remote_group_id)
-    if rule.remote_address_group_id:
-        await address_groups.visible(tx, caller, rule.remote_address_group_id)
-    await _is_new(tx, rule)
-    await quotas.take(tx, rule.project_id, {"security_group_rule": 1})
-    await tx.insert(SECURITY_GROUP_RULES, rule)
-    await security_groups.touch(tx, group.id)
     return rule
 
 
@@ -135,7 +170,7 @@ async def _is_new(tx: Tx, rule: SecurityGroupRule) -> None:
             raise Conflict("security_group_rule.exists", f"Security group rule already exists. Rule id is {other.id}.")
 
 
-def _meaning(rule: SecurityGroupRule) -> tuple[object, ...]:
+def _meaning(rule: SecurityGroupRule | DefaultRule) -> tuple[object, ...]:
     prefix = str(network_of(rule.remote_ip_prefix)) if rule.remote_ip_prefix else None
     return (
         rule.direction,

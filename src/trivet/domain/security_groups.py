@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from msgspec import UNSET, Struct, UnsetType
 
-from trivet.domain import quotas, rbac, tags
+from trivet.domain import default_rules, quotas, rbac, tags
 from trivet.domain.callers import Caller
+from trivet.domain.default_rules import PARENT
 from trivet.domain.network_words import Text
 from trivet.errors import Conflict, NotFound, Stale
 from trivet.store.tables import Record, Table
@@ -95,10 +96,8 @@ async def default_of(tx: Tx, project_id: str) -> SecurityGroup:
     )
     if not await tx.insert_new(SECURITY_GROUPS, group):
         raise Stale("security_groups", group.id)
-    for ethertype in ("IPv4", "IPv6"):
-        await _insert_rule(tx, group, "egress", ethertype)
-        await _insert_rule(tx, group, "ingress", ethertype, remote_group_id=group.id)
-    await quotas.take(tx, project_id, {"security_group": 1, "security_group_rule": 4})
+    rules = await _insert_rules(tx, group)
+    await quotas.take(tx, project_id, {"security_group": 1, "security_group_rule": rules})
     return group
 
 
@@ -107,7 +106,6 @@ async def create(tx: Tx, caller: Caller, wanted: SecurityGroupCreate) -> Securit
     await default_of(tx, project_id)
     if wanted.name == DEFAULT:
         raise Conflict("security_group.default_exists", "Default security group already exists.")
-    await quotas.take(tx, project_id, {"security_group": 1, "security_group_rule": 2})
     now = tx.clock.now()
     group = SecurityGroup(
         id=tx.ids.uuid(),
@@ -119,8 +117,8 @@ async def create(tx: Tx, caller: Caller, wanted: SecurityGroupCreate) -> Securit
         updated_at=now,
     )
     await tx.insert(SECURITY_GROUPS, group)
-    for ethertype in ("IPv4", "IPv6"):
-        await _insert_rule(tx, group, "egress", ethertype)
+    rules = await _insert_rules(tx, group)
+    await quotas.take(tx, project_id, {"security_group": 1, "security_group_rule": rules})
     return group
 
 
@@ -168,21 +166,28 @@ async def touch(tx: Tx, id: str) -> None:
         await tx.update(SECURITY_GROUPS, group, updated_at=max(tx.clock.now(), group.updated_at + 1e-6))
 
 
-async def _insert_rule(
-    tx: Tx, group: SecurityGroup, direction: str, ethertype: str, *, remote_group_id: str | None = None
-) -> None:
+async def _insert_rules(tx: Tx, group: SecurityGroup) -> int:
+    """What a new group begins with; how many."""
     now = tx.clock.now()
-    rule = SecurityGroupRule(
-        id=tx.ids.uuid(),
-        project_id=group.project_id,
-        security_group_id=group.id,
-        direction=direction,
-        ethertype=ethertype,
-        remote_group_id=remote_group_id,
-        created_at=now,
-        updated_at=now,
-    )
-    await tx.insert(SECURITY_GROUP_RULES, rule)
+    found = await default_rules.templates(tx, default=group.is_default)
+    for template in found:
+        rule = SecurityGroupRule(
+            id=tx.ids.uuid(),
+            project_id=group.project_id,
+            security_group_id=group.id,
+            direction=template.direction,
+            ethertype=template.ethertype,
+            protocol=template.protocol,
+            port_range_min=template.port_range_min,
+            port_range_max=template.port_range_max,
+            remote_ip_prefix=template.remote_ip_prefix,
+            remote_group_id=group.id if template.remote_group_id == PARENT else template.remote_group_id,
+            remote_address_group_id=template.remote_address_group_id,
+            created_at=now,
+            updated_at=now,
+        )
+        await tx.insert(SECURITY_GROUP_RULES, rule)
+    return len(found)
 
 
 async def rules_of(tx: Tx, group_ids: Sequence[str]) -> dict[str, list[SecurityGroupRule]]:

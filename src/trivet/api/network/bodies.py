@@ -1,6 +1,7 @@
 """Bodies: {"network": {...}} for one, {"networks": [...]} for several, and what an update may depend on."""
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ B = TypeVar("B")
 Json = dict[str, Any]
 
 _BULK_MAX = 1000
+_stamp = lru_cache(maxsize=4096)(iso)
 
 
 _envelopes: dict[tuple[Any, str, str | None], Any] = {}
@@ -107,8 +109,8 @@ def standard(record: Any) -> Json:
     return {
         "description": record.description,
         "tags": record.tags,
-        "created_at": iso(record.created_at),
-        "updated_at": iso(record.updated_at),
+        "created_at": _stamp(record.created_at),
+        "updated_at": _stamp(record.updated_at),
         "revision_number": record.revision,
         "project_id": record.project_id,
         "tenant_id": record.project_id,

@@ -111,7 +111,7 @@ async def update(request: Request) -> Reply:
             continue
         if limit < -1:
             raise Invalid("quota.invalid", f"Invalid input for {name}. Reason: '{limit}' must be -1 or more.")
-        if wanted.check_limit and 0 <= limit < used.get(name, 0):
+        if not wanted.force and 0 <= limit < used.get(name, 0):
             raise Conflict(
                 "quota.below_use", f"Quota limit {limit} of {name} is below its use, {used[name]}.", status=400
             )

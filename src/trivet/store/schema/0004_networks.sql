@@ -288,3 +288,28 @@ CREATE TABLE network_agents (
     description TEXT,
     admin_state_up BIGINT NOT NULL
 );
+
+CREATE TABLE default_security_group_rules (
+    id TEXT PRIMARY KEY,
+    revision BIGINT NOT NULL,
+    direction TEXT NOT NULL,
+    ethertype TEXT NOT NULL,
+    protocol TEXT,
+    port_range_min BIGINT,
+    port_range_max BIGINT,
+    remote_ip_prefix TEXT,
+    remote_group_id TEXT,
+    remote_address_group_id TEXT,
+    description TEXT NOT NULL,
+    used_in_default_sg BIGINT NOT NULL,
+    used_in_non_default_sg BIGINT NOT NULL
+);
+INSERT INTO default_security_group_rules VALUES
+    ('00000000-0000-4000-8000-000000000001', 1, 'egress', 'IPv4', NULL, NULL, NULL, NULL, NULL, NULL,
+     'Legacy default SG rule for egress traffic', 1, 1),
+    ('00000000-0000-4000-8000-000000000002', 1, 'egress', 'IPv6', NULL, NULL, NULL, NULL, NULL, NULL,
+     'Legacy default SG rule for egress traffic', 1, 1),
+    ('00000000-0000-4000-8000-000000000003', 1, 'ingress', 'IPv4', NULL, NULL, NULL, NULL, 'PARENT', NULL,
+     'Legacy default SG rule for ingress traffic', 1, 0),
+    ('00000000-0000-4000-8000-000000000004', 1, 'ingress', 'IPv6', NULL, NULL, NULL, NULL, 'PARENT', NULL,
+     'Legacy default SG rule for ingress traffic', 1, 0);
