@@ -45,8 +45,9 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def _may_see(caller: Caller, user_id: str, action: str) -> None:
-    if user_id != caller.user_id:
-        personas.need_sees_all(caller, action)
+    """One's own; those of others only for who looks after the whole system."""
+    if user_id != caller.user_id and not (caller.system and caller.has("reader")):
+        raise personas.refusal(action)
 
 
 async def listed(tx: Tx, caller: Caller, user_id: str) -> list[AccessRule]:
@@ -63,8 +64,8 @@ async def visible(tx: Tx, caller: Caller, user_id: str, id: str) -> AccessRule:
 
 
 async def delete(tx: Tx, caller: Caller, user_id: str, id: str) -> None:
-    if user_id != caller.user_id:
-        personas.need_operator(caller, "identity:delete_access_rule")
+    if user_id != caller.user_id and not (caller.system and caller.has("admin")):
+        raise personas.refusal("identity:delete_access_rule")
     found = await visible(tx, caller, user_id, id)
     rows = await tx.rows("SELECT access_rule_ids FROM app_credentials WHERE user_id = ?", user_id)
     if any(id in (text or "") for (text,) in rows):

@@ -63,6 +63,8 @@ async def told(tx: Tx, id: str) -> dict[str, object]:
 
 def _may_see(caller: Caller, user_id: str, action: str) -> None:
     if user_id != caller.user_id:
+        if caller.domain_id is not None:
+            raise personas.refusal(action)
         personas.need_sees_all(caller, action)
 
 
@@ -74,7 +76,9 @@ async def listed(tx: Tx, caller: Caller, user_id: str) -> list[AppCredential]:
 async def visible(tx: Tx, caller: Caller, user_id: str, id: str) -> AppCredential:
     _may_see(caller, user_id, "identity:get_application_credential")
     found = await tx.get(APP_CREDENTIALS, id)
-    if found is None or found.user_id != user_id:
+    if found is not None and found.user_id != user_id:
+        raise personas.refusal("identity:get_application_credential")
+    if found is None:
         raise NotFound("app_credential.absent", f"Could not find Application Credential: {id[:64]}.")
     return found
 
@@ -101,6 +105,7 @@ async def create(tx: Tx, caller: Caller, new: AppCredential) -> AppCredential:
 
 async def delete(tx: Tx, caller: Caller, user_id: str, id: str) -> AppCredential:
     if user_id != caller.user_id:
+        _may_see(caller, user_id, "identity:delete_application_credential")
         personas.need_operator(caller, "identity:delete_application_credential")
     found = await visible(tx, caller, user_id, id)
     await tx.delete(APP_CREDENTIALS, found)

@@ -11,6 +11,7 @@ import msgspec
 from trivet.domain import projects
 from trivet.domain.secrets import Secrets
 from trivet.errors import Forbidden, NotFound
+from trivet.settings import Settings
 from trivet.store.tx import Tx
 
 Config = dict[str, dict[str, Any]]
@@ -69,6 +70,16 @@ def check_names(group: str | None, option: str | None) -> None:
         raise Forbidden("domain_config.group", f"Invalid domain specific configuration: group {group[:64]}.")
     if group is not None and option is not None and option not in DEFAULTS[group]:
         raise Forbidden("domain_config.option", f"Invalid domain specific configuration: option {option[:64]}.")
+
+
+def password_rules(settings: Settings, domain_id: str, option: str | None) -> Any:
+    """Of the cloud, which the default domain stands for."""
+    if domain_id != projects.DEFAULT_DOMAIN:
+        raise Forbidden(
+            "domain_config.group", "Invalid domain specific configuration: security_compliance is not per domain."
+        )
+    rules = {"password_regex": settings.password_regex or None, "password_regex_description": None}
+    return part({"security_compliance": rules}, "security_compliance", option, domain_id)
 
 
 async def _stored(tx: Tx, secrets: Secrets, domain_id: str) -> Config | None:

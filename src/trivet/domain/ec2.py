@@ -33,6 +33,9 @@ def opened(secrets: Secrets, credential: Credential) -> Key:
 
 
 def _may(caller: Caller, user_id: str, action: str, *, change: bool) -> None:
+    """A key is for a project; a token for a domain has no business with it, not even its owner's."""
+    if caller.domain_id is not None:
+        raise personas.refusal(action)
     if user_id == caller.user_id:
         return
     if change:
@@ -45,7 +48,7 @@ async def create(tx: Tx, secrets: Secrets, caller: Caller, user_id: str, project
     _may(caller, user_id, "identity:ec2_create_credential", change=True)
     await users.need(tx, user_id)
     await projects.need(tx, project_id)
-    if caller.app_credential_id is not None:
+    if caller.app_credential_id is not None or not caller.has("member"):
         raise personas.refusal("identity:ec2_create_credential")
     blob = {"access": tx.ids.hex(), "secret": tx.ids.hex(), "trust_id": caller.trust_id}
     hashed = credentials.access_hash(blob["access"] or "")
@@ -69,10 +72,12 @@ async def listed(tx: Tx, secrets: Secrets, caller: Caller, user_id: str) -> list
 
 async def visible(tx: Tx, caller: Caller, user_id: str, access: str, *, change: bool = False) -> Credential:
     action = "identity:ec2_delete_credential" if change else "identity:ec2_get_credential"
-    _may(caller, user_id, action, change=change)
     found = await by_access(tx, access)
-    if found is None or found.user_id != user_id:
+    if found is None:
         raise NotFound("credential.absent", f"Could not find credential: {access[:64]}.")
+    _may(caller, user_id, action, change=change)
+    if found.user_id != user_id:
+        raise personas.refusal(action)
     return found
 
 

@@ -136,8 +136,8 @@ def check_rules(rules: Any) -> list[Any]:
         checked = msgspec.convert(rules, list[Rule])
     except msgspec.ValidationError as error:
         raise Invalid("mapping.rules", f"Invalid input: rules: {error}.") from error
-    if not checked or any(not rule.local or not rule.remote for rule in checked):
-        raise Invalid("mapping.rules", "A mapping has at least one rule, and each rule a local and a remote part.")
+    if not checked or any(not rule.remote for rule in checked):
+        raise Invalid("mapping.rules", "A mapping has at least one rule, and each rule a remote part.")
     if any(remote.conditions() > 1 for rule in checked for remote in rule.remote):
         raise Invalid("mapping.rules", "A remote part has at most one condition.")
     found: list[Any] = rules

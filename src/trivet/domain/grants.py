@@ -10,12 +10,10 @@ from trivet.domain.roles import Role
 from trivet.errors import Forbidden, NotFound
 from trivet.store.tx import Change, Tx
 
-_MANAGED_ROLES = frozenset(("reader", "member", "manager"))
-
 
 async def give(tx: Tx, caller: Caller, wanted: Assignment) -> None:
     role = await _checked(tx, caller, wanted, changing=True)
-    if role.domain_id is not None and wanted.target_kind != "system":
+    if role.domain_id is not None and wanted.target_kind == "project":
         target = await projects.need(tx, wanted.target_id)
         if projects.domain_of(target) != role.domain_id:
             raise Forbidden(
@@ -83,8 +81,10 @@ def _refuse(
 ) -> None:
     action = f"identity:{'create' if changing else 'check'}_grant"
     if asked.target_kind == "system":
+        if caller.domain_id is not None:
+            raise personas.refusal(action)
         if changing:
-            personas.need_operator(caller, f"identity:{action}_system")
+            personas.need_operator(caller, action)
         personas.need_sees_all(caller, action)
         return
     if changing and caller.is_operator:
@@ -94,7 +94,7 @@ def _refuse(
     mine = caller.domain_id is not None and actor_domain == caller.domain_id == target_domain
     fits = role is None or role.domain_id in (None, caller.domain_id)
     if changing:
-        fits = role is not None and role.domain_id is None and role.name in _MANAGED_ROLES
+        fits = role is not None and role.domain_id is None and role.name in roles.MANAGED
     if not (mine and fits and caller.has("manager" if changing else "reader")):
         raise personas.refusal(action)
 

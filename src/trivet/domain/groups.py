@@ -62,7 +62,8 @@ async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Gr
 
 
 async def delete(tx: Tx, caller: Caller, id: str) -> None:
-    found = await managed(tx, caller, id, "identity:delete_group")
+    found = await need(tx, id)
+    personas.need_manage(caller, found.domain_id, "identity:delete_group")
     await removal.group(tx, id)
     await tx.delete(GROUPS, found)
 
@@ -93,8 +94,7 @@ async def remove_member(tx: Tx, caller: Caller, group_id: str, user_id: str) -> 
 
 async def _both(tx: Tx, caller: Caller, group_id: str, user_id: str, action: str) -> None:
     await managed(tx, caller, group_id, action)
-    user = await users.need(tx, user_id)
-    personas.need_manage(caller, user.domain_id, action)
+    await users.managed(tx, caller, user_id, action)
 
 
 async def of_user(tx: Tx, user_id: str) -> list[Group]:

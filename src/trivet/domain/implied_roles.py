@@ -1,6 +1,7 @@
 """Implied roles: who has the prior role has the implied one too."""
 
 from trivet.domain import removal, roles
+from trivet.domain.callers import Caller
 from trivet.domain.projects import refuse_immutable
 from trivet.domain.roles import LADDER, ROLES, Role
 from trivet.errors import Forbidden, Invalid, NotFound
@@ -67,8 +68,8 @@ async def everything(tx: Tx) -> list[tuple[Role, list[Role]]]:
     return [(await roles.need(tx, prior_id), await of(tx, prior_id)) for (prior_id,) in rows]
 
 
-async def delete_role(tx: Tx, id: str) -> None:
-    found = await roles.need(tx, id)
+async def delete_role(tx: Tx, caller: Caller, id: str) -> None:
+    found = await roles.changeable(tx, caller, id, "identity:delete_role")
     refuse_immutable(found.options, None)
     await removal.role(tx, id)
     await tx.run("DELETE FROM implied_roles WHERE prior_id = ? OR implied_id = ?", id, id)

@@ -29,6 +29,9 @@ class Role(Record, frozen=True, kw_only=True):
 
 ROLES = Table("roles", Role)
 
+MANAGED = frozenset(("reader", "member", "manager"))
+"""What a manager of a domain may give inside it."""
+
 LADDER = ("reader", "member", "manager", "admin")
 """Each implies the one before. These rules are the cloud's own and cannot be removed."""
 
@@ -80,17 +83,19 @@ async def role_map(tx: Tx, memo: Memo) -> RoleMap:
 # -- acts
 
 
-def _may_list(caller: Caller) -> bool:
-    return personas.sees_all(caller) or caller.has("manager")
+def _manages_domain(caller: Caller) -> bool:
+    return caller.domain_id is not None and caller.has("manager")
 
 
 async def visible(tx: Tx, caller: Caller, id: str) -> Role:
-    found = await tx.get(ROLES, id)
-    if found is not None and found.domain_id is not None:
-        personas.need_sees_all(caller, "identity:get_domain_role")
-    elif not _may_list(caller):
+    """A manager of a domain sees the roles that he may give."""
+    found = await need(tx, id)
+    if found.domain_id is not None:
+        if caller.domain_id is not None or not personas.sees_all(caller):
+            raise personas.refusal("identity:get_domain_role")
+    elif not personas.sees_all(caller) and not (_manages_domain(caller) and found.name in MANAGED):
         raise personas.refusal("identity:get_role")
-    return found or await need(tx, id)
+    return found
 
 
 async def need(tx: Tx, id: str) -> Role:
@@ -103,8 +108,10 @@ async def need(tx: Tx, id: str) -> Role:
 async def listed(tx: Tx, caller: Caller, domain_id: str | None) -> list[Role]:
     """Of a domain, or of none."""
     if domain_id is not None:
+        if caller.domain_id is not None:
+            raise personas.refusal("identity:list_domain_roles")
         personas.need_sees_all(caller, "identity:list_domain_roles")
-    elif not _may_list(caller):
+    elif not personas.sees_all(caller) and not _manages_domain(caller):
         raise personas.refusal("identity:list_roles")
     return await tx.select(ROLES, Where().equal("domain_id", domain_id), order="name, id")
 
@@ -121,8 +128,16 @@ async def _free_name(tx: Tx, name: str, domain_id: str | None) -> None:
         raise Conflict("role.exists", f"Duplicate entry found with name {name[:64]}.")
 
 
-async def update(tx: Tx, id: str, changes: dict[str, Any]) -> Role:
+async def changeable(tx: Tx, caller: Caller, id: str, action: str) -> Role:
     found = await need(tx, id)
+    if caller.domain_id is not None:
+        raise personas.refusal(action)
+    personas.need_operator(caller, action)
+    return found
+
+
+async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Role:
+    found = await changeable(tx, caller, id, "identity:update_role")
     refuse_immutable(found.options, changes)
     if changes.get("domain_id", found.domain_id) != found.domain_id:
         raise Invalid("role.fixed", "The domain of a role cannot be changed.")

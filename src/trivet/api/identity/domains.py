@@ -65,11 +65,13 @@ async def show(request: Request) -> Reply:
     return Reply(200, {"domain": view(request, await projects.need(request.tx, id, noun="domain"))})
 
 
-@writes(resource, "PATCH", "/v3/domains/{domain_id}", may="admin")
+@writes(resource, "PATCH", "/v3/domains/{domain_id}", may="token")
 async def update(request: Request) -> Reply:
     fields, extra = views.read(request, "domain", ProjectFields)
     id = request.values["domain_id"]
     await projects.need(request.tx, id, noun="domain")
+    if request.caller.domain_id is not None:
+        raise personas.refusal("identity:update_domain")
     if id == DEFAULT_DOMAIN and fields.enabled is False:
         raise Invalid("domain.default", "The default domain cannot be disabled.")
     changed = await projects.update(request.tx, request.caller, id, changes_of(fields, extra))

@@ -8,7 +8,7 @@ from trivet.api.identity import endpoints as endpoint_dialect
 from trivet.api.identity import projects as project_dialect
 from trivet.api.identity import views
 from trivet.api.identity.views import Fields, LongName, Text, View
-from trivet.api.identity.writing import writes
+from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import endpoint_groups
@@ -35,7 +35,7 @@ def view(request: Request, group: EndpointGroup) -> View:
     return views.linked(request, f"OS-EP-FILTER/endpoint_groups/{group.id}", shown)
 
 
-@resource.on("GET", _GROUPS, may="operator")
+@looks(resource, _GROUPS)
 async def list_all(request: Request) -> Reply:
     found = await request.tx.select(ENDPOINT_GROUPS, order="name, id")
     return views.listed(request, "endpoint_groups", (view(request, group) for group in found), ("name",))
@@ -51,7 +51,7 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"endpoint_group": view(request, await request.tx.insert(ENDPOINT_GROUPS, new))})
 
 
-@resource.on("GET", _GROUP, may="operator")
+@looks(resource, _GROUP)
 async def show(request: Request) -> Reply:
     found = await endpoint_groups.need(request.tx, request.values["endpoint_group_id"])
     return Reply(200, {"endpoint_group": view(request, found)})
@@ -74,21 +74,21 @@ async def delete(request: Request) -> Reply:
     return Reply(204)
 
 
-@resource.on("GET", f"{_GROUP}/endpoints", may="operator")
+@looks(resource, f"{_GROUP}/endpoints")
 async def list_endpoints_of_group(request: Request) -> Reply:
     group = await endpoint_groups.need(request.tx, request.values["endpoint_group_id"])
     found = await endpoint_groups.endpoints_of(request.tx, group)
     return views.listed(request, "endpoints", (endpoint_dialect.view(request, endpoint) for endpoint in found))
 
 
-@resource.on("GET", f"{_GROUP}/projects", may="operator")
+@looks(resource, f"{_GROUP}/projects")
 async def list_projects_of_group(request: Request) -> Reply:
     group = await endpoint_groups.need(request.tx, request.values["endpoint_group_id"])
     found = await endpoint_groups.projects_of(request.tx, group.id)
     return views.listed(request, "projects", (project_dialect.view(request, project) for project in found))
 
 
-@resource.on("GET", _GROUP_PROJECT, may="operator")
+@looks(resource, _GROUP_PROJECT)
 async def show_group_project(request: Request) -> Reply:
     group_id, project_id = request.values["endpoint_group_id"], request.values["project_id"]
     await endpoint_groups.check_given(request.tx, group_id, project_id)
@@ -108,25 +108,25 @@ async def take_group(request: Request) -> Reply:
     return Reply(204)
 
 
-@resource.on("GET", f"{_PROJECT}/endpoint_groups", may="operator")
+@looks(resource, f"{_PROJECT}/endpoint_groups")
 async def list_groups_of_project(request: Request) -> Reply:
     found = await endpoint_groups.of_project(request.tx, request.values["project_id"])
     return views.listed(request, "endpoint_groups", (view(request, group) for group in found))
 
 
-@resource.on("GET", f"{_PROJECT}/endpoints", may="operator")
+@looks(resource, f"{_PROJECT}/endpoints")
 async def list_endpoints_of_project(request: Request) -> Reply:
     found = await endpoint_groups.endpoints_given(request.tx, request.values["project_id"])
     return views.listed(request, "endpoints", (endpoint_dialect.view(request, endpoint) for endpoint in found))
 
 
-@resource.on("GET", "/v3/OS-EP-FILTER/endpoints/{endpoint_id}/projects", may="operator")
+@looks(resource, "/v3/OS-EP-FILTER/endpoints/{endpoint_id}/projects")
 async def list_projects_of_endpoint(request: Request) -> Reply:
     found = await endpoint_groups.projects_with(request.tx, request.values["endpoint_id"])
     return views.listed(request, "projects", (project_dialect.view(request, project) for project in found))
 
 
-@resource.on("GET", _PROJECT_ENDPOINT, may="operator")
+@looks(resource, _PROJECT_ENDPOINT)
 async def check_endpoint(request: Request) -> Reply:
     await endpoint_groups.check_one(request.tx, request.values["endpoint_id"], request.values["project_id"])
     return Reply(204)

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from trivet.api.identity import views
 from trivet.api.identity.views import Fields, Id, Text, View
-from trivet.api.identity.writing import writes
+from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import endpoints
@@ -47,7 +47,7 @@ def view(request: Request, endpoint: Endpoint) -> View:
     return views.linked(request, f"endpoints/{endpoint.id}", shown)
 
 
-@resource.on("GET", "/v3/endpoints", may="operator")
+@looks(resource, "/v3/endpoints")
 async def list_all(request: Request) -> Reply:
     where = views.where(request, ("interface", "service_id", "region_id"))
     found = await request.tx.select(ENDPOINTS, where, order="service_id, interface, id")
@@ -76,7 +76,7 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"endpoint": view(request, await endpoints.create(request.tx, new))})
 
 
-@resource.on("GET", "/v3/endpoints/{endpoint_id}", may="operator")
+@looks(resource, "/v3/endpoints/{endpoint_id}")
 async def show(request: Request) -> Reply:
     return Reply(200, {"endpoint": view(request, await endpoints.need(request.tx, request.values["endpoint_id"]))})
 

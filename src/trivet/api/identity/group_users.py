@@ -5,7 +5,7 @@ from trivet.api.identity import views
 from trivet.api.identity.writing import writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import groups, personas, users
+from trivet.domain import groups, users
 from trivet.errors import NotFound
 
 resource = Resource()
@@ -19,7 +19,7 @@ async def list_all(request: Request) -> Reply:
     await groups.visible(request.tx, caller, request.values["group_id"], "identity:list_users_in_group")
     found = await groups.members(request.tx, request.values["group_id"])
     found = users.by_password_end(found, request.asked("password_expires_at"))
-    if not personas.sees_all(caller):
+    if caller.domain_id is not None:
         found = [user for user in found if user.domain_id == caller.domain_id]
     shown = (user_dialect.view(request, user) for user in found)
     return views.listed(request, "users", shown, ("name", "enabled", "domain_id"))

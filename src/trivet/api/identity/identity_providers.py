@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from trivet.api.identity import views
 from trivet.api.identity.registered_limits import given
 from trivet.api.identity.views import Id, Text, View
-from trivet.api.identity.writing import writes
+from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
@@ -70,7 +70,7 @@ def view(request: Request, provider: IdentityProvider) -> View:
     return shown
 
 
-@resource.on("GET", _ALL, may="operator")
+@looks(resource, _ALL)
 async def list_all(request: Request) -> Reply:
     found = await request.tx.select(IDENTITY_PROVIDERS, order="id")
     return views.listed(request, "identity_providers", (view(request, one) for one in found), ("id", "enabled"))
@@ -82,7 +82,7 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"identity_provider": view(request, made)})
 
 
-@resource.on("GET", _ONE, may="operator")
+@looks(resource, _ONE)
 async def show(request: Request) -> Reply:
     found = await federation.need_provider(request.tx, request.values["idp_id"])
     return Reply(200, {"identity_provider": view(request, found)})
@@ -119,7 +119,7 @@ def _protocol_view(request: Request, protocol: FederationProtocol) -> View:
     return shown
 
 
-@resource.on("GET", f"{_ONE}/protocols", may="operator")
+@looks(resource, f"{_ONE}/protocols")
 async def list_protocols(request: Request) -> Reply:
     found = await federation.protocols(request.tx, request.values["idp_id"])
     return views.listed(request, "protocols", (_protocol_view(request, one) for one in found), ("id",))
@@ -139,7 +139,7 @@ async def _protocol(request: Request) -> FederationProtocol:
     return await federation.need_protocol(request.tx, request.values["idp_id"], request.values["protocol_id"])
 
 
-@resource.on("GET", _PROTOCOL, may="operator")
+@looks(resource, _PROTOCOL)
 async def show_protocol(request: Request) -> Reply:
     return Reply(200, {"protocol": _protocol_view(request, await _protocol(request))})
 

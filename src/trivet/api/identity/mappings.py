@@ -6,7 +6,7 @@ import msgspec
 
 from trivet.api.identity import views
 from trivet.api.identity.views import View
-from trivet.api.identity.writing import writes
+from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import federation
@@ -32,7 +32,7 @@ def view(request: Request, mapping: Mapping) -> View:
     return views.linked(request, f"OS-FEDERATION/mappings/{mapping.id}", shown)
 
 
-@resource.on("GET", _ALL, may="operator")
+@looks(resource, _ALL)
 async def list_all(request: Request) -> Reply:
     found = await request.tx.select(MAPPINGS, order="id")
     return views.listed(request, "mappings", (view(request, mapping) for mapping in found))
@@ -49,7 +49,7 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"mapping": view(request, await federation.create_mapping(request.tx, new))})
 
 
-@resource.on("GET", _ONE, may="operator")
+@looks(resource, _ONE)
 async def show(request: Request) -> Reply:
     found = await federation.need_mapping(request.tx, request.values["mapping_id"])
     return Reply(200, {"mapping": view(request, found)})

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from trivet.api.identity import roles as role_dialect
 from trivet.api.identity import views
 from trivet.api.identity.views import Fields, Text, View
-from trivet.api.identity.writing import writes
+from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
@@ -52,7 +52,7 @@ def view(request: Request, consumer: Consumer) -> View:
     return views.linked(request, f"OS-OAUTH1/consumers/{consumer.id}", shown)
 
 
-@resource.on("GET", _ALL, may="operator")
+@looks(resource, _ALL)
 async def list_all(request: Request) -> Reply:
     found = await request.tx.select(CONSUMERS, order="id")
     return views.listed(request, "consumers", (view(request, consumer) for consumer in found))
@@ -71,7 +71,7 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"consumer": {**view(request, await request.tx.insert(CONSUMERS, new)), "secret": secret}})
 
 
-@resource.on("GET", _ONE, may="operator")
+@looks(resource, _ONE)
 async def show(request: Request) -> Reply:
     found = await oauth.need_consumer(request.tx, request.values["consumer_id"])
     return Reply(200, {"consumer": view(request, found)})

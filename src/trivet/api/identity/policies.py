@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from trivet.api.identity import endpoints as endpoint_dialect
 from trivet.api.identity import views
 from trivet.api.identity.views import Fields, View
-from trivet.api.identity.writing import writes
+from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import policies
@@ -39,7 +39,7 @@ def _given(request: Request) -> dict[str, Any]:
     return given
 
 
-@resource.on("GET", "/v3/policies", may="operator")
+@looks(resource, "/v3/policies")
 async def list_all(request: Request) -> Reply:
     found = await request.tx.select(POLICIES, views.where(request, ("type",)), order="id")
     return views.listed(request, "policies", (view(request, policy) for policy in found), ("type",))
@@ -55,7 +55,7 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"policy": view(request, made)})
 
 
-@resource.on("GET", _ONE, may="operator")
+@looks(resource, _ONE)
 async def show(request: Request) -> Reply:
     return Reply(200, {"policy": view(request, await policies.need(request.tx, request.values["policy_id"]))})
 
@@ -75,18 +75,18 @@ async def delete(request: Request) -> Reply:
     return Reply(204)
 
 
-@resource.on("GET", f"{_FOR}/endpoints", may="operator")
+@looks(resource, f"{_FOR}/endpoints")
 async def list_endpoints(request: Request) -> Reply:
     found = await policies.endpoints_of(request.tx, request.values["policy_id"])
     return views.listed(request, "endpoints", (endpoint_dialect.view(request, endpoint) for endpoint in found))
 
 
-@resource.on("GET", f"{_FOR}/policy", may="operator")
+@looks(resource, f"{_FOR}/policy")
 async def show_again(request: Request) -> Reply:
     return Reply(200, {"policy": view(request, await policies.need(request.tx, request.values["policy_id"]))})
 
 
-@resource.on("GET", "/v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy", may="operator")
+@looks(resource, "/v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy")
 async def show_of_endpoint(request: Request) -> Reply:
     found = await policies.of_endpoint(request.tx, request.values["endpoint_id"])
     return Reply(200, {"policy": view(request, found)})
@@ -97,7 +97,7 @@ def _declare(path: str) -> None:
         said = request.values
         return Target(said.get("endpoint_id", ""), said.get("service_id", ""), said.get("region_id", ""))
 
-    @resource.on("GET", f"{_FOR}/{path}", may="operator")
+    @looks(resource, f"{_FOR}/{path}")
     async def check(request: Request) -> Reply:
         await policies.check(request.tx, request.values["policy_id"], target(request))
         return Reply(204)

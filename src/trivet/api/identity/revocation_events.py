@@ -2,6 +2,7 @@
 
 from trivet.api.identity import views
 from trivet.api.identity.times import ending
+from trivet.api.identity.writing import looks
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
@@ -24,7 +25,7 @@ _FIELDS = {
 }
 
 
-@resource.on("GET", "/v3/OS-REVOKE/events", may="operator")
+@looks(resource, "/v3/OS-REVOKE/events")
 async def list_events(request: Request) -> Reply:
     since = ending(request.asked("since"))
     where = Where() if since is None else Where().add("cutoff >= ?", since)

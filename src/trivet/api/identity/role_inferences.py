@@ -2,7 +2,7 @@
 
 from trivet.api.identity import views
 from trivet.api.identity.views import View
-from trivet.api.identity.writing import writes
+from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import implied_roles, roles
@@ -29,7 +29,7 @@ def _pair(request: Request, prior: Role, implied: Role, status: int) -> Reply:
     return Reply(status, body)
 
 
-@resource.on("GET", "/v3/role_inferences", may="operator")
+@looks(resource, "/v3/role_inferences")
 async def list_everything(request: Request) -> Reply:
     found = [
         {"prior_role": _short(request, prior), "implies": [_short(request, role) for role in implied]}
@@ -39,7 +39,7 @@ async def list_everything(request: Request) -> Reply:
     return Reply(200, {"role_inferences": found, "links": links})
 
 
-@resource.on("GET", _OF, may="operator")
+@looks(resource, _OF)
 async def list_of(request: Request) -> Reply:
     prior = await roles.need(request.tx, request.values["role_id"])
     implied = [_short(request, role) for role in await implied_roles.of(request.tx, prior.id)]
@@ -63,13 +63,13 @@ async def _held(request: Request) -> tuple[Role, Role]:
     return prior, implied
 
 
-@resource.on("GET", _ONE, may="operator")
+@looks(resource, _ONE)
 async def show(request: Request) -> Reply:
     prior, implied = await _held(request)
     return _pair(request, prior, implied, 200)
 
 
-@resource.on("HEAD", _ONE, may="operator")
+@looks(resource, _ONE, "HEAD")
 async def check(request: Request) -> Reply:
     await _held(request)
     return Reply(204)

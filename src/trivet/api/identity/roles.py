@@ -65,7 +65,7 @@ async def show(request: Request) -> Reply:
     return Reply(200, {"role": view(request, found)})
 
 
-@writes(resource, "PATCH", "/v3/roles/{role_id}", may="admin")
+@writes(resource, "PATCH", "/v3/roles/{role_id}", may="token")
 async def update(request: Request) -> Reply:
     fields, extra = views.read(request, "role", RoleFields)
     changes = fields.given()
@@ -73,10 +73,11 @@ async def update(request: Request) -> Reply:
         changes["options"] = check_options(changes["options"])
     if extra:
         changes["extra"] = extra
-    return Reply(200, {"role": view(request, await roles.update(request.tx, request.values["role_id"], changes))})
+    changed = await roles.update(request.tx, request.caller, request.values["role_id"], changes)
+    return Reply(200, {"role": view(request, changed)})
 
 
-@writes(resource, "DELETE", "/v3/roles/{role_id}", may="admin")
+@writes(resource, "DELETE", "/v3/roles/{role_id}", may="token")
 async def delete(request: Request) -> Reply:
-    await implied_roles.delete_role(request.tx, request.values["role_id"])
+    await implied_roles.delete_role(request.tx, request.caller, request.values["role_id"])
     return Reply(204)

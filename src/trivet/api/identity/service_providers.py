@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from trivet.api.identity import views
 from trivet.api.identity.registered_limits import given
 from trivet.api.identity.views import Text, View
-from trivet.api.identity.writing import writes
+from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
@@ -51,7 +51,7 @@ def _given(request: Request) -> dict[str, Any]:
     return given(request.read(ProviderBody).service_provider)
 
 
-@resource.on("GET", _ALL, may="operator")
+@looks(resource, _ALL)
 async def list_all(request: Request) -> Reply:
     found = await request.tx.select(SERVICE_PROVIDERS, order="id")
     return views.listed(request, "service_providers", (view(request, one) for one in found), ("id", "enabled"))
@@ -67,7 +67,7 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"service_provider": view(request, await federation.create_service_provider(request.tx, new))})
 
 
-@resource.on("GET", _ONE, may="operator")
+@looks(resource, _ONE)
 async def show(request: Request) -> Reply:
     found = await federation.need_service_provider(request.tx, request.values["sp_id"])
     return Reply(200, {"service_provider": view(request, found)})

@@ -4,7 +4,7 @@ from msgspec import UNSET, UnsetType
 
 from trivet.api.identity import views
 from trivet.api.identity.views import Fields, LongName, Text, View
-from trivet.api.identity.writing import writes
+from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import services
@@ -30,7 +30,7 @@ def view(request: Request, service: Service) -> View:
     return views.linked(request, f"services/{service.id}", shown)
 
 
-@resource.on("GET", "/v3/services", may="operator")
+@looks(resource, "/v3/services")
 async def list_all(request: Request) -> Reply:
     found = await request.tx.select(SERVICES, views.where(request, ("type", "name")), order="type, id")
     return views.listed(request, "services", (view(request, service) for service in found), ("type", "name"))
@@ -46,7 +46,7 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"service": view(request, await request.tx.insert(SERVICES, new))})
 
 
-@resource.on("GET", "/v3/services/{service_id}", may="operator")
+@looks(resource, "/v3/services/{service_id}")
 async def show(request: Request) -> Reply:
     return Reply(200, {"service": view(request, await services.need(request.tx, request.values["service_id"]))})
 

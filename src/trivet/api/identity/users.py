@@ -159,7 +159,7 @@ async def list_groups(request: Request) -> Reply:
     await users.visible(request.tx, request.caller, id, "identity:list_groups_for_user")
     found = await groups.of_user(request.tx, id)
     caller = request.caller
-    if id != caller.user_id and not personas.sees_all(caller):
+    if caller.domain_id is not None:
         found = [group for group in found if group.domain_id == caller.domain_id]
     shown = (group_dialect.view(request, group) for group in found)
     return views.listed(request, "groups", shown, ("name", "domain_id"))

@@ -11,7 +11,7 @@ from typing import TypeVar
 from trivet.api.kit.callers import Policy
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Handler, Resource
-from trivet.domain import revocations
+from trivet.domain import personas, revocations
 from trivet.parts import Parts
 from trivet.store.store import transact
 from trivet.store.tx import Tx
@@ -32,12 +32,38 @@ async def commit(parts: Parts, act: Callable[[Tx], Awaitable[T]]) -> T:
     return result
 
 
-def writes(resource: Resource, method: str, path: str, *, may: Policy) -> Callable[[Handler], Handler]:
-    """The handler runs in one transaction, perhaps more than once, as with resource.on."""
+def looks(resource: Resource, path: str, method: str = "GET") -> Callable[[Handler], Handler]:
+    """GET of what belongs to the whole cloud: for the operator, and for readers of the system."""
 
     def declare(handler: Handler) -> Handler:
         @wraps(handler)
         async def run(request: Request) -> Reply:
+            _refuse_domain_scope(request)
+            return await handler(request)
+
+        return resource.on(method, path, may="operator")(run)
+
+    return declare
+
+
+def _refuse_domain_scope(request: Request) -> None:
+    """Who acts for one domain does not act for the whole cloud, even as its admin."""
+    if request.caller.domain_id is not None:
+        raise personas.refusal(f"{request.method} {request.path[:255]}")
+
+
+def writes(resource: Resource, method: str, path: str, *, may: Policy) -> Callable[[Handler], Handler]:
+    """The handler runs in one transaction, perhaps more than once, as with resource.on.
+
+    `admin` here is the operator of the whole cloud: a token for one domain is not enough.
+    """
+
+    def declare(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def run(request: Request) -> Reply:
+            if may == "admin":
+                _refuse_domain_scope(request)
+
             def act(tx: Tx) -> Awaitable[Reply]:
                 request.within(tx)
                 return handler(request)
