@@ -82,7 +82,8 @@ async def _url(request: Request, type: ConsoleType) -> str:
     base = request.parts.settings.url
     if type == "serial":
         return f"ws{base.removeprefix('http')}/console/serial?token={token}"
-    return f"{base}/console/vnc?token={token}"
+    # noVNC's own pages are told by `path` where their socket is; some clients look for it, too.
+    return f"{base}/console/vnc?token={token}&path=console/vnc%3Ftoken%3D{token}"
 
 
 @resource.action(PATH, "os-getConsoleOutput", may="member", tx="none")
