@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from trivet.agent.engines import Engines
 from trivet.domain.consoles import ConsoleTarget
 from trivet.domain.servers import Kind
+from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import GraphicalConsole, MachineDriver, SerialConsole
 from trivet.drivers.contracts.network import NetworkDriver
 from trivet.drivers.sim.machines import Temper
@@ -31,11 +32,15 @@ class Hosting:
         return engines.machines.get(kind) if engines else None
 
     def console_path(self, target: ConsoleTarget) -> str | None:
+        """Where the stream lies on this machine; None if the machine is another process's."""
         driver = self.driver(target.host_id, target.kind)
-        if target.type == "serial" and isinstance(driver, SerialConsole):
-            return driver.serial_path(target.server_id)
-        if target.type != "serial" and isinstance(driver, GraphicalConsole):
-            return driver.vnc_path(target.server_id)
+        try:
+            if target.type == "serial" and isinstance(driver, SerialConsole):
+                return driver.serial_path(target.server_id)
+            if target.type != "serial" and isinstance(driver, GraphicalConsole):
+                return driver.vnc_path(target.server_id)
+        except DriverError:
+            return None
         return None
 
     async def close(self) -> None:

@@ -1,0 +1,131 @@
+"""Several equal processes on one PostgreSQL behind a plain TCP balancer, as users would run them."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+BIN = Path(sys.executable).parent
+PASSWORD = "a password for tests"
+READY_S = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Member:
+    def __init__(self, folder: Path, name: str, database: str) -> None:
+        self.data = folder / name
+        self.data.mkdir()
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._database = database
+        self.process: subprocess.Popen[bytes]
+
+    def start(self, public_url: str) -> None:
+        secret = self.data / "secret"
+        secret.write_bytes(b"the same for every process")
+        environment = os.environ | {"TRIVET_ADMIN_PASSWORD": PASSWORD, "TRIVET_PUBLIC_URL": public_url}
+        words = ["up", "--sim", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
+        said = self.data / "out"
+        said.write_text("")
+        with said.open("a") as out, (self.data / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                [str(BIN / "trivet"), *words, "--database", self._database], env=environment, stdout=out, stderr=log
+            )
+        end = time.monotonic() + READY_S
+        while "ready" not in said.read_text():
+            assert self.process.poll() is None and time.monotonic() < end, (self.data / "log").read_text()[-4000:]
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(30)
+
+
+class Client:
+    """A client that asks once more when the connection breaks, and never otherwise."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.token = ""
+        self.retries = 0
+
+    def login(self) -> None:
+        user = {"name": "admin", "password": PASSWORD, "domain": {"id": "default"}}
+        scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
+        body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+        _, _, headers = self.call("POST", "/identity/v3/auth/tokens", body)
+        self.token = headers["X-Subject-Token"]
+
+    def call(self, method: str, path: str, body: Any = None, tries: int = 20) -> tuple[int, Any, Any]:
+        headers = {"Content-Type": "application/json", "X-Auth-Token": self.token}
+        headers["OpenStack-API-Version"] = "compute 2.79"
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
+        for attempt in range(tries):
+            try:
+                with urllib.request.urlopen(request, timeout=30) as reply:
+                    raw = reply.read()
+                    return reply.status, json.loads(raw) if raw else None, reply.headers
+            except urllib.error.HTTPError as error:
+                raw = error.read()
+                if error.code == 503 and attempt < tries - 1:
+                    self._again()
+                    continue
+                return error.code, json.loads(raw) if raw[:1] == b"{" else raw.decode(), error.headers
+            except (urllib.error.URLError, OSError):
+                if attempt == tries - 1:
+                    raise
+                self._again()
+        raise AssertionError("the last try returns or raises")
+
+    def _again(self) -> None:
+        self.retries += 1
+        time.sleep(0.2)
+
+
+class Balancer:
+    """haproxy in TCP mode: it knows nothing of HTTP, and tries the next process when one does not take the call."""
+
+    def __init__(self, folder: Path, ports: list[int]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        servers = "\n".join(f"  server s{port} 127.0.0.1:{port} check inter 200 fall 1 rise 1" for port in ports)
+        self._conf = folder / "haproxy.cfg"
+        self._conf.write_text(
+            "defaults\n  mode tcp\n  timeout connect 2s\n  timeout client 60s\n  timeout server 60s\n"
+            "  retries 3\n  option redispatch\n"
+            f"listen api\n  bind 127.0.0.1:{self.port}\n  balance roundrobin\n{servers}\n"
+        )
+        self.process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(["haproxy", "-f", str(self._conf), "-db"], stderr=subprocess.DEVNULL)
+        end = time.monotonic() + READY_S
+        while time.monotonic() < end:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.1)
+        raise AssertionError("haproxy did not start")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()

@@ -1,0 +1,189 @@
+"""Every process is equal: any may die at any moment, and nothing but the request in flight notices."""
+
+import random
+import threading
+import time
+from typing import Any
+
+import pytest
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
+
+from tests.processes.cluster import Client
+from tests.processes.conftest import Cluster
+
+pytestmark = pytest.mark.postgres
+
+SERVERS = 60
+DEATHS = 8
+
+
+def image_and_flavor(client: Client) -> tuple[str, str]:
+    status, image, _ = client.call(
+        "POST", "/image/v2/images", {"name": "tiny", "disk_format": "raw", "container_format": "bare"}
+    )
+    assert status == 201, image
+    # The rows are all that a simulated host needs of an image.
+    return image["id"], "42"
+
+
+def upload(client: Client, image_id: str) -> None:
+    import urllib.request  # noqa: PLC0415 - only here bytes are sent
+
+    request = urllib.request.Request(
+        f"{client.url}/image/v2/images/{image_id}/file",
+        b"\0" * 65536,
+        {"X-Auth-Token": client.token, "Content-Type": "application/octet-stream"},
+        method="PUT",
+    )
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        assert reply.status == 204
+
+
+def create(client: Client, image: str, flavor: str, name: str) -> str:
+    body = {"server": {"name": name, "imageRef": image, "flavorRef": flavor, "networks": "none"}}
+    status, made, _ = client.call("POST", "/compute/v2.1/servers", body)
+    assert status == 202, made
+    id: str = made["server"]["id"]
+    return id
+
+
+def wait_until(what: str, check: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, what
+        time.sleep(0.1)
+
+
+def test_clients_notice_nothing_but_a_broken_connection_while_processes_are_killed(cluster: Cluster) -> None:
+    """HA-03: creates, lists and deletes through the balancer, eight kill -9 meanwhile."""
+    image, flavor = image_and_flavor(cluster.client())
+    upload(cluster.client(cluster.members[0].url), image)
+    wrong: list[str] = []
+    made: list[str] = []
+    done = threading.Event()
+
+    def work(number: int) -> None:
+        client = cluster.client()
+        try:
+            for index in range(SERVERS // 3):
+                id = create(client, image, flavor, f"s{number}-{index}")
+                made.append(id)
+                status, listed, _ = client.call("GET", "/compute/v2.1/servers?limit=1000")
+                if status != 200 or id not in {row["id"] for row in listed["servers"]}:
+                    wrong.append(f"list gave {status} without {id}")
+                if index % 2:
+                    status, body, _ = client.call("DELETE", f"/compute/v2.1/servers/{id}")
+                    # A first try may have been carried out before its connection broke.
+                    if status not in (204, 404):
+                        wrong.append(f"delete gave {status}: {body}")
+        except (AssertionError, OSError) as error:
+            wrong.append(repr(error))
+
+    def kill_now_and_then() -> None:
+        chance = random.Random(7)
+        for _ in range(DEATHS):
+            if done.wait(chance.uniform(0.3, 1.0)):
+                break
+            chance.choice(cluster.members).kill()
+            cluster.revive()
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    killer = threading.Thread(target=kill_now_and_then)
+    for thread in (*workers, killer):
+        thread.start()
+    for thread in workers:
+        thread.join()
+    done.set()
+    killer.join()
+    assert wrong == []
+    client = cluster.client()
+
+    def settled() -> bool:
+        listed = client.call("GET", "/compute/v2.1/servers/detail?limit=1000")[1]["servers"]
+        return all(row["status"] == "ACTIVE" for row in listed)
+
+    wait_until("every server that is left becomes ACTIVE", settled)
+    listed = client.call("GET", "/compute/v2.1/servers/detail?limit=1000")[1]["servers"]
+    assert {row["id"] for row in listed} <= set(made)
+    assert_no_claim_without_its_owner(client, listed)
+
+
+def assert_no_claim_without_its_owner(client: Client, servers: list[dict[str, Any]]) -> None:
+    providers = client.call("GET", "/placement/resource_providers")[1]["resource_providers"]
+    owners: set[str] = set()
+    for provider in providers:
+        owners |= set(
+            client.call("GET", f"/placement/resource_providers/{provider['uuid']}/allocations")[1]["allocations"]
+        )
+    assert owners == {row["id"] for row in servers}
+
+
+def test_a_console_token_of_one_process_opens_through_another_and_outlives_its_maker(cluster: Cluster) -> None:
+    """HA-10, HA-11."""
+    first, second = cluster.members[0], cluster.members[1]
+    client = cluster.client(first.url)
+    image, flavor = image_and_flavor(client)
+    upload(client, image)
+    id = create(client, image, flavor, "talker")
+    wait_until("ACTIVE", lambda: client.call("GET", f"/compute/v2.1/servers/{id}")[1]["server"]["status"] == "ACTIVE")
+    body = {"remote_console": {"protocol": "serial", "type": "serial"}}
+    status, made, _ = client.call("POST", f"/compute/v2.1/servers/{id}/remote-consoles", body)
+    assert status == 200, made
+    token = made["remote_console"]["url"].rpartition("token=")[2]
+
+    def speaks(port: int, word: str) -> bool:
+        said = b""
+        try:
+            with connect(f"ws://127.0.0.1:{port}/console/serial?token={token}", open_timeout=5) as socket:
+                socket.send(word.encode() + b"\n")
+                while word.encode() not in said:
+                    data = socket.recv(timeout=3)
+                    said += data if isinstance(data, bytes) else data.encode()
+        except (OSError, TimeoutError, WebSocketException):
+            return False
+        return True
+
+    assert speaks(first.port, "by-its-maker")
+    assert speaks(second.port, "by-another")
+    first.kill()
+    wait_until("the same token reconnects through the second", lambda: speaks(second.port, "after-the-maker"))
+    status, _, _ = cluster.client(second.url).call("DELETE", f"/compute/v2.1/servers/{id}")
+    assert status == 204
+    wait_until("a deleted server's token opens nothing", lambda: not speaks(second.port, "nobody"))
+
+
+def test_a_revocation_reaches_every_process(cluster: Cluster) -> None:
+    client = cluster.client(cluster.members[0].url)
+    token = client.token
+    others = [Client(member.url) for member in cluster.members]
+    for other in others:
+        other.token = token
+        assert other.call("GET", "/compute/v2.1/servers")[0] == 200
+    by = cluster.client(cluster.members[0].url)
+    import urllib.request  # noqa: PLC0415 - only here another header is sent
+
+    request = urllib.request.Request(
+        f"{by.url}/identity/v3/auth/tokens",
+        headers={"X-Auth-Token": by.token, "X-Subject-Token": token},
+        method="DELETE",
+    )
+    with urllib.request.urlopen(request, timeout=10) as reply:
+        assert reply.status == 204
+    wait_until(
+        "401 everywhere", lambda: all(other.call("GET", "/compute/v2.1/servers")[0] == 401 for other in others), 10
+    )
+    assert by.call("GET", "/compute/v2.1/servers")[0] == 200
+
+
+def test_a_limit_counts_from_the_next_call_on_every_process(cluster: Cluster) -> None:
+    client = cluster.client(cluster.members[0].url)
+    image, flavor = image_and_flavor(client)
+    upload(client, image)
+    project = client.call("GET", "/identity/v3/projects?name=admin")[1]["projects"][0]["id"]
+    body = {"quota_set": {"instances": 1}}
+    assert client.call("PUT", f"/compute/v2.1/os-quota-sets/{project}", body)[0] == 200
+    create(cluster.client(cluster.members[1].url), image, flavor, "one")
+    wanted = {"server": {"name": "two", "imageRef": image, "flavorRef": flavor, "networks": "none"}}
+    status, told, _ = cluster.client(cluster.members[2].url).call("POST", "/compute/v2.1/servers", wanted)
+    assert status == 403 and "Quota exceeded" in told["forbidden"]["message"]
