@@ -150,7 +150,8 @@ def _stripped(name: str) -> str:
 
 async def _needed(request: Request) -> Aggregate:
     said = request.values["aggregate_id"]
-    if not (said.isascii() and said.isdigit() and len(said) < 10):
+    digits = said.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
         raise Invalid("aggregate.id", f"Invalid input received: {said[:64]!r} is not the number of an aggregate.")
     return await aggregates.need(request.tx, int(said))
 

@@ -1,0 +1,221 @@
+"""/images, until 2.35 (their metadata until 2.38): the image service's own, in nova's words."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from trivet.api.compute import pages
+from trivet.api.kit.bodies import Body
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.clock import iso, parse_iso
+from trivet.domain import images
+from trivet.domain.images import IMAGES, Image
+from trivet.errors import Invalid, NotFound
+from trivet.store.store import transact
+from trivet.store.tx import Tx
+from trivet.store.where import Where
+
+resource = Resource()
+
+_LAST = "2.35"
+_LAST_METADATA = "2.38"
+_ACTIVE, _SAVING = "ACTIVE", "SAVING"
+_STATUS = {"active": _ACTIVE, "deactivated": "UNKNOWN"}
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+Word = Annotated[str, msgspec.Meta(max_length=65535)]
+
+
+class Metadata(Body, frozen=True, kw_only=True):
+    metadata: dict[Key, Word]
+
+
+class MetadataItem(Body, frozen=True, kw_only=True):
+    meta: dict[Key, Word]
+
+
+@resource.on("GET", "/v2.1/images", may="reader", until=_LAST)
+async def index(request: Request) -> Reply:
+    found = await _find(request)
+    return _page(request, found, [_brief(request, image) for image in found], "images")
+
+
+@resource.on("GET", "/v2.1/images/detail", may="reader", until=_LAST)
+async def detail(request: Request) -> Reply:
+    found = await _find(request)
+    return _page(request, found, [_shown(request, image) for image in found], "images/detail")
+
+
+@resource.on("GET", "/v2.1/images/{image_id}", may="reader", until=_LAST)
+async def show(request: Request) -> Reply:
+    return Reply(200, {"image": _shown(request, await _needed(request, request.tx))})
+
+
+@resource.on("DELETE", "/v2.1/images/{image_id}", may="member", until=_LAST, tx="none")
+async def delete(request: Request) -> Reply:
+    async def act(tx: Tx) -> tuple[str, ...]:
+        await _needed(request, tx)
+        return await images.delete(tx, request.caller, request.values["image_id"])
+
+    for key in await transact(request.parts.store, act):
+        await request.parts.blobs.remove(key)
+    return Reply(204)
+
+
+@resource.on("GET", "/v2.1/images/{image_id}/metadata", may="reader", until=_LAST_METADATA)
+async def metadata(request: Request) -> Reply:
+    return Reply(200, {"metadata": (await _needed(request, request.tx)).properties})
+
+
+@resource.on("POST", "/v2.1/images/{image_id}/metadata", may="member", until=_LAST_METADATA)
+async def add_metadata(request: Request) -> Reply:
+    said = request.read(Metadata).metadata
+    image = await _owned(request)
+    return Reply(200, {"metadata": (await _write(request, image, image.properties | said)).properties})
+
+
+@resource.on("PUT", "/v2.1/images/{image_id}/metadata", may="member", until=_LAST_METADATA)
+async def replace_metadata(request: Request) -> Reply:
+    said = request.read(Metadata).metadata
+    return Reply(200, {"metadata": (await _write(request, await _owned(request), said)).properties})
+
+
+@resource.on("GET", "/v2.1/images/{image_id}/metadata/{key}", may="reader", until=_LAST_METADATA)
+async def metadata_item(request: Request) -> Reply:
+    key = request.values["key"]
+    properties = (await _needed(request, request.tx)).properties
+    if key not in properties:
+        raise _no_key()
+    return Reply(200, {"meta": {key: properties[key]}})
+
+
+@resource.on("PUT", "/v2.1/images/{image_id}/metadata/{key}", may="member", until=_LAST_METADATA)
+async def change_metadata_item(request: Request) -> Reply:
+    said = request.read(MetadataItem).meta
+    key = request.values["key"]
+    if set(said) != {key}:
+        raise Invalid("body.mismatch", "Request body and URI mismatch")
+    image = await _owned(request)
+    await _write(request, image, image.properties | said)
+    return Reply(200, {"meta": said})
+
+
+@resource.on("DELETE", "/v2.1/images/{image_id}/metadata/{key}", may="member", until=_LAST_METADATA)
+async def delete_metadata_item(request: Request) -> Reply:
+    image = await _owned(request)
+    key = request.values["key"]
+    if key not in image.properties:
+        raise _no_key()
+    await _write(request, image, {name: word for name, word in image.properties.items() if name != key})
+    return Reply(204)
+
+
+async def _needed(request: Request, tx: Tx) -> Image:
+    try:
+        return await images.visible(tx, request.caller, request.values["image_id"])
+    except NotFound as error:
+        raise NotFound(error.code, "Image not found.") from error
+
+
+async def _owned(request: Request) -> Image:
+    await _needed(request, request.tx)
+    return await images.owned(request.tx, request.caller, request.values["image_id"])
+
+
+async def _write(request: Request, image: Image, properties: dict[str, str]) -> Image:
+    wanted = msgspec.structs.replace(image, properties=properties)
+    return await images.update(request.tx, request.caller, image, wanted)
+
+
+def _no_key() -> NotFound:
+    return NotFound("image.no_key", "Metadata item was not found")
+
+
+async def _find(request: Request) -> list[Image]:
+    caller = request.caller
+    where = Where()
+    if not caller.is_operator:
+        where.add(
+            "(project_id = ? OR visibility = 'public' OR (visibility = 'shared' AND id IN"
+            " (SELECT image_id FROM image_members WHERE member_id = ? AND status = 'accepted')))",
+            caller.project_id or "",
+            caller.project_id or "",
+        )
+    where.equal("os_hidden", 0)
+    for name, column in (("minRam", "min_ram"), ("minDisk", "min_disk")):
+        if (said := request.asked(name)) is not None:
+            if not said.isdigit() or len(said) > 9:
+                raise Invalid("query.invalid", f"{name} must be a whole number.")
+            where.add(f"{column} >= ?", int(said))
+    if (wanted := request.asked("name")) is not None:
+        where.equal("name", wanted)
+    if (since := request.asked("changes-since")) is not None:
+        try:
+            where.add("updated_at >= ?", parse_iso(since))
+        except ValueError as error:
+            raise Invalid("query.invalid", "changes-since must be a time.") from error
+    if (marker := request.asked("marker")) is not None:
+        before = await request.tx.get(IMAGES, marker)
+        if before is None:
+            raise Invalid("marker.absent", f"marker [{marker[:64]}] not found")
+        where.after([("created_at", True), ("id", True)], (before.created_at, before.id))
+    found = await request.tx.select(IMAGES, where, order="created_at DESC, id DESC")
+    return [image for image in found if _wanted(request, image)][: _most(request)]
+
+
+def _wanted(request: Request, image: Image) -> bool:
+    status = request.asked("status")
+    if status is not None and status.upper() != _status(image):
+        return False
+    server = request.asked("server")
+    if server is not None and image.properties.get("instance_uuid") != server.rpartition("/")[2]:
+        return False
+    kind = request.asked("type")
+    return kind is None or image.properties.get("image_type") == kind
+
+
+def _most(request: Request) -> int:
+    limit = pages.limit(request)
+    return pages.LIMIT_MAX if limit is None else min(limit, pages.LIMIT_MAX)
+
+
+def _page(request: Request, found: list[Image], views: list[dict[str, Any]], collection: str) -> Reply:
+    body: dict[str, Any] = {"images": views}
+    if found and len(found) >= _most(request):
+        body["images_links"] = pages.next_link(request, collection, found[-1].id)
+    return Reply(200, body)
+
+
+def _status(image: Image) -> str:
+    return _STATUS.get(image.status, _SAVING)
+
+
+def _brief(request: Request, image: Image) -> dict[str, Any]:
+    base = request.url.removesuffix("/compute")
+    alternate = {
+        "rel": "alternate",
+        "type": "application/vnd.openstack.image",
+        "href": f"{base}/image/images/{image.id}",
+    }
+    return {
+        "id": image.id,
+        "name": image.name,
+        "links": [*pages.links(request, "images", image.id), alternate],
+    }
+
+
+def _shown(request: Request, image: Image) -> dict[str, Any]:
+    view = _brief(request, image) | {
+        "minRam": image.min_ram,
+        "minDisk": image.min_disk,
+        "metadata": image.properties,
+        "created": iso(image.created_at),
+        "updated": iso(image.updated_at),
+        "status": _status(image),
+        "progress": {_ACTIVE: 100, _SAVING: 50}.get(_status(image), 0),
+        "OS-EXT-IMG-SIZE:size": image.size,
+    }
+    server_id = image.properties.get("instance_uuid")
+    if server_id is not None:
+        view["server"] = {"id": server_id, "links": pages.links(request, "servers", server_id)}
+    return view
