@@ -146,11 +146,20 @@ class Lab:
         secure: bool = True,
         wait: bool = True,
         configured: bool = True,
+        pairs: tuple[tuple[str, str], ...] = (),
     ) -> Guest:
         id = new_id()
         address = PortAddress(subnet_id=network.subnets[0].id, ip=ip)
         mac = "fa:16:3e:" + id[:6][:2] + ":" + id[2:4] + ":" + id[4:6]
-        port = PortSpec(id=id, network_id=network.id, mac=mac, addresses=(address,), groups=groups, secure=secure)
+        port = PortSpec(
+            id=id,
+            network_id=network.id,
+            mac=mac,
+            addresses=(address,),
+            groups=groups,
+            secure=secure,
+            allowed_pairs=pairs,
+        )
         guest = Guest(port, f"{self.engine.tag}-{id}")
         self.made.append(("port", id))
         self.guests.append(guest)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tests.dataplane.ovn_lab import (
 )
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.network import PortAddress, RouterSpec, Wire, tap_name
+from trivet.drivers.contracts.network import NetworkSpec, PortAddress, RouterSpec, SubnetSpec, Wire, tap_name
 from trivet.drivers.ovn import links
 from trivet.drivers.ovn.engine import External, OvnEngine
 from trivet.drivers.ovn.northbound import OvnNetwork
@@ -135,6 +136,23 @@ async def test_what_was_removed_is_gone(lab: Lab) -> None:
     await database.close()
 
 
+async def test_a_deep_data_folder_is_no_trouble(directory: Path) -> None:
+    deep = directory / ("d" * 60) / ("e" * 60)
+    with pytest.raises(OSError), socket.socket(socket.AF_UNIX) as plain:
+        plain.connect(str(deep / "ovn" / "db.sock"))
+    engine = OvnEngine(deep, "nxlf", None)
+    try:
+        await engine.up()
+        async with lab_on(engine) as lab:
+            network = await lab.network()
+            group = await lab.open_group()
+            one = await lab.guest(network, "10.5.0.10", (group,))
+            two = await lab.guest(network, "10.5.0.11", (group,))
+            assert await one.pings(two.ip)
+    finally:
+        await engine.down()
+
+
 async def test_daemons_that_still_run_are_adopted(engine: OvnEngine) -> None:
     before = daemon_pids(engine)
 
@@ -218,10 +236,10 @@ async def test_the_same_again_changes_nothing(lab: Lab) -> None:
 
 async def _dump(lab: Lab) -> str:
     """With every row's version: a row that was written again has a new one."""
-    socket = f"unix:{lab.engine.database_socket}"
+    database = f"unix:{lab.engine.database_socket}"
     tables = ("Logical_Switch", "Logical_Switch_Port", "Logical_Router", "Logical_Router_Port", "Port_Group")
-    dumps = [await run("ovsdb-client", "dump", socket, "OVN_Northbound", table) for table in tables]
-    _, interfaces = await run("ovsdb-client", "dump", socket, "Open_vSwitch", "Interface", "_version", "name")
+    dumps = [await run("ovsdb-client", "dump", database, "OVN_Northbound", table) for table in tables]
+    _, interfaces = await run("ovsdb-client", "dump", database, "Open_vSwitch", "Interface", "_version", "name")
     return interfaces + "".join(out for _, out in dumps)
 
 
@@ -315,10 +333,15 @@ async def test_two_clouds_live_on_one_host(lab: Lab, tmp_path_factory: pytest.Te
 
 async def test_many_writers_at_once_lose_nothing(lab: Lab) -> None:
     """As many processes do: each with its own connection, on the same switch and groups."""
-    network = await lab.network("10.5.0.0/16")
     writers = [OvnNetwork(lab.engine) for _ in range(8)]
+    network = NetworkSpec(
+        id=new_id(),
+        mtu=1442,
+        subnets=(SubnetSpec(id=new_id(), cidr="10.5.0.0/16", ip_version=4, gateway=None, dhcp=True),),
+    )
     group = new_id()
-    lab.made.append(("group", group))
+    lab.made += [("network", network.id), ("group", group)]
+    await asyncio.gather(*(writer.ensure_network(network) for writer in writers))
     guest = await lab.guest(network, "10.5.0.10", (group,))
     ports = [
         msgspec.structs.replace(

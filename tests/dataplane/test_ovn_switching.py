@@ -13,13 +13,14 @@ from tests.dataplane.ovn_lab import (
     ask_from,
     eventually,
     lab_on,
+    new_id,
     raw_socket,
     running_engine,
     serve_in,
     udp_frame,
 )
 
-from trivet.drivers.contracts.network import GroupSpec
+from trivet.drivers.contracts.network import GroupSpec, PortAddress, SubnetSpec
 from trivet.drivers.ovn.engine import OvnEngine
 
 pytestmark = pytest.mark.dataplane
@@ -211,6 +212,44 @@ async def test_a_spoofed_address_is_dropped_and_the_true_one_arrives(lab: Lab) -
     assert await arrives(receiver, b"honest two")
     sender.close()
     receiver.close()
+
+
+async def test_an_allowed_pair_may_be_used_as_a_source(lab: Lab) -> None:
+    network = await lab.network()
+    group = await lab.open_group()
+    virtual = ("00:00:5e:00:01:07", "10.5.0.77/32")
+    one = await lab.guest(network, "10.5.0.10", (group,), pairs=(virtual,))
+    two = await lab.guest(network, "10.5.0.11", (group,))
+    sender, receiver = await raw_socket(one), await raw_socket(two)
+
+    sender.send(udp_frame((virtual[0], "10.5.0.77"), (two.mac, two.ip), b"by agreement"))
+    assert await arrives(receiver, b"by agreement")
+    sender.send(udp_frame((virtual[0], "10.5.0.78"), (two.mac, two.ip), b"beyond it"))
+    assert not await arrives(receiver, b"beyond it")
+    sender.close()
+    receiver.close()
+
+
+async def test_rules_for_one_ip_version_do_not_speak_for_the_other(lab: Lab) -> None:
+    network = await lab.network()
+    six = SubnetSpec(id=new_id(), cidr="fd00:7::/64", ip_version=6, gateway=None, dhcp=False)
+    await lab.driver.ensure_network(msgspec.structs.replace(network, subnets=(*network.subnets, six)))
+    outward = await lab.group(allow("egress"), allow("egress", version=6))
+    only_six = await lab.group(allow("ingress", "icmp", version=6))
+    one = await lab.guest(network, "10.5.0.10", (outward,))
+    two = await lab.guest(network, "10.5.0.11", (only_six,))
+    for number, guest in enumerate((one, two), start=1):
+        ip = f"fd00:7::{number}"
+        both = (*guest.port.addresses, PortAddress(subnet_id=six.id, ip=ip))
+        await lab.driver.ensure_port(msgspec.structs.replace(guest.port, addresses=both))
+        wire = lab.wire(guest, network)
+        await lab.wires.plug(msgspec.structs.replace(wire, addresses=(*wire.addresses, f"{ip}/64")))
+
+    async def reached() -> bool:
+        return await one.pings("fd00:7::2")
+
+    await eventually(reached)
+    assert not await one.pings(two.ip)
 
 
 async def test_a_port_without_security_may_use_any_address(lab: Lab) -> None:

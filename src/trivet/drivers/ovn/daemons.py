@@ -68,7 +68,6 @@ class Daemon(msgspec.Struct, frozen=True):
             f"--log-file={self.log_file}",
             "-vconsole:off",
             "--detach",
-            "--no-chdir",
             environment=environment(self.directory),
         )
 

@@ -55,7 +55,7 @@ class OvnEngine:
         if not re.fullmatch(r"[a-z0-9]{1,8}", tag):
             raise DriverError(f"The instance tag {tag!r} must be 1 to 8 small letters or digits.", again=False)
         self.tag = tag
-        self.directory = directory / "ovn"
+        self.directory = directory.absolute() / "ovn"
         self.external = external
         self.chassis = f"trivet-{tag}"
         self.bridge = f"{tag}-int"
@@ -94,7 +94,7 @@ class OvnEngine:
             mark.unlink(missing_ok=True)
 
     async def _mend(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._daemons["ovsdb-server"].pid() is None:
             await prepare_databases(self.directory)
             await self._daemons["ovsdb-server"].start()
@@ -136,7 +136,8 @@ class OvnEngine:
         return ready.read_text() == self._generation()
 
     def _generation(self) -> str:
-        return " ".join(f"{name}={links.index(name)}" for name in (self.bridge, self.external_bridge))
+        bridges = " ".join(f"{name}={links.index(name)}" for name in (self.bridge, self.external_bridge))
+        return f"{bridges} {self.external}"
 
     async def _start_switch(self, datapath: Datapath) -> None:
         lock = only_one_of_us()

@@ -7,8 +7,10 @@ it holds ends like a message does. A connection that broke is opened again by th
 import asyncio
 import itertools
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -145,7 +147,7 @@ class Ovsdb:
             if self._writer is not None:
                 return
             try:
-                reader, self._writer = await asyncio.open_unix_connection(self._socket, limit=2**20)
+                reader, self._writer = await _connect(self._socket)
             except OSError as error:
                 raise DriverError(
                     f"The network engine's database cannot be reached: {error.strerror}.", again=True
@@ -200,3 +202,12 @@ class Ovsdb:
                     answer.set_result(result)
                 else:
                     answer.set_exception(DriverError(f"The network engine's database refused: {error}", again=True))
+
+
+async def _connect(path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """By way of its open folder: the kernel takes no name above 107 characters, and a data folder may be deep."""
+    folder = os.open(Path(path).parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        return await asyncio.open_unix_connection(f"/proc/self/fd/{folder}/{Path(path).name}", limit=2**20)
+    finally:
+        os.close(folder)

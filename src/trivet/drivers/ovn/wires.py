@@ -6,6 +6,7 @@ link is kept there too, because a switch port whose link was made again is deaf 
 
 import asyncio
 import socket
+from weakref import WeakValueDictionary
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.network import Wire, tap_name
@@ -24,10 +25,10 @@ class OvnWires:
     def __init__(self, engine: OvnEngine) -> None:
         self._engine = engine
         self._switch = Switch(engine.database_socket, engine.bridge)
-        self._busy: dict[str, asyncio.Lock] = {}
+        self._busy: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def plug(self, wire: Wire) -> None:
-        async with self._busy.setdefault(wire.port_id, asyncio.Lock()):
+        async with self._alone(wire.port_id):
             device = tap_name(wire.port_id) if wire.kind == "tap" else veth_name(wire.port_id)
             if wire.kind == "tap":
                 await self._make_tap(device, wire)
@@ -36,7 +37,7 @@ class OvnWires:
             await self._connect(device, wire.port_id, wire.netns or "")
 
     async def unplug(self, port_id: str, netns: str | None = None) -> None:
-        async with self._busy.setdefault(port_id, asyncio.Lock()):
+        async with self._alone(port_id):
             for plug in await self._switch.plugs(port_id):
                 await self._switch.remove(plug)
             for device in (tap_name(port_id), veth_name(port_id)):
@@ -44,7 +45,6 @@ class OvnWires:
             if netns is not None and not any(plug.netns == netns for plug in await self._switch.plugs()):
                 await links.delete_namespace(netns)
                 self._engine.note_namespace(netns, mine=False)
-        self._busy.pop(port_id, None)
 
     async def plugged(self) -> set[str]:
         whole = (plug for plug in await self._switch.plugs() if links.index(plug.device) == plug.index)
@@ -53,7 +53,7 @@ class OvnWires:
     async def open_metadata(self, network_id: str) -> int:
         """Further calls give further sockets only after the earlier one is closed: the address is taken."""
         netns, device = self._metadata_namespace(network_id), f"md{network_id[:11]}"
-        async with self._busy.setdefault(metadata_port(network_id), asyncio.Lock()):
+        async with self._alone(metadata_port(network_id)):
             wire = Wire(
                 port_id=metadata_port(network_id),
                 network_id=network_id,
@@ -71,16 +71,19 @@ class OvnWires:
 
     async def close_metadata(self, network_id: str) -> None:
         port_id = metadata_port(network_id)
-        async with self._busy.setdefault(port_id, asyncio.Lock()):
+        async with self._alone(port_id):
             for plug in await self._switch.plugs(port_id):
                 await self._switch.remove(plug)
             await links.delete(f"md{network_id[:11]}")
             await links.delete_namespace(self._metadata_namespace(network_id))
             self._engine.note_namespace(self._metadata_namespace(network_id), mine=False)
-        self._busy.pop(port_id, None)
 
     async def close(self) -> None:
         await self._switch.close()
+
+    def _alone(self, port_id: str) -> asyncio.Lock:
+        """One at a time for a port; the lock goes with the last who holds or awaits it."""
+        return self._busy.setdefault(port_id, asyncio.Lock())
 
     def _metadata_namespace(self, network_id: str) -> str:
         return f"{self._engine.tag}-metadata-{network_id}"
