@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,10 +100,10 @@ class Cloud:
         who: str = "member",
         kind: str = "application/json",
         headers: dict[str, str] | None = None,
-        **query: object,
+        query: Mapping[str, object] | None = None,
     ) -> Answer:
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        return await self.send(method, path, [raw], who=who, kind=kind, headers=headers, **query)
+        return await self.send(method, path, [raw], who=who, kind=kind, headers=headers, query=query)
 
     async def send(
         self,
@@ -114,7 +114,7 @@ class Cloud:
         who: str = "member",
         kind: str = OCTETS,
         headers: dict[str, str] | None = None,
-        **query: object,
+        query: Mapping[str, object] | None = None,
     ) -> Answer:
         """A body in chunks; None among them: there the client goes away."""
         said = {"x-auth-token": self.tokens.get(who, who), "content-type": kind, "host": "cloud", **(headers or {})}
@@ -123,7 +123,7 @@ class Cloud:
             "method": method,
             "scheme": "http",
             "path": f"/image{path}",
-            "query_string": urlencode(query, doseq=True, quote_via=quote).encode(),
+            "query_string": urlencode(query or {}, doseq=True, quote_via=quote).encode(),
             "headers": [(name.encode(), value.encode()) for name, value in said.items()],
         }
         left = list(chunks)
@@ -165,9 +165,13 @@ class Cloud:
         return (await self.call("GET", f"/v2/images/{id}", who=who)).ok()
 
     async def names(self, who: str = "member", **query: object) -> list[str]:
-        return [image["name"] for image in (await self.call("GET", "/v2/images", who=who, **query)).ok()["images"]]
+        return await self.names_of(query, who)
 
-    async def patch(self, id: str, *changes: dict[str, object], who: str = "member", kind: str = PATCH) -> Answer:
+    async def names_of(self, query: Mapping[str, object], who: str = "member") -> list[str]:
+        found = (await self.call("GET", "/v2/images", who=who, query=query)).ok()
+        return [image["name"] for image in found["images"]]
+
+    async def patch(self, id: str, *changes: Mapping[str, object], who: str = "member", kind: str = PATCH) -> Answer:
         return await self.call("PATCH", f"/v2/images/{id}", list(changes), who=who, kind=kind)
 
 

@@ -104,7 +104,7 @@ async def test_hidden_images_are_listed_only_when_asked_for(cloud: Cloud) -> Non
     await cloud.create(name="new")
     assert await cloud.names() == ["new"]
     assert await cloud.names(os_hidden="true") == ["old"]
-    (await cloud.call("GET", "/v2/images", os_hidden="maybe")).refused(400)
+    (await cloud.call("GET", "/v2/images", query={"os_hidden": "maybe"})).refused(400)
 
 
 async def test_lists_are_narrowed_by_every_word(cloud: Cloud) -> None:
@@ -113,7 +113,7 @@ async def test_lists_are_narrowed_by_every_word(cloud: Cloud) -> None:
     await cloud.create(name="empty", disk_format="qcow2", container_format="docker")
 
     async def names(**query: object) -> set[str]:
-        return set(await cloud.names(**query))
+        return set(await cloud.names_of(query))
 
     large = "large, so to speak"
     assert await names(name="small") == {"small"}
@@ -154,7 +154,7 @@ async def test_lists_are_narrowed_by_every_word(cloud: Cloud) -> None:
         {"protected": "x"},
         {"changes-since": "x"},
     ):
-        (await cloud.call("GET", "/v2/images", **query)).refused(400)
+        (await cloud.call("GET", "/v2/images", query=query)).refused(400)
 
 
 async def test_pages_follow_each_other_in_every_order(cloud: Cloud) -> None:
@@ -166,7 +166,7 @@ async def test_pages_follow_each_other_in_every_order(cloud: Cloud) -> None:
         found: list[str] = []
         marker: dict[str, object] = {}
         while True:
-            page = (await cloud.call("GET", "/v2/images", limit=1, **query, **marker)).ok()
+            page = (await cloud.call("GET", "/v2/images", query={"limit": 1, **query, **marker})).ok()
             if not page["images"]:
                 return found
             found.append(page["images"][0]["name"])
@@ -317,3 +317,10 @@ async def test_usage_is_counted_and_given_back(cloud: Cloud) -> None:
     assert await usage() == (1, 2)
     (await cloud.call("DELETE", f"/v2/images/{image['id']}")).ok()
     assert await usage() == (0, 0)
+
+
+async def test_an_empty_id_is_no_image_and_no_list(cloud: Cloud) -> None:
+    await cloud.create()
+    (await cloud.call("GET", "/v2/images/")).refused(404)
+    (await cloud.call("DELETE", "/v2/images/")).refused(404)
+    (await cloud.call("DELETE", "/v2/images")).refused(405)

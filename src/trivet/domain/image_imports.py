@@ -12,10 +12,11 @@ from trivet.domain import image_tasks, images
 from trivet.domain.callers import Caller
 from trivet.domain.image_tasks import ImageTask
 from trivet.domain.images import IMAGES, STORE, Image
-from trivet.errors import Conflict, Forbidden, Invalid
+from trivet.errors import Conflict, Invalid
 from trivet.store.tx import Tx
 
-METHODS = ("glance-direct", "web-download", "copy-image")
+METHODS = ("glance-direct", "web-download")
+"""There is one store, so there is nowhere to copy an image to (copy-image)."""
 SCHEMES = ("http", "https", "docker")
 
 _HASH_LENGTHS = {"sha256": 64, "sha512": 128}
@@ -26,7 +27,6 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     uri: str | None = None
     stores: tuple[str, ...] = ()
-    all_stores: bool = False
     os_hash_algo: str | None = None
     os_hash_value: str | None = None
     """What the bytes must hash to, if the client knows."""
@@ -34,12 +34,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 async def request(
     tx: Tx, caller: Caller, image_id: str, wanted: Wanted, *, request_id: str, said: dict[str, object]
-) -> ImageTask | None:
-    """Ask for an import; None when there is nothing to do. `said` is the body as it came, for the task to show."""
+) -> ImageTask:
+    """Ask for an import. `said` is the body as it came, for the task to show."""
     _check(wanted)
-    if wanted.method == "copy-image":
-        await _check_copy(tx, caller, image_id, wanted)
-        return None
     image = await images.owned(tx, caller, image_id)
     _check_image(image, wanted)
     await tx.update(IMAGES, image, status="importing", fault=None, updated_at=tx.clock.now())
@@ -104,14 +101,3 @@ def _check_image(image: Image, wanted: Wanted) -> None:
             "image.format_other",
             "An image from a registry has container_format docker (or disk_format oci): set it before the import.",
         )
-
-
-async def _check_copy(tx: Tx, caller: Caller, image_id: str, wanted: Wanted) -> None:
-    """There is one store, and whatever is active is in it."""
-    image = await images.visible(tx, caller, image_id)
-    if image.status != "active":
-        raise Conflict("image.status", "Only images with status active can be targeted for copying")
-    if not caller.is_operator:
-        raise Forbidden("image.copy", "You are not permitted to copy images between stores.")
-    if not wanted.all_stores:
-        raise Conflict("store.has_it", f"Image is already present at store '{STORE}'")

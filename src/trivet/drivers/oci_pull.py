@@ -29,7 +29,8 @@ _OCI_NAMES = {
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _TEXT_MAX = 4 << 20
 _LAYERS_MAX = 512
-_NAME = re.compile(r"^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$")
+_WORD = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_NAME = re.compile(rf"^{_WORD}(?:/{_WORD})*$")
 _TAG = re.compile(r"^\w[\w.-]{0,127}$", re.ASCII)
 _DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')

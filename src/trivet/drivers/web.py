@@ -19,6 +19,7 @@ from trivet.drivers.contracts.errors import DriverError
 
 _CHUNK = 1 << 20
 _TIMEOUT_S = 30.0
+_HANDSHAKE_S = 10.0
 _REDIRECTS_MAX = 5
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
@@ -127,15 +128,24 @@ class Web:
         try:
             connection.sock = self._connected(host, port)
             if parts.scheme == "https":
-                connection.sock = self._tls.wrap_socket(connection.sock, server_hostname=host)
+                connection.sock = self._secured(connection.sock, host)
             connection.request("GET", path, headers={"user-agent": "trivet", "accept-encoding": "identity", **headers})
             return Answer(connection, connection.getresponse())
-        except ssl.SSLError as error:
-            connection.close()
-            raise TlsError(f"{host} does not speak TLS as it should: {error}.", again=False) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.close()
             raise DriverError(f"{host}:{port} cannot be reached: {error}.", again=True) from error
+        except DriverError:
+            connection.close()
+            raise
+
+    def _secured(self, tcp: socket.socket, host: str) -> socket.socket:
+        tcp.settimeout(_HANDSHAKE_S)
+        try:
+            tls = self._tls.wrap_socket(tcp, server_hostname=host)
+        except OSError as error:
+            raise TlsError(f"{host} does not speak TLS as it should: {error}.", again=False) from error
+        tls.settimeout(_TIMEOUT_S)
+        return tls
 
     def _connected(self, host: str, port: int) -> socket.socket:
         refused: OSError | None = None

@@ -41,6 +41,7 @@ async def create(request: Request) -> Reply:
 
 @resource.on("GET", "/v2/images", may="reader")
 async def index(request: Request) -> Reply:
+    _refuse_empty_id(request)
     query = await _read_query(request)
     found = await image_lists.find(request.tx, request.caller, query) if query.limit else []
     said = [(name, value) for name, value in request.query if name != "marker"]
@@ -52,6 +53,18 @@ async def index(request: Request) -> Reply:
     if found and len(found) == query.limit:
         body["next"] = f"/v2/images?{urlencode([*said, ('marker', found[-1].id)])}"
     return Reply(200, body)
+
+
+@resource.on("DELETE", "/v2/images", may="member", tx="none")
+async def delete_none(request: Request) -> Reply:
+    _refuse_empty_id(request)
+    raise Invalid("method.not_allowed", "Images are deleted one by one.", status=405, allow="GET, HEAD, POST")
+
+
+def _refuse_empty_id(request: Request) -> None:
+    """Behind the slash belongs an id; clients that have none must not take the list for an image."""
+    if request.path.endswith("/"):
+        raise NotFound("image.absent", "No image found with ID ''")
 
 
 @resource.on("GET", "/v2/images/{image_id}", may="reader")

@@ -45,7 +45,6 @@ async def import_(request: Request) -> Reply:
         method=body.method.name,
         uri=body.method.uri,
         stores=(*body.stores, header) if header else tuple(body.stores),
-        all_stores=body.all_stores,
     )
     if body.stores and body.all_stores:
         raise Invalid("import.stores", "'all_stores' parameter can't be used with 'stores'")

@@ -8,7 +8,7 @@ from trivet.api.kit.routes import Resource
 from trivet.clock import iso
 from trivet.domain import image_tasks
 from trivet.domain.image_tasks import IMAGE_TASKS, ImageTask
-from trivet.errors import Forbidden, Invalid
+from trivet.errors import Invalid
 from trivet.store.where import Where
 
 resource = Resource()
@@ -52,7 +52,7 @@ async def index(request: Request) -> Reply:
 async def create(request: Request) -> Reply:
     """The old way to import. It could read any URL as the operator; imports by image replaced it."""
     request.read(TaskCreate)
-    raise Forbidden("task.by_image", "Tasks are made by POST /v2/images/{image_id}/import, not here.")
+    raise Invalid("task.by_image", "Tasks are made by POST /v2/images/{image_id}/import, not here.")
 
 
 @resource.on("GET", "/v2/tasks/{task_id}", may="operator")
