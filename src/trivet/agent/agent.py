@@ -114,11 +114,13 @@ class Agent:
             self._work.set()
 
     async def _follow(self, order: Order) -> Report:
-        engines = self.hosts[order.host_id]
+        await self._serve_metadata(order)
+        return await follow(order, self.hosts[order.host_id], self._link)
+
+    async def _serve_metadata(self, order: Order) -> None:
         if self._metadata is not None and order.want != "gone":
             for wire in order.wires:
-                await self._metadata.serve(wire.network_id, engines.wires)
-        return await follow(order, engines, self._link)
+                await self._metadata.serve(wire.network_id, self.hosts[order.host_id].wires)
 
     async def _later(self, id: str) -> None:
         failures = self._failures[id] = self._failures.get(id, 0) + 1
@@ -156,6 +158,8 @@ class Agent:
                 seen |= {(host_id, id): (kind, machine) for id, machine in (await driver.observe()).items()}
             plugs |= {(host_id, port_id) for port_id in await engines.wires.plugged()}
         orders = {(order.host_id, order.server_id): order for order in await self._link.orders(self.hosts)}
+        for order in orders.values():
+            await self._serve_metadata(order)
         self.hint({place[1]: 0 for place, order in orders.items() if not _holds(order, seen.get(place))})
         for (host_id, id), (kind, _) in seen.items():
             if (host_id, id) not in orders and id not in self._busy:
@@ -165,6 +169,14 @@ class Agent:
         for host_id, port_id in plugs - wires:
             _logger.info("Unplugging stray wire %s from host %s", port_id, host_id)
             await self.hosts[host_id].wires.unplug(port_id)
+        await self._leave_networks({wire.network_id for order in orders.values() for wire in order.wires})
+
+    async def _leave_networks(self, wanted: set[str]) -> None:
+        """Nobody asks for metadata where no server is any more."""
+        if self._metadata is not None:
+            for network_id in self._metadata.networks - wanted:
+                for engines in self.hosts.values():
+                    await self._metadata.leave(network_id, engines.wires)
 
 
 def _holds(order: Order, found: tuple[Kind, Seen] | None) -> bool:
