@@ -5,14 +5,16 @@ host is looked for at its end.
 """
 
 import asyncio
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tarfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -339,16 +341,43 @@ async def test_a_resize_keeps_the_content_and_changes_the_limits(machines: Podma
     assert "been-here" in await log_has(machines, id, str(96 << 20))
 
 
-@pytest.mark.parametrize("seconds", [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4])
-async def test_a_resize_cut_short_anywhere_loses_nothing(machines: PodmanMachines, seconds: float) -> None:
+@pytest.fixture
+def breaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str], None]:
+    """Makes the nth run of podman from now on fail, before it did its work or just after."""
+    real = shutil.which("podman")
+    fake = tmp_path / "bin" / "podman"
+    fake.parent.mkdir()
+
+    def arrange(nth: int, when: str) -> None:
+        count = tmp_path / "bin" / "count"
+        count.write_text("0")
+        fake.write_text(
+            "#!/bin/sh\n"
+            f"n=$(($(cat {count}) + 1)); echo $n > {count}\n"
+            f"[ $n != {nth} ] || [ {when} = after ] || exit 1\n"
+            f'{real} "$@" || exit\n'
+            f"[ $n != {nth} ]\n"
+        )
+        fake.chmod(0o755)
+
+    arrange(0, "never")
+    monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
+    return arrange
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", range(1, 6))
+async def test_a_resize_broken_at_any_step_loses_nothing(
+    machines: PodmanMachines, breaking: Callable[[int, str], None], step: int, when: str
+) -> None:
     script = "ls /root; cat /sys/fs/cgroup/memory*/memory.limit_in_bytes; touch /root/been-here; echo done"
     id = await started(machines, running_shell(script, memory_mib=96))
     await log_has(machines, id, "done")
     await machines.stop(id, 1)
-    attempt = asyncio.ensure_future(machines.resize(id, vcpus=1, memory_mib=64, disk_gib=0))
-    await asyncio.wait({attempt}, timeout=seconds)
-    attempt.cancel()
-    await asyncio.gather(attempt, return_exceptions=True)
+    breaking(step, when)
+    with contextlib.suppress(DriverError):
+        await machines.resize(id, vcpus=1, memory_mib=64, disk_gib=0)
+    breaking(0, "never")
     seen = await machines.observe()
     assert list(seen) == [id]
     assert (seen[id].power, seen[id].marks) == ("stopped", {"boot": "1", "build": "7", "nics": ""})
@@ -498,14 +527,27 @@ async def test_another_process_takes_over_after_a_kill(machines: PodmanMachines,
     assert await asyncio.wait_for(hint, PATIENCE_S) == spec.id
 
 
-@pytest.mark.parametrize("seconds", [0.02, 0.06, 0.1, 0.15, 0.2, 0.3])
-async def test_a_create_cut_short_anywhere_is_finished_by_the_next(machines: PodmanMachines, seconds: float) -> None:
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", range(1, 7))
+async def test_a_create_broken_at_any_step_is_finished_by_the_next(
+    machines: PodmanMachines, breaking: Callable[[int, str], None], step: int, when: str
+) -> None:
     spec = a_container(files={"/root/file": b"content"})
+    breaking(step, when)
+    with contextlib.suppress(DriverError):
+        await machines.create(spec)
+    breaking(0, "never")
+    assert all(seen.power == "stopped" for seen in (await machines.observe()).values())
+    await log_has(machines, await started(machines, spec), "CONTAINER-READY")
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.2])
+async def test_a_create_that_is_cancelled_is_finished_by_the_next(machines: PodmanMachines, seconds: float) -> None:
+    spec = a_container()
     attempt = asyncio.ensure_future(machines.create(spec))
     await asyncio.wait({attempt}, timeout=seconds)
     attempt.cancel()
     await asyncio.gather(attempt, return_exceptions=True)
-    assert all(seen.power == "stopped" for seen in (await machines.observe()).values())
     await log_has(machines, await started(machines, spec), "CONTAINER-READY")
 
 
