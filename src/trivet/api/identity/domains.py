@@ -1,5 +1,6 @@
 """/v3/domains: what holds users, groups and projects."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -13,10 +14,11 @@ from trivet.api.kit.routes import Resource
 from trivet.domain import personas, projects, removal
 from trivet.domain.projects import DEFAULT_DOMAIN, Project
 from trivet.errors import Invalid
-from trivet.ids import is_uuid
 from trivet.store.where import Where
 
 resource = Resource()
+
+_UUID = re.compile(r"^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$")
 
 
 def view(request: Request, domain: Project) -> View:
@@ -49,7 +51,7 @@ async def create(request: Request) -> Reply:
     new = record(request.tx, fields, extra)
     changed: dict[str, Any] = {"is_domain": True}
     if explicit is not None:
-        if not isinstance(explicit, str) or not is_uuid(explicit):
+        if not isinstance(explicit, str) or _UUID.match(explicit) is None:
             raise Invalid("domain.id", "Domain ID does not conform to required UUID format.")
         changed["id"] = explicit
     new = msgspec.structs.replace(new, **changed)
