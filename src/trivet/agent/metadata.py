@@ -2,12 +2,14 @@
 
 Who asks is known by the network and the source address, which port security makes trustworthy; nothing
 that a guest says about itself is believed. It answers the OpenStack and the EC2 tree, read only, one
-answer a connection, and is bounded: in what it reads, in how long it waits, in how many it serves at once.
+answer a connection, and is bounded: in what it reads, in how long it waits, and in how many connections
+one guest may hold, so that a guest that hogs it hurts only itself.
 """
 
 import asyncio
 import logging
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -19,7 +21,7 @@ from trivet.errors import TrivetError
 
 _HEAD_MAX = 8 * 1024
 _WAIT_S = 10.0
-_AT_ONCE = 64
+_AT_ONCE = 16
 _logger = logging.getLogger(__name__)
 
 Lookup = Callable[[str, str], Awaitable[dict[str, bytes] | None]]
@@ -31,7 +33,8 @@ class MetadataService:
         self._lookup = lookup
         self._doors: dict[str, asyncio.Server] = {}
         self._opening: dict[str, asyncio.Lock] = {}
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._held: Counter[tuple[str, str]] = Counter()
+        """Connections by (network id, source address)."""
 
     async def serve(self, network_id: str, wires: WireDriver) -> None:
         """Answer on this network; answering already is fine."""
@@ -68,23 +71,31 @@ class MetadataService:
     # -- one connection
 
     async def _handle(self, network_id: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        guest = (network_id, str(writer.get_extra_info("peername")[0]).removeprefix("::ffff:"))
+        if self._held[guest] >= _AT_ONCE:
+            writer.transport.abort()
+            return
+        self._held[guest] += 1
         try:
-            async with self._turns, asyncio.timeout(_WAIT_S):
+            async with asyncio.timeout(_WAIT_S):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(await self._answer(network_id, str(writer.get_extra_info("peername")[0]), head))
+                writer.write(await self._answer(*guest, head))
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             # A guest that is too slow, too long or gone is not worth a word.
             pass
         finally:
             writer.close()
+            self._held[guest] -= 1
+            if not self._held[guest]:
+                del self._held[guest]
 
     async def _answer(self, network_id: str, source: str, head: bytes) -> bytes:
         method, _, rest = head.split(b"\r\n", 1)[0].decode("latin-1").partition(" ")
         if method not in ("GET", "HEAD"):
             return _reply(405, b"Only GET and HEAD are answered here.\n", "text/plain", method)
         try:
-            tree = await self._lookup(network_id, source.removeprefix("::ffff:"))
+            tree = await self._lookup(network_id, source)
         except TrivetError as error:
             _logger.warning("Metadata for %s on network %s: %s", source, network_id, error)
             return _reply(503, b"Try again.\n", "text/plain", method)
