@@ -310,6 +310,32 @@ async def test_a_namespace_goes_with_its_last_plug(lab: Lab) -> None:
     assert not links.has_namespace(first.netns)
 
 
+async def test_a_second_card_does_not_take_the_firsts_way_out(lab: Lab) -> None:
+    left, right = await lab.network(gateway="10.5.0.1"), await lab.network("10.6.0.0/24", gateway="10.6.0.1")
+    first = await lab.guest(left, "10.5.0.10", secure=False)
+    second = msgspec.structs.replace(
+        lab.wire(first, right), port_id=new_id(), device="eth1", mac="fa:16:3e:00:00:02", addresses=("10.6.0.10/24",)
+    )
+
+    await lab.wires.plug(second)
+    assert "via 10.5.0.1 dev eth0" in (await first.run("ip", "route", "get", "198.18.0.1"))[1]
+    await lab.wires.unplug(second.port_id)
+    assert "dev eth0" in (await first.run("ip", "route", "get", "169.254.169.254"))[1]
+
+
+async def test_a_guest_is_given_an_ipv6_way_out(lab: Lab) -> None:
+    network = await lab.network()
+    guest = await lab.guest(network, "10.5.0.10", secure=False)
+    wire = lab.wire(guest, network)
+    routes = (*wire.routes, ("fd00:9::/64", "fd00:8::2"))
+    await lab.wires.plug(
+        msgspec.structs.replace(wire, addresses=("fd00:8::10/64",), gateway="fd00:8::1", routes=routes)
+    )
+
+    assert "via fd00:8::1 dev eth0" in (await guest.run("ip", "route", "get", "2001:db8::1"))[1]
+    assert "via fd00:8::2 dev eth0" in (await guest.run("ip", "route", "get", "fd00:9::1"))[1]
+
+
 async def test_two_clouds_live_on_one_host(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> None:
     network = await lab.network()
     group = await lab.open_group()

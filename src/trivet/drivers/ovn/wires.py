@@ -5,6 +5,7 @@ link is kept there too, because a switch port whose link was made again is deaf 
 """
 
 import asyncio
+import re
 import socket
 from weakref import WeakValueDictionary
 
@@ -132,16 +133,16 @@ def veth_name(port_id: str) -> str:
 
 def _inside_lines(wire: Wire, mtu: int, stale: set[str]) -> list[str]:
     device = wire.device
+    number = re.search(r"\d+$", device)
+    metric = 100 + (int(number[0]) if number else 0)
     lines = ["link set lo up", f"link set dev {device} mtu {mtu} address {wire.mac} up"]
     lines += [f"address delete {address} dev {device}" for address in sorted(stale)]
     # Without duplicate detection an IPv6 address can be used at once; OVN vouches that it is the only one.
     lines += [f"address replace {a} dev {device}" + (" nodad" if ":" in a else "") for a in wire.addresses]
-    if wire.gateway is not None:
-        family = "-6 " if ":" in wire.gateway else ""
-        lines.append(f"{family}route replace default via {wire.gateway} dev {device}".replace("-6 route", "route"))
-    for destination, via in wire.routes:
-        way = f"via {via} " if via else ""
-        lines.append(f"route replace {destination} {way}dev {device}")
+    ways = [("default", wire.gateway), *wire.routes] if wire.gateway else wire.routes
+    for destination, via in ways:
+        # Every card may have a way to the same place; the first card's is taken, and the others' stay for when it goes.
+        lines.append(f"route replace {destination} {f'via {via} ' if via else ''}dev {device} metric {metric}")
     return lines
 
 
