@@ -5,6 +5,7 @@ the kernel tells through the process's pidfd; opening one takes half a milliseco
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,9 @@ from qemu.qmp.protocol import StateError
 from qemu.qmp.qmp_client import ExecuteError
 
 from trivet.drivers.qemu.complaints import refusal
+
+# The library logs, as an error, all that it raises; we raise it as well, and decide what it means.
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 
 _CONNECT_S = 30.0
 _LOOK_UP_S = 1.0
