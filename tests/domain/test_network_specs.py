@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from trivet.domain import addresses, network_specs, subnets
 from trivet.domain.addresses import FixedIp, Pool, network_of, parsed
 from trivet.domain.networks import Network
-from trivet.domain.ports import AddressPair, Port
+from trivet.domain.port_words import AddressPair
+from trivet.domain.ports import Port
 from trivet.domain.routers import Gateway, Router
 from trivet.domain.subnets import Subnet
 

@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.domain import quotas, rbac, security_groups, tags
 from trivet.domain.callers import Caller
 from trivet.domain.network_words import Number, Text
-from trivet.errors import Conflict, Invalid, NotFound
+from trivet.errors import Conflict, Invalid, NotFound, Stale
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -144,7 +144,7 @@ async def create(tx: Tx, caller: Caller, wanted: NetworkCreate) -> Network:
     if network.is_default:
         await _one_default(tx, network.id)
     await tx.insert(NETWORKS, network)
-    await _claim_segment(tx, network)
+    await _claim_segment(tx, network, chosen=bool(segmentation_id))
     if wanted.shared is True:
         await rbac.grant(tx, project_id, "network", network.id, "access_as_shared")
     if network.external:
@@ -292,7 +292,7 @@ async def _free_segment(tx: Tx, kind: NetworkType, physical: str | None) -> int 
             return number
 
 
-async def _claim_segment(tx: Tx, network: Network) -> None:
+async def _claim_segment(tx: Tx, network: Network, *, chosen: bool) -> None:
     touched = await tx.run(
         "INSERT INTO network_segments (network_type, physical_network, segmentation_id, network_id)"
         " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -301,6 +301,9 @@ async def _claim_segment(tx: Tx, network: Network) -> None:
         network.segmentation_id or 0,
         network.id,
     )
+    if not touched and not chosen and network.network_type != "flat":
+        # Somebody was quicker with the number that we found free: find another.
+        raise Stale("network_segments", network.id)
     if not touched:
         what = f"{network.network_type} {network.segmentation_id or ''}".strip()
         raise Conflict(

@@ -4,19 +4,19 @@ A port's host says where it is plugged in; `status` is what the network's engine
 by controllers/networks.py only (its events carry the detail `status`).
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType, structs
+from msgspec import UNSET, Struct, UnsetType
 
-from trivet.domain import addresses, networks, quotas, rbac, security_groups, subnets, tags
+from trivet.domain import addresses, networks, port_words, quotas, rbac, security_groups, subnets, tags
 from trivet.domain.addresses import FixedIp
 from trivet.domain.callers import Caller
-from trivet.domain.network_words import Id, Number, Text
+from trivet.domain.network_words import Id, Text
 from trivet.domain.networks import Network
 from trivet.domain.port_addresses import FixedIpAsked, Seeker
-from trivet.errors import Conflict, Invalid, NotFound, Stale
+from trivet.domain.port_words import AddressPair, DhcpOption
+from trivet.errors import Conflict, NotFound, Stale
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Change, Tx
 from trivet.store.where import Where
@@ -27,22 +27,9 @@ VnicType = Literal[
     "accelerator-direct", "accelerator-direct-physical", "remote-managed",
 ]  # fmt: skip
 
-MAC_BASE = "fa:16:3e"
-_MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
 OF_ROUTERS = ("network:router_interface", "network:router_gateway")
 OF_THE_CLOUD = (*OF_ROUTERS, "network:floatingip", "network:ha_router_replicated_interface")
 """Not deleted through the port API: they belong to something that is."""
-
-
-class AddressPair(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    ip_address: Text
-    mac_address: Text | None = None
-
-
-class DhcpOption(Struct, frozen=True, forbid_unknown_fields=True):
-    opt_name: Text
-    opt_value: Text | None = None
-    ip_version: Number = 4
 
 
 class Port(Record, frozen=True, kw_only=True):
@@ -185,9 +172,9 @@ async def make(
 ) -> Port:
     """Checked already; also how routers and floating IPs get theirs."""
     id = tx.ids.uuid()
-    pairs = _pairs(wanted.allowed_address_pairs or (), secure=secure)
-    options = _options(wanted.extra_dhcp_opts or ())
-    mac = await _mac(tx, network.id, wanted.mac_address or None)
+    pairs = port_words.pairs(wanted.allowed_address_pairs or (), secure=secure)
+    options = port_words.dhcp_options(wanted.extra_dhcp_opts or ())
+    mac = await port_words.mac(tx, network.id, wanted.mac_address or None)
     seeker = Seeker(
         tx, network, await subnets.of_network(tx, network.id), port_id=id, mac=mac, owner=wanted.device_owner
     )
@@ -210,7 +197,7 @@ async def make(
         fixed_ips=fixed_ips,
         security_groups=groups,
         port_security_enabled=secure,
-        allowed_address_pairs=_with_mac(pairs, mac),
+        allowed_address_pairs=port_words.with_mac(pairs, mac),
         extra_dhcp_opts=options,
         host_id=wanted.host_id or None,
         vnic_type=wanted.vnic_type,
@@ -261,18 +248,22 @@ async def update(tx: Tx, caller: Caller, port: Port, wanted: PortUpdate) -> Port
     if wanted.host_id is not UNSET:
         changes["host_id"] = wanted.host_id or None
     if wanted.extra_dhcp_opts is not UNSET:
-        changes["extra_dhcp_opts"] = _merged(port.extra_dhcp_opts, _options(wanted.extra_dhcp_opts or ()))
+        changes["extra_dhcp_opts"] = port_words.merged_options(
+            port.extra_dhcp_opts, port_words.dhcp_options(wanted.extra_dhcp_opts or ())
+        )
     if wanted.security_groups is not UNSET:
-        groups = _once(wanted.security_groups or ())
+        groups = port_words.once(wanted.security_groups or ())
         await _change_groups(tx, caller, port, groups)
         changes["security_groups"] = groups
     mac = port.mac_address
     if wanted.mac_address is not UNSET and wanted.mac_address != port.mac_address:
         if port.host_id:
             raise Conflict("port.bound", f"Unable to complete operation on port {port.id}, port is already bound.")
-        changes["mac_address"] = mac = await _mac(tx, port.network_id, wanted.mac_address)
+        changes["mac_address"] = mac = await port_words.mac(tx, port.network_id, wanted.mac_address)
     if wanted.allowed_address_pairs is not UNSET:
-        changes["allowed_address_pairs"] = _with_mac(_pairs(wanted.allowed_address_pairs or (), secure=secure), mac)
+        changes["allowed_address_pairs"] = port_words.with_mac(
+            port_words.pairs(wanted.allowed_address_pairs or (), secure=secure), mac
+        )
     _consistent(secure, changes.get("security_groups", port.security_groups), changes, port)
     if wanted.fixed_ips is not UNSET or ("mac_address" in changes and port.fixed_ips):
         asked = wanted.fixed_ips if wanted.fixed_ips is not UNSET else None
@@ -384,7 +375,7 @@ async def _groups(
         if not secure or device_owner.startswith("network:") or not project_id:
             return ()
         return ((await security_groups.default_of(tx, project_id)).id,)
-    groups = _once(asked)
+    groups = port_words.once(asked)
     if groups and not secure:
         raise Conflict(
             "port.security_needed",
@@ -392,12 +383,6 @@ async def _groups(
         )
     await security_groups.for_port(tx, caller, groups)
     return groups
-
-
-def _once(groups: Sequence[str]) -> tuple[str, ...]:
-    if len(set(groups)) != len(groups):
-        raise Invalid("port.groups_twice", "Invalid input for security_groups. Reason: Duplicate items in the list.")
-    return tuple(groups)
 
 
 async def _join(tx: Tx, port_id: str, groups: Sequence[str]) -> None:
@@ -424,61 +409,6 @@ def _consistent(secure: bool, groups: Sequence[str], changes: dict[str, Any], po
         )
     if changes.get("allowed_address_pairs", port.allowed_address_pairs):
         raise Conflict("port.pairs_insecure", "Port Security must be enabled in order to have allowed address pairs.")
-
-
-async def _mac(tx: Tx, network_id: str, asked: str | None) -> str:
-    if asked is not None:
-        mac = asked.lower().replace("-", ":")
-        if not _MAC.match(mac) or int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00":
-            raise Invalid(
-                "port.mac", f"Invalid input for mac_address. Reason: '{asked[:32]}' is not a valid MAC address."
-            )
-        if await _mac_taken(tx, network_id, mac):
-            raise Conflict(
-                "port.mac_in_use",
-                f"Unable to complete operation for network {network_id}. The mac address {mac} is in use.",
-            )
-        return mac
-    while True:
-        low = tx.ids.choice_below(1 << 24)
-        mac = f"{MAC_BASE}:{low >> 16:02x}:{low >> 8 & 255:02x}:{low & 255:02x}"
-        if not await _mac_taken(tx, network_id, mac):
-            return mac
-
-
-async def _mac_taken(tx: Tx, network_id: str, mac: str) -> bool:
-    return await tx.row("SELECT 1 FROM ports WHERE network_id = ? AND mac_address = ?", network_id, mac) is not None
-
-
-def _pairs(given: Sequence[AddressPair], *, secure: bool) -> tuple[AddressPair, ...]:
-    if given and not secure:
-        raise Conflict("port.pairs_insecure", "Port Security must be enabled in order to have allowed address pairs.")
-    if len(given) > 10:
-        raise Invalid("port.pairs_many", "Exceeded maximum amount of allowed address pairs: 10.")
-    for pair in given:
-        addresses.network_of(pair.ip_address)
-        if pair.mac_address is not None and not _MAC.match(pair.mac_address.lower()):
-            raise Invalid("port.mac", f"Invalid input for allowed_address_pairs. Reason: '{pair.mac_address[:32]}'.")
-    if len(set(given)) != len(given):
-        raise Invalid("port.pairs_twice", "Request contains duplicate address pair.")
-    return tuple(given)
-
-
-def _with_mac(pairs: Sequence[AddressPair], mac: str) -> tuple[AddressPair, ...]:
-    return tuple(structs.replace(pair, mac_address=(pair.mac_address or mac).lower()) for pair in pairs)
-
-
-def _options(given: Sequence[DhcpOption]) -> tuple[DhcpOption, ...]:
-    for option in given:
-        if option.ip_version not in (4, 6) or not 0 < len(option.opt_name) <= 64:
-            raise Invalid("port.dhcp_option", f"Invalid data format for extra DHCP option: '{option.opt_name[:64]}'.")
-    return tuple(given)
-
-
-def _merged(old: Sequence[DhcpOption], new: Sequence[DhcpOption]) -> tuple[DhcpOption, ...]:
-    """An update names what changes; a value of null takes the option away."""
-    merged = {(option.opt_name, option.ip_version): option for option in (*old, *new)}
-    return tuple(option for option in merged.values() if option.opt_value is not None)
 
 
 async def _move(

@@ -1,4 +1,4 @@
-"""/v2.0/floatingip_pools: the IPv4 subnets of external networks, from which floating IPs come."""
+"""/v2.0/floatingip-pools, in both spellings: the IPv4 subnets of external networks, from which floating IPs come."""
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
@@ -11,6 +11,7 @@ from trivet.store.where import Where
 resource = Resource()
 
 
+@resource.on("GET", "/v2.0/floatingip-pools", may="reader")
 @resource.on("GET", "/v2.0/floatingip_pools", may="reader")
 async def index(request: Request) -> Reply:
     where = rbac.seen_by(request.caller, "network").equal("external", 1)

@@ -1,8 +1,9 @@
 """/v2.0/ports"""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from msgspec import UNSET, UnsetType, field
 
 from trivet.api.kit.request import Reply, Request
@@ -17,6 +18,7 @@ from trivet.store.where import Where
 
 resource = Resource()
 
+W = TypeVar("W", bound=ports.PortCreate | ports.PortUpdate)
 _DNS_DOMAIN = "openstacklocal."
 
 
@@ -97,6 +99,13 @@ async def _host_names(request: Request, ids: set[str]) -> dict[str, str]:
     return {str(row[0]): str(row[1]) for row in rows}
 
 
+async def _with_host_id(request: Request, wanted: W) -> W:
+    if not wanted.host_id:
+        return wanted
+    row = await request.tx.row("SELECT id FROM hosts WHERE name = ?", wanted.host_id)
+    return msgspec.structs.replace(wanted, host_id=str(row[0])) if row is not None else wanted
+
+
 def _by_address(request: Request, where: Where, values: list[str]) -> None:
     for value in values:
         name, _, wanted = value.partition("=")
@@ -155,7 +164,8 @@ async def index(request: Request) -> Reply:
 @resource.on("POST", "/v2.0/ports", may="member")
 async def create(request: Request) -> Reply:
     async def make(wanted: PortIn) -> Port:
-        return await ports.create(request.tx, request.caller, bodies.owned(wanted))
+        said = await _with_host_id(request, bodies.owned(wanted))
+        return await ports.create(request.tx, request.caller, said)
 
     return await bodies.created(request, PortIn, ("port", "ports"), make, show_all)
 
@@ -170,7 +180,8 @@ async def update(request: Request) -> Reply:
     wanted = bodies.one(request, PortChange, "port")
     port = await ports.visible(request.tx, request.caller, request.values["port_id"])
     bodies.matching(request, port)
-    return await _one(request, await ports.update(request.tx, request.caller, port, wanted))
+    said = await _with_host_id(request, wanted)
+    return await _one(request, await ports.update(request.tx, request.caller, port, said))
 
 
 @resource.on("DELETE", "/v2.0/ports/{port_id}", may="member")
