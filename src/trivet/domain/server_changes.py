@@ -12,7 +12,7 @@ from trivet.domain.flavors import Flavor
 from trivet.domain.hosts import HOSTS
 from trivet.domain.kinds import kind_of
 from trivet.domain.server_actions import Call
-from trivet.domain.server_acts import order
+from trivet.domain.server_acts import TASK_S, order
 from trivet.domain.server_create import check_image, cost, find_image, find_key, flavor_of, grace_of
 from trivet.domain.server_rules import need_host, ready
 from trivet.domain.servers import SERVERS, FlavorOf, Server
@@ -56,19 +56,20 @@ async def rebuild(tx: Tx, call: Call, id: str, image_id: str, changes: dict[str,
     if "key_name" in changes:
         changes["key_public"] = await find_key(tx, call, changes["key_name"])
     stopped = server.status == "stopped"
+    grace_s = grace_of(image.properties)
     return await order(
         tx,
         call,
         server,
         "rebuild",
         "rebuilding",
-        in_s=BUILD_S,
+        in_s=BUILD_S + grace_s,
         image_id=image.id,
         properties=image.properties,
         builds=server.builds + 1,
         boots=server.boots if stopped else server.boots + 1,
         want="stopped" if stopped else "running",
-        grace_s=grace_of(image.properties),
+        grace_s=grace_s,
         **changes,
     )
 
@@ -80,10 +81,11 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
     wanted = flavor_of(flavor)
     await _hold(tx, server, _either(server_placing.resources_of(server.flavor), server_placing.resources_of(wanted)))
     await _move_quota(tx, server, wanted)
-    changes: dict[str, Any] = {} if disk_config is None else {"disk_config": disk_config}
-    return await order(
-        tx, call, server, "resize", "resize_prep", flavor=wanted, old_flavor=server.flavor, in_s=BUILD_S, **changes
-    )
+    grace_s = grace_of(server.properties)
+    changes: dict[str, Any] = {"flavor": wanted, "old_flavor": server.flavor, "grace_s": grace_s}
+    if disk_config is not None:
+        changes["disk_config"] = disk_config
+    return await order(tx, call, server, "resize", "resize_prep", in_s=BUILD_S + grace_s, **changes)
 
 
 async def confirm_resize(tx: Tx, call: Call, id: str) -> Server:
@@ -104,7 +106,8 @@ async def revert_resize(tx: Tx, call: Call, id: str) -> Server:
 
 async def shelve(tx: Tx, call: Call, id: str) -> Server:
     server = await ready(tx, call, id, "shelve", states=("active", "stopped", "paused", "suspended"))
-    return await order(tx, call, server, "shelve", "shelving", want="shelved", grace_s=grace_of(server.properties))
+    grace_s = grace_of(server.properties)
+    return await order(tx, call, server, "shelve", "shelving", in_s=TASK_S + grace_s, want="shelved", grace_s=grace_s)
 
 
 async def unshelve(tx: Tx, call: Call, id: str) -> Server:
