@@ -4,7 +4,7 @@ import pytest
 from tests.api.identity_cloud import Cloud
 
 
-async def _roles(identity: Cloud, name: str, scope: dict[str, object]) -> set[str]:
+async def _roles(identity: Cloud, name: str, scope: object) -> set[str]:
     answer = await identity.login(name, "pw", scope=scope)
     return {role["name"] for role in answer.body["token"]["roles"]} if answer.status == 201 else set()
 

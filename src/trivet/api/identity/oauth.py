@@ -100,7 +100,7 @@ async def delete(request: Request) -> Reply:
 
 def _form(token: OauthToken, secret: str) -> Reply:
     told = {"oauth_token": token.id, "oauth_token_secret": secret, "oauth_expires_at": iso_micros(token.ends_at, "Z")}
-    return Reply(201, urlencode(told).encode(), content_type=_FORM)
+    return Reply(201, urlencode(told, safe=":").encode(), content_type=_FORM)
 
 
 @writes(resource, "POST", "/v3/OS-OAUTH1/request_token", may="public")
