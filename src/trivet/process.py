@@ -180,7 +180,7 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
 
     async def run_agent(lease: Lease) -> None:
         link = LocalLink(parts, lease)
-        metadata = MetadataService(link.instance_at) if hosting.metadata else None
+        metadata = MetadataService(link.instance_at, link.keep_password) if hosting.metadata else None
         if hosting.adopt is not None:
             await hosting.adopt()
         async with parts.store.write() as tx:

@@ -165,9 +165,9 @@ def test_folders_of_ec2_name_what_is_in_them() -> None:
 
 
 @asynccontextmanager
-async def serving(lookup: Any) -> AsyncIterator[int]:
+async def serving(lookup: Any, keep: Any = None) -> AsyncIterator[int]:
     listener = socket.create_server(("127.0.0.1", 0))
-    service = MetadataService(lookup)
+    service = MetadataService(lookup, keep)
     door = await service.answer_on("net", listener)
     try:
         yield listener.getsockname()[1]
@@ -257,3 +257,23 @@ def test_another_program_reads_both_kinds_of_names_as_we_meant_them(tmp_path: Pa
     out = tmp_path / "out"
     found = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert found == wanted
+
+
+async def test_a_guest_posts_its_password_once() -> None:
+    kept: list[str] = []
+
+    async def keep(network_id: str, source: str, password: str) -> bool:
+        if kept:
+            return False
+        kept.append(password)
+        return True
+
+    async with serving(None, keep) as port:
+        said = b"POST /openstack/2013-10-17/password HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nsecret"
+        assert (await say(port, said)).startswith(b"HTTP/1.1 200")
+        assert (await say(port, said)).startswith(b"HTTP/1.1 409")
+        elsewhere = said.replace(b"password", b"user_data")
+        assert (await say(port, elsewhere)).startswith(b"HTTP/1.1 405")
+        long = said.replace(b"Length: 6", b"Length: 99999")
+        assert (await say(port, long)).startswith(b"HTTP/1.1 400")
+    assert kept == ["secret"]

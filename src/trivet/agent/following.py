@@ -160,8 +160,9 @@ async def _run(order: Order, driver: MachineDriver, seen: Seen, *, same_boot: bo
         await driver.unpause(id)
     elif seen.power == "suspended" and isinstance(driver, Suspending):
         await driver.resume(id)
-    elif seen.power == "crashed" or halted:
+    elif halted or (seen.power == "crashed" and seen.exit_code is None):
         # The engine or the host went away under it: nobody asked for that, so it comes back by itself.
+        # A container that ended with an exit code ended by its own doing.
         await driver.start(id, _marks(order))
 
 

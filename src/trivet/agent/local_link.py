@@ -52,6 +52,9 @@ class LocalLink:
         async with self._store.read() as tx:
             return await instance_metadata.at(tx, network_id, ip)
 
+    async def keep_password(self, network_id: str, ip: str, password: str) -> bool:
+        return await transact(self._store, lambda tx: instance_metadata.keep_password(tx, network_id, ip, password))
+
     async def image_path(self, image: ImageAt) -> str:
         path = self._parts.blobs.local_path(image.blob_key)
         if path is None or not Path(path).exists():

@@ -1,13 +1,14 @@
 """The metadata service: 169.254.169.254 as servers see it, one listening socket a network.
 
 Who asks is known by the network and the source address, which port security makes trustworthy; nothing
-that a guest says about itself is believed. It answers the OpenStack and the EC2 tree, read only, one
-answer a connection, and is bounded: in what it reads, in how long it waits, and in how many connections
+that a guest says about itself is believed. It answers the OpenStack and the EC2 tree, read only but for the
+guest's own password, one answer a connection, and is bounded: in what it reads, in how long it waits, and in how many connections
 one guest may hold, so that a guest that hogs it hurts only itself.
 """
 
 import asyncio
 import logging
+import re
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,10 +28,18 @@ _logger = logging.getLogger(__name__)
 Lookup = Callable[[str, str], Awaitable[dict[str, bytes] | None]]
 """(network id, source address) -> the tree of files of who asks (domain/instance_metadata.py)."""
 
+KeepPassword = Callable[[str, str, str], Awaitable[bool]]
+"""(network id, source address, password) -> whether it was kept."""
+
+_PASSWORD = re.compile(rb"/openstack/[a-z0-9.-]+/password/?")
+_LENGTH = re.compile(rb"(?im)^content-length: *(\d{1,6}) *\r?$")
+_PASSWORD_MAX = 1020
+
 
 class MetadataService:
-    def __init__(self, lookup: Lookup) -> None:
+    def __init__(self, lookup: Lookup, keep_password: KeepPassword) -> None:
         self._lookup = lookup
+        self._keep_password = keep_password
         self._doors: dict[str, asyncio.Server] = {}
         self._opening: dict[str, asyncio.Lock] = {}
         self._held: Counter[tuple[str, str]] = Counter()
@@ -79,7 +88,10 @@ class MetadataService:
         try:
             async with asyncio.timeout(_WAIT_S):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(await self._answer(*guest, head))
+                if head.startswith(b"POST "):
+                    writer.write(await self._take_password(*guest, head, reader))
+                else:
+                    writer.write(await self._answer(*guest, head))
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             # A guest that is too slow, too long or gone is not worth a word.
@@ -89,6 +101,22 @@ class MetadataService:
             self._held[guest] -= 1
             if not self._held[guest]:
                 del self._held[guest]
+
+    async def _take_password(self, network_id: str, source: str, head: bytes, reader: asyncio.StreamReader) -> bytes:
+        """The one thing that a guest may say: its password, sealed for its owner, once."""
+        path = head.split(b" ", 2)[1]
+        if not _PASSWORD.fullmatch(path):
+            return _reply(405, b"Only a password can be posted here.\n", "text/plain", "POST")
+        length = _LENGTH.search(head)
+        if length is None or int(length[1]) > _PASSWORD_MAX:
+            return _reply(400, b"The password is too long.\n", "text/plain", "POST")
+        password = (await reader.readexactly(int(length[1]))).decode("latin-1")
+        try:
+            kept = await self._keep_password(network_id, source, password)
+        except TrivetError as error:
+            _logger.warning("Password of %s on network %s: %s", source, network_id, error)
+            return _reply(503, b"Try again.\n", "text/plain", "POST")
+        return _reply(200 if kept else 409, b"", "text/plain", "POST")
 
     async def _answer(self, network_id: str, source: str, head: bytes) -> bytes:
         method, _, rest = head.split(b"\r\n", 1)[0].decode("latin-1").partition(" ")
@@ -110,7 +138,14 @@ class MetadataService:
 
 
 def _reply(status: int, body: bytes, kind: str, method: str) -> bytes:
-    phrase = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}[status]
+    phrase = {
+        200: "OK",
+        404: "Not Found",
+        400: "Bad Request",
+        405: "Method Not Allowed",
+        409: "Conflict",
+        503: "Service Unavailable",
+    }[status]
     said = (f"HTTP/1.1 {status} {phrase}", f"content-type: {kind}", f"content-length: {len(body)}", "connection: close")
     return "\r\n".join((*said, "", "")).encode() + (b"" if method == "HEAD" else body)
 

@@ -58,6 +58,25 @@ async def files(tx: Tx, server_id: str) -> Files:
 
 async def at(tx: Tx, network_id: str, ip: str) -> Files | None:
     """Of the server that has this address on this network: the source address of who asks the service."""
+    server = await _server_at(tx, network_id, ip)
+    if server is None:
+        return None
+    tree = build(server, await _interfaces(tx, server.id), seed=_seed(tx), password=False)
+    for version in OPENSTACK_VERSIONS:
+        tree[f"openstack/{version}/password"] = (server.guest_password or "").encode()
+    return tree
+
+
+async def keep_password(tx: Tx, network_id: str, ip: str, password: str) -> bool:
+    """The guest tells its password, sealed for its owner; it is believed once."""
+    server = await _server_at(tx, network_id, ip)
+    if server is None or server.guest_password:
+        return False
+    await tx.update(SERVERS, server, guest_password=password)
+    return True
+
+
+async def _server_at(tx: Tx, network_id: str, ip: str) -> Server | None:
     row = await tx.row(
         "SELECT p.device_id FROM addresses a JOIN ports p ON p.id = a.port_id"
         " WHERE a.ip = ? AND a.network_id = ? AND p.device_owner LIKE 'compute:%'",
@@ -65,9 +84,7 @@ async def at(tx: Tx, network_id: str, ip: str) -> Files | None:
         network_id,
     )
     server = await tx.get(SERVERS, str(row[0])) if row is not None else None
-    if server is None or server.deleted_at is not None:
-        return None
-    return build(server, await _interfaces(tx, server.id), seed=_seed(tx), password=False)
+    return server if server is not None and server.deleted_at is None else None
 
 
 def _seed(tx: Tx) -> bytes:

@@ -64,7 +64,9 @@ def _order(
         if image is not None and image.blob_key is not None
         else None,
         wires=tuple(_wire(server, port, number, networks, subnets) for number, port in enumerate(plugs)),
-        properties=server.properties | server.flavor.extra_specs,
+        # What begins with `trivet:` grants things, so it is the operator's (a flavor) and not the tenant's (an image).
+        properties={name: text for name, text in server.properties.items() if not name.startswith("trivet:")}
+        | server.flavor.extra_specs,
         config_drive=server.config_drive,
         snapshot_image_id=server.snapshot_image_id,
         settled=server.task is None,

@@ -4,11 +4,10 @@ Level, not edge: a report is judged by what it shows, so the same one twice, or 
 harm. An error counts only against the order it was about.
 """
 
-from typing import Literal
 
 from trivet.domain import images, server_actions
 from trivet.domain.orders import Report
-from trivet.domain.server_ending import finish_delete, give_back
+from trivet.domain.server_ending import finish_delete
 from trivet.domain.servers import SERVERS, Fault, Server, Status, Want
 from trivet.drivers.contracts.machine import Power
 from trivet.store.tx import Tx

@@ -78,6 +78,8 @@ class Server(Record, frozen=True, kw_only=True):
     files: dict[str, str] = {}
     """Personality: path -> base64 content."""
     admin_password: str | None = None
+    guest_password: str | None = None
+    """What the guest said its password is, sealed with the owner's key: it may say so once."""
     metadata: dict[str, str] = {}
     tags: tuple[str, ...] = ()
     access_ipv4: str | None = None

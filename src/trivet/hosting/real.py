@@ -4,6 +4,7 @@ import hashlib
 import ipaddress
 import logging
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -35,10 +36,12 @@ async def real(parts: Parts) -> Hosting:
     data = Path(settings.data).absolute()
     kinds = _kinds_here(data)
     tag = "t" + hashlib.sha256(str(data).encode()).hexdigest()[:4]
-    ovn = OvnEngine(data, tag, External(_host_address(settings.external_cidr)))
+    outside = External(_host_address(settings.external_cidr), masquerade=shutil.which("iptables") is not None)
+    ovn = OvnEngine(data, tag, outside)
     await ovn.up()
     network = OvnNetwork(ovn)
-    engines = Engines(kinds, OvnWires(ovn))
+    wires = OvnWires(ovn)
+    engines = Engines(kinds, wires)
     memory = data / "halted.json"
     remember(engines, memory)
     async with parts.store.write() as tx:
@@ -47,6 +50,9 @@ async def real(parts: Parts) -> Hosting:
     async def close() -> None:
         if not settings.leave_running:
             await halt(engines, memory)
+        await network.close()
+        await wires.close()
+        if not settings.leave_running:
             await ovn.down()
 
     return Hosting(

@@ -9,7 +9,7 @@ from trivet.api.kit.routes import Resource
 from trivet.domain import ports, security_groups, servers
 from trivet.domain.hosts import HOSTS
 from trivet.domain.server_rules import ready
-from trivet.domain.servers import Server
+from trivet.domain.servers import SERVERS, Server
 from trivet.errors import Invalid, NotFound
 from trivet.store.where import Where
 
@@ -79,14 +79,15 @@ async def topology(request: Request) -> Reply:
 
 @resource.on("GET", SERVER + "/os-server-password", may="reader")
 async def password(request: Request) -> Reply:
-    """Only a guest's agent could have written one, sealed with the server's key."""
-    await _shown(request)
-    return Reply(200, {"password": ""})
+    """Of the guest's own saying, sealed with the server's key."""
+    server = await _shown(request)
+    return Reply(200, {"password": server.guest_password or ""})
 
 
 @resource.on("DELETE", SERVER + "/os-server-password", may="member")
 async def clear_password(request: Request) -> Reply:
-    await servers.changeable(request.tx, request.caller, request.values["server_id"])
+    server = await servers.changeable(request.tx, request.caller, request.values["server_id"])
+    await request.tx.update(SERVERS, server, guest_password=None)
     return Reply(204)
 
 

@@ -64,18 +64,28 @@ class Layout:
 
 
 def short_directory(directory: Path) -> Path:
-    """The directory itself, or a link to it where sockets in it would have names that are too long."""
+    """The directory itself, or the name of a link to it where sockets in it would have too long names."""
     if len(os.fsencode(directory)) + _LONGEST_NAME <= _LONGEST_SOCKET:
         return directory
     room = Path("/run") if os.access("/run", os.W_OK) else Path(tempfile.gettempdir())
-    link = room / f"trivet-{hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]}"
+    return room / f"trivet-{hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]}"
+
+
+def make_short(short: Path, directory: Path) -> None:
+    """Before sockets are made: a reboot of the host takes the link away, and so does the last machine."""
+    if short == directory:
+        return
     try:
-        link.symlink_to(directory)
+        short.symlink_to(directory)
     except FileExistsError:
         # Anybody may have put it there if the room is /tmp.
-        if link.lstat().st_uid != os.geteuid() or link.readlink() != directory:
+        if short.lstat().st_uid != os.geteuid() or short.readlink() != directory:
             raise
-    return link
+
+
+def drop_short(short: Path, directory: Path) -> None:
+    if short != directory:
+        short.unlink(missing_ok=True)
 
 
 def read(path: Path, type: type[T]) -> T | None:

@@ -21,7 +21,7 @@ from trivet.drivers.qemu.accelerator import accelerator
 from trivet.drivers.qemu.arguments import FIRMWARE_VARS, Ground, arguments, has_uefi, machine_type, nic_slots
 from trivet.drivers.qemu.cards import plug, unplug
 from trivet.drivers.qemu.complaints import refusal
-from trivet.drivers.qemu.layout import Layout, Record, Saved, read, short_directory, write
+from trivet.drivers.qemu.layout import Layout, Record, Saved, drop_short, make_short, read, short_directory, write
 from trivet.drivers.qemu.options import Options
 from trivet.drivers.qemu.qmp import Talk, talk
 from trivet.drivers.qemu.turns import Absent, Turns
@@ -42,7 +42,7 @@ class QemuMachines:
         self._directory = directory.absolute()
         self._options = options
         self._bases = self._directory / _BASES
-        self._short: Path | None = None
+        self._short = short_directory(self._directory)
         self._turns = Turns()
         self._base_turn = asyncio.Lock()
         self._ground_turn = asyncio.Lock()
@@ -53,10 +53,8 @@ class QemuMachines:
 
     async def observe(self, only: str | None = None) -> dict[str, Seen]:
         with _trouble("The host's virtual machines cannot be read."):
-            names = [path.name for path in self._directory.iterdir()] if self._directory.exists() else []
-            ids = [name for name in names if _is_id(name) and only in (None, name)]
             gate = asyncio.Semaphore(_AT_ONCE)
-            seen = await asyncio.gather(*(self._look(id, gate) for id in ids))
+            seen = await asyncio.gather(*(self._look(id, gate) for id in self._ids() if only in (None, id)))
         return {one.id: one for one in seen if one is not None}
 
     async def create(self, spec: MachineSpec) -> None:
@@ -119,6 +117,8 @@ class QemuMachines:
                 await asyncio.to_thread(shutil.rmtree, layout.folder)
                 if base is not None:
                     await self._drop_base(base)
+                if not self._ids():
+                    drop_short(self._short, self._directory)
 
     async def console_log(self, id: str, limit_bytes: int) -> bytes:
         with _trouble("The console log cannot be read."):
@@ -233,12 +233,18 @@ class QemuMachines:
     async def _launch(self, layout: Layout) -> None:
         """A process whose guest stands still: new, or as it was suspended."""
         record = _need(layout)
+        make_short(self._short, self._directory)
         saved = read(layout.saved, Saved)
         words = arguments(record, layout, await self._ground_now(), saved)
         if saved is not None:
             await memory.load(layout, words)
         else:
             await processes.launch(layout, words)
+
+    def _ids(self) -> list[str]:
+        with suppress(FileNotFoundError):
+            return [path.name for path in self._directory.iterdir() if _is_id(path.name)]
+        return []
 
     async def _drop_base(self, name: str) -> None:
         async with self._base_turn:
@@ -256,9 +262,6 @@ class QemuMachines:
             return self._ground
 
     def _layout(self, id: str) -> Layout:
-        if self._short is None:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._short = short_directory(self._directory)
         return Layout(self._directory / id, self._short / id)
 
     @asynccontextmanager

@@ -16,7 +16,6 @@ from trivet.drivers import programs
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.qemu.complaints import refusal
 from trivet.drivers.qemu.layout import Layout
-from trivet.drivers.qemu.qmp import talk
 
 _START = 'umask 077; "$@" </dev/null >/dev/null 2>"$0" & echo $!'
 """A shell that starts QEMU and leaves, so that QEMU is nobody's child and in a session of its own."""
@@ -46,16 +45,23 @@ async def launch(layout: Layout, arguments: list[str], pass_fds: tuple[int, ...]
 async def _answering(layout: Layout, fd: int) -> None:
     """QEMU greets on its QMP socket when all that it needs is open and its guest could run."""
     async with asyncio.timeout(_QUICKLY_S):
-        while not layout.qmp.exists():
+        while not await _greeting(layout):
             if await ended(fd, 0.02):
                 raise _failure(layout)
+
+
+async def _greeting(layout: Layout) -> bytes:
     try:
-        async with talk(layout.qmp, "The virtual machine could not start.") as qemu:
-            await qemu.status()
-    except DriverError:
-        if await ended(fd, _LEAVE_S):
-            raise _failure(layout) from None
-        raise
+        reader, writer = await asyncio.open_unix_connection(layout.qmp)
+    except (FileNotFoundError, ConnectionRefusedError):
+        # Not there yet, or there and not listened to yet.
+        return b""
+    try:
+        return await reader.readline()
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
 
 
 def _failure(layout: Layout) -> DriverError:

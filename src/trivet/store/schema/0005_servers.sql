@@ -23,6 +23,7 @@ CREATE TABLE servers (
     config_drive BIGINT NOT NULL,
     files TEXT NOT NULL,
     admin_password TEXT,
+    guest_password TEXT,
     metadata TEXT NOT NULL,
     tags TEXT NOT NULL,
     access_ipv4 TEXT,
