@@ -57,12 +57,12 @@ class Cloud:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(120)
 
-    def openstack(self, *words: str, quiet: bool = False) -> Any:
-        """The stock client, unchanged; the answer as JSON where it has one."""
+    def openstack(self, *words: str, quiet: bool = False, plain: bool = False) -> Any:
+        """The stock client, unchanged; its answer as JSON, or as it prints it for people."""
         if not quiet:
             say("$ openstack " + " ".join(words))
         made = subprocess.run(
-            [str(BIN / "openstack"), *words, *(["-f", "json"] if _answers(words) else [])],
+            [str(BIN / "openstack"), *words, *([] if plain else ["-f", "json"])],
             env=os.environ | {"OS_CLIENT_CONFIG_FILE": str(self.data / "clouds.yaml"), "OS_CLOUD": "trivet"},
             capture_output=True,
             text=True,
@@ -70,15 +70,11 @@ class Cloud:
         )
         if made.returncode:
             raise SystemExit(f"openstack {' '.join(words)} failed:\n{made.stderr}")
-        return json.loads(made.stdout) if made.stdout.strip() and _answers(words) else made.stdout
+        return made.stdout if plain else json.loads(made.stdout)
 
     def has(self, noun: str, name: str) -> bool:
         found = self.openstack(noun, "list", quiet=True)
         return any(row["Name"] == name for row in found)
-
-
-def _answers(words: tuple[str, ...]) -> bool:
-    return words[-1] != "--table" and "delete" not in words
 
 
 def _alive(pid_file: Path) -> bool:
@@ -163,7 +159,11 @@ def show(cloud: Cloud) -> None:
         wait_for(f"a-{kind}", lambda kind=kind: _status(cloud, f"a-{kind}") == "ACTIVE", 120)
     addresses = {kind: _address(cloud, f"a-{kind}") for kind in ("vm", "container")}
     say("Waiting for the VM's guest to be up")
-    wait_for("the guest", lambda: "GUEST-READY" in cloud.openstack("console", "log", "show", "a-vm", "--table"), 120)
+    wait_for(
+        "the guest",
+        lambda: "GUEST-READY" in cloud.openstack("console", "log", "show", "a-vm", quiet=True, plain=True),
+        120,
+    )
     for here, there in (("vm", "container"), ("container", "vm")):
         say(f"In a-{here}: ping -c 3 {addresses[there]}   (a-{there})")
         said = typed(cloud, f"a-{here}", f"ping -c 3 {addresses[there]}", "packet loss")
@@ -191,8 +191,7 @@ def main() -> int:
         cloud.up()
         make(cloud)
         show(cloud)
-        say("$ openstack server list")
-        print(cloud.openstack("server", "list", "--table", quiet=True).replace("--table", ""))
+        print(cloud.openstack("server", "list", plain=True))
         say(f"The API is at http://{LISTEN}. Your own client:")
         where = shutil.which("openstack") or str(BIN / "openstack")
         print(f"    export OS_CLIENT_CONFIG_FILE={cloud.data}/clouds.yaml OS_CLOUD=trivet\n    {where} server list")

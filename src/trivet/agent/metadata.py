@@ -2,8 +2,8 @@
 
 Who asks is known by the network and the source address, which port security makes trustworthy; nothing
 that a guest says about itself is believed. It answers the OpenStack and the EC2 tree, read only but for the
-guest's own password, one answer a connection, and is bounded: in what it reads, in how long it waits, and in how many connections
-one guest may hold, so that a guest that hogs it hurts only itself.
+guest's own password, one answer a connection, and is bounded: in what it reads, in how long it waits, and in
+how many connections one guest may hold, so that a guest that hogs it hurts only itself.
 """
 
 import asyncio
