@@ -62,6 +62,12 @@ async def delete(request: Request) -> Reply:
     return Reply(204)
 
 
+@resource.on("DELETE", "/v2.1/images", may="member", until=_LAST, tx="none")
+async def delete_nothing(request: Request) -> Reply:
+    """An id that is empty is the id of no image."""
+    raise NotFound("image.absent", "Image not found.")
+
+
 @resource.on("GET", "/v2.1/images/{image_id}/metadata", may="reader", until=_LAST_METADATA)
 async def metadata(request: Request) -> Reply:
     return Reply(200, {"metadata": (await _needed(request, request.tx)).properties})

@@ -75,7 +75,7 @@ async def show(request: Request) -> Reply:
 @resource.on("POST", "/v2.1/os-security-groups", may="member", until=_LAST)
 async def create(request: Request) -> Reply:
     said = request.read(GroupBody).security_group
-    wanted = SecurityGroupCreate(name=_stripped(said.name), description=said.description)
+    wanted = SecurityGroupCreate(name=_named_well(said.name), description=said.description)
     try:
         group = await security_groups.create(request.tx, request.caller, wanted)
     except Conflict as error:
@@ -88,7 +88,7 @@ async def change(request: Request) -> Reply:
     said = request.read(GroupBody).security_group
     id = _id(request, "security_group_id")
     group = await security_groups.own(request.tx, request.caller, id, "update_security_group")
-    wanted = SecurityGroupUpdate(name=_stripped(said.name), description=said.description)
+    wanted = SecurityGroupUpdate(name=_named_well(said.name), description=said.description)
     try:
         group = await security_groups.update(request.tx, group, wanted)
     except Conflict as error:
@@ -117,7 +117,10 @@ async def create_rule(request: Request) -> Reply:
     source = None if said.group_id is UNSET else said.group_id
     if source is not None:
         await security_groups.visible(request.tx, request.caller, source)
-    rule = await security_group_rules.create(request.tx, request.caller, _rule_of(said, group, source))
+    try:
+        rule = await security_group_rules.create(request.tx, request.caller, _rule_of(said, group, source))
+    except Conflict as error:
+        raise Invalid(error.code, error.message) from error
     return Reply(200, {"security_group_rule": _rule(rule, await _named(request.tx, [rule]))})
 
 
@@ -159,10 +162,10 @@ def _id(request: Request, name: str) -> str:
     return id
 
 
-def _stripped(name: str) -> str:
+def _named_well(name: str) -> str:
     if not name.strip():
         raise Invalid("body.invalid", "Security group name cannot be empty.")
-    return name.strip()
+    return name
 
 
 async def _reply(request: Request, group: SecurityGroup) -> Reply:
