@@ -22,7 +22,9 @@ from trivet.drivers.web import Allowed, Web
 from trivet.ids import SystemIds
 from trivet.parts import Parts
 from trivet.settings import Settings
+from trivet.store.postgres import PostgresStore
 from trivet.store.sqlite import SqliteStore
+from trivet.store.store import Store
 
 MINE, THEIRS, OPERATORS = "1" * 32, "2" * 32, "3" * 32
 PATCH = "application/openstack-images-v2.1-json-patch"
@@ -56,10 +58,12 @@ class Answer:
 
 
 class Cloud:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, database: str) -> None:
         self.clock = Skewed()
         ids = SystemIds()
-        self.store = SqliteStore(":memory:", self.clock, ids)
+        self.store: Store = SqliteStore(":memory:", self.clock, ids)
+        if database:
+            self.store = PostgresStore(database, self.clock, ids)
         self.parts = Parts(
             settings=Settings(),
             clock=self.clock,
@@ -176,8 +180,9 @@ class Cloud:
 
 
 @asynccontextmanager
-async def cloud_in(directory: Path) -> AsyncIterator[Cloud]:
-    cloud = Cloud(directory)
+async def cloud_in(directory: Path, database: str = "") -> AsyncIterator[Cloud]:
+    """On SQLite in memory, or on the empty PostgreSQL database that is named."""
+    cloud = Cloud(directory, database)
     await cloud.store.open()
     await cloud.store.migrate()
     try:

@@ -1,6 +1,7 @@
 """An image's bytes: in, looked at, out; and what is left when something dies on the way."""
 
 import asyncio
+import gzip
 import hashlib
 import json
 import struct
@@ -20,14 +21,16 @@ from trivet.domain import image_data, image_sweep, images
 from trivet.domain.callers import Caller
 from trivet.domain.image_tasks import LEASE_S
 from trivet.drivers.web import Allowed, Web
+from trivet.errors import Conflict
 from trivet.store.store import transact
 
 MIB = 1 << 20
 
 
-@pytest.fixture
-async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with cloud_in(tmp_path / "blobs") as cloud:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cloud]:
+    database = request.getfixturevalue("postgres_cluster").new_database() if request.param == "postgres" else ""
+    async with cloud_in(tmp_path / "blobs", database) as cloud:
         yield cloud
 
 
@@ -208,6 +211,16 @@ async def test_a_spoiled_archive_is_refused(cloud: Cloud, layout: str) -> None:
         assert "archive" in (await cloud.upload(image["id"], tar(members))).refused(415)
 
 
+async def test_a_layer_that_was_swapped_for_another_is_refused(cloud: Cloud) -> None:
+    one = ContainerImage()
+    other = gzip.compress(one.plain, mtime=1)
+    assert len(one.layer) == len(other)
+    members = one.oci_members()
+    (name,) = [name for name, content in members.items() if content == one.layer]
+    image = await cloud.create(disk_format="oci")
+    assert "damaged" in (await cloud.upload(image["id"], tar(members | {name: other}))).refused(415)
+
+
 async def test_an_archive_that_points_outside_is_refused(cloud: Cloud) -> None:
     image = await cloud.create(disk_format="oci")
     members = ContainerImage().oci_members() | {"../../etc/cron.d/x": b"x"}
@@ -296,6 +309,29 @@ async def test_deleting_an_image_while_it_is_uploaded_ends_the_upload(cloud: Clo
     with pytest.raises(Exception, match="was deleted while"):
         await uploading
     assert await blobs(cloud) == set()
+
+
+async def test_a_writer_that_was_given_up_cannot_finish_over_its_successor(cloud: Cloud) -> None:
+    image = await cloud.create()
+    waiting, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"x" * MIB
+        waiting.set()
+        await go_on.wait()
+        yield b"of the slow one"
+
+    caller = Caller(user_id="u", roles=frozenset(("member",)), project_id=image["owner"])
+    slow = asyncio.create_task(image_data.upload(cloud.parts, caller, image["id"], slowly()))
+    await waiting.wait()
+    cloud.clock.added_s += image_data.WRITER_DEAD_S + 1
+    await image_sweep.sweep(cloud.parts)
+    (await cloud.upload(image["id"], b"of the successor")).ok()
+    go_on.set()
+    with pytest.raises(Conflict, match="taken over"):
+        await slow
+    assert (await cloud.call("GET", f"/v2/images/{image['id']}/file")).raw == b"of the successor"
+    assert len(await blobs(cloud)) == 1
 
 
 # -- imports

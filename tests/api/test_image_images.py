@@ -8,9 +8,10 @@ import pytest
 from tests.api.image_cloud import MINE, THEIRS, Cloud, cloud_in
 
 
-@pytest.fixture
-async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with cloud_in(tmp_path) as cloud:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cloud]:
+    database = request.getfixturevalue("postgres_cluster").new_database() if request.param == "postgres" else ""
+    async with cloud_in(tmp_path, database) as cloud:
         yield cloud
 
 
