@@ -116,7 +116,7 @@ async def test_filters_find_what_they_say(cloud: Cloud) -> None:
         ({"changes-since": "2001-01-01T00:00:00Z"}, ["netted", "shell", "vm"]),
         ({"changes-before": "2001-01-01T00:00:00Z"}, []),
     ):
-        assert set(await names(cloud, **query)) == set(found), query  # type: ignore[arg-type] # any query
+        assert set(await names(cloud, **query)) == set(found), query
     assert await names(cloud, token=admin, host="host9") == []
     on_host = await names(cloud, token=admin, host=host)
     assert "vm" in on_host

@@ -104,6 +104,19 @@ async def test_without_room_a_port_that_was_given_stays_free(cloud: Cloud) -> No
     assert await cloud.rows("SELECT id, device_id, host_id FROM ports") == [(port.id, "", None)]
 
 
+async def test_a_port_takes_one_more_address_and_gives_it_back(cloud: Cloud) -> None:
+    id = await cloud.made()
+    (await cloud.act(id, "addFixedIp", {"networkId": cloud.network_id}, version="2.43")).ok()
+    listed = (await cloud.show(id))["addresses"]["blue"]
+    assert len({address["addr"] for address in listed}) == 2
+    gone = listed[1]["addr"]
+    (await cloud.act(id, "removeFixedIp", {"address": gone}, version="2.43")).ok()
+    assert [address["addr"] for address in (await cloud.show(id))["addresses"]["blue"]] == [listed[0]["addr"]]
+    (await cloud.act(id, "removeFixedIp", {"address": gone}, version="2.43")).refused(400)
+    (await cloud.act(id, "addFixedIp", {"networkId": id}, version="2.43")).refused(400)
+    (await cloud.act(id, "addFixedIp", {"networkId": cloud.network_id}, version="2.44")).refused(400)
+
+
 async def test_security_groups_are_those_of_the_ports(cloud: Cloud) -> None:
     async with cloud.store.write() as tx:
         web = await security_groups.create(tx, caller_of(MINE), SecurityGroupCreate(name="web"))

@@ -21,7 +21,6 @@ _NO_KERNEL = "a container has no kernel of its own that could dump."
 _NO_AGENT = "it needs an agent inside the guest, which this release does not talk to; use keys, or user data."
 _NO_SPICE = "consoles are served by VNC and serial port; SPICE, RDP and MKS are other hypervisors'."
 _NO_INJECTION = "guests get their network data from DHCP, the metadata service and the config drive."
-_OLD_NETWORK = "it came with nova's own network service, which nobody runs; attach an interface or use the network API."
 _NEVER_SOFT_DELETED = "servers are deleted at once here, so there is none to bring back."
 
 
@@ -78,8 +77,8 @@ ACTIONS: tuple[Action, ...] = (
     _never("injectNetworkInfo", "writes network data into the guest", _NO_INJECTION),
     Action("addSecurityGroup", "puts its ports into a group"),
     Action("removeSecurityGroup", "takes its ports out of a group"),
-    _never("addFixedIp", "gives it an address of a network", _OLD_NETWORK),
-    _never("removeFixedIp", "takes an address away", _OLD_NETWORK),
+    Action("addFixedIp", "gives its port one more address"),
+    Action("removeFixedIp", "takes an address away"),
     Action("addFloatingIp", "ties a floating IP to it"),
     Action("removeFloatingIp", "unties a floating IP"),
     _never("migrate", "moves it to another host, stopped", _NO_MOVE),

@@ -79,8 +79,8 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
     need_host(server, "resize")
     flavor = await _other_flavor(tx, call, server, flavor_id)
     wanted = flavor_of(flavor)
-    await _hold(tx, server, _either(server_placing.resources_of(server.flavor), server_placing.resources_of(wanted)))
     await _move_quota(tx, server, wanted)
+    await _hold(tx, server, _either(server_placing.resources_of(server.flavor), server_placing.resources_of(wanted)))
     grace_s = grace_of(server.properties)
     changes: dict[str, Any] = {"flavor": wanted, "old_flavor": server.flavor, "grace_s": grace_s}
     if disk_config is not None:

@@ -125,6 +125,7 @@ async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: tuple[
         properties=parts.image.properties,
         host_id=host.id if host else None,
         zone=parts.spot.zone,
+        pinned=bool(wanted.host or wanted.hypervisor_hostname or ":" in (wanted.zone or "")),
         group_id=group.id if group else None,
         key_name=wanted.key_name,
         key_public=parts.key_public,

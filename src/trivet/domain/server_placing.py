@@ -1,4 +1,4 @@
-"""Placing: which host a new server may run on, and the claim that makes it so.
+"""Placing: which host a new server may run on, and the claim that makes it so; once more where a host fails.
 
 Zones, forced hosts, hints and group rules are all turned into one `Want` before anything is looked for;
 the claim itself is the only thing that decides.
@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from trivet.domain import hosts, server_groups
-from trivet.domain.callers import Caller
+from trivet.domain.callers import Caller, expanded
 from trivet.domain.hosts import HOSTS, Host
-from trivet.domain.server_groups import ServerGroup
+from trivet.domain.server_groups import SERVER_GROUPS, ServerGroup
 from trivet.domain.servers import FlavorOf, Kind, Server
 from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.ids import is_uuid
@@ -83,6 +83,29 @@ async def claim(
             return host
         # Another member took the host between our look and our claim: look again.
         await claims.free(tx, server_id)
+
+
+async def claim_elsewhere(tx: Tx, server: Server, failed: frozenset[str]) -> Host | None:
+    """Move the claim of a server that could not be built to a host that has not failed; None leaves all as it is.
+
+    Its creator's wishes still hold: the zone, the hints, the group.
+    """
+    if server.pinned:
+        return None
+    owner = Caller(user_id=server.user_id, roles=expanded(("member",)), project_id=server.project_id)
+    only = await _hosts_in_zone(tx, server.zone) if server.zone is not None else None
+    if server.hints.get("same_host"):
+        only = _both(only, await _hosts_of(tx, owner, server.hints["same_host"]))
+    excluded = await _hosts_of(tx, owner, server.hints.get("different_host"))
+    group = await tx.get(SERVER_GROUPS, server.group_id) if server.group_id is not None else None
+    where = Spot(zone=server.zone, only=only, excluded=excluded | failed, group=group)
+    await tx.savepoint()
+    await leave(tx, server)
+    host = await claim(
+        tx, server.id, server.project_id, server.user_id, kind=server.kind, flavor=server.flavor, where=where
+    )
+    await (tx.undo() if host is None else tx.keep())
+    return host
 
 
 def resources_of(flavor: FlavorOf) -> dict[str, int]:

@@ -5,9 +5,10 @@ The rows change at once; the agent sees that the wires of the server are others,
 
 from typing import Any
 
-from trivet.domain import floating_ips, ports, server_actions, server_nics
+from trivet.domain import floating_ips, networks, ports, server_actions, server_nics
 from trivet.domain.floating_ips import FLOATING_IPS, FloatingIp, FloatingIpUpdate
 from trivet.domain.hosts import HOSTS
+from trivet.domain.port_addresses import FixedIpAsked
 from trivet.domain.ports import Port, PortUpdate
 from trivet.domain.server_actions import Call
 from trivet.domain.server_nics import NicWanted
@@ -81,6 +82,36 @@ async def _group(tx: Tx, call: Call, name: str) -> str:
         return (await server_nics.groups(tx, call.caller, (name,)))[0]
     except Invalid as error:
         raise NotFound(error.code, error.message) from error
+
+
+async def add_fixed_ip(tx: Tx, call: Call, id: str, network_id: str) -> None:
+    """One more address on the server's port in that network."""
+    server = await ready(tx, call, id, "addFixedIp", tasks=None)
+    port = next((port for port in await ports.of_server(tx, server.id) if port.network_id == network_id), None)
+    network = await tx.get(networks.NETWORKS, network_id)
+    if port is None or network is None or not network.subnets:
+        raise Invalid("network.not_on_server", f"Instance {server.id} has no port in network {network_id[:64]}.")
+    more = FixedIpAsked(subnet_id=port.fixed_ips[0].subnet_id if port.fixed_ips else network.subnets[0])
+    await _readdress(tx, call, port, (*_kept(port), more))
+    await _changed(tx, call, server, "addFixedIp")
+
+
+async def remove_fixed_ip(tx: Tx, call: Call, id: str, address: str) -> None:
+    server = await ready(tx, call, id, "removeFixedIp", tasks=None)
+    for port in await ports.of_server(tx, server.id):
+        if address in (ip.ip_address for ip in port.fixed_ips):
+            await _readdress(tx, call, port, _kept(port, address))
+            await _changed(tx, call, server, "removeFixedIp")
+            return
+    raise Invalid("address.not_on_server", f"Fixed IP {address[:64]} is not on instance {server.id}.")
+
+
+def _kept(port: Port, without: str = "") -> tuple[FixedIpAsked, ...]:
+    return tuple(FixedIpAsked(ip.subnet_id, ip.ip_address) for ip in port.fixed_ips if ip.ip_address != without)
+
+
+async def _readdress(tx: Tx, call: Call, port: Port, fixed_ips: tuple[FixedIpAsked, ...]) -> None:
+    await ports.update(tx, call.caller, port, PortUpdate(fixed_ips=fixed_ips))
 
 
 async def add_floating_ip(tx: Tx, call: Call, id: str, address: str, fixed_ip: str | None) -> None:

@@ -116,8 +116,10 @@ class Server(Record, frozen=True, kw_only=True):
     fault: Fault | None = None
     deadline_at: float | None = None
     """When the task has taken too long, and the server goes to error."""
-    tries: int = 0
-    """How many hosts have failed to build it."""
+    failed_hosts: tuple[str, ...] = ()
+    """Which hosts could not build it: it is placed elsewhere, a few times."""
+    pinned: bool = False
+    """An operator chose its host by name, so it is placed nowhere else."""
     launched_at: float | None = None
     deleted_at: float | None = None
     """A deleted server stays as a row for a while, for clients that ask what changed."""

@@ -1,4 +1,4 @@
-"""Actions that change what a server's ports are part of: security groups, and floating IPs until 2.43."""
+"""Actions that change what a server's ports are part of: security groups, and until 2.43 their addresses."""
 
 from msgspec import UNSET, UnsetType, field
 
@@ -37,6 +37,22 @@ class RemoveFloating(Body, frozen=True, kw_only=True):
     floating: Floating = field(name="removeFloatingIp")
 
 
+class FixedNetwork(Body, frozen=True, kw_only=True):
+    networkId: Text  # noqa: N815 - as it is spelled on the wire
+
+
+class AddFixed(Body, frozen=True, kw_only=True):
+    fixed: FixedNetwork = field(name="addFixedIp")
+
+
+class FixedAddress(Body, frozen=True, kw_only=True):
+    address: Text
+
+
+class RemoveFixed(Body, frozen=True, kw_only=True):
+    fixed: FixedAddress = field(name="removeFixedIp")
+
+
 @resource.action(PATH, "addSecurityGroup", may="member")
 async def add_group(request: Request) -> Reply:
     name = request.read(AddGroup).group.name
@@ -63,4 +79,18 @@ async def add_floating_ip(request: Request) -> Reply:
 async def remove_floating_ip(request: Request) -> Reply:
     address = request.read(RemoveFloating).floating.address
     await server_plugs.remove_floating_ip(request.tx, call_of(request), server_id(request), address)
+    return Reply(ACCEPTED)
+
+
+@resource.action(PATH, "addFixedIp", may="member", until="2.43")
+async def add_fixed_ip(request: Request) -> Reply:
+    network_id = request.read(AddFixed).fixed.networkId
+    await server_plugs.add_fixed_ip(request.tx, call_of(request), server_id(request), network_id)
+    return Reply(ACCEPTED)
+
+
+@resource.action(PATH, "removeFixedIp", may="member", until="2.43")
+async def remove_fixed_ip(request: Request) -> Reply:
+    address = request.read(RemoveFixed).fixed.address
+    await server_plugs.remove_fixed_ip(request.tx, call_of(request), server_id(request), address)
     return Reply(ACCEPTED)

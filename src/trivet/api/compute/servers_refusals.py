@@ -5,14 +5,14 @@ They are routes all the same, because "not applicable, for this reason" is an an
 
 from typing import cast
 
-import msgspec
-
 from trivet.api.compute.servers import call_of
 from trivet.api.compute.servers_actions import PATH, server_id
 from trivet.api.kit.callers import Policy
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Handler, Resource
+from trivet.domain.hosts import HOSTS
 from trivet.domain.server_rules import ready
+from trivet.errors import Invalid
 
 resource = Resource()
 
@@ -24,8 +24,6 @@ _REFUSED: tuple[tuple[str, Policy, str | None], ...] = (
     ("changePassword", "member", None),
     ("resetNetwork", "admin", "2.93"),
     ("injectNetworkInfo", "admin", "2.93"),
-    ("addFixedIp", "member", "2.43"),
-    ("removeFixedIp", "member", "2.43"),
     ("migrate", "admin", None),
     ("os-migrateLive", "admin", None),
     ("evacuate", "admin", None),
@@ -34,11 +32,19 @@ _REFUSED: tuple[tuple[str, Policy, str | None], ...] = (
 
 def _refusing(action: str) -> Handler:
     async def refuse(request: Request) -> Reply:
-        msgspec.json.decode(request.body)
+        await _check_host(request, action)
         server = await ready(request.tx, call_of(request), server_id(request), action, tasks=None)
         raise AssertionError(f"{action} is said to work for a {server.kind}, but nothing does it")
 
     return cast(Handler, refuse)
+
+
+async def _check_host(request: Request, action: str) -> None:
+    """A host that does not exist is the caller's mistake, whatever could be done with one."""
+    said = request.read_object()[action]
+    host = said.get("host") if isinstance(said, dict) else None
+    if isinstance(host, str) and await request.tx.find(HOSTS, "name = ?", host) is None:
+        raise Invalid("host.absent", f"Compute host {host[:64]} could not be found.")
 
 
 for _name, _may, _until in _REFUSED:

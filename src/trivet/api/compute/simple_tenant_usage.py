@@ -9,7 +9,7 @@ from trivet.api.kit.routes import Resource
 from trivet.clock import parse_iso
 from trivet.domain import usage
 from trivet.domain.usage import ServerUsage
-from trivet.errors import Forbidden, Invalid
+from trivet.errors import Forbidden, Invalid, NotFound
 
 resource = Resource()
 _WEEKS_S = 28 * 24 * 3600.0
@@ -18,6 +18,9 @@ _LIMIT_MAX = 1000
 
 @resource.on("GET", "/v2.1/os-simple-tenant-usage", may="admin")
 async def list_usages(request: Request) -> Reply:
+    if request.path.endswith("/"):
+        # Somebody asked for one project and forgot which.
+        raise NotFound("project.unnamed", "The resource could not be found.")
     start, end = _span(request)
     found = await usage.within(request.tx, start, end, project_id=None, **_page(request))
     detailed = request.asked("detailed") == "1"
