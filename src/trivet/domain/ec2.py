@@ -70,14 +70,13 @@ async def listed(tx: Tx, secrets: Secrets, caller: Caller, user_id: str) -> list
     return [opened(secrets, credential) for credential in await tx.select(CREDENTIALS, where, order="id")]
 
 
-async def visible(tx: Tx, caller: Caller, user_id: str, access: str, *, change: bool = False) -> Credential:
+async def visible(tx: Tx, caller: Caller, access: str, *, change: bool = False) -> Credential:
+    """Whose it is decides, not whose it is said to be."""
     action = "identity:ec2_delete_credential" if change else "identity:ec2_get_credential"
     found = await by_access(tx, access)
     if found is None:
         raise NotFound("credential.absent", f"Could not find credential: {access[:64]}.")
-    _may(caller, user_id, action, change=change)
-    if found.user_id != user_id:
-        raise personas.refusal(action)
+    _may(caller, found.user_id, action, change=change)
     return found
 
 

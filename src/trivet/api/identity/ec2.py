@@ -74,14 +74,13 @@ async def create(request: Request) -> Reply:
 
 @resource.on("GET", f"{_ALL}/{{access}}", may="token")
 async def show(request: Request) -> Reply:
-    found = await ec2.visible(request.tx, request.caller, request.values["user_id"], request.values["access"])
+    found = await ec2.visible(request.tx, request.caller, request.values["access"])
     return Reply(200, {"credential": _view(request, ec2.opened(request.parts.tokens.secrets, found))})
 
 
 @writes(resource, "DELETE", f"{_ALL}/{{access}}", may="token")
 async def delete(request: Request) -> Reply:
-    user_id, access = request.values["user_id"], request.values["access"]
-    found = await ec2.visible(request.tx, request.caller, user_id, access, change=True)
+    found = await ec2.visible(request.tx, request.caller, request.values["access"], change=True)
     await request.tx.delete(credentials.CREDENTIALS, found)
     return Reply(204)
 
