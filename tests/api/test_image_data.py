@@ -17,7 +17,7 @@ from tests.api.container_archives import tar
 from tests.api.image_cloud import OCTETS, Cloud, cloud_in
 
 from trivet.controllers.images import ImageController
-from trivet.domain import image_data, image_sweep, images
+from trivet.domain import image_data, image_sweep, image_tasks, images
 from trivet.domain.callers import Caller
 from trivet.domain.image_tasks import LEASE_S
 from trivet.drivers.web import Allowed, Web
@@ -488,3 +488,18 @@ async def test_ways_in_and_stores_are_told(cloud: Cloud) -> None:
     (store,) = (await cloud.call("GET", "/v2/info/stores")).ok()["stores"]
     assert (store["id"], store["default"]) == ("local", "true")
     assert json.dumps(store)
+
+
+async def test_an_import_that_kills_its_process_every_time_is_given_up(cloud: Cloud) -> None:
+    image = await cloud.create()
+    (await cloud.call("PUT", f"/v2/images/{image['id']}/stage", b"staged", kind=OCTETS)).ok()
+    (await cloud.call("POST", f"/v2/images/{image['id']}/import", {"method": {"name": "glance-direct"}})).ok()
+    async with cloud.store.read() as tx:
+        (id,) = await image_tasks.open_ids(tx)
+    for _ in range(image_tasks.TRIES_MAX):
+        assert await transact(cloud.store, lambda tx: image_tasks.take(tx, id)) is not None
+        cloud.clock.added_s += LEASE_S + 1
+    await cloud.images.settle()
+    shown = await cloud.show(image["id"])
+    assert (shown["status"], shown["os_glance_failed_import"]) == ("queued", "local")
+    assert await blobs(cloud) == set()

@@ -6,7 +6,6 @@ again and says why.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 
 from trivet.domain import image_data, image_imports, image_sweep, image_tasks
@@ -27,7 +26,6 @@ _LOOK_EVERY_S = 2.0
 _PAUSE_S = 0.05
 _SWEEP_EVERY_S = 60.0
 _RENEW_S = 20.0
-_logger = logging.getLogger(__name__)
 
 
 class ImageController:
@@ -53,20 +51,29 @@ class ImageController:
             await self._stop()
 
     async def start_imports(self) -> None:
+        self._clear_done()
         async with self._parts.store.read() as tx:
             ids = await image_tasks.open_ids(tx)
         for id in ids:
             if len(self._running) >= _AT_ONCE:
                 return
             if id not in self._running:
-                self._running[id] = asyncio.create_task(self._import_and_go(id), name=f"import {id}")
+                self._running[id] = asyncio.create_task(self._import(id), name=f"import {id}")
 
     async def settle(self) -> None:
         """Do all imports that are asked for now, and come back when they are done (for tests and commands)."""
         await self.start_imports()
         while self._running:
-            await asyncio.gather(*self._running.values())
+            await asyncio.wait(self._running.values())
             await self.start_imports()
+
+    def _clear_done(self) -> None:
+        for id, running in list(self._running.items()):
+            if running.done():
+                del self._running[id]
+                if not running.cancelled():
+                    # What nobody foresaw is the business of whoever runs us.
+                    running.result()
 
     async def _stop(self) -> None:
         for running in self._running.values():
@@ -75,29 +82,20 @@ class ImageController:
 
     # -- one import
 
-    async def _import_and_go(self, id: str) -> None:
-        try:
-            await self._import(id)
-        finally:
-            self._running.pop(id, None)
-
     async def _import(self, id: str) -> None:
-        """The boundary where everything that an import can run into is caught."""
         task = await transact(self._parts.store, lambda tx: image_tasks.take(tx, id))
         if task is None:
+            return
+        if task.tries > TRIES_MAX:
+            await self._not_now(task, "The import was begun several times and never came to an end.", again=False)
             return
         try:
             async with image_data.beating(self._parts, lambda: self._renew(task), _RENEW_S):
                 await self._carry_out(task)
-        except asyncio.CancelledError:
-            raise
         except DriverError as error:
             await self._not_now(task, error.why, again=error.again)
         except TrivetError as error:
             await self._not_now(task, error.message, again=isinstance(error, Busy))
-        except Exception:
-            _logger.exception("Import %s failed", id)
-            await self._not_now(task, "An unexpected error happened on our side; it has been logged.", again=False)
 
     async def _renew(self, task: ImageTask) -> None:
         async with self._parts.store.write() as tx:
