@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -154,9 +155,9 @@ def typed(cloud: Cloud, server: str, command: str, want: str, seconds: float = 3
 
 
 def show(cloud: Cloud) -> None:
-    for kind in ("vm", "container"):
-        say(f"Waiting for a-{kind} to be ACTIVE")
-        wait_for(f"a-{kind}", lambda kind=kind: _status(cloud, f"a-{kind}") == "ACTIVE", 120)
+    for name in ("a-vm", "a-container"):
+        say(f"Waiting for {name} to be ACTIVE")
+        wait_for(name, partial(_is_active, cloud, name), 120)
     addresses = {kind: _address(cloud, f"a-{kind}") for kind in ("vm", "container")}
     say("Waiting for the VM's guest to be up")
     wait_for(
@@ -166,18 +167,25 @@ def show(cloud: Cloud) -> None:
     )
     for here, there in (("vm", "container"), ("container", "vm")):
         say(f"In a-{here}: ping -c 3 {addresses[there]}   (a-{there})")
-        said = typed(cloud, f"a-{here}", f"ping -c 3 {addresses[there]}", "packet loss")
+        print("\n".join(f"    {line}" for line in pinged(cloud, f"a-{here}", addresses[there])), flush=True)
+
+
+def pinged(cloud: Cloud, server: str, address: str) -> list[str]:
+    """What ping says in the server; again while a guest is still on its way up."""
+    for _ in range(6):
+        said = typed(cloud, server, f"ping -c 3 {address}", "packet loss")
         lines = [line.strip() for line in said.splitlines() if "bytes from" in line or "packet loss" in line]
-        print("\n".join("    " + line for line in lines), flush=True)
-        if not any(" 0% packet loss" in line for line in lines):
-            raise SystemExit(f"a-{here} does not reach a-{there}.")
+        if any(" 0% packet loss" in line for line in lines):
+            return lines
+        time.sleep(5)
+    raise SystemExit(f"{server} does not reach {address}; its console said:\n{said}")
 
 
-def _status(cloud: Cloud, name: str) -> str:
+def _is_active(cloud: Cloud, name: str) -> bool:
     found = cloud.openstack("server", "show", name, quiet=True)
     if found["status"] == "ERROR":
         raise SystemExit(f"{name} is in error: {found.get('fault')}")
-    return str(found["status"])
+    return bool(found["status"] == "ACTIVE")
 
 
 def _address(cloud: Cloud, name: str) -> str:

@@ -19,7 +19,7 @@ async def test_a_second_run_does_nothing(new_store: NewStore) -> None:
 
 async def test_a_newer_schema_than_the_programs_is_refused(store: Store) -> None:
     async with store.write() as tx:
-        await tx.run("INSERT INTO migrations VALUES (9999, 'from_the_future', 0.0)")
+        await tx.run("INSERT INTO migrations VALUES (9999, 'from_the_future', 0.0, '')")
     with pytest.raises(Invalid, match="use a newer one"):
         await store.migrate()
 
@@ -36,3 +36,11 @@ def test_statements_are_split_and_spelled_for_the_database() -> None:
         "CREATE TABLE a (n INTEGER PRIMARY KEY AUTOINCREMENT)",
         "CREATE INDEX b ON a (n)",
     ]
+
+
+async def test_a_database_made_with_another_text_of_a_migration_is_refused(store: Store) -> None:
+    async with store.write() as tx:
+        await tx.run("UPDATE migrations SET digest = 'another' WHERE number = 1")
+    with pytest.raises(Invalid) as refused:
+        await store.migrate()
+    assert refused.value.code == "migration.changed"

@@ -5,6 +5,7 @@ The first line of each says `-- expand` (old code goes on working with the new s
 written in braces.
 """
 
+import hashlib
 import re
 from importlib.resources import files
 from typing import NamedTuple
@@ -24,6 +25,11 @@ class Migration(NamedTuple):
     kind: str
     sql: str
 
+    @property
+    def digest(self) -> str:
+        """Of what it does; comments may be improved at any time."""
+        return hashlib.sha256("\n".join(statements(self.sql, {})).encode()).hexdigest()[:16]
+
 
 def known() -> list[Migration]:
     found = []
@@ -39,8 +45,10 @@ def known() -> list[Migration]:
 
 
 async def apply(tx: Tx, dialect: dict[str, str]) -> list[str]:
-    await tx.run("CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT, at DOUBLE PRECISION)")
-    done = {int(row[0]) for row in await tx.rows("SELECT number FROM migrations")}
+    await tx.run(
+        "CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT, at DOUBLE PRECISION, digest TEXT)"
+    )
+    done = {int(row[0]): str(row[1]) for row in await tx.rows("SELECT number, digest FROM migrations")}
     newest = max((migration.number for migration in known()), default=0)
     if done and max(done) > newest:
         raise Invalid(
@@ -49,6 +57,12 @@ async def apply(tx: Tx, dialect: dict[str, str]) -> list[str]:
         )
     applied = []
     for migration in known():
+        if done.get(migration.number, migration.digest) != migration.digest:
+            raise Invalid(
+                "migration.changed",
+                f"{migration.name} has changed since this database was made with it. Use the program that made the "
+                "database, or a new --data directory.",
+            )
         if migration.number not in done:
             for statement in statements(migration.sql, dialect):
                 await tx.run(statement)
