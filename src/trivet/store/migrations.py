@@ -66,7 +66,13 @@ async def apply(tx: Tx, dialect: dict[str, str]) -> list[str]:
         if migration.number not in done:
             for statement in statements(migration.sql, dialect):
                 await tx.run(statement)
-            await tx.run("INSERT INTO migrations VALUES (?, ?, ?)", migration.number, migration.name, tx.clock.now())
+            await tx.run(
+                "INSERT INTO migrations VALUES (?, ?, ?, ?)",
+                migration.number,
+                migration.name,
+                tx.clock.now(),
+                migration.digest,
+            )
             applied.append(migration.name)
     return applied
 
