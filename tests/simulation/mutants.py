@@ -82,6 +82,15 @@ def a_deleted_server_is_ended_before_its_host_says_so(patch: pytest.MonkeyPatch)
     patch.setattr(reports, "settle", hasty)
 
 
+def a_server_goes_elsewhere_without_its_claim(patch: pytest.MonkeyPatch) -> None:
+    async def carelessly(tx: Tx, server: Any, failed: frozenset[str]) -> Any:
+        from trivet.domain.hosts import HOSTS  # noqa: PLC0415
+
+        return next((host for host in await tx.select(HOSTS, order="id") if host.id not in failed), None)
+
+    patch.setattr(server_placing, "claim_elsewhere", carelessly)
+
+
 MUTANTS: list[Mutant] = [
     a_claim_is_not_given_back,
     quota_is_not_given_back,
@@ -90,4 +99,5 @@ MUTANTS: list[Mutant] = [
     a_machine_is_not_removed,
     a_crash_is_not_mended,
     a_deleted_server_is_ended_before_its_host_says_so,
+    a_server_goes_elsewhere_without_its_claim,
 ]

@@ -164,7 +164,7 @@ class World:
     # -- what happens in it
 
     async def bad_days(self, seconds: float) -> None:
-        """Processes die or fall asleep, machines crash; somebody starts a new process each time."""
+        """Processes die or fall asleep, machines crash, hosts cannot build; somebody starts a new process each time."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while loop.time() < end:
@@ -177,6 +177,9 @@ class World:
                 victim.life.awake_at = loop.time() + self.chance.uniform(4, 20)
             elif what < 0.8:
                 await self._crash_a_machine()
+            else:
+                host = self.machines[self.chance.choice(sorted(self.machines))]
+                host.temper.failing ^= {self.chance.choice(["create", "start"])}
             for dead in [process for process in self.processes if not process.life.alive]:
                 self.processes.remove(dead)
                 self.dead.append(dead)
@@ -223,6 +226,8 @@ class World:
         """Nobody dies any more; whatever was begun is brought to its end."""
         for process in self.processes:
             process.life.calm()
+        for machines in self.machines.values():
+            machines.temper.failing.clear()
         await asyncio.sleep(seconds)
 
     def end(self) -> None:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping
 
 from trivet.agent.engines import Engines
-from trivet.agent.following import follow
+from trivet.agent.following import clear, follow
 from trivet.agent.link import Link
 from trivet.agent.metadata import MetadataService
 from trivet.clock import Clock
@@ -94,9 +94,12 @@ class Agent:
         try:
             async with self._turns:
                 report = await self._follow(order)
-                self._reported |= await self._link.report([report])
+                taken = await self._link.report([report])
+                self._reported |= taken
                 if report.power is None:
                     self._reported.pop(id, None)
+                if id not in taken:
+                    await self._leave(order)
             again = report.error is not None and report.again
         except TrivetError as error:
             _logger.warning("Server %s: the report was not taken (%s)", id, error)
@@ -116,6 +119,13 @@ class Agent:
     async def _follow(self, order: Order) -> Report:
         await self._serve_metadata(order)
         return await follow(order, self.hosts[order.host_id], self._link)
+
+    async def _leave(self, order: Order) -> None:
+        """It is no server of this host any more (placed elsewhere, perhaps): what was begun goes at once."""
+        try:
+            await clear(order, self.hosts[order.host_id])
+        except DriverError as error:
+            _logger.warning("Server %s left something behind, for the sweep to remove: %s", order.server_id, error.why)
 
     async def _serve_metadata(self, order: Order) -> None:
         if self._metadata is not None and order.want != "gone":

@@ -50,6 +50,13 @@ async def follow(order: Order, engines: Engines, link: Link) -> Report:
     return _report(order, await _look(driver, order.server_id), filled=filled)
 
 
+async def clear(order: Order, engines: Engines) -> None:
+    """Nothing of it stays here."""
+    driver = engines.machines.get(order.kind)
+    if driver is not None:
+        await _remove(order, driver, engines)
+
+
 async def _look(driver: MachineDriver, id: str) -> Seen | None:
     return (await driver.observe(id)).get(id)
 

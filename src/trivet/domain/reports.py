@@ -2,12 +2,16 @@
 
 Level, not edge: a report is judged by what it shows, so the same one twice, or one that comes late, does no
 harm. An error counts only against the order it was about.
+
+A host that cannot build a new server does not end it: another one is tried. What the first one has begun is
+a stray there, and its agent's sweep removes it.
 """
 
-
-from trivet.domain import images, server_actions
+from trivet.domain import images, ports, server_actions, server_placing
 from trivet.domain.orders import Report
+from trivet.domain.server_create import SPAWN_S
 from trivet.domain.server_ending import finish_delete
+from trivet.domain.server_placing import DEFAULT_ZONE
 from trivet.domain.servers import SERVERS, Fault, Server, Status, Want
 from trivet.drivers.contracts.machine import Power
 from trivet.store.tx import Tx
@@ -30,13 +34,18 @@ _FATAL = frozenset(("spawning", "rebuilding", "rebuild_spawning", "powering-on",
 """Tasks that leave nothing running when they fail: the server is in error afterwards."""
 
 
+_HOSTS_TRIED_MAX = 3
+
+
 async def settle(tx: Tx, report: Report) -> int | None:
-    """The row's revision afterwards; None if there is no such server any more."""
+    """The row's revision afterwards; None if there is no such server here any more."""
     server = await tx.get(SERVERS, report.server_id)
     if server is None or server.deleted_at is not None or server.host_id != report.host_id:
         return None
     if report.error is not None:
-        return (await _failed(tx, server, report)).revision
+        settled = await _failed(tx, server, report)
+        # Elsewhere: what this agent may hear of it is news.
+        return settled.revision if settled.host_id == report.host_id else None
     if server.want == "gone":
         return (await finish_delete(tx, server)).revision if report.power is None else server.revision
     return (await _compare(tx, server, report)).revision
@@ -86,7 +95,25 @@ async def _failed(tx: Tx, server: Server, report: Report) -> Server:
     assert report.error is not None
     if report.again or report.revision < server.revision - 1 or server.task is None:
         return server
-    return await fail(tx, server, report.error, report.power)
+    return await _elsewhere(tx, server, report) or await fail(tx, server, report.error, report.power)
+
+
+async def _elsewhere(tx: Tx, server: Server, report: Report) -> Server | None:
+    """Another host for what has never run; None if it is not for another host, or there is none."""
+    if server.task != "spawning" or report.power in ("running", "paused", "suspended"):
+        return None
+    failed = (*server.failed_hosts, report.host_id)
+    if len(failed) >= _HOSTS_TRIED_MAX:
+        return None
+    host = await server_placing.claim_elsewhere(tx, server, frozenset(failed))
+    if host is None:
+        return None
+    for port in await ports.of_server(tx, server.id):
+        await ports.bind(tx, port, server_id=server.id, host_id=host.id, zone=host.zone or DEFAULT_ZONE)
+    now = tx.clock.now()
+    return await tx.update(
+        SERVERS, server, host_id=host.id, failed_hosts=failed, deadline_at=now + SPAWN_S, updated_at=now
+    )
 
 
 async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> Server:

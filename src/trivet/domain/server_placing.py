@@ -93,7 +93,11 @@ async def claim_elsewhere(tx: Tx, server: Server, failed: frozenset[str]) -> Hos
     if server.pinned:
         return None
     owner = Caller(user_id=server.user_id, roles=expanded(("member",)), project_id=server.project_id)
-    only = await _hosts_in_zone(tx, server.zone) if server.zone is not None else None
+    try:
+        only = await _hosts_in_zone(tx, server.zone) if server.zone is not None else None
+    except Invalid:
+        # The zone has gone in the meantime.
+        return None
     if server.hints.get("same_host"):
         only = _both(only, await _hosts_of(tx, owner, server.hints["same_host"]))
     excluded = await _hosts_of(tx, owner, server.hints.get("different_host"))
@@ -153,7 +157,8 @@ async def _named_host(tx: Tx, host: str | None, node: str | None) -> str:
 
 async def _hosts_in_zone(tx: Tx, zone: str) -> frozenset[str] | None:
     """None: all of them, which need not be listed."""
-    inside = "(zone IS NULL OR zone = ?)" if zone == DEFAULT_ZONE else "zone = ?"
+    # A host without a zone is in the default one, and NOT (NULL = 'x') would be neither true nor false.
+    inside = f"COALESCE(zone, '{DEFAULT_ZONE}') = ?"
     if await tx.row(f"SELECT 1 FROM hosts WHERE {inside} LIMIT 1", zone) is None:
         raise Invalid("zone.absent", "The requested availability zone is not available")
     if await tx.row(f"SELECT 1 FROM hosts WHERE NOT {inside} LIMIT 1", zone) is None:

@@ -48,7 +48,8 @@ CREATE TABLE servers (
     power TEXT NOT NULL,
     fault TEXT,
     deadline_at DOUBLE PRECISION,
-    tries BIGINT NOT NULL,
+    failed_hosts TEXT NOT NULL,
+    pinned BIGINT NOT NULL,
     launched_at DOUBLE PRECISION,
     deleted_at DOUBLE PRECISION
 );
