@@ -88,6 +88,7 @@ async def of_target(tx: Tx, target_id: str) -> None:
 
 
 async def trust(tx: Tx, caller: Caller, id: str) -> None:
+    trusts.refuse_domain_scope(caller, "identity:delete_trust")
     found = await trusts.need(tx, id)
     if caller.user_id != found.trustor_id:
         personas.need_operator(caller, "identity:delete_trust")

@@ -9,6 +9,8 @@ from collections import OrderedDict
 
 import jwt
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from trivet.clock import Clock
 from trivet.domain.callers import Caller, expanded
@@ -87,13 +89,15 @@ class Tokens:
         self.memo = Memo()
         self._clock = clock
         self._strict_scope = strict_scope
-        self._signing: SigningKey | None = None
-        self._keys: dict[str, str] = {}
+        self._signing: tuple[str, EllipticCurvePrivateKey] | None = None
+        self._keys: dict[str, EllipticCurvePublicKey] = {}
         self._remembered: OrderedDict[str, tuple[Caller, int]] = OrderedDict()
 
     def use_keys(self, signing: SigningKey, others: list[SigningKey]) -> None:
-        self._signing = signing
-        self._keys = {key.id: key.public_pem for key in (signing, *others)}
+        private = load_pem_private_key(signing.private_pem.encode(), None)
+        assert isinstance(private, EllipticCurvePrivateKey)
+        self._signing = signing.id, private
+        self._keys = {key.id: _public(key) for key in (signing, *others)}
         self._remembered.clear()
 
     def issue(self, caller: Caller) -> str:
@@ -121,7 +125,8 @@ class Tokens:
         ):
             if value is not None:
                 said[name] = value
-        return jwt.encode(said, self._signing.private_pem, "ES256", headers={"kid": self._signing.id})
+        key_id, private = self._signing
+        return jwt.encode(said, private, "ES256", headers={"kid": key_id})
 
     def caller(self, token: str) -> Caller:
         """Who the token speaks for; Forbidden with status 401 if nobody, or nobody any more."""
@@ -183,6 +188,12 @@ class Tokens:
             strict_scope=self._strict_scope,
             receipt=bool(said.get("receipt", False)),
         )
+
+
+def _public(key: SigningKey) -> EllipticCurvePublicKey:
+    public = load_pem_public_key(key.public_pem.encode())
+    assert isinstance(public, EllipticCurvePublicKey)
+    return public
 
 
 def _unauthorized() -> Forbidden:

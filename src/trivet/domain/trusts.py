@@ -56,7 +56,14 @@ async def need(tx: Tx, id: str) -> Trust:
     return found
 
 
+def refuse_domain_scope(caller: Caller, action: str) -> None:
+    """A trust is about a project; who acts for a domain has no business with it."""
+    if caller.domain_id is not None:
+        raise personas.refusal(action)
+
+
 async def visible(tx: Tx, caller: Caller, id: str) -> Trust:
+    refuse_domain_scope(caller, "identity:get_trust")
     found = await need(tx, id)
     if caller.user_id not in (found.trustor_id, found.trustee_id):
         personas.need_sees_all(caller, "identity:get_trust")
@@ -64,6 +71,7 @@ async def visible(tx: Tx, caller: Caller, id: str) -> Trust:
 
 
 async def listed(tx: Tx, caller: Caller, trustor_id: str | None, trustee_id: str | None) -> list[Trust]:
+    refuse_domain_scope(caller, "identity:list_trusts")
     if caller.user_id not in (trustor_id, trustee_id):
         personas.need_sees_all(caller, "identity:list_trusts")
     where = Where().add("deleted_at IS NULL").add("(ends_at IS NULL OR ends_at > ?)", tx.clock.now())
@@ -94,7 +102,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 async def create(tx: Tx, memo: Memo, caller: Caller, wanted: Wanted) -> Trust:
-    if wanted.trustor_id != caller.user_id:
+    if wanted.trustor_id != caller.user_id or caller.domain_id is not None or caller.system:
         raise personas.refusal("identity:create_trust")
     await users.need(tx, wanted.trustee_id)
     known = await role_map(tx, memo)
