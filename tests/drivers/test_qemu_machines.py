@@ -280,12 +280,12 @@ async def test_a_qemu_that_was_killed_is_a_crash_and_a_guest_that_powered_off_is
 
 
 async def test_a_number_in_a_pid_file_that_went_to_another_process_is_not_taken_for_the_guest(
-    machines: QemuMachines,
+    machines: QemuMachines, tmp_path: Path
 ) -> None:
     spec = guest_spec()
     await machines.create(spec)
     bystander = await asyncio.create_subprocess_exec("sleep", "3600")
-    (machines_folder(machines, spec.id) / "pid").write_text(f"{bystander.pid}\n")
+    (tmp_path / "vms" / spec.id / "pid").write_text(f"{bystander.pid}\n")
     assert (await look(machines, spec.id)).power == "crashed"
     assert await machines.stop(spec.id, 1)
     assert (await look(machines, spec.id)).power == "stopped"
