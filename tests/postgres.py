@@ -19,8 +19,9 @@ _OPTIONS = "-c fsync=off -c full_page_writes=off -c max_connections=200 -c jit=o
 
 
 class PostgresCluster:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, options: str = _OPTIONS) -> None:
         self._folder = folder
+        self._options = options
         self._data = folder / "data"
         self._numbers = count(1)
         self.port = _free_port()
@@ -30,12 +31,16 @@ class PostgresCluster:
         if os.geteuid() == 0:
             shutil.chown(self._folder, "postgres", "postgres")
         self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", "postgres", "--no-locale", "-E", "UTF8", "-N")
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self._folder} {_OPTIONS}"
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self._folder} {self._options}"
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", str(self._data), "-o", options, "-l", log, "-w", "start")
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "stop")
+
+    @property
+    def pid(self) -> int:
+        return int((self._data / "postmaster.pid").read_text().split()[0])
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"

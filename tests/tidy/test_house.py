@@ -1,4 +1,4 @@
-"""The house: who may import whom, no circles, no file that a person cannot read in one sitting, and names that agree."""
+"""The house: who may import whom, no circles, no file too long for one sitting, and names that say something."""
 
 import ast
 import re

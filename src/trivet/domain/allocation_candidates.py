@@ -17,9 +17,16 @@ from trivet.store import claims
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
-__all__ = ["Ask", "Candidate", "Group", "Summary", "search"]
+__all__ = ["Ask", "Candidate", "Group", "Summary", "Usage", "search"]
 
 _CHUNK = 256
+
+
+class Usage(msgspec.Struct, frozen=True, gc=False):
+    """There may be thousands of them in one reply: they are kept out of the garbage collector's way."""
+
+    capacity: int
+    used: int
 
 
 class Summary(msgspec.Struct):
@@ -28,9 +35,8 @@ class Summary(msgspec.Struct):
     id: str
     parent_id: str | None
     root_id: str
-    resources: dict[str, dict[str, int]] = {}
-    """class -> capacity and used"""
-    traits: list[str] = []
+    resources: dict[str, Usage]
+    traits: list[str]
 
 
 async def search(tx: Tx, ask: Ask) -> tuple[list[Candidate], list[Summary]]:
@@ -106,7 +112,7 @@ async def _fill(tx: Tx, found: dict[str, Summary], column: str, ids: list[str]) 
     for id, name, capacity, used in await _chunked(
         tx, f"SELECT provider_id, class, capacity, used FROM inventories WHERE {column} IN", ids
     ):
-        found[id].resources[name] = {"capacity": capacity, "used": used}
+        found[id].resources[name] = Usage(capacity, used)
     for id, trait in await _chunked(tx, f"SELECT provider_id, trait FROM provider_traits WHERE {column} IN", ids):
         found[id].traits.append(trait)
 

@@ -17,6 +17,7 @@ from trivet.store.tx import Tx
 from trivet.store.where import Where
 
 _BEST_FEW = 8
+_SHUFFLED_MAX = 64
 
 Allocations = dict[str, dict[str, int]]
 """provider id -> class -> amount"""
@@ -148,6 +149,10 @@ def shuffled(tx: Tx, rows: Sequence[Sequence[object]], band: int) -> list[str]:
     best = int(str(rows[0][1]))
     near = [str(row[0]) for row in rows if int(str(row[1])) >= best - band]
     far = [str(row[0]) for row in rows[len(near) :]]
+    if len(near) > _SHUFFLED_MAX:
+        # To begin anywhere keeps claimants apart as well, and costs nothing however long the list is.
+        first = tx.ids.choice_below(len(near))
+        return near[first:] + near[:first] + far
     for n in range(len(near) - 1, 0, -1):
         other = tx.ids.choice_below(n + 1)
         near[n], near[other] = near[other], near[n]

@@ -5,11 +5,14 @@ A request has groups, told apart by a suffix of their parameters: resources1, re
 
 import re
 
+import msgspec
+from msgspec import UNSET, UnsetType
+
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
 from trivet.domain import allocation_candidates, resource_classes, traits
-from trivet.domain.allocation_candidates import Ask, Candidate, Group, Summary
+from trivet.domain.allocation_candidates import Ask, Candidate, Group, Summary, Usage
 from trivet.errors import Invalid
 from trivet.ids import is_uuid
 
@@ -212,6 +215,24 @@ async def _check_names(request: Request, ask: Ask) -> None:
 # -- what was found
 
 
+class AtProvider(msgspec.Struct, frozen=True):
+    resources: dict[str, int]
+
+
+class CandidateView(msgspec.Struct, frozen=True):
+    allocations: dict[str, AtProvider]
+    mappings: dict[str, list[str]] | UnsetType = UNSET
+
+
+class SummaryView(msgspec.Struct, frozen=True):
+    """Fields that a version does not have are left unset, and so out of the JSON."""
+
+    resources: dict[str, Usage]
+    traits: list[str] | UnsetType = UNSET
+    parent_provider_uuid: str | UnsetType | None = UNSET
+    root_provider_uuid: str | UnsetType = UNSET
+
+
 def _candidate(request: Request, candidate: Candidate) -> object:
     if request.version < 1012:
         return {
@@ -220,22 +241,17 @@ def _candidate(request: Request, candidate: Candidate) -> object:
                 for id, amounts in candidate.allocations.items()
             ]
         }
-    shown: dict[str, object] = {
-        "allocations": {id: {"resources": amounts} for id, amounts in candidate.allocations.items()}
-    }
-    if request.version >= 1034:
-        shown["mappings"] = candidate.mappings
-    return shown
+    at = {id: AtProvider(amounts) for id, amounts in candidate.allocations.items()}
+    return CandidateView(at, candidate.mappings) if request.version >= 1034 else CandidateView(at)
 
 
-def _summary(request: Request, summary: Summary, asked: set[str]) -> object:
+def _summary(request: Request, summary: Summary, asked: set[str]) -> SummaryView:
+    version = request.version
     resources = summary.resources
-    if request.version < 1027:
-        resources = {name: amounts for name, amounts in resources.items() if name in asked}
-    shown: dict[str, object] = {"resources": resources}
-    if request.version >= 1017:
-        shown["traits"] = summary.traits
-    if request.version >= 1029:
-        shown["parent_provider_uuid"] = summary.parent_id
-        shown["root_provider_uuid"] = summary.root_id
-    return shown
+    if version < 1027:
+        resources = {name: usage for name, usage in resources.items() if name in asked}
+    if version < 1017:
+        return SummaryView(resources)
+    if version < 1029:
+        return SummaryView(resources, summary.traits)
+    return SummaryView(resources, summary.traits, summary.parent_id, summary.root_id)
