@@ -1,7 +1,9 @@
 """Tokens: who gets one, what it says, and when it dies."""
 
+import asyncio
+
 import pytest
-from tests.api.identity_cloud import Cloud, NewCloud
+from tests.api.identity_cloud import Cloud, FastPasswords, NewCloud
 
 from trivet.settings import Settings
 
@@ -153,6 +155,35 @@ async def test_a_renamed_project_is_renamed_in_what_tokens_say(identity: Cloud) 
     assert (await identity.get("/identity/v3/auth/tokens", headers=said)).body["token"]["project"]["name"] == "admin"
     await identity.call("PATCH", f"/identity/v3/projects/{identity.project_id}", {"project": {"name": "ops"}})
     assert (await identity.get("/identity/v3/auth/tokens", headers=said)).body["token"]["project"]["name"] == "ops"
+
+
+class _SlowPasswords(FastPasswords):
+    """Compares only when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def matches(self, password: str, hashed: str) -> bool:
+        self.asked.set()
+        await self.go_on.wait()
+        return await super().matches(password, hashed)
+
+
+async def test_a_login_during_which_the_password_changes_gives_a_token_that_is_dead(identity: Cloud) -> None:
+    user = await _user(identity)
+    quick, slow = identity.parts.passwords, _SlowPasswords()
+    identity.parts.passwords = slow
+    login = asyncio.create_task(identity.login("ann", "pw"))
+    await slow.asked.wait()
+    changed = await identity.call("PATCH", f"/identity/v3/users/{user['id']}", {"user": {"password": "new"}})
+    assert changed.status == 200
+    slow.go_on.set()
+    answer = await login
+    identity.parts.passwords = quick
+    slow.close()
+    assert answer.status == 201
+    assert await _status(identity, answer.headers["x-subject-token"]) == 404
 
 
 async def test_revocations_can_be_listed_by_the_operator(identity: Cloud) -> None:

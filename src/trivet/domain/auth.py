@@ -34,6 +34,8 @@ class Proven(msgspec.Struct, frozen=True):
 
     user: User
     methods: tuple[str, ...]
+    began_at: float
+    """When the login began, before anything was read: what is revoked meanwhile must hit its token too."""
     parent: Caller | None = None
     """The token that was shown, if one was."""
     app_credential: AppCredential | None = None

@@ -90,7 +90,8 @@ async def login(parts: Parts, identity: Identity, asked: ScopeAsked, receipt: st
 async def _prove(parts: Parts, identity: Identity, receipt: str | None) -> Proven:
     if not identity.methods:
         raise Invalid("auth.methods", "Name at least one method.")
-    shown = [await _one(parts, identity, method) for method in dict.fromkeys(identity.methods)]
+    began_at = parts.clock.now()
+    shown = [await _one(parts, identity, method, began_at) for method in dict.fromkeys(identity.methods)]
     user = shown[0].user
     if any(proof.user.id != user.id for proof in shown):
         raise unauthorized()
@@ -103,21 +104,24 @@ async def _prove(parts: Parts, identity: Identity, receipt: str | None) -> Prove
     # Who shows a token or an application credential gave the other proofs when that was made.
     if parent is None and app_credential is None and not user_options.enough(user.options, together):
         raise receipts.refusal(parts, user, together)
-    return Proven(user=user, methods=together, parent=parent, app_credential=app_credential)
+    return Proven(user=user, methods=together, began_at=began_at, parent=parent, app_credential=app_credential)
 
 
-async def _one(parts: Parts, identity: Identity, method: str) -> Proven:
+async def _one(parts: Parts, identity: Identity, method: str, began_at: float) -> Proven:
     if method == "password" and identity.password is not None:
         who = identity.password.user
-        return Proven(user=await auth.by_password(parts, who, who.password), methods=(method,))
+        user = await auth.by_password(parts, who, who.password)
+        return Proven(user=user, methods=(method,), began_at=began_at)
     if method == "token" and identity.token is not None:
         user, parent = await auth.by_token(parts, identity.token.id)
-        return Proven(user=user, methods=(*parent.methods, method), parent=parent)
+        return Proven(user=user, methods=(*parent.methods, method), began_at=began_at, parent=parent)
     if method == "totp" and identity.totp is not None:
-        return Proven(user=await _by_totp(parts, identity.totp.user), methods=(method,))
+        user = await _by_totp(parts, identity.totp.user)
+        return Proven(user=user, methods=(method,), began_at=began_at)
     if method == "application_credential" and identity.application_credential is not None:
         proof = identity.application_credential
-        return await delegation.prove_app_credential(parts, proof.id, proof.name, proof.user, proof.secret)
+        user, credential = await delegation.prove_app_credential(parts, proof.id, proof.name, proof.user, proof.secret)
+        return Proven(user=user, methods=(method,), began_at=began_at, app_credential=credential)
     raise unauthorized()
 
 

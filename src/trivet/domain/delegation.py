@@ -10,7 +10,7 @@ from trivet.domain.ec2 import Key
 from trivet.domain.oauth_signatures import SignedRequest
 from trivet.domain.roles import role_map
 from trivet.domain.scoping import ProjectRef, Scope
-from trivet.domain.users import USERS
+from trivet.domain.users import USERS, User
 from trivet.errors import Forbidden, NotFound
 from trivet.parts import Parts
 from trivet.store.store import transact
@@ -19,7 +19,7 @@ from trivet.store.tx import Tx
 
 async def prove_app_credential(
     parts: Parts, id: str | None, name: str | None, who: UserRef | None, secret: str
-) -> Proven:
+) -> tuple[User, AppCredential]:
     async with parts.store.read() as tx:
         found = await _find(tx, id, name, who)
         user = await auth.find_user(tx, UserRef(id=found.user_id)) if found is not None else None
@@ -30,7 +30,7 @@ async def prove_app_credential(
         raise unauthorized()
     if found.ends_at is not None and found.ends_at <= parts.clock.now():
         raise unauthorized()
-    return Proven(user=user, methods=("application_credential",), app_credential=found)
+    return user, found
 
 
 async def _find(tx: Tx, id: str | None, name: str | None, who: UserRef | None) -> AppCredential | None:
@@ -83,6 +83,7 @@ async def by_trust(parts: Parts, proven: Proven, trust_id: str) -> Caller:
 
 
 async def by_oauth(parts: Parts, signed: SignedRequest) -> Caller:
+    began_at = parts.clock.now()
     async with parts.store.read() as tx:
         try:
             token = await oauth.accepted(tx, parts.tokens.secrets, signed)
@@ -96,18 +97,19 @@ async def by_oauth(parts: Parts, signed: SignedRequest) -> Caller:
         roles = (await role_map(tx, parts.tokens.memo)).names(token.role_ids) & has
         if not roles:
             raise unauthorized()
-        caller = _caller(tx, parts, Proven(user=user, methods=("oauth1",)), scope, roles)
+        caller = _caller(tx, parts, Proven(user=user, methods=("oauth1",), began_at=began_at), scope, roles)
         ends_at = min(caller.ends_at, token.ends_at or caller.ends_at)
         return msgspec.structs.replace(caller, oauth_token_id=token.id, ends_at=ends_at)
 
 
 async def by_ec2_key(parts: Parts, key: Key) -> Caller:
     """The signature has been checked."""
+    began_at = parts.clock.now()
     async with parts.store.read() as tx:
         user = await auth.find_user(tx, UserRef(id=key.user_id))
         if user is None or key.project_id is None:
             raise unauthorized()
-        proven = Proven(user=user, methods=("ec2credential",))
+        proven = Proven(user=user, methods=("ec2credential",), began_at=began_at)
         if key.trust_id is None:
             scope = await scoping.project(tx, ProjectRef(id=key.project_id))
             roles = await scoping.roles_in(tx, parts.tokens.memo, user.id, scope)

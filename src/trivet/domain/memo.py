@@ -7,7 +7,7 @@ generation first.
 
 from typing import Any
 
-_KEPT_MAX = 20_000
+_KEPT_MAX = 5_000
 
 
 class Memo:

@@ -93,7 +93,6 @@ def caller_of(
     tx: Tx, proven: Proven, scope: Scope, roles: frozenset[str], token_s: int, *, strict_scope: bool
 ) -> Caller:
     """Who the new token will speak for. One made from a token ends when that one does."""
-    now = tx.clock.now()
     parent = proven.parent
     return Caller(
         user_id=proven.user.id,
@@ -106,7 +105,7 @@ def caller_of(
         methods=proven.methods,
         audit_id=tx.ids.secret()[:22],
         parent_audit_id=(parent.parent_audit_id or parent.audit_id) if parent else None,
-        issued_at=now,
-        ends_at=parent.ends_at if parent else now + token_s,
+        issued_at=proven.began_at,
+        ends_at=parent.ends_at if parent else proven.began_at + token_s,
         strict_scope=strict_scope,
     )
