@@ -180,10 +180,13 @@ class World:
             else:
                 host = self.machines[self.chance.choice(sorted(self.machines))]
                 host.temper.failing ^= {self.chance.choice(["create", "start"])}
-            for dead in [process for process in self.processes if not process.life.alive]:
-                self.processes.remove(dead)
-                self.dead.append(dead)
-                await self.spawn()
+            await self._replace_the_dead()
+
+    async def _replace_the_dead(self) -> None:
+        for dead in [process for process in self.processes if not process.life.alive]:
+            self.processes.remove(dead)
+            self.dead.append(dead)
+            await self.spawn()
 
     async def _crash_a_machine(self) -> None:
         machines = self.machines[self.chance.choice(sorted(self.machines))]
@@ -224,6 +227,10 @@ class World:
 
     async def calm(self, seconds: float) -> None:
         """Nobody dies any more; whatever was begun is brought to its end."""
+        for process in self.processes:
+            process.life.calm()
+        # Some may have died at a commit of a late client.
+        await self._replace_the_dead()
         for process in self.processes:
             process.life.calm()
         for machines in self.machines.values():

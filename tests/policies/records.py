@@ -1,0 +1,90 @@
+"""One record of every kind, made by a member of a project of its own, and where routes name it."""
+
+from typing import Any
+
+from tests.policies.whole_cloud import WholeCloud
+
+SERVERS = "/compute/v2.1/servers"
+
+
+class Project:
+    """A project with a user, and what that user has in it."""
+
+    def __init__(self, id: str, user_id: str) -> None:
+        self.id = id
+        self.user_id = user_id
+        self.held: dict[str, str] = {}
+        """Name in a path -> value."""
+
+    def tokens(self, cloud: WholeCloud) -> dict[str, str]:
+        return {role: cloud.token(role, self.id, self.user_id) for role in ("reader", "member", "manager", "admin")}
+
+
+async def new_project(cloud: WholeCloud, name: str) -> Project:
+    project = await cloud.made("/identity/v3/projects", {"project": {"name": name}}, cloud.admin)
+    user = await cloud.made("/identity/v3/users", {"user": {"name": f"of {name}"}}, cloud.admin)
+    found = Project(project["id"], user["id"])
+    roles = (await cloud.call("GET", "/identity/v3/roles", token=cloud.admin)).body["roles"]
+    member = next(role["id"] for role in roles if role["name"] == "member")
+    path = f"/identity/v3/projects/{found.id}/users/{found.user_id}/roles/{member}"
+    assert (await cloud.call("PUT", path, token=cloud.admin)).status == 204
+    return found
+
+
+async def fill(cloud: WholeCloud, project: Project) -> None:
+    """Everything that a member can make."""
+    token = project.tokens(cloud)["member"]
+
+    async def made(name: str, path: str, body: Any) -> Any:
+        record = await cloud.made(path, body, token)
+        project.held[name] = str(record["id"])
+        return record
+
+    network = await made("network_id", "/network/v2.0/networks", {"network": {"name": "n"}})
+    wanted = {"network_id": network["id"], "ip_version": 4, "cidr": "10.1.0.0/24"}
+    subnet = await made("subnet_id", "/network/v2.0/subnets", {"subnet": wanted})
+    await made("port_id", "/network/v2.0/ports", {"port": {"network_id": network["id"]}})
+    external = (await cloud.call("GET", "/network/v2.0/networks", token=cloud.admin)).body["networks"]
+    outside = next(found["id"] for found in external if found["router:external"])
+    gateway = {"external_gateway_info": {"network_id": outside}}
+    router = await made("router_id", "/network/v2.0/routers", {"router": {"name": "r", **gateway}})
+    path = f"/network/v2.0/routers/{router['id']}/add_router_interface"
+    assert (await cloud.call("PUT", path, {"subnet_id": subnet["id"]}, token=token)).status == 200
+    await made("floatingip_id", "/network/v2.0/floatingips", {"floatingip": {"floating_network_id": outside}})
+    group = await made("security_group_id", "/network/v2.0/security-groups", {"security_group": {"name": "g"}})
+    rule = {"security_group_id": group["id"], "direction": "ingress", "ethertype": "IPv4", "protocol": "tcp"}
+    await made("security_group_rule_id", "/network/v2.0/security-group-rules", {"security_group_rule": rule})
+    await made("address_group_id", "/network/v2.0/address-groups", {"address_group": {"name": "a"}})
+    pool = {"name": "p", "prefixes": ["10.9.0.0/16"], "default_prefixlen": 24}
+    await made("subnetpool_id", "/network/v2.0/subnetpools", {"subnetpool": pool})
+    await made("address_scope_id", "/network/v2.0/address-scopes", {"address_scope": {"name": "s", "ip_version": 4}})
+    policy = {"object_type": "network", "object_id": network["id"], "action": "access_as_shared"}
+    policy["target_tenant"] = project.id
+    await made("rbac_policy_id", "/network/v2.0/rbac-policies", {"rbac_policy": policy})
+
+    image = {"name": "i", "disk_format": "raw", "container_format": "bare", "visibility": "shared"}
+    answer = await cloud.call("POST", "/image/v2/images", image, token=token)
+    assert answer.status == 201, answer.raw
+    project.held["image_id"] = answer.body["id"]
+    path = f"/image/v2/images/{project.held['image_id']}/file"
+    sent = [(b"content-type", b"application/octet-stream")]
+    assert (await cloud.call("PUT", path, b"\0" * 512, token=token, headers=sent)).status == 204
+    group = {"name": "sg", "policies": ["anti-affinity"]} | {}
+    headers = [(b"openstack-api-version", b"compute 2.1")]
+    answer = await cloud.call("POST", "/compute/v2.1/os-server-groups", {"server_group": group}, token=token,
+                              headers=headers)  # fmt: skip
+    assert answer.status == 200, answer.raw
+    project.held["server_group_id"] = answer.body["server_group"]["id"]
+    body = {"keypair": {"name": "key"}}
+    answer = await cloud.call("POST", "/compute/v2.1/os-keypairs", body, token=token, headers=headers)
+    assert answer.status in (200, 201), answer.raw
+    project.held["keypair"] = "key"
+    flavors = (await cloud.call("GET", "/compute/v2.1/flavors", token=token)).body["flavors"]
+    server = {"name": "s", "imageRef": project.held["image_id"], "flavorRef": flavors[0]["id"],
+              "networks": [{"uuid": network["id"]}]}  # fmt: skip
+    await made("server_id", SERVERS, {"server": server})
+    project.held["floating_ip_id"] = project.held["floatingip_id"]
+    project.held["rule_id"] = project.held["security_group_rule_id"]
+    project.held["project_id"] = project.held["tenant_id"] = project.id
+    project.held["user_id"] = project.user_id
+    project.held["member_id"] = project.id
