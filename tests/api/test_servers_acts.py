@@ -222,6 +222,15 @@ async def test_an_operator_may_say_what_state_a_server_is_in(cloud: Cloud) -> No
     assert await status(cloud, id) == "ACTIVE"
 
 
+@pytest.mark.parametrize("action", ["resetNetwork", "injectNetworkInfo"])
+async def test_an_operator_can_have_the_ports_plugged_again(cloud: Cloud, action: str) -> None:
+    id, admin = await cloud.made(), cloud.token("admin")
+    ((before,),) = await cloud.rows("SELECT revision FROM servers")
+    (await cloud.act(id, action)).refused(403)
+    (await cloud.act(id, action, token=admin)).ok()
+    assert await cloud.rows("SELECT revision FROM servers") == [(before + 1,)], "that is what makes an agent look"
+
+
 async def test_what_was_done_is_listed_with_who_asked_and_how_it_ended(cloud: Cloud) -> None:
     id = await cloud.made()
     cloud.clock.added_s += 1

@@ -26,21 +26,17 @@ class RealCloud:
             probe.bind(("127.0.0.1", 0))
             self.listen = f"127.0.0.1:{probe.getsockname()[1]}"
         self.url = f"http://{self.listen}"
-        self.process: subprocess.Popen[str]
+        self.process: subprocess.Popen[bytes]
 
     def up(self, *flags: str) -> None:
-        log = (self.data / "trivet.log").open("a")
-        self.process = subprocess.Popen(
-            [str(BIN / "trivet"), "up", "--data", str(self.data), "--listen", self.listen, *flags],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.startswith("ready"):
-                return
-        raise AssertionError((self.data / "trivet.log").read_text()[-4000:])
+        said = self.data / "out"
+        said.write_text("")
+        words = [str(BIN / "trivet"), "up", "--data", str(self.data), "--listen", self.listen, *flags]
+        with said.open("a") as out, (self.data / "trivet.log").open("a") as log:
+            self.process = subprocess.Popen(words, stdout=out, stderr=log)
+        while "ready" not in said.read_text():
+            assert self.process.poll() is None, (self.data / "trivet.log").read_text()[-4000:]
+            time.sleep(0.1)
 
     def down(self) -> int:
         self.process.send_signal(signal.SIGTERM)

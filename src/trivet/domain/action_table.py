@@ -20,7 +20,6 @@ _NO_SCREEN = "a container has no screen; its serial console is a shell inside it
 _NO_KERNEL = "a container has no kernel of its own that could dump."
 _NO_AGENT = "it needs an agent inside the guest, which this release does not talk to; use keys, or user data."
 _NO_SPICE = "consoles are served by VNC and serial port; SPICE, RDP and MKS are other hypervisors'."
-_NO_INJECTION = "guests get their network data from DHCP, the metadata service and the config drive."
 _NEVER_SOFT_DELETED = "servers are deleted at once here, so there is none to bring back."
 
 
@@ -73,8 +72,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("unrescue", "ends a rescue", vm=_NO_RESCUE, container="a container cannot be in rescue."),
     _never("changePassword", "sets a password in the guest", _NO_AGENT),
     Action("os-resetState", "the operator says what state it is in"),
-    _never("resetNetwork", "sets up the guest's network again", _NO_INJECTION),
-    _never("injectNetworkInfo", "writes network data into the guest", _NO_INJECTION),
+    Action("resetNetwork", "plugs its ports in again; the guest learns the rest from DHCP and metadata"),
+    Action("injectNetworkInfo", "the same as resetNetwork"),
     Action("addSecurityGroup", "puts its ports into a group"),
     Action("removeSecurityGroup", "takes its ports out of a group"),
     Action("addFixedIp", "gives its port one more address"),

@@ -113,6 +113,13 @@ async def reset_state(tx: Tx, call: Call, id: str, state: str) -> Server:
     )
 
 
+async def plug_again(tx: Tx, call: Call, id: str, action: str) -> Server:
+    """An agent that looks at a server plugs its ports in, whether they are or not; writing the row makes it look."""
+    server = await ready(tx, call, id, action, tasks=None)
+    need_host(server, action)
+    return await _now(tx, call, server, action)
+
+
 async def delete(tx: Tx, call: Call, id: str) -> None:
     """Twice is the same as once. A server on no host is gone at once."""
     server = await ready(tx, call, id, "delete", tasks=None)

@@ -139,3 +139,15 @@ async def reset_state(request: Request) -> Reply:
     said = request.read(StateBody).state.state
     await server_acts.reset_state(request.tx, call_of(request), server_id(request), said)
     return Reply(ACCEPTED)
+
+
+@resource.action(PATH, "resetNetwork", may="admin")
+async def reset_network(request: Request) -> Reply:
+    await server_acts.plug_again(request.tx, call_of(request), server_id(request), "resetNetwork")
+    return Reply(ACCEPTED)
+
+
+@resource.action(PATH, "injectNetworkInfo", may="admin")
+async def inject_network_info(request: Request) -> Reply:
+    await server_acts.plug_again(request.tx, call_of(request), server_id(request), "injectNetworkInfo")
+    return Reply(ACCEPTED)

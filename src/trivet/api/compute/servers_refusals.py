@@ -16,17 +16,15 @@ from trivet.errors import Invalid
 
 resource = Resource()
 
-_REFUSED: tuple[tuple[str, Policy, str | None], ...] = (
-    ("restore", "member", None),
-    ("shelveOffload", "admin", None),
-    ("rescue", "member", None),
-    ("unrescue", "member", None),
-    ("changePassword", "member", None),
-    ("resetNetwork", "admin", "2.93"),
-    ("injectNetworkInfo", "admin", "2.93"),
-    ("migrate", "admin", None),
-    ("os-migrateLive", "admin", None),
-    ("evacuate", "admin", None),
+_REFUSED: tuple[tuple[str, Policy], ...] = (
+    ("restore", "member"),
+    ("shelveOffload", "admin"),
+    ("rescue", "member"),
+    ("unrescue", "member"),
+    ("changePassword", "member"),
+    ("migrate", "admin"),
+    ("os-migrateLive", "admin"),
+    ("evacuate", "admin"),
 )
 
 
@@ -47,8 +45,8 @@ async def _check_host(request: Request, action: str) -> None:
         raise Invalid("host.absent", f"Compute host {host[:64]} could not be found.")
 
 
-for _name, _may, _until in _REFUSED:
-    resource.action(PATH, _name, may=_may, until=_until)(_refusing(_name))
+for _name, _may in _REFUSED:
+    resource.action(PATH, _name, may=_may)(_refusing(_name))
 
 
 @resource.action(PATH, "trigger_crash_dump", may="member", since="2.17")

@@ -54,6 +54,11 @@ class MachineSpec(msgspec.Struct, frozen=True):
     marks: dict[str, str] = {}
 
 
+def shape_of(spec: MachineSpec) -> str:
+    """The mark `shape`, which `observe` gives as the machine is now, resized or not; `nics` likewise."""
+    return f"{spec.vcpus}/{spec.memory_mib}/{spec.disk.size_gib}"
+
+
 class Seen(msgspec.Struct, frozen=True):
     """What is really there."""
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from trivet.drivers.contracts.machine import Power, Seen
+from trivet.drivers.contracts.machine import Power, Seen, shape_of
 from trivet.drivers.podman.records import Record
 from trivet.drivers.podman.restarts import wants_restart
 
@@ -25,8 +25,11 @@ def seen_as(id: str, record: Record | None, line: Listed | None) -> Seen:
 
 
 def _marks(record: Record) -> dict[str, str]:
-    """With the ports it has by now, which may be others than at its start."""
-    return record.marks | {"nics": ",".join(nic.port_id for nic in record.spec.nics)}
+    """With the ports and the size it has by now, which may be others than at its start."""
+    return record.marks | {
+        "nics": ",".join(nic.port_id for nic in record.spec.nics),
+        "shape": shape_of(record.spec),
+    }
 
 
 def _power(record: Record, line: Listed) -> Power:

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import MachineSpec, Nic, Power, Seen
+from trivet.drivers.contracts.machine import MachineSpec, Nic, Power, Seen, shape_of
 from trivet.drivers.qemu import consoles, disks, images, memory, processes
 from trivet.drivers.qemu.accelerator import accelerator
 from trivet.drivers.qemu.arguments import FIRMWARE_VARS, Ground, arguments, has_uefi, machine_type, nic_slots
@@ -226,9 +226,9 @@ class QemuMachines:
             power = await _power(layout)
         if power in ("running", "paused"):
             self._exits.follow(id, layout)
-        # What hangs on it is told by the cards that it has, not by what somebody wrote at its last start.
+        # What hangs on it and how large it is are told as they are, not as somebody wrote at its last start.
         nics = ",".join(nic.port_id for nic in record.spec.nics)
-        return Seen(id=id, power=power, marks=layout.read_marks() | {"nics": nics})
+        return Seen(id=id, power=power, marks=layout.read_marks() | {"nics": nics, "shape": shape_of(record.spec)})
 
     async def _launch(self, layout: Layout) -> None:
         """A process whose guest stands still: new, or as it was suspended."""
