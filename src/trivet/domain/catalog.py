@@ -38,6 +38,8 @@ async def encoded(tx: Tx, memo: Memo, cloud_url: str, project_id: str | None, us
         assert project_id is not None
         wanted = await of_project(tx, project_id, endpoints)
         endpoints = [endpoint for endpoint in endpoints if endpoint.id in wanted]
+        used = {endpoint.service_id for endpoint in endpoints}
+        services = [service for service in services if service.id in used]
     words = {"project_id": project_id or "", "tenant_id": project_id or "", "user_id": user_id}
     raw = msgspec.Raw(msgspec.json.encode(list(_entries(services, endpoints, cloud_url, words))))
     if shared:
@@ -72,8 +74,6 @@ def _entries(
 ) -> Iterable[dict[str, object]]:
     for service in services:
         mine = [endpoint for endpoint in endpoints if endpoint.service_id == service.id]
-        if not mine:
-            continue
         yield {
             "endpoints": [
                 {
