@@ -1,5 +1,6 @@
 """Typing into a server's serial console through the cloud's own proxy, as a person with a websocket client would."""
 
+import contextlib
 import time
 from urllib.parse import urlsplit
 
@@ -11,7 +12,10 @@ def type_into(url: str, command: str, until: str, seconds: float = 40) -> str:
     """What the console says from the command on, up to the first `until` behind it."""
     parts = urlsplit(url)
     said = ""
-    with connect(f"ws://{parts.netloc}{parts.path}?{parts.query}", open_timeout=15) as socket:
+    with (
+        contextlib.suppress(ConnectionClosed),
+        connect(f"ws://{parts.netloc}{parts.path}?{parts.query}", open_timeout=15) as socket,
+    ):
         socket.send(b"\r")
         time.sleep(0.6)
         # The mark is put together by the shell, so its echo does not count as the answer.
@@ -22,8 +26,6 @@ def type_into(url: str, command: str, until: str, seconds: float = 40) -> str:
                 data = socket.recv(timeout=1)
             except TimeoutError:
                 continue
-            except ConnectionClosed:
-                break
             said += data.decode(errors="replace") if isinstance(data, bytes) else data
             if until in said or "END-OF-IT" in said:
                 break
