@@ -51,7 +51,9 @@ async def _quota(tx: Tx) -> list[str]:
 
 async def _settled(tx: Tx) -> list[str]:
     busy = await tx.select(SERVERS, Where().add("deleted_at IS NULL AND task IS NOT NULL"))
-    return [f"server {server.id} is still {server.task} ({server.status})" for server in busy]
+    wrong = [f"server {server.id} is still {server.task} ({server.status})" for server in busy]
+    there = await tx.select(SERVERS, Where().add("deleted_at IS NULL AND want = 'gone'"))
+    return wrong + [f"server {server.id} was deleted, and is still there ({server.status})" for server in there]
 
 
 async def _log_is_whole(tx: Tx) -> list[str]:
