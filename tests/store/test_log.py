@@ -26,7 +26,7 @@ _SLOW_COMMIT = f"""
         RETURN NEW;
     END $$
 """
-_NUMBER_WITHOUT_TURN = "SELECT 1"
+_NUMBER_WITHOUT_TURN = log.POSTGRES_APPEND.replace(f"pg_advisory_xact_lock({log._TURN_LOCK})", "1")
 _NUMBER_BEFORE_TURN = (
     "WITH told AS (SELECT pg_notify('trivet', '')), new AS ("
     + log.POSTGRES_APPEND[log.POSTGRES_APPEND.index("INSERT") :]
@@ -181,7 +181,8 @@ async def test_a_reader_never_misses_a_row_that_commits_late(postgres: PostgresS
 async def test_the_proof_fails_if_numbers_are_drawn_without_a_turn(
     postgres: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log, "POSTGRES_TURN", _NUMBER_WITHOUT_TURN)
+    assert _NUMBER_WITHOUT_TURN != log.POSTGRES_APPEND
+    monkeypatch.setattr(log, "POSTGRES_APPEND", _NUMBER_WITHOUT_TURN)
     assert await nouns_that_a_reader_sees(postgres) == ["quick"]
 
 
@@ -189,6 +190,5 @@ async def test_the_proof_fails_if_numbers_are_drawn_without_a_turn(
 async def test_the_proof_fails_if_the_number_is_drawn_before_the_turn(
     postgres: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log, "POSTGRES_TURN", _NUMBER_WITHOUT_TURN)
     monkeypatch.setattr(log, "POSTGRES_APPEND", _NUMBER_BEFORE_TURN)
     assert await nouns_that_a_reader_sees(postgres) == ["quick"]

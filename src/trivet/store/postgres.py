@@ -22,6 +22,10 @@ from trivet.store.tables import Value
 from trivet.store.tx import Tx
 
 _CHANNEL = "trivet"
+_STATEMENTS_KEPT = 512
+"""A connection's. Preparing and planning costs more than most of our statements do."""
+_PLANNING = {"jit": "off", "plan_cache_mode": "force_generic_plan", "enable_bitmapscan": "off"}
+"""Our statements find rows by index, whatever the values: one plan each, and one that walks the index in order."""
 _AWAY = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
 
 
@@ -110,6 +114,9 @@ class PostgresStore:
                 connection_class=_Connection,
                 max_inactive_connection_lifetime=60,
                 command_timeout=30,
+                statement_cache_size=_STATEMENTS_KEPT,
+                max_cached_statement_lifetime=0,
+                server_settings=_PLANNING,
             )
             await self.listen()
         except (asyncpg.PostgresError, *_AWAY) as error:
@@ -153,7 +160,6 @@ class PostgresStore:
 
     async def _append(self, connection: Any, rows: list[tuple[Value, ...]]) -> None:
         try:
-            await connection.execute(log.POSTGRES_TURN)
             await connection.execute(log.POSTGRES_APPEND, *([*column] for column in zip(*rows, strict=True)))
         except (asyncpg.PostgresError, *_AWAY) as error:
             raise told(error) from error
