@@ -102,14 +102,18 @@ async def scarcest(tx: Tx, resources: dict[str, int]) -> str | None:
 
 
 def with_room(where: Where, resources: dict[str, int], scarce: str) -> None:
-    """Conditions on `inventories i`, the row of the scarce class, that its provider has room for all of it."""
+    """Conditions on `inventories i`, the row of the scarce class, that its provider has room for all of it.
+
+    They are counted, not asked by EXISTS: PostgreSQL would plan a join, and a poor one where it has no statistics
+    yet; a counted subquery leaves it no choice but to walk the index and look each provider up.
+    """
     amount = resources[scarce]
     where.add("i.class = ? AND i.free >= ?", scarce, amount).add(_SQL_FITS, amount, amount, amount)
     for name, wanted in sorted(resources.items()):
         if name != scarce:
             where.add(
-                "EXISTS (SELECT 1 FROM inventories WHERE provider_id = i.provider_id AND class = ?"
-                f" AND free >= ? AND {_SQL_FITS})",
+                "(SELECT COUNT(*) FROM inventories WHERE provider_id = i.provider_id AND class = ?"
+                f" AND free >= ? AND {_SQL_FITS}) > 0",
                 name,
                 wanted,
                 wanted,
@@ -119,23 +123,23 @@ def with_room(where: Where, resources: dict[str, int], scarce: str) -> None:
 
 
 def _narrow(where: Where, want: Want) -> None:
-    where.add("EXISTS (SELECT 1 FROM providers WHERE id = i.provider_id AND parent_id IS NULL)")
+    where.add("(SELECT COUNT(*) FROM providers WHERE id = i.provider_id AND parent_id IS NULL) > 0")
     for trait in sorted(want.required):
-        where.add("EXISTS (SELECT 1 FROM provider_traits WHERE provider_id = i.provider_id AND trait = ?)", trait)
+        where.add("(SELECT COUNT(*) FROM provider_traits WHERE provider_id = i.provider_id AND trait = ?) > 0", trait)
     if want.forbidden:
         inner = Where().any_of("trait", sorted(want.forbidden))
         where.add(
-            f"NOT EXISTS (SELECT 1 FROM provider_traits{inner.sql} AND provider_id = i.provider_id)", *inner.values
+            f"(SELECT COUNT(*) FROM provider_traits{inner.sql} AND provider_id = i.provider_id) = 0", *inner.values
         )
     for group in want.aggregates:
         inner = Where().any_of("aggregate_id", sorted(group))
         where.add(
-            f"EXISTS (SELECT 1 FROM provider_aggregates{inner.sql} AND provider_id = i.provider_id)", *inner.values
+            f"(SELECT COUNT(*) FROM provider_aggregates{inner.sql} AND provider_id = i.provider_id) > 0", *inner.values
         )
     if want.outside:
         inner = Where().any_of("aggregate_id", sorted(want.outside))
         where.add(
-            f"NOT EXISTS (SELECT 1 FROM provider_aggregates{inner.sql} AND provider_id = i.provider_id)", *inner.values
+            f"(SELECT COUNT(*) FROM provider_aggregates{inner.sql} AND provider_id = i.provider_id) = 0", *inner.values
         )
     if want.only is not None:
         where.any_of("i.provider_id", sorted(want.only))
