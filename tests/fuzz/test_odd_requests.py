@@ -20,8 +20,11 @@ from tests.fuzz.good_bodies import better, good_bodies, guess
 from tests.policies.records import Project, fill, new_project
 from tests.policies.test_route_policies import LOOKING, ask, path_of
 from tests.policies.whole_cloud import Answer, WholeCloud, whole_cloud
+from tests.postgres import postgres_cluster
 from trivet.api.kit.routes import Route
 from trivet.api.kit.service import Service
+
+__all__ = ["postgres_cluster"]
 
 SHAPES = {
     "keystone": lambda body: set(body) == {"error"} and {"code", "title", "message"} <= set(body["error"]),
@@ -92,13 +95,14 @@ def _hangs(number: int, frame: FrameType | None) -> None:
     raise TimeoutError("the request hangs")
 
 
-@pytest.fixture(scope="module")
-def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def fuzzed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
     folder: Path = tmp_path_factory.mktemp("fuzz")
+    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
     before = signal.signal(signal.SIGALRM, _hangs)
     logging.disable(logging.WARNING)
     with asyncio.Runner() as runner:
-        context = whole_cloud(folder)
+        context = whole_cloud(folder, database=database)
         cloud = runner.run(context.__aenter__())
         project = runner.run(new_project(cloud, "odd"))
         runner.run(fill(cloud, project))
@@ -211,7 +215,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=3000, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1500, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_whatever_comes_to_mind(fuzzed: Fuzzed, data: st.DataObject) -> None:
     """Any route, any JSON, in the envelope that the route wants or in none."""

@@ -149,6 +149,9 @@ class App:
             headers.append((b"www-authenticate", uri.encode()))
         if isinstance(error, Busy):
             headers.append((b"retry-after", b"1"))
+        if error.http_status in (408, 413):
+            # What is left of the body is not read.
+            headers.append((b"connection", b"close"))
         if "allow" in error.details:
             headers.append((b"allow", str(error.details["allow"]).encode()))
         return Reply(error.http_status, service.error_body(error, request.id), headers)
@@ -192,6 +195,10 @@ _ACTIONS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 async def _body(request: Request, receive: Receive, body_max: int) -> bytes:
     """The whole body, bounded in size and in the time that a slow client may take."""
+    too_large = Invalid("body.too_large", f"The request body is larger than {body_max} bytes.", status=413)
+    announced = request.headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced[:20]) > body_max:
+        raise too_large
     chunks: list[bytes] = []
     size = 0
     try:
@@ -203,7 +210,7 @@ async def _body(request: Request, receive: Receive, body_max: int) -> bytes:
                 chunk = message.get("body", b"")
                 size += len(chunk)
                 if size > body_max:
-                    raise Invalid("body.too_large", f"The request body is larger than {body_max} bytes.", status=413)
+                    raise too_large
                 chunks.append(chunk)
                 if not message.get("more_body", False):
                     break

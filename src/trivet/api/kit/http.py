@@ -21,6 +21,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_head = True
+        self._head_begun = False
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
 
@@ -40,7 +41,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(b"431 Request Header Fields Too Large", b"The request's headers are too large.")
 
     def on_message_begin(self) -> None:
-        self._in_head = True
+        self._in_head = self._head_begun = True
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(_HEAD_WAIT_S, self._too_slow)
         super().on_message_begin()
@@ -56,7 +57,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(b"400 Bad Request", msg.encode("ascii"))
 
     def _head_done(self) -> None:
-        self._in_head = False
+        self._in_head = self._head_begun = False
         self._head_bytes = 0
         if self._head_timer is not None:
             self._head_timer.cancel()
@@ -64,7 +65,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._head_timer = None
-        if self._head_bytes:
+        if self._head_begun:
             self._refuse(b"408 Request Timeout", b"The request's headers did not arrive in time.")
         elif not self.transport.is_closing():
             self.transport.close()
