@@ -47,6 +47,7 @@ def unauthorized(message: str = MESSAGE) -> Forbidden:
 
 async def find_user(tx: Tx, who: UserRef) -> User | None:
     """Enabled, in an enabled domain; None if there is no such one."""
+    domain: Project | None = None
     if who.id is not None:
         user = await tx.get(USERS, who.id)
     elif who.name is not None and who.domain is not None:
@@ -56,7 +57,8 @@ async def find_user(tx: Tx, who: UserRef) -> User | None:
         raise Invalid("auth.user", "A user is named by its id, or by its name and its domain.")
     if user is None or not user.enabled:
         return None
-    domain = await tx.get(PROJECTS, user.domain_id)
+    if domain is None:
+        domain = await tx.get(PROJECTS, user.domain_id)
     return user if domain is not None and domain.enabled else None
 
 

@@ -44,6 +44,7 @@ UNSCOPED = Scope()
 
 
 async def project(tx: Tx, which: ProjectRef) -> Scope:
+    domain: Project | None = None
     if which.id is not None:
         found = await tx.get(PROJECTS, which.id)
     elif which.name is not None and which.domain is not None:
@@ -51,7 +52,9 @@ async def project(tx: Tx, which: ProjectRef) -> Scope:
         found = await tx.find(PROJECTS, "domain_id = ? AND name = ?", domain.id, which.name) if domain else None
     else:
         raise Invalid("auth.scope", "A project is named by its id, or by its name and its domain.")
-    if found is None or not found.enabled or not await _domain_enabled(tx, found):
+    if found is None or not found.enabled:
+        raise unauthorized()
+    if not (domain.enabled if domain is not None else await _domain_enabled(tx, found)):
         raise unauthorized()
     return Scope(project=found)
 
