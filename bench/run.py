@@ -15,7 +15,7 @@ from bench import claim_cost, clouds, harness, proc, tables
 from bench.clouds import Cloud
 
 RESULTS = Path(__file__).parent / "results"
-BENCHES = ("token-validate", "placement-claim", "image", "server-boot", "server-boot-serial", "network", "server-list")
+BENCHES = ("token-validate", "placement-claim", "image", "server-boot", "server-boot-serial", "network")
 _IDLE_S = 60.0
 
 
@@ -45,13 +45,13 @@ def measure(database: str, folder: Path, postgres: PostgresCluster | None) -> di
         repeat = ("--repeat", os.environ.get("BENCH_REPEAT", "3"), "--secs", os.environ.get("BENCH_SECS", "6"))
         for bench in BENCHES:
             say(f"{database}: {bench}")
-            lines += harness.run(cloud, out, *repeat, "--inner", "1", bench)
+            lines += harness.run(cloud, out, *repeat, bench)
         say(f"{database}: races")
         lines += (races := harness.run(cloud, out, "--repeat", os.environ.get("BENCH_RACES", "20"), "placement-race"))
         summary["races"] = _races(races)
         summary["memory_after_load_mib"] = round(proc.pss_mib(cloud.pid), 1)
-        say(f"{database}: at rest with 500 servers")
-        harness.run(cloud, out, "--inner", "1", "--keep", "server-list")
+        say(f"{database}: server-list, and at rest with 500 servers")
+        lines += harness.run(cloud, out, *repeat[2:], "--keep", "server-list")
         summary["idle"] = _idle(cloud, postgres)
     say(f"{database}: claims")
     summary["claim_cpu_ms_by_hosts"] = asyncio.run(claim_cost.measure(folder, postgres))

@@ -1,8 +1,7 @@
 #!/bin/sh
 # Measure speed and size on SQLite and on PostgreSQL, and write the figures into docs/performance.md.
 #   OSBENCH=path/to/osbench.py make bench
-# BENCH_REPEAT (3), BENCH_SECS (6), BENCH_RACES (20), BENCH_DATABASES ("sqlite postgres") and BENCH_QUICK (unset)
-# shorten or prolong it.
+# BENCH_REPEAT (3), BENCH_SECS (6), BENCH_RACES (20) and BENCH_DATABASES ("sqlite postgres") shorten or prolong it.
 set -eu
 cd "$(dirname "$0")/.."
 if [ ! -f "${OSBENCH:-}" ]; then
