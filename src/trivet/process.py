@@ -33,7 +33,7 @@ from trivet.controllers.images import ImageController
 from trivet.controllers.log_trim import LogTrim
 from trivet.controllers.networks import NetworkController
 from trivet.controllers.servers import ServerController
-from trivet.domain import bootstrap, flavors, hosts, network_seeds, signing_keys
+from trivet.domain import bootstrap, flavors, hosts, limits, network_seeds, signing_keys
 from trivet.domain.passwords import Passwords
 from trivet.domain.projects import PROJECTS
 from trivet.domain.revocations import RevocationListener
@@ -139,6 +139,7 @@ async def _first_start(parts: Parts) -> str | None:
         await leases.take(tx, "first start", parts.ids.hex(), 0)
         await signing_keys.load(tx, parts.tokens, _secret(Path(parts.settings.data) / "secret"))
         fresh = await bootstrap.first_start(tx, parts, hashed)
+        await limits.set_model(tx, "strict_two_level" if parts.settings.limit_model == "strict_two_level" else "flat")
         project = await tx.find(PROJECTS, "name = 'admin' AND domain_id = 'default'")
         if fresh and project is not None:
             await network_seeds.seed_external(tx, parts.settings, project.id)
@@ -159,7 +160,7 @@ def _secret(path: Path) -> bytes:
 
 
 def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Hosting | None) -> None:
-    duties.offer("log", LogTrim(parts.store).run)
+    duties.offer("log", LogTrim(parts).run)
     duties.offer("servers", ServerController(parts.store).run)
     duties.offer("images", ImageController(parts).run)
     if hosting is None:

@@ -35,6 +35,7 @@ class Settings:
     strict_scope: bool = option(
         False, "The operator's acts need a token scoped to the system, not just the role admin."
     )
+    limit_model: str = option("flat", "How limits of domains and projects relate: flat or strict_two_level.")
     lockout_tries: int = option(0, "Lock a user out after this many wrong passwords in a row. 0: never.")
     lockout_s: int = option(1800, "How long a locked-out user waits.")
     password_history: int = option(0, "How many earlier passwords may not be chosen again.")
@@ -80,6 +81,8 @@ def check(settings: Settings) -> Settings:
     host, _, port = settings.listen.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise Invalid("setting.invalid", f"listen must be HOST:PORT, not {settings.listen!r}.")
+    if settings.limit_model not in ("flat", "strict_two_level"):
+        raise Invalid("setting.invalid", "limit_model must be flat or strict_two_level.")
     if settings.workers < 1:
         raise Invalid("setting.invalid", "workers must be 1 or more.")
     return settings

@@ -1,16 +1,20 @@
 """The link of an agent that lives in an API process: calls into the domain, fenced by the agent's lease."""
 
+import logging
 from collections.abc import Collection
 from pathlib import Path
 
 from trivet.domain import hosts, image_data, instance_metadata, order_building, reports
 from trivet.domain.orders import ImageAt, Order, Report
 from trivet.drivers.contracts.errors import DriverError
+from trivet.errors import NotFound
 from trivet.parts import Parts
 from trivet.store import leases
 from trivet.store.leases import Lease
 from trivet.store.store import transact
 from trivet.store.tx import Tx
+
+_logger = logging.getLogger(__name__)
 
 
 class LocalLink:
@@ -64,6 +68,8 @@ class LocalLink:
     async def upload(self, image_id: str, path: str, format: str) -> None:
         try:
             await image_data.fill_from_path(self._parts, image_id, path, format)
+        except NotFound:
+            _logger.info("Image %s was deleted while it was made; nobody waits for it", image_id)
         finally:
             Path(path).unlink(missing_ok=True)
 

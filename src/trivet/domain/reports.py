@@ -53,8 +53,12 @@ async def settle(tx: Tx, report: Report) -> int | None:
 
 async def _compare(tx: Tx, server: Server, report: Report) -> Server:
     power = report.power
-    if power is None or (report.builds, report.boots) != (server.builds, server.boots):
+    boots_matter = server.want in ("running", "paused", "suspended")
+    if power is None or report.builds != server.builds or (boots_matter and report.boots != server.boots):
         # Not there yet, or a boot behind: the order goes on.
+        return server
+    if server.status == "error" and server.task is None and server.fault is None:
+        # An operator said so (os-resetState): it stays so until somebody acts.
         return server
     if report.snapshot_image_id is not None and report.snapshot_image_id == server.snapshot_image_id:
         server = await tx.update(SERVERS, server, snapshot_image_id=None)

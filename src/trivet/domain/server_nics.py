@@ -10,9 +10,9 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET
 
-from trivet.domain import networks, ports, rbac, security_groups
+from trivet.domain import auto_topology, networks, ports, rbac, security_groups
 from trivet.domain.callers import Caller
-from trivet.domain.networks import Network
+from trivet.domain.networks import NETWORKS, Network
 from trivet.domain.port_addresses import FixedIpAsked
 from trivet.domain.ports import Port, PortCreate
 from trivet.domain.servers import Server
@@ -121,14 +121,22 @@ async def _own_network(tx: Tx, caller: Caller, *, auto: bool) -> list[Nic]:
             "network.ambiguous",
             "Multiple possible networks found, use a Network ID to be more specific.",
         )
+    if not found and auto:
+        return [Nic(network=await _allocated(tx, caller))]
     if not found:
-        if auto:
-            raise Invalid(
-                "network.none",
-                "Unable to automatically allocate a network for project; make a network, or ask for none.",
-            )
         return []
     return [Nic(network=await _pluggable(tx, caller, found[0]))]
+
+
+async def _allocated(tx: Tx, caller: Caller) -> Network:
+    """The network that is made for a project which has none and asks for one."""
+    try:
+        topology = await auto_topology.ensure(tx, caller, caller.project_id or "")
+    except (Conflict, NotFound) as error:
+        raise Invalid(
+            "network.none", f"Unable to automatically allocate a network: {error.message} Make one, or ask for none."
+        ) from error
+    return await tx.need(NETWORKS, topology.network_id, "network")
 
 
 async def groups(tx: Tx, caller: Caller, names: Sequence[str]) -> tuple[str, ...]:

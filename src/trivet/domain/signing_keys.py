@@ -46,6 +46,12 @@ async def reload(tx: Tx, tokens: Tokens) -> None:
         _use(keys, tokens)
 
 
+async def age_s(tx: Tx) -> float:
+    """How long the primary has been there."""
+    keys = await _all(tx)
+    return tx.clock.now() - keys["primary"].created_at if "primary" in keys else 0.0
+
+
 async def rotate(tx: Tx, tokens: Tokens) -> None:
     """One place on. Other processes hear of it through the log; until then they sign with what is now previous."""
     keys = await _all(tx)

@@ -104,6 +104,7 @@ def _this_host(parts: Parts, kinds: tuple[Kind, ...], data: Path) -> Host:
         created_at=now,
         updated_at=now,
         agent_seen_at=now,
+        booted_at=now - float(Path("/proc/uptime").read_text().split()[0]),
     )
 
 

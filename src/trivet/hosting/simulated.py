@@ -53,6 +53,7 @@ def _sim_host(parts: Parts, name: str) -> Host:
         created_at=now,
         updated_at=now,
         agent_seen_at=now,
+        booted_at=now,
     )
 
 

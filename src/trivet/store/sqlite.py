@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trivet.clock import Clock
-from trivet.errors import Busy, Conflict
+from trivet.errors import Busy, Conflict, Invalid
 from trivet.ids import Ids
 from trivet.store import log, migrations
 from trivet.store.store import Wake
@@ -54,6 +54,8 @@ class SqliteTx(Tx):
     def _execute(self, sql: str, values: Sequence[Value]) -> sqlite3.Cursor:
         try:
             return self._connection.execute(sql, values)
+        except OverflowError as error:
+            raise Invalid("value.invalid", "A number is larger than a record may hold.") from error
         except sqlite3.Error as error:
             raise told(error) from error
 

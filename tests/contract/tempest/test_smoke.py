@@ -1,6 +1,6 @@
 """Other people's tests: the identity, image, network and compute part of Tempest's smoke list, guest logins included.
 
-`smoke.txt` names them, one a line. What needs volumes or the dashboard waits for those services.
+`smoke.txt` names them, one a line. What needs volumes, the dashboard or a second host waits for those.
 """
 
 import os

@@ -42,9 +42,8 @@ class ConsoleSockets:
         await receive()
         target = await self._target(scope)
         if target is None:
-            # Accept and close: a browser's script learns the reason only from an open socket.
-            await send({"type": "websocket.accept"})
-            await send({"type": "websocket.close", "code": _UNAUTHORIZED, "reason": "The token is not valid."})
+            # Not accepted: to whom the token is not known, nothing is said but no.
+            await send({"type": "websocket.close", "code": _UNAUTHORIZED})
             return
         path = self._find(target)
         try:

@@ -16,6 +16,7 @@ from trivet.api.kit import callers
 from trivet.api.kit.request import Reply, Request, encode
 from trivet.api.kit.routes import Node, Route
 from trivet.api.kit.service import Service
+from trivet.domain import access_rules
 from trivet.errors import Busy, Forbidden, Invalid, NotFound, TrivetError
 from trivet.parts import Parts
 from trivet.store.store import transact
@@ -119,6 +120,8 @@ class App:
             request.body = await _body(request, receive, routes[0].body_max)
             route = _choose(routes, request)
         callers.check(route.may, request.method, request.caller)
+        if request.caller.access_rules is not None and route.may != "public":
+            _check_access_rules(service, request)
         return await self._run(route, request)
 
     async def _run(self, route: Route, request: Request) -> Reply:
@@ -165,6 +168,13 @@ class App:
             await send({"type": "websocket.close", "code": 4404})
             return
         await handler(scope, receive, send)
+
+
+def _check_access_rules(service: Service, request: Request) -> None:
+    """An application credential may be limited to a few calls."""
+    path = request.path.removeprefix(service.prefix) or "/"
+    if not access_rules.allowed(request.caller, service.types, request.method, path):
+        raise Forbidden("policy.access_rule", "The application credential's access rules do not allow this.")
 
 
 def _choose(routes: list[Route], request: Request) -> Route:

@@ -33,6 +33,16 @@ class _Machine(msgspec.Struct):
     log: bytes = b""
 
 
+def _boot(machine: _Machine, marks: dict[str, str]) -> tuple[str, ...]:
+    return (
+        f"Simulated boot {marks.get('boots', '?')} of {machine.hostname}",
+        f"Shape {marks.get('shape', '?')}",
+        f"Cards {marks.get('nics') or 'none'}",
+        "No guest runs here",
+        "GUEST-READY",
+    )
+
+
 class SimMachines:
     """Of one simulated host; every kind alike."""
 
@@ -63,7 +73,7 @@ class SimMachines:
         machine = self._need(id)
         machine.power = "running"
         machine.marks = dict(marks)
-        said = f"[    0.000000] Simulated boot {marks.get('boots', '?')} of {machine.hostname}\n"
+        said = "".join(f"[    0.00000{n}] {line}\n" for n, line in enumerate(_boot(machine, marks)))
         machine.log = (machine.log + said.encode())[-_LOG_BYTES:]
 
     async def stop(self, id: str, grace_s: float) -> bool:
