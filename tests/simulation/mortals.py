@@ -73,6 +73,9 @@ class MortalStore:
     async def open(self) -> None:
         await self._store.open()
 
+    async def listen(self) -> None:
+        await self._store.listen()
+
     async def close(self) -> None:
         await self._store.close()
 

@@ -43,6 +43,7 @@ class Follower:
     async def run(self) -> None:
         while True:
             try:
+                await self._store.listen()
                 told = await self.step()
             except Busy as error:
                 _logger.warning("The log cannot be read at the moment (%s)", error)

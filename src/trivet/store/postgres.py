@@ -7,7 +7,7 @@ more. A transaction that the server aborted for a race (deadlock, serialization)
 
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
@@ -129,8 +129,11 @@ class PostgresStore:
         """Hear other processes' commits. Lost hints are made good by the followers' own polling."""
         if self._ear is not None and not self._ear.is_closed():
             return
-        self._ear = await asyncpg.connect(self._url)
-        await self._ear.add_listener(_CHANNEL, lambda *_: self.wake.set())
+        try:
+            self._ear = await asyncpg.connect(self._url, timeout=10)
+            await self._ear.add_listener(_CHANNEL, lambda *_: self.wake.set())
+        except (asyncpg.PostgresError, TimeoutError, *_AWAY) as error:
+            raise told(error) from error
 
     async def close(self) -> None:
         if self._ear is not None:
@@ -156,7 +159,9 @@ class PostgresStore:
                 await tx.run("COMMIT")
             except BaseException:
                 if not connection.is_closed():
-                    await connection.execute("ROLLBACK")
+                    # Broken by now, perhaps; then there is nothing to take back, and the first error says why.
+                    with suppress(asyncpg.PostgresError, *_AWAY):
+                        await connection.execute("ROLLBACK")
                 raise
         if tx.changes:
             self.wake.set()

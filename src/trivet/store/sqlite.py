@@ -98,6 +98,9 @@ class SqliteStore:
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
+    async def listen(self) -> None:
+        """Nobody tells of commits to a file: followers look by themselves."""
+
     async def close(self) -> None:
         self._reader.close()
         self._writer.close()

@@ -1,0 +1,137 @@
+"""The database goes away and comes back, or has no room: told clearly meanwhile, and nobody has to help."""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.baddays.alone import COMPUTE, Alone, Tenant
+from tests.postgres import PostgresCluster, postgres_cluster
+
+__all__ = ["postgres_cluster"]
+
+
+class Restarted(PostgresCluster):
+    """One of our own, for nobody else's tests may be on what stops."""
+
+    def resume(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self._folder} {self._options}"
+        self._run("pg_ctl", "-D", str(self._data), "-o", options, "-l", str(self._folder / "log"), "-w", "start")
+
+    def is_listened_to(self, url: str) -> bool:
+        command = ["psql", url, "-Atc", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "1"
+
+
+@pytest.fixture
+def own_cluster(postgres_cluster: PostgresCluster) -> Iterator[Restarted]:
+    """Skipped where the shared one is."""
+    folder = Path(tempfile.mkdtemp(prefix="trivet-pg-"))
+    folder.chmod(0o755)
+    cluster = Restarted(folder)
+    cluster.start()
+    yield cluster
+    cluster.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.mark.postgres
+def test_postgresql_stops_and_comes_back(tmp_path: Path, own_cluster: Restarted) -> None:
+    (tmp_path / "data").mkdir()
+    url = own_cluster.new_database()
+    alone = Alone(tmp_path / "data", tmp_path, url)
+    alone.start()
+    try:
+        tenant = alone.client()
+        image, network = tenant.image(), tenant.network()
+        status, told = tenant.create("before", image, network)
+        assert status == 202, told
+        for _ in range(2):
+            own_cluster.stop()
+            for method, path in (("GET", f"{COMPUTE}/servers"), ("GET", "/network/v2.0/ports")):
+                status, told, headers = tenant.call(method, path, tries=1)
+                assert status == 503 and headers["Retry-After"], told
+            status, told = tenant.create("meanwhile", image, network, tries=1)
+            assert status == 503, told
+            own_cluster.resume()
+            tenant.until("answers again", lambda: tenant.call("GET", f"{COMPUTE}/servers", tries=1)[0] == 200)
+            status, told = tenant.create("after", image, network)
+            assert status == 202, told
+            tenant.until("all ACTIVE", lambda: {server["status"] for server in tenant.servers()} == {"ACTIVE"})
+        assert "before" in {server["name"] for server in tenant.servers()}
+        assert "meanwhile" not in {server["name"] for server in tenant.servers()}
+        tenant.until("it listens again", lambda: own_cluster.is_listened_to(url))
+        tenant.books_balance()
+        assert alone.process.poll() is None
+    finally:
+        alone.stop()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        if os.environ.get("CI") or os.environ.get("TRIVET_REQUIRE_ENGINES"):
+            pytest.fail("only root can mount a small disk")
+        pytest.skip("only root can mount a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"tmpfs", bytes(disk), b"tmpfs", 0, b"size=12m") != 0:
+        pytest.skip(f"no small disk here: {os.strerror(ctypes.get_errno())}")
+    yield disk
+    libc.umount2(bytes(disk), 2)
+
+
+def fill_up(disk: Path) -> Path:
+    """Until not one byte more fits."""
+    path = disk / "ballast"
+    with path.open("wb", buffering=0) as file:
+        for size in (1 << 20, 4096, 1):
+            try:
+                while True:
+                    file.write(b"\0" * size)
+            except OSError:
+                continue
+    return path
+
+
+def test_a_full_disk_is_told_and_forgotten(tmp_path: Path, small_disk: Path) -> None:
+    alone = Alone(small_disk, tmp_path)
+    alone.start()
+    try:
+        tenant = alone.client()
+        image, network = tenant.image(), tenant.network()
+        ballast = fill_up(small_disk)
+        made, refused = fill_database(tenant, image, network)
+        assert refused is not None, "the disk was full"
+        assert tenant.call("GET", f"{COMPUTE}/servers", tries=1)[0] == 200, "who only looks is not concerned"
+        ballast.unlink()
+        status, told = tenant.create("after", image, network)
+        assert status == 202, told
+        tenant.until("all ACTIVE", lambda: {server["status"] for server in tenant.servers()} == {"ACTIVE"})
+        assert {server["id"] for server in tenant.servers()} == {*made, told["server"]["id"]}
+        tenant.books_balance()
+        alone.kill()
+        alone.start()
+        again = alone.client()
+        assert {server["id"] for server in again.servers()} == {*made, told["server"]["id"]}
+    finally:
+        alone.stop()
+
+
+def fill_database(tenant: Tenant, image: str, network: str) -> tuple[list[str], object]:
+    """(what was acknowledged, how the first refusal was told)."""
+    made: list[str] = []
+    for number in range(300):
+        status, told = tenant.create(f"s{number}", image, network, tries=1)
+        if status != 202:
+            assert status == 503, told
+            assert "disk is full" in str(told), told
+            return made, told
+        made.append(told["server"]["id"])
+    return made, None
