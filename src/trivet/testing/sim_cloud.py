@@ -66,6 +66,14 @@ class SimCloud:
 
         return openstack.connect(auth=self.auth | overrides, region_name=self.settings.region)
 
+    def session(self, **auth: str) -> Any:
+        """A keystoneauth session as anybody: what `auth` says goes to its Password or ApplicationCredential."""
+        from keystoneauth1.identity import v3  # noqa: PLC0415
+        from keystoneauth1.session import Session  # noqa: PLC0415
+
+        kind = v3.ApplicationCredential if "application_credential_id" in auth else v3.Password
+        return Session(kind(**auth))
+
     @property
     def temper(self) -> Temper:
         """Delays and faults of all simulated engines; may be changed at any time."""

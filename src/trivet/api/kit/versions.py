@@ -7,7 +7,7 @@ import re
 
 from trivet.errors import Invalid
 
-_TEXT = re.compile(r"^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$")
+_TEXT = re.compile(r"^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$")
 
 
 def number(text: str) -> int:

@@ -35,11 +35,11 @@ class _Machine(msgspec.Struct):
 
 def _boot(machine: _Machine, marks: dict[str, str]) -> tuple[str, ...]:
     return (
-        f"Simulated boot {marks.get('boots', '?')} of {machine.hostname}",
+        f"Simulated machine {machine.hostname}",
         f"Shape {marks.get('shape', '?')}",
         f"Cards {marks.get('nics') or 'none'}",
         "No guest runs here",
-        "GUEST-READY",
+        f"Simulated boot {marks.get('boots', '?')} of {machine.hostname} done",
     )
 
 
