@@ -172,3 +172,18 @@ async def test_a_late_report_of_the_first_host_changes_nothing(cloud: Cloud) -> 
         assert await reports.settle(tx, report) is None
         assert await reports.settle(tx, msgspec.structs.replace(report, error="no", power=None)) is None
     assert await row(cloud, id) == moved
+
+
+async def test_what_was_asked_while_a_host_was_at_work_is_news_to_it(cloud: Cloud) -> None:
+    """A delete that came in between the order and its report is not taken for the report's own change."""
+    id = await made(cloud)
+    before = await row(cloud, id)
+    (await cloud.call("DELETE", f"/servers/{id}")).ok()
+    assert before.host_id is not None
+    report = Report(
+        server_id=id, host_id=before.host_id, revision=before.revision, power="running", boots=1, builds=1,
+        shape="1/512/1",
+    )  # fmt: skip
+    async with cloud.store.write() as tx:
+        heard = await reports.settle(tx, report)
+    assert heard is not None and heard < (await row(cloud, id)).revision

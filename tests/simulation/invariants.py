@@ -81,7 +81,7 @@ async def _ports(tx: Tx) -> list[str]:
 async def _hosts_equal_rows(tx: Tx, world: World) -> list[str]:
     """On the hosts is what the rows say, no more and no less."""
     wanted = {
-        (server.host_id, server.id): server
+        (server.host_id or "", server.id): server
         for server in await tx.select(SERVERS, Where().add("deleted_at IS NULL AND host_id IS NOT NULL"))
     }
     there = {

@@ -65,10 +65,7 @@ class MortalStore:
         self._life = life
         self.clock = clock
         self.ids = ids
-
-    @property
-    def wake(self) -> Wake:
-        return self._store.wake
+        self.wake: Wake = self._store.wake
 
     async def open(self) -> None:
         await self._store.open()

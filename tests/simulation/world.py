@@ -96,7 +96,7 @@ class Process:
         engines = {
             host: Engines(
                 {kind: Reached(machines, self.life, chance) for kind in ("vm", "container")},
-                Reached(world.wires[host], self.life, chance),  # type: ignore[arg-type] # by __getattr__
+                Reached(world.wires[host], self.life, chance),
             )
             for host, machines in world.machines.items()
         }

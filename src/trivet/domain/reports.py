@@ -38,17 +38,23 @@ _HOSTS_TRIED_MAX = 3
 
 
 async def settle(tx: Tx, report: Report) -> int | None:
-    """The row's revision afterwards; None if there is no such server here any more."""
+    """The revision up to which the agent has heard of the row; None if there is no such server here any more."""
     server = await tx.get(SERVERS, report.server_id)
     if server is None or server.deleted_at is not None or server.host_id != report.host_id:
         return None
+    settled = await _settle(tx, server, report)
+    if settled.host_id != report.host_id:
+        return None
+    # What came in between the order and its report is news to the agent, whether or not we wrote after it.
+    return settled.revision if server.revision == report.revision else report.revision
+
+
+async def _settle(tx: Tx, server: Server, report: Report) -> Server:
     if report.error is not None:
-        settled = await _failed(tx, server, report)
-        # Elsewhere: what this agent may hear of it is news.
-        return settled.revision if settled.host_id == report.host_id else None
+        return await _failed(tx, server, report)
     if server.want == "gone":
-        return (await finish_delete(tx, server)).revision if report.power is None else server.revision
-    return (await _compare(tx, server, report)).revision
+        return await finish_delete(tx, server) if report.power is None else server
+    return await _compare(tx, server, report)
 
 
 async def _compare(tx: Tx, server: Server, report: Report) -> Server:
