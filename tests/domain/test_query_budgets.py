@@ -15,7 +15,7 @@ from trivet.store.tables import Value
 from trivet.testing import SimCloud
 
 BUDGETS = {
-    "issue a token": 7,
+    "issue a token": 5,
     "validate a token": 0,
     "create a server": 29,
     "show a server": 3,

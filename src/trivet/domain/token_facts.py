@@ -14,7 +14,7 @@ from trivet.domain.memo import Memo
 from trivet.domain.projects import PROJECTS, Project
 from trivet.domain.roles import role_map
 from trivet.domain.trusts import told as trust_told
-from trivet.domain.users import USERS, User
+from trivet.domain.users import USERS
 from trivet.errors import NotFound
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -36,20 +36,15 @@ async def encoded(tx: Tx, memo: Memo, cloud_url: str, caller: Caller, *, with_ca
 
 
 async def _facts(tx: Tx, memo: Memo, caller: Caller) -> dict[str, object]:
-    user = await tx.get(USERS, caller.user_id)
-    if user is None:
-        raise NotFound("token.absent", "The token's user is gone.")
     found: dict[str, object] = {
         "methods": list(caller.methods),
-        "user": await _user(tx, memo, user),
+        "user": await _user(tx, memo, caller.user_id),
         "audit_ids": [caller.audit_id, *([caller.parent_audit_id] if caller.parent_audit_id else [])],
         "expires_at": iso_micros(caller.ends_at, "Z"),
         "issued_at": iso_micros(caller.issued_at, "Z"),
     }
     if caller.project_id is not None:
-        project = await tx.need(PROJECTS, caller.project_id, "project")
-        found["project"] = {**_named(project), "domain": await _domain(tx, memo, project.domain_id or project.id)}
-        found["is_domain"] = project.is_domain
+        found |= await _project(tx, memo, caller.project_id)
     elif caller.domain_id is not None:
         found["domain"] = await _domain(tx, memo, caller.domain_id)
     elif caller.system:
@@ -80,13 +75,32 @@ async def _service_providers(tx: Tx, memo: Memo) -> list[dict[str, str]]:
     return known
 
 
-async def _user(tx: Tx, memo: Memo, user: User) -> dict[str, object]:
-    return {
-        "domain": await _domain(tx, memo, user.domain_id),
-        "id": user.id,
-        "name": user.name,
-        "password_expires_at": iso_micros(user.password_ends_at, ""),
-    }
+async def _user(tx: Tx, memo: Memo, user_id: str) -> dict[str, object]:
+    known: dict[str, object] | None = memo.get(("user told", user_id))
+    if known is None:
+        generation = memo.generation
+        user = await tx.get(USERS, user_id)
+        if user is None:
+            raise NotFound("token.absent", "The token's user is gone.")
+        known = {
+            "domain": await _domain(tx, memo, user.domain_id),
+            "id": user.id,
+            "name": user.name,
+            "password_expires_at": iso_micros(user.password_ends_at, ""),
+        }
+        memo.keep(("user told", user_id), known, generation)
+    return known
+
+
+async def _project(tx: Tx, memo: Memo, project_id: str) -> dict[str, object]:
+    known: dict[str, object] | None = memo.get(("project told", project_id))
+    if known is None:
+        generation = memo.generation
+        project = await tx.need(PROJECTS, project_id, "project")
+        domain = await _domain(tx, memo, project.domain_id or project.id)
+        known = {"project": {**_named(project), "domain": domain}, "is_domain": project.is_domain}
+        memo.keep(("project told", project_id), known, generation)
+    return known
 
 
 async def _domain(tx: Tx, memo: Memo, domain_id: str) -> dict[str, str]:

@@ -66,7 +66,7 @@ class SimCloud:
 
         return openstack.connect(auth=self.auth | overrides, region_name=self.settings.region)
 
-    def session(self, **auth: str) -> Any:
+    def session(self, **auth: Any) -> Any:
         """A keystoneauth session as anybody: what `auth` says goes to its Password or ApplicationCredential."""
         from keystoneauth1.identity import v3  # noqa: PLC0415
         from keystoneauth1.session import Session  # noqa: PLC0415
