@@ -106,4 +106,5 @@ def _typed(name: str, value: Any) -> Any:
     try:
         return kind(value)
     except ValueError as error:
-        raise Invalid("setting.invalid", f"{name} must be a {kind.__name__}, not {value!r}.") from error
+        wanted = {int: "a whole number", float: "a number"}.get(kind, "text")
+        raise Invalid("setting.invalid", f"{name} must be {wanted}, not {value!r}.") from error

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from trivet.cli import options
+from trivet.errors import Invalid
 from trivet.settings import Settings
 
 _Commands = argparse._SubParsersAction
@@ -28,8 +29,12 @@ def add(commands: "_Commands[argparse.ArgumentParser]") -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     settings = options.read_settings(chosen)
-    data = Path(settings.data)
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        Path(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Invalid(
+            "data.refused", f"Cannot make {settings.data} ({error.strerror}); choose another with --data."
+        ) from error
     if settings.workers > 1 and os.environ.get("TRIVET_WORKER") is None:
         from trivet.cli.workers import supervise  # noqa: PLC0415 - only where it is asked for
 
@@ -56,6 +61,8 @@ async def _serve(settings: Settings, *, with_hosts: bool) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     pid_file = Path(settings.data) / "trivet.pid"
     alone = os.environ.get("TRIVET_WORKER") is None
+    if not alone:
+        _watch_parent(stop)
     async with running(settings, with_hosts=with_hosts) as process, serving(process):
         path = write_clouds_yaml(settings, process.admin_password)
         _collect_seldom()
@@ -77,6 +84,19 @@ def _collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+def _watch_parent(stop: asyncio.Event) -> None:
+    """A worker goes when its supervisor has gone, however that ended."""
+    loop, parent = asyncio.get_running_loop(), os.getppid()
+
+    def look() -> None:
+        if os.getppid() != parent:
+            stop.set()
+        else:
+            loop.call_later(1.0, look)
+
+    look()
 
 
 def say(sentence: str) -> None:
