@@ -3,6 +3,7 @@
 PY := .venv/bin/python
 BUILD ?= build
 export TRIVET_TEST_GUEST := $(CURDIR)/$(BUILD)/guest/trivet-guest.qcow2
+export TRIVET_NOVNC := $(CURDIR)/$(BUILD)/novnc
 export TRIVET_TEST_CONTAINER := $(CURDIR)/$(BUILD)/container/trivet-container.oci.tar
 
 help: ## list the tasks
@@ -55,5 +56,6 @@ venv: .venv/.ready
 images:
 	@tools/build-guest.sh $(BUILD)/guest
 	@tools/build-container.sh $(BUILD)/container
+	@tools/build-novnc.sh $(BUILD)/novnc
 
 .PHONY: help run test unit check fix sim docs bench clean setup setup-test system system-test venv images

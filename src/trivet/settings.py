@@ -42,6 +42,7 @@ class Settings:
     password_days: int = option(0, "After how many days a password ends. 0: never.")
     password_regex: str = option("", "What a new password must look like; empty allows all.")
     external_cidr: str = option("172.24.4.0/24", "Addresses of the network that leads out of the cloud.")
+    novnc: str = option("/usr/share/novnc", "Where noVNC's files lie, for graphical consoles in a browser.")
     log_json: bool = option(False, "Log lines as JSON.")
 
     @property

@@ -6,7 +6,6 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.errors import NotFound
 
-_NOVNC = Path("/usr/share/novnc")
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 
 resource = Resource()
@@ -66,8 +65,9 @@ async def serial(request: Request) -> Reply:
 
 @resource.on("GET", "/novnc/{file:path}", may="public", tx="none")
 async def novnc(request: Request) -> Reply:
-    wanted = (_NOVNC / request.values["file"]).resolve()
-    if not wanted.is_relative_to(_NOVNC.resolve()) or not wanted.is_file() or wanted.suffix not in _TYPES:
-        hint = "" if _NOVNC.is_dir() else " The package novnc is not installed on this machine."
+    root = Path(request.parts.settings.novnc).resolve()
+    wanted = (root / request.values["file"]).resolve()
+    if not wanted.is_relative_to(root) or not wanted.is_file() or wanted.suffix not in _TYPES:
+        hint = "" if root.is_dir() else f" noVNC is not at {root}; tools/build-novnc.sh fetches it."
         raise NotFound("console.file_absent", f"There is no such file.{hint}")
     return Reply(200, wanted.read_bytes(), content_type=_TYPES[wanted.suffix])
