@@ -28,7 +28,7 @@ fix: venv ## mend the style
 	@$(PY) -m ruff format src tests tools bench
 
 sim: venv ## one history of the simulation: make sim SEED=8841
-	@$(PY) -m pytest -q tests/simulation --seed $(or $(SEED),1)
+	@PYTHONHASHSEED=0 $(PY) -m pytest -q tests/simulation --seed $(or $(SEED),1)
 
 docs: venv ## make the generated pages again
 	@$(PY) -m trivet.docs

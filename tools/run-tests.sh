@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 py=.venv/bin/python
+# One seed, one history: the order of a set must not depend on the run.
+export PYTHONHASHSEED=0
 began=$SECONDS
 say() { printf '\n\033[1m== %s (%d s)\033[0m\n' "$1" $((SECONDS - began)); }
 

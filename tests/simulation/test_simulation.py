@@ -4,7 +4,11 @@ The mutants are bugs planted on purpose. An invariant that catches none of them 
 """
 
 import asyncio
+import contextlib
 import logging
+import shutil
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,10 +54,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _cleared(folder: Path):  # type: ignore[no-untyped-def]
+def _cleared(folder: Path) -> Iterator[None]:
     yield
-    for path in sorted(folder.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
+    shutil.rmtree(folder)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -75,3 +78,16 @@ def test_a_planted_bug_is_caught(mutant: mutants.Mutant, folder: Path, monkeypat
         if history(seed, under):
             return
     pytest.fail("no invariant noticed it in 25 histories")
+
+
+def test_one_seed_is_one_history(folder: Path) -> None:
+    told = []
+    for run_number in range(2):
+        under = folder / str(run_number)
+        under.mkdir()
+        assert history(42, under) == []
+        with contextlib.closing(sqlite3.connect(under / "trivet.db")) as database:
+            told.append(
+                database.execute("SELECT at, noun, noun_id, verb, revision FROM events ORDER BY seq").fetchall()
+            )
+    assert told[0] == told[1]
