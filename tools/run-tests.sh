@@ -10,7 +10,7 @@ began=$SECONDS
 say() { printf '\n\033[1m== %s (%d s)\033[0m\n' "$1" $((SECONDS - began)); }
 
 say "rules, stores, dialects, the house"
-"$py" -m pytest -m "not dataplane and not contract" tests
+"$py" -m pytest -n 2 --durations=12 -m "not dataplane and not contract" tests
 say "engines, packets and real clients"
-"$py" -m pytest -m "dataplane or contract" tests
+"$py" -m pytest --durations=12 -m "dataplane or contract" tests
 say "all passed"

@@ -7,7 +7,7 @@ Each command is a module with `add(subparsers)`; what it imports, it imports whe
 import argparse
 import sys
 
-from trivet.cli import api, gaps, migrate, routes, status, up
+from trivet.cli import agent, api, gaps, migrate, routes, status, up
 from trivet.errors import TrivetError
 
 _EPILOG = """\
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (up, api, status, gaps, routes, migrate):
+    for command in (up, api, agent, status, gaps, routes, migrate):
         command.add(commands)
     chosen = parser.parse_args(arguments)
     try:

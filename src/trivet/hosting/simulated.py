@@ -3,6 +3,7 @@
 from trivet.agent.engines import Engines
 from trivet.domain import hosts, order_building
 from trivet.domain.hosts import Host
+from trivet.domain.orders import Order
 from trivet.domain.servers import Kind
 from trivet.drivers.contracts.machine import Power
 from trivet.drivers.sim.machines import SimMachines, Temper
@@ -10,8 +11,8 @@ from trivet.drivers.sim.network import SimNetwork, SimWires
 from trivet.hosting.hosts_here import Hosting
 from trivet.parts import Parts
 
-_SIM_KINDS: tuple[Kind, ...] = ("vm", "container", "metal")
-_SIM_VCPUS, _SIM_MEMORY_MIB, _SIM_DISK_GIB = 64, 262_144, 4_000
+SIM_KINDS: tuple[Kind, ...] = ("vm", "container", "metal")
+SIM_VCPUS, SIM_MEMORY_MIB, SIM_DISK_GIB = 64, 262_144, 4_000
 
 
 async def simulated(parts: Parts) -> Hosting:
@@ -30,7 +31,7 @@ async def simulated(parts: Parts) -> Hosting:
     return Hosting(
         name="of the simulation",
         engines={
-            host_id: Engines({kind: driver for kind in _SIM_KINDS}, SimWires(network))
+            host_id: Engines({kind: driver for kind in SIM_KINDS}, SimWires(network))
             for host_id, driver in machines.items()
         },
         network=network,
@@ -45,10 +46,10 @@ def _sim_host(parts: Parts, name: str) -> Host:
     return Host(
         id=parts.ids.uuid(),
         name=name,
-        kinds=_SIM_KINDS,
-        vcpus=_SIM_VCPUS,
-        memory_mib=_SIM_MEMORY_MIB,
-        disk_gib=_SIM_DISK_GIB,
+        kinds=SIM_KINDS,
+        vcpus=SIM_VCPUS,
+        memory_mib=SIM_MEMORY_MIB,
+        disk_gib=SIM_DISK_GIB,
         hypervisor_type="sim",
         created_at=now,
         updated_at=now,
@@ -58,16 +59,20 @@ def _sim_host(parts: Parts, name: str) -> Host:
 
 
 async def _remember(parts: Parts, machines: dict[str, SimMachines]) -> None:
-    """A simulated machine outlives the process that simulates it, as a real one would: settled rows are its memory."""
     async with parts.store.read() as tx:
-        for order in await order_building.build(tx, machines):
-            powers: dict[str, Power] = {
-                "running": "running",
-                "stopped": "stopped",
-                "paused": "paused",
-                "suspended": "suspended",
-            }
-            if order.settled and order.want in powers:
-                nics = ",".join(wire.port_id for wire in order.wires)
-                marks = {"boots": str(order.boots), "builds": str(order.builds), "shape": order.shape, "nics": nics}
-                machines[order.host_id].adopt(order.server_id, order.hostname, powers[order.want], marks)
+        recall(await order_building.build(tx, machines), machines)
+
+
+def recall(orders: list[Order], machines: dict[str, SimMachines]) -> None:
+    """A simulated machine outlives the process that simulates it, as a real one would: settled rows are its memory."""
+    powers: dict[str, Power] = {
+        "running": "running",
+        "stopped": "stopped",
+        "paused": "paused",
+        "suspended": "suspended",
+    }
+    for order in orders:
+        if order.settled and order.want in powers:
+            nics = ",".join(wire.port_id for wire in order.wires)
+            marks = {"boots": str(order.boots), "builds": str(order.builds), "shape": order.shape, "nics": nics}
+            machines[order.host_id].adopt(order.server_id, order.hostname, powers[order.want], marks)
