@@ -1,0 +1,204 @@
+"""The link of an agent on another machine: the same verbs, over HTTP, with the host's own credential.
+
+It remembers one thing, the session that registering gave. Once the far side says that the session or the
+credential is no longer good, `over` is set and the agent begins again.
+"""
+
+import asyncio
+import hashlib
+import logging
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from trivet.agent.http_client import HttpClient
+from trivet.domain.agent_words import (
+    Changes,
+    ConsoleAnswer,
+    ConsoleQuestion,
+    Facts,
+    GuestPassword,
+    OrdersAsked,
+    Registered,
+)
+from trivet.domain.orders import ImageAt, Order, Report
+from trivet.drivers.contracts.errors import DriverError
+from trivet.errors import Busy, NotFound, TrivetError
+
+_PREFIX = "/v1/agent"
+_POLL_WAIT_S = 40.0
+"""Longer than the API lets us wait for something to happen."""
+_FILL_WAIT_S = 600.0
+"""After the last byte of a snapshot the API still looks it over."""
+_PIECE = 1 << 20
+_KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$")
+_PART = ".part"
+_KEEP_S = 3600.0
+_FETCH_WAIT_S = 60.0
+"""For the next piece, not for all of it."""
+_logger = logging.getLogger(__name__)
+
+
+class HttpLink:
+    def __init__(self, api: str, secret: str, data: Path) -> None:
+        self._http = HttpClient(api, [("X-Trivet-Host-Secret", secret)])
+        self._session = ""
+        self._images = _folder(data / "images")
+        self._scratch = _folder(data / "scratch")
+        self._fetching: dict[str, asyncio.Lock] = {}
+        self.over = asyncio.Event()
+
+    # -- the session
+
+    async def register(self, facts: Facts) -> Registered:
+        found: Registered = await self._ask("POST", "/register", Registered, facts)
+        self._session = found.session
+        self.over.clear()
+        return found
+
+    async def leave(self) -> None:
+        await self._ask("POST", "/leave", None)
+
+    async def changes(self, after: int | None) -> Changes:
+        query = f"?after={after}" if after is not None else ""
+        return await self._ask("GET", f"/changes{query}", Changes, wait_s=_POLL_WAIT_S)
+
+    async def close(self) -> None:
+        self._http.close()
+
+    # -- Link
+
+    async def orders(self, hosts: Collection[str], servers: Collection[str] | None = None) -> list[Order]:
+        asked = OrdersAsked(tuple(servers) if servers is not None else None)
+        found: list[Order] = await self._ask("POST", "/orders", list[Order], asked)
+        if servers is None:
+            self._drop_images({order.image.blob_key for order in found if order.image is not None})
+        return found
+
+    async def report(self, reports: list[Report]) -> dict[str, int]:
+        return await self._ask("POST", "/reports", dict[str, int], reports)
+
+    async def heartbeat(self, hosts: Collection[str]) -> None:
+        await self._ask("POST", "/heartbeat", None)
+
+    async def files(self, server_id: str) -> dict[str, bytes]:
+        return await self._ask("GET", f"/servers/{quote(server_id, safe='')}/files", dict[str, bytes])
+
+    async def image_path(self, image: ImageAt) -> str:
+        """From the cache, where a file has its name only when it is whole and was checked."""
+        if not _KEY.match(image.blob_key):
+            raise DriverError(f"The data of image {image.id} has a name that cannot be a file's.", again=False)
+        path = self._images / image.blob_key
+        async with self._fetching.setdefault(image.blob_key, asyncio.Lock()):
+            if not path.exists():
+                await self._fetch(image, path)
+        self._fetching.pop(image.blob_key, None)
+        return str(path)
+
+    async def upload(self, image_id: str, path: str, format: str) -> None:
+        target = f"{_PREFIX}/images/{quote(image_id, safe='')}/file?{urlencode({'format': format})}"
+        try:
+            with self._noticing():
+                await self._http.call("PUT", target, self._headers(), _pieces(path), wait_s=_FILL_WAIT_S)
+        except NotFound:
+            _logger.info("Image %s was deleted while it was made; nobody waits for it", image_id)
+        finally:
+            Path(path).unlink(missing_ok=True)
+
+    def scratch(self, name: str) -> str:
+        path = self._scratch / name
+        path.unlink(missing_ok=True)
+        return str(path)
+
+    # -- guests
+
+    async def instance_at(self, network_id: str, ip: str) -> dict[str, bytes] | None:
+        query = urlencode({"network_id": network_id, "ip": ip})
+        return await self._ask("GET", f"/metadata?{query}", dict[str, bytes] | None)
+
+    async def keep_password(self, network_id: str, ip: str, password: str) -> bool:
+        said = GuestPassword(network_id, ip, password)
+        return (await self._ask("POST", "/metadata/password", dict[str, bool], said))["kept"]
+
+    async def console_questions(self) -> list[ConsoleQuestion]:
+        return await self._ask("GET", "/console-reads", list[ConsoleQuestion])
+
+    async def answer_console(self, id: str, answer: ConsoleAnswer) -> None:
+        await self._ask("POST", f"/console-reads/{quote(id, safe='')}", None, answer)
+
+    # -- calls
+
+    async def _ask(self, method: str, path: str, kind: Any, said: object = None, *, wait_s: float = 30.0) -> Any:
+        body = msgspec.json.encode(said) if said is not None else b""
+        with self._noticing():
+            raw = await self._http.call(method, _PREFIX + path, self._headers(), body, wait_s=wait_s)
+        try:
+            return msgspec.json.decode(raw, type=kind) if kind is not None else None
+        except msgspec.MsgspecError as error:
+            raise Busy("api.answer", f"The API's answer cannot be read: {error}.") from error
+
+    def _headers(self) -> list[tuple[str, str]]:
+        return [("X-Trivet-Session", self._session)] if self._session else []
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        """Whether it is over: the credential is no longer good, or somebody else has the host."""
+        try:
+            yield
+        except TrivetError as error:
+            if error.http_status == 401 or error.code in ("lease.lost", "agent.unregistered"):
+                self.over.set()
+            raise
+
+    # -- the cache of images
+
+    async def _fetch(self, image: ImageAt, path: Path) -> None:
+        part = path.with_name(path.name + _PART)
+        target = f"{_PREFIX}/images/{quote(image.id, safe='')}/file?{urlencode({'key': image.blob_key})}"
+        digest = hashlib.sha512()
+        with self._noticing():
+            async with self._http.asking("GET", target, self._headers(), wait_s=_FETCH_WAIT_S) as answer:
+                with part.open("wb") as file:
+                    async for chunk in answer.chunks():
+                        await asyncio.to_thread(_take, file, digest, chunk)
+                    await asyncio.to_thread(_flush, file)
+        wanted = answer.headers.get("x-trivet-sha512", "")
+        if wanted and wanted != digest.hexdigest():
+            part.unlink()
+            raise DriverError(f"The data of image {image.id} arrived damaged.", again=True)
+        part.rename(path)
+
+    def _drop_images(self, wanted: set[str]) -> None:
+        """What no order names for an hour. A machine that was made from it holds its own link to the bytes."""
+        with os.scandir(self._images) as entries:
+            for entry in entries:
+                if entry.name.removesuffix(_PART) not in wanted and time.time() - entry.stat().st_mtime > _KEEP_S:
+                    Path(entry.path).unlink(missing_ok=True)
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def _take(file: IO[bytes], digest: "hashlib._Hash", chunk: bytes) -> None:
+    digest.update(chunk)
+    file.write(chunk)
+
+
+def _flush(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+async def _pieces(path: str) -> AsyncIterator[bytes]:
+    with await asyncio.to_thread(Path(path).open, "rb") as file:
+        while piece := await asyncio.to_thread(file.read, _PIECE):
+            yield piece

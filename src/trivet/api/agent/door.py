@@ -1,0 +1,36 @@
+"""Who is at the door: the host whose credential is shown, once for every handler.
+
+The kit's tokens are people's; an agent has none. So the routes are open to the kit, and each handler but the
+operator's asks here first.
+"""
+
+from trivet.api.kit.request import Request
+from trivet.domain import agent_access, host_credentials
+from trivet.domain.hosts import Host
+from trivet.store import leases
+from trivet.store.leases import Lease
+from trivet.store.tx import Tx
+
+SECRET = "X-Trivet-Host-Secret"
+SESSION = "X-Trivet-Session"
+
+
+async def host_name(tx: Tx, request: Request) -> str:
+    """Before there is a session."""
+    return (await host_credentials.admit(tx, request.header(SECRET))).host
+
+
+async def looking(tx: Tx, request: Request) -> Host:
+    """A host whose agent holds its session, to look at something."""
+    host = await agent_access.host_of(tx, await host_name(tx, request))
+    if not await leases.held(tx, agent_access.session(host, request.header(SESSION))):
+        raise leases.Lost("lease.lost", "Another session looks after this host by now, or none.")
+    return host
+
+
+async def changing(tx: Tx, request: Request) -> tuple[Host, Lease]:
+    """The same, to change something: the transaction counts only if the session is still the newest at its end."""
+    host = await agent_access.host_of(tx, await host_name(tx, request))
+    lease = agent_access.session(host, request.header(SESSION))
+    await leases.fence(tx, lease)
+    return host, lease

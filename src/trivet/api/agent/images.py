@@ -1,0 +1,45 @@
+"""Bytes for and from a host: the images its servers start from, and snapshots of them."""
+
+from trivet.api.agent import door
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.domain import agent_access, image_data
+from trivet.domain.images import Image
+from trivet.errors import Invalid
+from trivet.store.store import transact
+from trivet.store.tx import Tx
+
+_FORMATS = ("raw", "qcow2", "oci")
+
+resource = Resource()
+
+
+@resource.on("GET", "/images/{image_id}/file", may="public", tx="none")
+async def download(request: Request) -> Reply:
+    """The bytes that an order named (`key`), with the digest that they must have."""
+    async with request.parts.store.read() as tx:
+        host = await door.looking(tx, request)
+        key = request.asked("key") or ""
+        image = await agent_access.image(tx, host, request.values["image_id"], key)
+    headers = [(b"x-trivet-sha512", (image.os_hash_value or "").encode())]
+    if image.size is not None:
+        headers.append((b"content-length", str(image.size).encode()))
+    return Reply(200, request.parts.blobs.read(key), headers)
+
+
+@resource.on("PUT", "/images/{image_id}/file", may="public", tx="none", stream=True)
+async def upload(request: Request) -> Reply:
+    disk_format = request.asked("format")
+    if disk_format not in _FORMATS:
+        raise Invalid("query.invalid", f"format must be one of {', '.join(_FORMATS)}.")
+    parts = request.parts
+
+    async def begin(tx: Tx) -> Image:
+        host, _ = await door.changing(tx, request)
+        waiting = await agent_access.snapshot(tx, host, request.values["image_id"], disk_format)
+        return await image_data.start_writing(tx, waiting, "saving", key)
+
+    key = image_data.new_key(parts)
+    image = await transact(parts.store, begin)
+    await image_data.fill(parts, image, request.stream(), "queued")
+    return Reply(204)

@@ -1,0 +1,29 @@
+"""The session of an agent: it registers its host, gives signs of life, and leaves."""
+
+from trivet.api.agent import door
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.domain import agent_access
+from trivet.domain.agent_words import Facts
+
+resource = Resource()
+
+
+@resource.on("POST", "/register", may="public")
+async def register(request: Request) -> Reply:
+    name = await door.host_name(request.tx, request)
+    return Reply(200, await agent_access.register(request.tx, name, request.read(Facts)))
+
+
+@resource.on("POST", "/heartbeat", may="public")
+async def heartbeat(request: Request) -> Reply:
+    host, lease = await door.changing(request.tx, request)
+    await agent_access.heartbeat(request.tx, host, lease)
+    return Reply(204)
+
+
+@resource.on("POST", "/leave", may="public")
+async def leave(request: Request) -> Reply:
+    _, lease = await door.changing(request.tx, request)
+    await agent_access.leave(request.tx, lease)
+    return Reply(204)
