@@ -24,12 +24,14 @@ class Program:
         self._words = words
         self.process: subprocess.Popen[bytes]
 
-    def start(self) -> "Program":
+    def start(self, within_s: float = READY_S) -> "Program":
         self._said.write_text("")
         environment = os.environ | {"TRIVET_ADMIN_PASSWORD": PASSWORD}
         with self._said.open("a") as out, self._log.open("a") as log:
-            self.process = subprocess.Popen([str(BIN / "trivet"), *self._words], env=environment, stdout=out, stderr=log)
-        end = time.monotonic() + READY_S
+            self.process = subprocess.Popen(
+                [str(BIN / "trivet"), *self._words], env=environment, stdout=out, stderr=log
+            )
+        end = time.monotonic() + within_s
         while not any(line.startswith("ready") for line in self._said.read_text().splitlines()):
             assert self.process.poll() is None and time.monotonic() < end, self.log()
             time.sleep(0.05)
@@ -53,7 +55,9 @@ class Cloud:
         self.folder = folder
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self.api = Program(folder / "api", "api", "--data", str(folder / "api"), "--listen", f"127.0.0.1:{port}").start()
+        self.api = Program(
+            folder / "api", "api", "--data", str(folder / "api"), "--listen", f"127.0.0.1:{port}"
+        ).start()
         self.client = Client(self.url)
         self.client.login()
         self.image, self.flavor = image_and_flavor(self.client)
@@ -165,6 +169,25 @@ def test_with_a_revoked_secret_nothing_moves_and_with_a_new_one_it_does(cloud: C
     second = cloud.agent("far1", cloud.credential("far1")["secret"]).start()
     cloud.until(id, "SHUTOFF")
     second.stop()
+
+
+def test_two_hosts_have_their_own_servers_and_a_second_agent_of_one_host_waits(cloud: Cloud, agent: Program) -> None:
+    other = cloud.agent("far2", cloud.credential("far2")["secret"]).start()
+    ids = [cloud.create(f"s{number}") for number in range(6)]
+    for id in ids:
+        cloud.until(id, "ACTIVE")
+    hosts = {cloud.server(id)["OS-EXT-SRV-ATTR:host"] for id in ids}
+    assert hosts <= {"far1", "far2"}
+    # With the first one's host, but a directory of its own: it is no continuation of the first one.
+    rival = cloud.agent("rival", cloud.credential("far1")["secret"])
+    with pytest.raises(AssertionError, match="Another agent looks after host far1"):
+        rival.start(within_s=5)
+    rival.kill()
+    # In the same directory it does not even begin.
+    with pytest.raises(AssertionError, match="already runs"):
+        cloud.agent("far1", cloud.credential("far1")["secret"]).start()
+    assert agent.process.poll() is None
+    assert other.stop() == 0
 
 
 def test_real_engines_are_refused_with_what_works_today(tmp_path: Path) -> None:

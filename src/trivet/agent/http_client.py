@@ -8,7 +8,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import h11
@@ -23,6 +23,18 @@ _BODY_MAX = 64 << 20
 _KINDS: dict[int, type[TrivetError]] = {400: Invalid, 401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict}
 
 Headers = list[tuple[str, str]]
+Sent = bytes | AsyncIterator[bytes]
+"""Whole, or in pieces of which nobody knows the sum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    method: str
+    path: str
+    headers: Headers = field(default_factory=list)
+    body: Sent = b""
+    wait_s: float = 30.0
+    """For the answer to begin, and for each piece of it."""
 
 
 class _Said(msgspec.Struct):
@@ -90,19 +102,11 @@ class HttpClient:
         self._idle: list[_Wire] = []
 
     @asynccontextmanager
-    async def asking(
-        self,
-        method: str,
-        path: str,
-        headers: Headers,
-        body: bytes | AsyncIterator[bytes] = b"",
-        *,
-        wait_s: float = 30.0,
-    ) -> AsyncIterator[Answer]:
+    async def asking(self, ask: Ask) -> AsyncIterator[Answer]:
         """The answer, to be read within the block; whatever is not 2xx is raised instead."""
         wire: _Wire | None = None
         try:
-            wire, answer = await self._ask(method, path, headers, body, wait_s)
+            wire, answer = await self._ask(ask)
             if answer.status >= 300:
                 raise _refusal(answer.status, await answer.whole())
             yield answer
@@ -114,25 +118,15 @@ class HttpClient:
             if wire is not None:
                 wire.writer.close()
 
-    async def call(
-        self,
-        method: str,
-        path: str,
-        headers: Headers,
-        body: bytes | AsyncIterator[bytes] = b"",
-        *,
-        wait_s: float = 30.0,
-    ) -> bytes:
-        async with self.asking(method, path, headers, body, wait_s=wait_s) as answer:
+    async def call(self, ask: Ask) -> bytes:
+        async with self.asking(ask) as answer:
             return await answer.whole()
 
-    async def _ask(
-        self, method: str, path: str, headers: Headers, body: bytes | AsyncIterator[bytes], wait_s: float
-    ) -> tuple[_Wire, Answer]:
+    async def _ask(self, ask: Ask) -> tuple[_Wire, Answer]:
         while True:
             wire = self._idle.pop() if self._idle else await self._connect()
             try:
-                return wire, await self._exchange(wire, method, path, headers, body, wait_s)
+                return wire, await self._exchange(wire, ask)
             except _Stale:
                 wire.writer.close()
             except BaseException:
@@ -144,39 +138,39 @@ class HttpClient:
             reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls, limit=_CHUNK)
         return _Wire(reader, writer, h11.Connection(h11.CLIENT))
 
-    async def _exchange(
-        self,
-        wire: _Wire,
-        method: str,
-        path: str,
-        headers: Headers,
-        body: bytes | AsyncIterator[bytes],
-        wait_s: float,
-    ) -> Answer:
-        length = ("Content-Length", str(len(body))) if isinstance(body, bytes) else ("Transfer-Encoding", "chunked")
-        whole = [*self._headers, *headers, length]
+    async def _exchange(self, wire: _Wire, ask: Ask) -> Answer:
+        # A body that comes in pieces is partly used up by then: only its owner can begin it again.
+        repeatable = wire.used and isinstance(ask.body, bytes)
         try:
-            await wire.send(h11.Request(method=method, target=self._path + path, headers=whole))
-            if not isinstance(body, bytes):
-                async for chunk in body:
-                    await wire.send(h11.Data(data=chunk))
-            elif body:
-                await wire.send(h11.Data(data=body))
-            await wire.send(h11.EndOfMessage())
-            event = await wire.next(wait_s)
+            await self._send(wire, ask)
+            event = await wire.next(ask.wait_s)
             while isinstance(event, h11.InformationalResponse):
-                event = await wire.next(wait_s)
+                event = await wire.next(ask.wait_s)
+        except TimeoutError:
+            raise
         except (OSError, h11.RemoteProtocolError) as error:
-            # A body that comes in pieces was partly used up: only its owner can begin it again.
-            if wire.used and isinstance(body, bytes) and not isinstance(error, TimeoutError):
+            if repeatable:
                 raise _Stale from error
             raise
         if not isinstance(event, h11.Response):
-            if wire.used and isinstance(body, bytes):
+            if repeatable:
                 raise _Stale
             raise OSError("the connection was closed")
         said = {bytes(name).decode("latin-1"): bytes(value).decode("latin-1") for name, value in event.headers}
-        return Answer(wire, event.status_code, said, wait_s)
+        return Answer(wire, event.status_code, said, ask.wait_s)
+
+    async def _send(self, wire: _Wire, ask: Ask) -> None:
+        body = ask.body
+        length = ("Content-Length", str(len(body))) if isinstance(body, bytes) else ("Transfer-Encoding", "chunked")
+        headers = [*self._headers, *ask.headers, length]
+        await wire.send(h11.Request(method=ask.method, target=self._path + ask.path, headers=headers))
+        if isinstance(body, bytes):
+            if body:
+                await wire.send(h11.Data(data=body))
+        else:
+            async for chunk in body:
+                await wire.send(h11.Data(data=chunk))
+        await wire.send(h11.EndOfMessage())
 
     def _keep(self, wire: _Wire) -> None:
         state = wire.state

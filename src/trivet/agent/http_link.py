@@ -13,12 +13,12 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 
-from trivet.agent.http_client import HttpClient
+from trivet.agent.http_client import Ask, HttpClient
 from trivet.domain.agent_words import (
     Changes,
     ConsoleAnswer,
@@ -43,6 +43,7 @@ _PART = ".part"
 _KEEP_S = 3600.0
 _FETCH_WAIT_S = 60.0
 """For the next piece, not for all of it."""
+T = TypeVar("T")
 _logger = logging.getLogger(__name__)
 
 
@@ -58,17 +59,17 @@ class HttpLink:
     # -- the session
 
     async def register(self, facts: Facts) -> Registered:
-        found: Registered = await self._ask("POST", "/register", Registered, facts)
+        found = await self._post("/register", facts, Registered)
         self._session = found.session
         self.over.clear()
         return found
 
     async def leave(self) -> None:
-        await self._ask("POST", "/leave", None)
+        await self._call("POST", "/leave")
 
     async def changes(self, after: int | None) -> Changes:
         query = f"?after={after}" if after is not None else ""
-        return await self._ask("GET", f"/changes{query}", Changes, wait_s=_POLL_WAIT_S)
+        return await self._get(f"/changes{query}", Changes, wait_s=_POLL_WAIT_S)
 
     async def close(self) -> None:
         self._http.close()
@@ -77,19 +78,23 @@ class HttpLink:
 
     async def orders(self, hosts: Collection[str], servers: Collection[str] | None = None) -> list[Order]:
         asked = OrdersAsked(tuple(servers) if servers is not None else None)
-        found: list[Order] = await self._ask("POST", "/orders", list[Order], asked)
+        found = await self._post("/orders", asked, list[Order])
         if servers is None:
             self._drop_images({order.image.blob_key for order in found if order.image is not None})
         return found
 
     async def report(self, reports: list[Report]) -> dict[str, int]:
-        return await self._ask("POST", "/reports", dict[str, int], reports)
+        return await self._post("/reports", reports, dict[str, int])
+
+    async def confirm(self) -> None:
+        # The API fences a heartbeat by the lease, so who hears yes still holds it.
+        await self.heartbeat(())
 
     async def heartbeat(self, hosts: Collection[str]) -> None:
-        await self._ask("POST", "/heartbeat", None)
+        await self._call("POST", "/heartbeat")
 
     async def files(self, server_id: str) -> dict[str, bytes]:
-        return await self._ask("GET", f"/servers/{quote(server_id, safe='')}/files", dict[str, bytes])
+        return await self._get(f"/servers/{quote(server_id, safe='')}/files", dict[str, bytes])
 
     async def image_path(self, image: ImageAt) -> str:
         """From the cache, where a file has its name only when it is whole and was checked."""
@@ -106,7 +111,7 @@ class HttpLink:
         target = f"{_PREFIX}/images/{quote(image_id, safe='')}/file?{urlencode({'format': format})}"
         try:
             with self._noticing():
-                await self._http.call("PUT", target, self._headers(), _pieces(path), wait_s=_FILL_WAIT_S)
+                await self._http.call(Ask("PUT", target, self._headers(), _pieces(path), _FILL_WAIT_S))
         except NotFound:
             _logger.info("Image %s was deleted while it was made; nobody waits for it", image_id)
         finally:
@@ -120,29 +125,31 @@ class HttpLink:
     # -- guests
 
     async def instance_at(self, network_id: str, ip: str) -> dict[str, bytes] | None:
+        """None for an address that no server of this host has."""
         query = urlencode({"network_id": network_id, "ip": ip})
-        return await self._ask("GET", f"/metadata?{query}", dict[str, bytes] | None)
+        return await self._get(f"/metadata?{query}", dict[str, bytes]) or None
 
     async def keep_password(self, network_id: str, ip: str, password: str) -> bool:
         said = GuestPassword(network_id, ip, password)
-        return (await self._ask("POST", "/metadata/password", dict[str, bool], said))["kept"]
+        return (await self._post("/metadata/password", said, dict[str, bool]))["kept"]
 
     async def console_questions(self) -> list[ConsoleQuestion]:
-        return await self._ask("GET", "/console-reads", list[ConsoleQuestion])
+        return await self._get("/console-reads", list[ConsoleQuestion])
 
     async def answer_console(self, id: str, answer: ConsoleAnswer) -> None:
-        await self._ask("POST", f"/console-reads/{quote(id, safe='')}", None, answer)
+        await self._call("POST", f"/console-reads/{quote(id, safe='')}", msgspec.json.encode(answer))
 
     # -- calls
 
-    async def _ask(self, method: str, path: str, kind: Any, said: object = None, *, wait_s: float = 30.0) -> Any:
-        body = msgspec.json.encode(said) if said is not None else b""
+    async def _get(self, path: str, kind: type[T], *, wait_s: float = 30.0) -> T:
+        return _read(await self._call("GET", path, wait_s=wait_s), kind)
+
+    async def _post(self, path: str, said: object, kind: type[T]) -> T:
+        return _read(await self._call("POST", path, msgspec.json.encode(said)), kind)
+
+    async def _call(self, method: str, path: str, body: bytes = b"", *, wait_s: float = 30.0) -> bytes:
         with self._noticing():
-            raw = await self._http.call(method, _PREFIX + path, self._headers(), body, wait_s=wait_s)
-        try:
-            return msgspec.json.decode(raw, type=kind) if kind is not None else None
-        except msgspec.MsgspecError as error:
-            raise Busy("api.answer", f"The API's answer cannot be read: {error}.") from error
+            return await self._http.call(Ask(method, _PREFIX + path, self._headers(), body, wait_s))
 
     def _headers(self) -> list[tuple[str, str]]:
         return [("X-Trivet-Session", self._session)] if self._session else []
@@ -164,13 +171,12 @@ class HttpLink:
         target = f"{_PREFIX}/images/{quote(image.id, safe='')}/file?{urlencode({'key': image.blob_key})}"
         digest = hashlib.sha512()
         with self._noticing():
-            async with self._http.asking("GET", target, self._headers(), wait_s=_FETCH_WAIT_S) as answer:
+            async with self._http.asking(Ask("GET", target, self._headers(), wait_s=_FETCH_WAIT_S)) as answer:
                 with part.open("wb") as file:
                     async for chunk in answer.chunks():
                         await asyncio.to_thread(_take, file, digest, chunk)
                     await asyncio.to_thread(_flush, file)
-        wanted = answer.headers.get("x-trivet-sha512", "")
-        if wanted and wanted != digest.hexdigest():
+        if answer.headers.get("x-trivet-sha512") != digest.hexdigest():
             part.unlink()
             raise DriverError(f"The data of image {image.id} arrived damaged.", again=True)
         part.rename(path)
@@ -181,6 +187,13 @@ class HttpLink:
             for entry in entries:
                 if entry.name.removesuffix(_PART) not in wanted and time.time() - entry.stat().st_mtime > _KEEP_S:
                     Path(entry.path).unlink(missing_ok=True)
+
+
+def _read(raw: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.MsgspecError as error:
+        raise Busy("api.answer", f"The API's answer cannot be read: {error}.") from error
 
 
 def _folder(path: Path) -> Path:

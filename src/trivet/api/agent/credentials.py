@@ -13,7 +13,7 @@ from trivet.domain import host_credentials
 resource = Resource()
 
 
-class CredentialCreate(Body):
+class CredentialCreate(Body, frozen=True):
     host: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$")]
 
 

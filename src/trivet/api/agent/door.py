@@ -11,13 +11,13 @@ from trivet.store import leases
 from trivet.store.leases import Lease
 from trivet.store.tx import Tx
 
-SECRET = "X-Trivet-Host-Secret"
+CREDENTIAL = "X-Trivet-Host-Secret"
 SESSION = "X-Trivet-Session"
 
 
 async def host_name(tx: Tx, request: Request) -> str:
     """Before there is a session."""
-    return (await host_credentials.admit(tx, request.header(SECRET))).host
+    return (await host_credentials.admit(tx, request.header(CREDENTIAL))).host
 
 
 async def looking(tx: Tx, request: Request) -> Host:

@@ -19,12 +19,12 @@ async def files(request: Request) -> Reply:
 
 @resource.on("GET", "/metadata", may="public")
 async def metadata(request: Request) -> Reply:
-    """Null for an address that no server of the host has."""
+    """Nothing for an address that no server of the host has."""
     host = await door.looking(request.tx, request)
     network_id, ip = _asked(request, "network_id"), _asked(request, "ip")
     if not await agent_access.server_at(request.tx, host, network_id, ip):
-        return Reply(200, b"null", content_type="application/json")
-    return Reply(200, await instance_metadata.at(request.tx, network_id, ip))
+        return Reply(200, {})
+    return Reply(200, await instance_metadata.at(request.tx, network_id, ip) or {})
 
 
 @resource.on("POST", "/metadata/password", may="public")
