@@ -59,6 +59,19 @@ async def release(tx: Tx, name: str, holder: str) -> None:
     await tx.run("UPDATE leases SET ends_at = 0 WHERE name = ? AND holder = ?", name, holder)
 
 
+async def confirm(tx: Tx, lease: Lease) -> None:
+    """For effects outside the database, which no transaction can take back: ask right before them."""
+    row = await tx.row(
+        "SELECT 1 FROM leases WHERE name = ? AND holder = ? AND token = ? AND ends_at >= ?",
+        lease.name,
+        lease.holder,
+        lease.token,
+        tx.clock.now(),
+    )
+    if row is None:
+        raise Lost("lease.lost", f"The lease {lease.name} is held by somebody else by now.")
+
+
 async def fence(tx: Tx, lease: Lease) -> None:
     """Writes of this transaction count only if the lease is still the caller's when it commits."""
     touched = await tx.run(
