@@ -83,15 +83,3 @@ async def fence(tx: Tx, lease: Lease) -> None:
     )
     if not touched:
         raise Lost("lease.lost", f"The lease {lease.name} is held by somebody else by now.")
-
-
-async def held(tx: Tx, lease: Lease) -> bool:
-    """For one who only looks. Who writes needs `fence`."""
-    row = await tx.row(
-        "SELECT 1 FROM leases WHERE name = ? AND holder = ? AND token = ? AND ends_at >= ?",
-        lease.name,
-        lease.holder,
-        lease.token,
-        tx.clock.now(),
-    )
-    return row is not None

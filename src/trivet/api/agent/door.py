@@ -23,8 +23,7 @@ async def host_name(tx: Tx, request: Request) -> str:
 async def looking(tx: Tx, request: Request) -> Host:
     """A host whose agent holds its session, to look at something."""
     host = await agent_access.host_of(tx, await host_name(tx, request))
-    if not await leases.held(tx, agent_access.session(host, request.header(SESSION))):
-        raise leases.Lost("lease.lost", "Another session looks after this host by now, or none.")
+    await leases.confirm(tx, agent_access.session(host, request.header(SESSION)))
     return host
 
 

@@ -22,6 +22,13 @@ async def heartbeat(request: Request) -> Reply:
     return Reply(204)
 
 
+@resource.on("GET", "/session", may="public")
+async def confirm(request: Request) -> Reply:
+    """Whether it is still the newest: asked last before a machine is started."""
+    await door.looking(request.tx, request)
+    return Reply(204)
+
+
 @resource.on("POST", "/leave", may="public")
 async def leave(request: Request) -> Reply:
     _, lease = await door.changing(request.tx, request)
