@@ -93,7 +93,8 @@ async def _hosts_equal_rows(tx: Tx, world: World) -> list[str]:
             continue
         seen = there.get(place)
         # One whose boot failed, and that was stopped then, is a boot behind until it is started again.
-        behind = seen is not None and seen.power != "stopped" and seen.marks.get("boots") != str(server.boots)
+        off = seen is not None and seen.power in ("stopped", "crashed")
+        behind = seen is not None and not off and seen.marks.get("boots") != str(server.boots)
         if seen is None or seen.power != server.power or behind:
             wrong.append(
                 f"server {server.id} is {server.status}/{server.power} boot {server.boots}, on its host: {seen}"

@@ -42,11 +42,16 @@ async def follow(order: Order, engines: Engines, link: Link) -> Report:
         else:
             await _build(order, driver, engines, link)
             await _join(order, driver, engines)
-            await _power(order, driver, halted=order.server_id in engines.halted)
+            await _power(order, driver, link, halted=order.server_id in engines.halted)
             engines.halted.discard(order.server_id)
             filled = await _snapshot(order, driver, link)
     except DriverError as error:
-        return _report(order, await _look(driver, order.server_id), error=error.why, again=error.again)
+        seen = await _look(driver, order.server_id)
+        if not error.again and seen is not None and seen.marks.get("boots", "0") == "0":
+            # It never ran, and may be placed elsewhere now: nothing may be left that somebody slow could still start.
+            await driver.remove(order.server_id)
+            seen = None
+        return _report(order, seen, error=error.why, again=error.again)
     return _report(order, await _look(driver, order.server_id), filled=filled)
 
 
@@ -138,12 +143,12 @@ async def _join(order: Order, driver: MachineDriver, engines: Engines) -> None:
             await driver.attach_nic(order.server_id, _nic(wanted[port_id]))
 
 
-async def _power(order: Order, driver: MachineDriver, *, halted: bool) -> None:
+async def _power(order: Order, driver: MachineDriver, link: Link, *, halted: bool) -> None:
     seen = await _look(driver, order.server_id)
     assert seen is not None
     same_boot = seen.marks.get("boots") == str(order.boots)
     if order.want == "running":
-        await _run(order, driver, seen, same_boot=same_boot, halted=halted)
+        await _run(order, driver, link, seen, same_boot=same_boot, halted=halted)
     elif order.want in ("stopped", "shelved"):
         if seen.power not in ("stopped", "crashed"):
             await driver.stop(order.server_id, order.grace_s if seen.power == "running" else 0)
@@ -157,11 +162,12 @@ async def _power(order: Order, driver: MachineDriver, *, halted: bool) -> None:
         await driver.suspend(order.server_id)
 
 
-async def _run(order: Order, driver: MachineDriver, seen: Seen, *, same_boot: bool, halted: bool) -> None:
+async def _run(order: Order, driver: MachineDriver, link: Link, seen: Seen, *, same_boot: bool, halted: bool) -> None:
     id = order.server_id
     if not same_boot:
         if seen.power not in ("stopped", "crashed"):
             await driver.stop(id, order.grace_s if seen.power == "running" else 0)
+        await link.confirm()
         await driver.start(id, _marks(order))
     elif seen.power == "paused" and isinstance(driver, Pausing):
         await driver.unpause(id)
@@ -170,6 +176,7 @@ async def _run(order: Order, driver: MachineDriver, seen: Seen, *, same_boot: bo
     elif halted or (seen.power == "crashed" and seen.exit_code is None):
         # The engine or the host went away under it: nobody asked for that, so it comes back by itself.
         # A container that ended with an exit code ended by its own doing.
+        await link.confirm()
         await driver.start(id, _marks(order))
 
 

@@ -19,6 +19,10 @@ class Link(Protocol):
         """Settle the records; server id -> the revision that it has now."""
         ...
 
+    async def confirm(self) -> None:
+        """Lost if the hosts are no longer ours: asked last before something is started."""
+        ...
+
     async def heartbeat(self, hosts: Collection[str]) -> None: ...
 
     async def files(self, server_id: str) -> dict[str, bytes]:

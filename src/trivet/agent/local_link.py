@@ -41,6 +41,10 @@ class LocalLink:
 
         return await transact(self._store, act)
 
+    async def confirm(self) -> None:
+        async with self._store.read() as tx:
+            await leases.confirm(tx, self._lease)
+
     async def heartbeat(self, host_ids: Collection[str]) -> None:
         async with self._store.write() as tx:
             await leases.fence(tx, self._lease)

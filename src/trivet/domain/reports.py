@@ -70,8 +70,9 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
         server = await tx.update(SERVERS, server, snapshot_image_id=None)
     if server.snapshot_image_id is not None or report.shape != _shape(server):
         return server
-    if power in ("stopped", "crashed") and server.want == "running":
-        # The guest shut itself down, or ended: that is what it is now, and nobody boots it behind its back.
+    if power in ("stopped", "crashed") and server.want in ("running", "paused", "suspended"):
+        # The guest shut itself down, or its memory was lost: that is what it is now, and nobody boots it behind
+        # its back.
         return await _settled(tx, server, power, _STATUS[power], want="stopped")
     if _WANT[power] != ("stopped" if server.want == "shelved" else server.want):
         return server

@@ -66,6 +66,9 @@ class SimMachines:
 
     async def create(self, spec: MachineSpec) -> None:
         await self._behave("create")
+        there = self._machines.get(spec.id)
+        if there is not None and there.marks.get("builds") == spec.marks.get("builds"):
+            return
         self._machines[spec.id] = _Machine(hostname=spec.hostname, power="stopped", marks=dict(spec.marks))
 
     async def start(self, id: str, marks: dict[str, str]) -> None:
