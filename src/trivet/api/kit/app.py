@@ -28,6 +28,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 SocketHandler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _BODY_WAIT_S = 60.0
+_DROPPED_MAX = 16 << 20
 _logger = logging.getLogger(__name__)
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 
@@ -204,11 +205,13 @@ _ACTIONS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 async def _body(request: Request, receive: Receive, body_max: int) -> bytes:
-    """The whole body, bounded in size and in the time that a slow client may take."""
-    too_large = Invalid("body.too_large", f"The request body is larger than {body_max} bytes.", status=413)
+    """The whole body, bounded in size and in the time that a slow client may take.
+
+    What is not much too large is read to its end and dropped: a client that still sends does not hear the answer.
+    """
     announced = request.headers.get(b"content-length", b"")
-    if announced.isdigit() and int(announced[:20]) > body_max:
-        raise too_large
+    if announced.isdigit() and int(announced[:20]) > body_max + _DROPPED_MAX:
+        raise _too_large(body_max)
     chunks: list[bytes] = []
     size = 0
     try:
@@ -219,14 +222,21 @@ async def _body(request: Request, receive: Receive, body_max: int) -> bytes:
                     raise Invalid("body.cut", "The client went away before the body was complete.")
                 chunk = message.get("body", b"")
                 size += len(chunk)
-                if size > body_max:
-                    raise too_large
-                chunks.append(chunk)
+                if size <= body_max:
+                    chunks.append(chunk)
+                elif size > body_max + _DROPPED_MAX:
+                    raise _too_large(body_max)
                 if not message.get("more_body", False):
                     break
     except TimeoutError as error:
         raise Invalid("body.slow", "The request body did not arrive in time.", status=408) from error
+    if size > body_max:
+        raise _too_large(body_max)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(body_max: int) -> Invalid:
+    return Invalid("body.too_large", f"The request body is larger than {body_max} bytes.", status=413)
 
 
 async def _send(reply: Reply, send: Send, *, head: bool) -> None:
