@@ -53,13 +53,20 @@ class Agent:
             self._work.set()
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._heartbeat())
-            group.create_task(self._work_on_hints())
-            group.create_task(self._sweep_now_and_then())
-            drivers = {id(d): d for engines in self.hosts.values() for d in engines.machines.values()}
-            for driver in drivers.values():
-                group.create_task(self._watch(driver.watch()))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._heartbeat())
+                group.create_task(self._work_on_hints())
+                group.create_task(self._sweep_now_and_then())
+                drivers = {id(d): d for engines in self.hosts.values() for d in engines.machines.values()}
+                for driver in drivers.values():
+                    group.create_task(self._watch(driver.watch()))
+        finally:
+            # Who lost the hosts must not go on with them.
+            left = list(self._tasks)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     # -- hints
 
