@@ -140,3 +140,16 @@ def test_a_token_is_good_for_its_console_only_as_long_as_the_server_is_there(
     url = cloud.openstack("console", "url", "show", "--serial", "a-container")["url"]
     assert "it-lives" in type_into(url, "echo it''-lives", "it-lives")
     assert "it-lives" not in type_into(url + "x", "echo it''-lives", "it-lives", seconds=3)
+
+
+def test_a_killed_cloud_comes_back_and_its_servers_never_noticed(cloud: RealCloud, pair: dict[str, str]) -> None:
+    boots = cloud.openstack("console", "log", "show", "a-vm", table=True).count("GUEST-READY")
+    _typed(cloud, "a-container", "echo remembered > /tmp/mark")
+    cloud.kill()
+    cloud.up()
+    for kind in KINDS:
+        cloud.wait_for(f"a-{kind}", "ACTIVE")
+    assert cloud.openstack("console", "log", "show", "a-vm", table=True).count("GUEST-READY") == boots
+    assert "remembered" in _typed(cloud, "a-container", "cat /tmp/mark")
+    assert " 0% packet loss" in _typed(cloud, "a-container", f"ping -c 3 {pair['vm']}")
+    assert "hostname" in _typed(cloud, "a-vm", "timeout 10 wget -q -O - http://169.254.169.254/latest/meta-data/")

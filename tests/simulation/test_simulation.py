@@ -17,7 +17,7 @@ from tests.simulation import invariants, mutants
 from tests.simulation.virtual_time import VirtualLoop, run
 from tests.simulation.world import World
 
-SEEDS = 150
+SEEDS = 200
 CLIENTS = 4
 ACTS = 25
 

@@ -3,7 +3,7 @@
     def test_my_tool(trivet_cloud):
         trivet_cloud.temper.failing_once = {"start"}
         conn = trivet_cloud.connect()
-        server = conn.create_server("web", image="tiny", flavor="m1.tiny", network=None, wait=True)
+        server = conn.create_server("web", image="tiny", flavor="m1.tiny", auto_ip=False, wait=True)
         assert server.status == "ACTIVE"
 
 `pip install trivet` brings the pytest fixture `trivet_cloud`; `SimCloud` is the same for any other framework.
