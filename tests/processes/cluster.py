@@ -28,6 +28,9 @@ class Member:
     def __init__(self, folder: Path, name: str, database: str) -> None:
         self.data = folder / name
         self.data.mkdir()
+        # As a shared file system would be mounted on every machine.
+        (folder / "blobs").mkdir(exist_ok=True)
+        (self.data / "blobs").symlink_to(folder / "blobs")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._database = database

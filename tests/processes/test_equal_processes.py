@@ -48,10 +48,10 @@ def create(client: Client, image: str, flavor: str, name: str) -> str:
     return id
 
 
-def wait_until(what: str, check: Any, seconds: float = 60) -> None:
+def wait_until(what: str, check: Any, seconds: float = 60, state: Any = None) -> None:
     end = time.monotonic() + seconds
     while not check():
-        assert time.monotonic() < end, what
+        assert time.monotonic() < end, f"{what}: {state}"
         time.sleep(0.1)
 
 
@@ -99,11 +99,14 @@ def test_clients_notice_nothing_but_a_broken_connection_while_processes_are_kill
     assert wrong == []
     client = cluster.client()
 
+    unsettled: list[Any] = [None]
+
     def settled() -> bool:
         listed = client.call("GET", "/compute/v2.1/servers/detail?limit=1000")[1]["servers"]
-        return all(row["status"] == "ACTIVE" for row in listed)
+        unsettled[:] = [(row["id"], row["status"], row.get("fault")) for row in listed if row["status"] != "ACTIVE"]
+        return not unsettled
 
-    wait_until("every server that is left becomes ACTIVE", settled)
+    wait_until("every server that is left becomes ACTIVE", settled, state=unsettled)
     listed = client.call("GET", "/compute/v2.1/servers/detail?limit=1000")[1]["servers"]
     assert {row["id"] for row in listed} <= set(made)
     assert_no_claim_without_its_owner(client, listed)
