@@ -4,7 +4,7 @@ import contextlib
 import time
 from urllib.parse import urlsplit
 
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 
@@ -13,7 +13,7 @@ def type_into(url: str, command: str, until: str, seconds: float = 40) -> str:
     parts = urlsplit(url)
     said = ""
     with (
-        contextlib.suppress(ConnectionClosed),
+        contextlib.suppress(WebSocketException),
         connect(f"ws://{parts.netloc}{parts.path}?{parts.query}", open_timeout=15) as socket,
     ):
         socket.send(b"\r")
