@@ -114,7 +114,7 @@ async def running(
         password = await _first_start(parts)
         follower = Follower(store)
         await follower.start()
-        listener = RevocationListener(store, parts.tokens)
+        listener = RevocationListener(store, parts.tokens, settings.token_s)
         await listener.on_resync()
         follower.listen("revocations", listener.on_events, listener.on_resync)
         hosting = await host_engines(parts) if with_hosts else None

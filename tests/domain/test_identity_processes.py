@@ -33,7 +33,7 @@ class Process:
     async def start(cls, store: Store, secret: bytes = b"the key file") -> "Process":
         tokens = Tokens(store.clock)
         follower = Follower(store)
-        listener = RevocationListener(store, tokens)
+        listener = RevocationListener(store, tokens, 3600)
         follower.listen("revocations", listener.on_events, listener.on_resync)
         await follower.start()
         async with store.write() as tx:
@@ -147,3 +147,14 @@ async def test_without_the_key_file_nobody_signs(stores: list[Store]) -> None:
     async with stores[0].read() as tx:
         rows = await tx.rows("SELECT sealed FROM signing_keys")
     assert rows and not any("PRIVATE" in row[0] for row in rows)
+
+
+async def test_a_process_forgets_revocations_that_can_hit_nobody_any_more(stores: list[Store]) -> None:
+    tokens = Tokens(stores[0].clock)
+    listener = RevocationListener(stores[0], tokens, 3600)
+    now = stores[0].clock.now()
+    for number in range(2000):
+        tokens.revocations.cut("token", f"old{number}", now - 7200)
+    tokens.revocations.cut("token", "new", now)
+    await listener.on_events([])
+    assert set(tokens.revocations.cutoffs) == {("token", "new")}

@@ -145,8 +145,3 @@ async def free(tx: Tx, port_id: str, addresses: Iterable[FixedIp]) -> None:
             address.ip_address,
             address.subnet_id,
         )
-
-
-async def used_in(tx: Tx, subnet_id: str) -> int:
-    row = await tx.row("SELECT COUNT(*) FROM addresses WHERE subnet_id = ?", subnet_id)
-    return int(row[0]) if row else 0

@@ -76,16 +76,26 @@ def apply(tokens: Tokens, change: Change | Event) -> None:
         tokens.memo.forget()
 
 
+_TRIM_FROM = 1000
+
+
 class RevocationListener:
     """What a process does about the log for the sake of tokens. Give its two methods to the Follower."""
 
-    def __init__(self, store: Store, tokens: Tokens) -> None:
+    def __init__(self, store: Store, tokens: Tokens, token_s: float) -> None:
         self._store = store
         self._tokens = tokens
+        self._token_s = token_s
+        """How long a token lives: what was cut before that hits nobody any more."""
+        self._trim_at = _TRIM_FROM
 
     async def on_events(self, events: list[Event]) -> None:
         for event in events:
             apply(self._tokens, event)
+        revocations = self._tokens.revocations
+        if len(revocations.cutoffs) > self._trim_at:
+            revocations.forget_before(self._store.clock.now() - self._token_s)
+            self._trim_at = max(_TRIM_FROM, 2 * len(revocations.cutoffs))
         if any(event.noun == "signing_keys" for event in events):
             async with self._store.read() as tx:
                 await signing_keys.reload(tx, self._tokens)

@@ -60,7 +60,6 @@ class Table(Generic[R]):
         self.has_host = "host_id" in self.columns
         listed = ", ".join(self.columns)
         marks = ", ".join("?" for _ in self.columns)
-        self.sql_columns = listed
         self.sql_select = f"SELECT {listed} FROM {name}"
         self.sql_get = f"{self.sql_select} WHERE id = ?"
         self.sql_insert = f"INSERT INTO {name} ({listed}) VALUES ({marks})"

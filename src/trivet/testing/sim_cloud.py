@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from trivet.drivers.sim.machines import Temper
+from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.process import Process, running, serving
 from trivet.settings import Settings
 
@@ -79,6 +79,14 @@ class SimCloud:
         """Delays and faults of all simulated engines; may be changed at any time."""
         assert self.process.hosting is not None and self.process.hosting.temper is not None
         return self.process.hosting.temper
+
+    def power_off(self, server_id: str) -> None:
+        """The guest of a server shuts itself down."""
+        assert self.process.hosting is not None
+        for engines in self.process.hosting.engines.values():
+            for driver in {id(driver): driver for driver in engines.machines.values()}.values():
+                if isinstance(driver, SimMachines) and driver.has(server_id):
+                    self._loop.call_soon_threadsafe(driver.power_off, server_id)
 
     # -- life
 

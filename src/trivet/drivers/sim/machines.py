@@ -148,6 +148,9 @@ class SimMachines:
         """A machine that was there before this process began."""
         self._machines[id] = _Machine(hostname=hostname, power=power, marks=marks)
 
+    def has(self, id: str) -> bool:
+        return id in self._machines
+
     def crash(self, id: str) -> None:
         """It dies by itself."""
         self._need(id).power = "crashed"
