@@ -10,37 +10,11 @@ from trivet.domain.callers import Caller
 from trivet.domain.default_rules import DEFAULT_RULES, DefaultRule
 from trivet.domain.network_words import Number, Text
 from trivet.domain.security_groups import SECURITY_GROUP_RULES, SecurityGroupRule
+from trivet.drivers.contracts.protocols import NUMBERS
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
-NUMBERS: dict[str, int] = {
-    "ah": 51,
-    "dccp": 33,
-    "egp": 8,
-    "esp": 50,
-    "gre": 47,
-    "hopopt": 0,
-    "icmp": 1,
-    "icmpv6": 58,
-    "igmp": 2,
-    "ip": 0,
-    "ipip": 4,
-    "ipv6-encap": 41,
-    "ipv6-frag": 44,
-    "ipv6-icmp": 58,
-    "ipv6-nonxt": 59,
-    "ipv6-opts": 60,
-    "ipv6-route": 43,
-    "ospf": 89,
-    "pgm": 113,
-    "rsvp": 46,
-    "sctp": 132,
-    "tcp": 6,
-    "udp": 17,
-    "udplite": 136,
-    "vrrp": 112,
-}
 _WITH_PORTS = {6, 17, 33, 132, 136}
 _ICMP = {1, 58}
 _ONLY_IPV6 = {"ipv6-encap", "ipv6-frag", "ipv6-icmp", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "icmpv6"}

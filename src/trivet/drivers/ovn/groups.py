@@ -6,6 +6,7 @@ OVN keeps an address set per port group by itself ($name_ip4, $name_ip6); rules 
 import ipaddress
 
 from trivet.drivers.contracts.network import GroupSpec, RuleSpec
+from trivet.drivers.contracts.protocols import NUMBERS
 from trivet.drivers.ovn.networks import METADATA_IP
 from trivet.drivers.ovn.ovsdb import Json, references
 from trivet.drivers.ovn.rows import Change, Row, row_uuid, tag
@@ -14,31 +15,6 @@ DROP_GROUP = row_uuid("drop", "all")
 DROP_NAME = "trivet_drop"
 _DROP, _ALLOW = 1001, 1002
 
-_NUMBERS = {
-    "ah": 51,
-    "dccp": 33,
-    "egp": 8,
-    "esp": 50,
-    "gre": 47,
-    "icmp": 1,
-    "icmpv6": 58,
-    "igmp": 2,
-    "ipip": 4,
-    "ipv6-encap": 41,
-    "ipv6-frag": 44,
-    "ipv6-icmp": 58,
-    "ipv6-nonxt": 59,
-    "ipv6-opts": 60,
-    "ipv6-route": 43,
-    "ospf": 89,
-    "pgm": 113,
-    "rsvp": 46,
-    "sctp": 132,
-    "tcp": 6,
-    "udp": 17,
-    "udplite": 136,
-    "vrrp": 112,
-}
 _WITH_PORTS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 
@@ -114,9 +90,12 @@ def _remote(rule: RuleSpec, family: str) -> list[str]:
 
 
 def _protocol(rule: RuleSpec) -> list[str]:
-    if rule.protocol is None or rule.protocol in ("any", "0"):
+    if rule.protocol is None or rule.protocol == "any":
         return []
-    number = _NUMBERS.get(rule.protocol) or int(rule.protocol)
+    number = NUMBERS[rule.protocol] if rule.protocol in NUMBERS else int(rule.protocol)
+    if number == 0:
+        # `ip` and `hopopt`, as the network API has them: any protocol.
+        return []
     if number in (1, 58):
         # "icmp" in a rule for IPv6 means the ICMP of IPv6.
         return _icmp(rule, "icmp4" if rule.ip_version == 4 else "icmp6")
