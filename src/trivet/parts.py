@@ -1,10 +1,11 @@
 """The parts of a running cloud that requests and controllers are handed: made once in process.py, never global."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trivet.clock import Clock
 from trivet.domain.blobs import Blobs
 from trivet.domain.passwords import Passwords
+from trivet.domain.provider_summaries import KnownProviders
 from trivet.domain.tokens import Tokens
 from trivet.ids import Ids
 from trivet.settings import Settings
@@ -20,3 +21,4 @@ class Parts:
     tokens: Tokens
     passwords: Passwords
     blobs: Blobs
+    providers: KnownProviders = field(default_factory=KnownProviders)

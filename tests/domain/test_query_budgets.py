@@ -15,7 +15,7 @@ from trivet.store.tables import Value
 from trivet.testing import SimCloud
 
 BUDGETS = {
-    "issue a token": 5,
+    "issue a token": 3,
     "validate a token": 0,
     "create a server": 29,
     "show a server": 3,
@@ -26,7 +26,7 @@ BUDGETS = {
     "list ports": 1,
     "create an image": 7,
     "list images": 1,
-    "look for candidates": 5,
+    "look for candidates": 3,
 }
 """BEGIN and COMMIT are counted, the log's readers and controllers are not."""
 
@@ -100,7 +100,8 @@ async def _use(client: Client, cloud: SimCloud) -> None:
     await client.call("POST", "/network/v2.0/subnets", {"subnet": subnet})
     await client.call("POST", "/network/v2.0/ports", {"port": {"network_id": network_id["id"]}}, name="create a port")
     await client.call("GET", "/network/v2.0/ports", name="list ports")
-    await client.call("GET", "/placement/allocation_candidates?resources=VCPU:1", name="look for candidates")
+    for _ in range(2):  # the first remembers the providers
+        await client.call("GET", "/placement/allocation_candidates?resources=VCPU:1", name="look for candidates")
 
 
 async def test_a_hot_request_keeps_within_its_budget_of_statements(cloud: SimCloud, statements: list[str]) -> None:

@@ -9,7 +9,6 @@ import msgspec
 from trivet.domain import logins
 from trivet.domain.app_credentials import AppCredential
 from trivet.domain.callers import Caller
-from trivet.domain.projects import PROJECTS, Project
 from trivet.domain.users import USERS, User
 from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.parts import Parts
@@ -46,29 +45,30 @@ def unauthorized(message: str = MESSAGE) -> Forbidden:
 
 
 async def find_user(tx: Tx, who: UserRef) -> User | None:
-    """Enabled, in an enabled domain; None if there is no such one."""
-    domain: Project | None = None
+    """Enabled, in an enabled domain; None if there is no such one. One statement: each login begins with it."""
     if who.id is not None:
-        user = await tx.get(USERS, who.id)
-    elif who.name is not None and who.domain is not None:
-        domain = await find_domain(tx, who.domain)
-        user = await tx.find(USERS, "domain_id = ? AND name = ?", domain.id, who.name) if domain else None
-    else:
+        of_domain = "(SELECT enabled FROM projects WHERE id = users.domain_id) = 1"
+        return await tx.find(USERS, f"id = ? AND enabled = 1 AND {of_domain}", who.id)
+    if who.name is None or who.domain is None:
         raise Invalid("auth.user", "A user is named by its id, or by its name and its domain.")
-    if user is None or not user.enabled:
-        return None
-    if domain is None:
-        domain = await tx.get(PROJECTS, user.domain_id)
-    return user if domain is not None and domain.enabled else None
+    domain = enabled_domain(who.domain)
+    return await tx.find(USERS, f"domain_id = {domain.sql} AND name = ? AND enabled = 1", domain.value, who.name)
 
 
-async def find_domain(tx: Tx, which: DomainRef) -> Project | None:
-    if which.id is not None:
-        domain = await tx.get(PROJECTS, which.id)
-        return domain if domain is not None and domain.is_domain else None
-    if which.name is None:
+class EnabledDomain(msgspec.Struct, frozen=True):
+    """A subquery for a domain's id, nothing if it is not there or disabled."""
+
+    sql: str
+    value: str
+
+
+def enabled_domain(which: DomainRef) -> EnabledDomain:
+    # By COALESCE, as the index has it that keeps names apart.
+    named = "COALESCE(domain_id, '') = '' AND name = ?"
+    if which.id is None and which.name is None:
         raise Invalid("auth.domain", "A domain is named by its id or its name.")
-    return await tx.find(PROJECTS, "domain_id IS NULL AND name = ?", which.name)
+    condition, value = ("id = ? AND is_domain = 1", which.id) if which.id is not None else (named, which.name)
+    return EnabledDomain(f"(SELECT id FROM projects WHERE {condition} AND enabled = 1)", value or "")
 
 
 async def by_password(parts: Parts, who: UserRef, password: str) -> User:

@@ -78,8 +78,11 @@ async def register(tx: Tx, host: Host, ratios: dict[str, float] | None = None) -
         )
     else:
         known = await _take_up(tx, known, host)
+    changed = False
     for name, total in (("VCPU", host.vcpus), ("MEMORY_MB", host.memory_mib), ("DISK_GB", host.disk_gib)):
-        await _ensure_capacity(tx, known.id, name, total, ratios[name])
+        changed |= await _ensure_capacity(tx, known.id, name, total, ratios[name])
+    if changed:
+        await tx.run(claims.SQL_MOVE_ON, known.id)
     await _ensure_traits(tx, known)
     return known
 
@@ -102,28 +105,30 @@ async def _take_up(tx: Tx, known: Host, host: Host) -> Host:
     return msgspec.structs.replace(known, agent_seen_at=host.agent_seen_at)
 
 
-async def _ensure_capacity(tx: Tx, provider_id: str, name: str, total: int, ratio: float) -> None:
-    """Total as the host says. The ratio is only a start: an operator's own, set through placement, stays."""
+async def _ensure_capacity(tx: Tx, provider_id: str, name: str, total: int, ratio: float) -> bool:
+    """Total as the host says; whether that is new. The ratio is only a start: an operator's own, set through
+    placement, stays."""
     row = await tx.row(
         "SELECT total, reserved, allocation_ratio FROM inventories WHERE provider_id = ? AND class = ?",
         provider_id,
         name,
     )
+    if total == (int(row[0]) if row is not None else 0):
+        return False
     if row is None:
-        if total > 0:
-            capacity = math.floor(total * ratio)
-            await tx.run(
-                "INSERT INTO inventories (provider_id, class, total, reserved, min_unit, max_unit, step_size,"
-                " allocation_ratio, capacity, used, free) VALUES (?, ?, ?, 0, 1, ?, 1, ?, ?, 0, ?)",
-                provider_id,
-                name,
-                total,
-                total,
-                ratio,
-                capacity,
-                capacity,
-            )
-    elif int(row[0]) != total:
+        capacity = math.floor(total * ratio)
+        await tx.run(
+            "INSERT INTO inventories (provider_id, class, total, reserved, min_unit, max_unit, step_size,"
+            " allocation_ratio, capacity, used, free) VALUES (?, ?, ?, 0, 1, ?, 1, ?, ?, 0, ?)",
+            provider_id,
+            name,
+            total,
+            total,
+            ratio,
+            capacity,
+            capacity,
+        )
+    else:
         capacity = math.floor((total - int(row[1])) * float(row[2]))
         await tx.run(
             "UPDATE inventories SET total = ?, max_unit = ?, capacity = ?, free = ? - used"
@@ -135,6 +140,7 @@ async def _ensure_capacity(tx: Tx, provider_id: str, name: str, total: int, rati
             provider_id,
             name,
         )
+    return True
 
 
 async def _ensure_traits(tx: Tx, host: Host) -> None:
@@ -150,6 +156,8 @@ async def _ensure_traits(tx: Tx, host: Host) -> None:
         await tx.run("INSERT INTO provider_traits VALUES (?, ?) ON CONFLICT DO NOTHING", host.id, trait)
     for trait in sorted(ours - wanted):
         await tx.run("DELETE FROM provider_traits WHERE provider_id = ? AND trait = ?", host.id, trait)
+    if wanted != ours:
+        await tx.run(claims.SQL_MOVE_ON, host.id)
 
 
 async def look_after(tx: Tx, host_ids: Collection[str], api_url: str) -> None:

@@ -201,17 +201,17 @@ def linked(
     member_of: tuple[frozenset[str], ...],
     outside: frozenset[str],
 ) -> None:
-    """Conditions on the traits and aggregates of the provider that `column` names (counted: see claims.with_room)."""
+    """Conditions on the traits and aggregates of the provider that `column` names (no EXISTS: see claims.with_room)."""
     for table, linked_column, groups, never in (
         ("provider_traits", "trait", required, forbidden),
         ("provider_aggregates", "aggregate_id", member_of, outside),
     ):
         for group in groups:
             inner = Where().add(f"provider_id = {column}").any_of(linked_column, sorted(group))
-            where.add(f"(SELECT COUNT(*) FROM {table}{inner.sql}) > 0", *inner.values)
+            where.add(f"(SELECT 1 FROM {table}{inner.sql} LIMIT 1) = 1", *inner.values)
         if never:
             inner = Where().add(f"provider_id = {column}").any_of(linked_column, sorted(never))
-            where.add(f"(SELECT COUNT(*) FROM {table}{inner.sql}) = 0", *inner.values)
+            where.add(f"(SELECT 1 FROM {table}{inner.sql} LIMIT 1) IS NULL", *inner.values)
 
 
 async def aggregates_of(tx: Tx, provider_id: str) -> list[str]:

@@ -61,6 +61,8 @@ async def rename(tx: Tx, name: str, new_name: str) -> None:
     if new_name != name and not await create(tx, new_name):
         raise Conflict("resource_class.exists", f"Resource class already exists: {new_name}")
     if new_name != name:
+        of_class = "id IN (SELECT provider_id FROM inventories WHERE class = ?)"
+        await tx.run(f"UPDATE providers SET generation = generation + 1 WHERE {of_class}", name)
         await tx.run("UPDATE inventories SET class = ? WHERE class = ?", new_name, name)
         await tx.run("UPDATE claims SET class = ? WHERE class = ?", new_name, name)
         await tx.run("DELETE FROM custom_classes WHERE name = ?", name)

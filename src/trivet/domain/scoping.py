@@ -8,7 +8,7 @@ import msgspec
 
 from trivet.domain import assignments
 from trivet.domain.assignments import SYSTEM
-from trivet.domain.auth import DomainRef, Proven, find_domain, unauthorized
+from trivet.domain.auth import DomainRef, Proven, enabled_domain, unauthorized
 from trivet.domain.callers import Caller
 from trivet.domain.memo import Memo
 from trivet.domain.projects import PROJECTS, Project
@@ -43,25 +43,28 @@ class Scope(msgspec.Struct, frozen=True):
 UNSCOPED = Scope()
 
 
+_OPEN = "enabled = 1 AND (domain_id IS NULL OR (SELECT d.enabled FROM projects d WHERE d.id = projects.domain_id) = 1)"
+"""A project is as enabled as its domain."""
+
+
 async def project(tx: Tx, which: ProjectRef) -> Scope:
-    domain: Project | None = None
     if which.id is not None:
-        found = await tx.get(PROJECTS, which.id)
+        found = await tx.find(PROJECTS, f"id = ? AND {_OPEN}", which.id)
     elif which.name is not None and which.domain is not None:
-        domain = await find_domain(tx, which.domain)
-        found = await tx.find(PROJECTS, "domain_id = ? AND name = ?", domain.id, which.name) if domain else None
+        domain = enabled_domain(which.domain)
+        condition = f"COALESCE(domain_id, '') = {domain.sql} AND name = ? AND enabled = 1"
+        found = await tx.find(PROJECTS, condition, domain.value, which.name)
     else:
         raise Invalid("auth.scope", "A project is named by its id, or by its name and its domain.")
-    if found is None or not found.enabled:
-        raise unauthorized()
-    if not (domain.enabled if domain is not None else await _domain_enabled(tx, found)):
+    if found is None:
         raise unauthorized()
     return Scope(project=found)
 
 
 async def domain(tx: Tx, which: DomainRef) -> Scope:
-    found = await find_domain(tx, which)
-    if found is None or not found.enabled:
+    wanted = enabled_domain(which)
+    found = await tx.find(PROJECTS, f"id = {wanted.sql}", wanted.value)
+    if found is None:
         raise unauthorized()
     return Scope(domain=found)
 
@@ -70,8 +73,8 @@ async def default(tx: Tx, memo: Memo, user: User) -> Scope:
     """The user's default project, if there is one on which it has a role."""
     if user.default_project_id is None:
         return UNSCOPED
-    found = await tx.get(PROJECTS, user.default_project_id)
-    if found is None or found.is_domain or not found.enabled or not await _domain_enabled(tx, found):
+    found = await tx.find(PROJECTS, f"id = ? AND is_domain = 0 AND {_OPEN}", user.default_project_id)
+    if found is None:
         return UNSCOPED
     scope = Scope(project=found)
     return scope if await roles_in(tx, memo, user.id, scope) else UNSCOPED
@@ -83,13 +86,6 @@ async def roles_in(tx: Tx, memo: Memo, user_id: str, scope: Scope) -> frozenset[
         return frozenset()
     direct = await assignments.roles_on(tx, user_id, *scope.target)
     return (await role_map(tx, memo)).names(direct)
-
-
-async def _domain_enabled(tx: Tx, of: Project) -> bool:
-    if of.domain_id is None:
-        return True
-    row = await tx.row("SELECT enabled FROM projects WHERE id = ?", of.domain_id)
-    return row is not None and bool(row[0])
 
 
 def caller_of(

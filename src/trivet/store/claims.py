@@ -4,10 +4,12 @@ A claim is a conditional update (`used = used + n where used + n <= capacity`), 
 write, so any number of processes may claim at once and none can sell a unit twice. What is looked at before
 only proposes where to try; losing there means trying the next.
 
-Rows are always written in one order (consumers, then providers and their classes, by id), so that two
-claimants wait for each other but never in a circle.
+Rows are always written in one order (consumers, then by provider its classes and the provider itself), so that two
+claimants wait for each other but never in a circle. The provider's generation counts every claim and every release:
+whoever remembers a provider by its generation (domain/provider_summaries.py) relies on that.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -28,7 +30,8 @@ _SQL_CLAIM = (
 )
 _SQL_FREE = "UPDATE inventories SET used = used - ?, free = free + ? WHERE provider_id = ? AND class = ?"
 _SQL_FITS = "min_unit <= ? AND max_unit >= ? AND ? % step_size = 0"
-_SQL_MOVE_ON = "UPDATE providers SET generation = generation + 1 WHERE id = ?"
+
+SQL_MOVE_ON = "UPDATE providers SET generation = generation + 1 WHERE id = ?"
 
 
 class Consumer(msgspec.Struct, frozen=True):
@@ -104,16 +107,16 @@ async def scarcest(tx: Tx, resources: dict[str, int]) -> str | None:
 def with_room(where: Where, resources: dict[str, int], scarce: str) -> None:
     """Conditions on `inventories i`, the row of the scarce class, that its provider has room for all of it.
 
-    They are counted, not asked by EXISTS: PostgreSQL would plan a join, and a poor one where it has no statistics
-    yet; a counted subquery leaves it no choice but to walk the index and look each provider up.
+    They look for one row, and are not asked by EXISTS: PostgreSQL would plan a join, and a poor one where it has no
+    statistics yet; such a subquery leaves it no choice but to walk the index and look each provider up.
     """
     amount = resources[scarce]
     where.add("i.class = ? AND i.free >= ?", scarce, amount).add(_SQL_FITS, amount, amount, amount)
     for name, wanted in sorted(resources.items()):
         if name != scarce:
             where.add(
-                "(SELECT COUNT(*) FROM inventories WHERE provider_id = i.provider_id AND class = ?"
-                f" AND free >= ? AND {_SQL_FITS}) > 0",
+                "(SELECT 1 FROM inventories WHERE provider_id = i.provider_id AND class = ?"
+                f" AND free >= ? AND {_SQL_FITS} LIMIT 1) = 1",
                 name,
                 wanted,
                 wanted,
@@ -123,23 +126,24 @@ def with_room(where: Where, resources: dict[str, int], scarce: str) -> None:
 
 
 def _narrow(where: Where, want: Want) -> None:
-    where.add("(SELECT COUNT(*) FROM providers WHERE id = i.provider_id AND parent_id IS NULL) > 0")
+    where.add("(SELECT 1 FROM providers WHERE id = i.provider_id AND parent_id IS NULL LIMIT 1) = 1")
     for trait in sorted(want.required):
-        where.add("(SELECT COUNT(*) FROM provider_traits WHERE provider_id = i.provider_id AND trait = ?) > 0", trait)
+        where.add("(SELECT 1 FROM provider_traits WHERE provider_id = i.provider_id AND trait = ? LIMIT 1) = 1", trait)
     if want.forbidden:
         inner = Where().any_of("trait", sorted(want.forbidden))
         where.add(
-            f"(SELECT COUNT(*) FROM provider_traits{inner.sql} AND provider_id = i.provider_id) = 0", *inner.values
+            f"(SELECT 1 FROM provider_traits{inner.sql} AND provider_id = i.provider_id LIMIT 1) IS NULL", *inner.values
         )
     for group in want.aggregates:
         inner = Where().any_of("aggregate_id", sorted(group))
         where.add(
-            f"(SELECT COUNT(*) FROM provider_aggregates{inner.sql} AND provider_id = i.provider_id) > 0", *inner.values
+            f"(SELECT 1 FROM provider_aggregates{inner.sql} AND provider_id = i.provider_id LIMIT 1) = 1", *inner.values
         )
     if want.outside:
         inner = Where().any_of("aggregate_id", sorted(want.outside))
         where.add(
-            f"(SELECT COUNT(*) FROM provider_aggregates{inner.sql} AND provider_id = i.provider_id) = 0", *inner.values
+            f"(SELECT 1 FROM provider_aggregates{inner.sql} AND provider_id = i.provider_id LIMIT 1) IS NULL",
+            *inner.values,
         )
     if want.only is not None:
         where.any_of("i.provider_id", sorted(want.only))
@@ -180,7 +184,7 @@ async def take(tx: Tx, consumer: Consumer, allocations: Allocations) -> bool:
                 name,
                 amount,
             )
-        await tx.run(_SQL_MOVE_ON, provider_id)
+        await tx.run(SQL_MOVE_ON, provider_id)
     await tx.keep()
     return True
 
@@ -229,9 +233,7 @@ async def free(tx: Tx, consumer_id: str) -> bool:
         "DELETE FROM claims WHERE consumer_id = ? RETURNING provider_id, class, used",
         consumer_id,
     )
-    changes = {(str(row[0]), str(row[1])): int(row[2]) for row in rows}
-    for (provider_id, name), less in sorted(changes.items()):
-        await tx.run(_SQL_FREE, less, less, provider_id, name)
+    await _apply(tx, {(str(row[0]), str(row[1])): -int(row[2]) for row in rows})
     await tx.run("DELETE FROM consumers WHERE id = ?", consumer_id)
     return True
 
@@ -281,25 +283,23 @@ async def _claim(tx: Tx, provider_id: str, name: str, more: int, units: int) -> 
 
 
 async def _apply(tx: Tx, changes: dict[tuple[str, str], int]) -> bool:
-    before: str | None = None
-    for (provider_id, name), more in sorted(changes.items()):
-        if more > 0:
-            done = await tx.run(
-                "UPDATE inventories SET used = used + ?, free = free - ?"
-                " WHERE provider_id = ? AND class = ? AND used + ? <= capacity",
-                more,
-                more,
-                provider_id,
-                name,
-                more,
-            )
-            if not done:
-                return False
-        elif more < 0:
-            await tx.run(_SQL_FREE, -more, -more, provider_id, name)
-        if provider_id != before:
-            await tx.run(_SQL_MOVE_ON, provider_id)
-            before = provider_id
+    for provider_id, of_provider in itertools.groupby(sorted(changes.items()), key=lambda change: change[0][0]):
+        for (_, name), more in of_provider:
+            if more > 0:
+                done = await tx.run(
+                    "UPDATE inventories SET used = used + ?, free = free - ?"
+                    " WHERE provider_id = ? AND class = ? AND used + ? <= capacity",
+                    more,
+                    more,
+                    provider_id,
+                    name,
+                    more,
+                )
+                if not done:
+                    return False
+            elif more < 0:
+                await tx.run(_SQL_FREE, -more, -more, provider_id, name)
+        await tx.run(SQL_MOVE_ON, provider_id)
     return True
 
 

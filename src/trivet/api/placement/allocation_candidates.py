@@ -12,7 +12,8 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
 from trivet.domain import allocation_candidates, resource_classes, traits
-from trivet.domain.allocation_candidates import Ask, Candidate, Group, Summary, Usage
+from trivet.domain.candidate_trees import Ask, Candidate, Group
+from trivet.domain.provider_summaries import Summary, Usage
 from trivet.errors import Invalid
 from trivet.ids import is_uuid
 
@@ -30,7 +31,7 @@ async def index(request: Request) -> Reply:
     wire.accepts_json(request)
     ask = _ask(request)
     await _check_names(request, ask)
-    candidates, summaries = await allocation_candidates.search(request.tx, ask)
+    candidates, summaries = await allocation_candidates.search(request.tx, ask, request.parts.providers)
     asked = {name for group in ask.groups for name in group.resources}
     shown = {
         "allocation_requests": [_candidate(request, candidate) for candidate in candidates],

@@ -1,0 +1,131 @@
+"""A process remembers providers by their generation: whatever changes one, its summary is as true as a fresh look's."""
+
+import itertools
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from tests.api.placement_cloud import Placement, at, placement_api
+from tests.postgres import postgres_cluster
+
+from trivet.domain import hosts, provider_summaries
+from trivet.domain.provider_summaries import KnownProviders
+from trivet.store import claims
+from trivet.store.claims import Consumer
+
+__all__ = ["postgres_cluster"]
+
+SSE = "HW_CPU_X86_SSE"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def placement(request: pytest.FixtureRequest) -> AsyncIterator[Placement]:
+    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
+    async with placement_api(database) as placement:
+        yield placement
+
+
+async def summaries(placement: Placement) -> Any:
+    """As the process tells them; they must be what one without any memory tells."""
+    asked = "/allocation_candidates?resources=VCPU:1"
+    told = (await placement.call("GET", asked)).ok()["provider_summaries"]
+    memory, placement.parts.providers = placement.parts.providers, KnownProviders()
+    fresh = (await placement.call("GET", asked)).ok()["provider_summaries"]
+    placement.parts.providers = memory
+    assert told == fresh
+    return told
+
+
+async def generation(placement: Placement, id: str) -> int:
+    known: int = (await placement.call("GET", f"/resource_providers/{id}")).ok()["generation"]
+    return known
+
+
+async def test_what_clients_change(placement: Placement) -> None:
+    id = await placement.provider("h", vcpu=8, memory_mb=1000)
+    seen = [await summaries(placement)]
+
+    async def then(method: str, path: str, body: Any = None, version: str = "1.39") -> None:
+        (await placement.call(method, path, body, version=version)).ok()
+        seen.append(await summaries(placement))
+        assert seen[-1] != seen[-2]
+
+    said: dict[str, Any] = {"resource_provider_generation": await generation(placement, id), "traits": [SSE]}
+    await then("PUT", f"/resource_providers/{id}/traits", said)
+    consumer_id = placement.new_id()
+    (await placement.allocate(consumer_id, None, **{at(id): {"VCPU": 3}})).ok()
+    seen.append(await summaries(placement))
+    assert seen[-1][id]["resources"]["VCPU"] == {"capacity": 8, "used": 3}
+    await then("DELETE", f"/allocations/{consumer_id}")
+    assert seen[-1][id]["resources"]["VCPU"] == {"capacity": 8, "used": 0}
+    said = {"resource_provider_generation": await generation(placement, id), "total": 16}
+    await then("PUT", f"/resource_providers/{id}/inventories/VCPU", said)
+    await then("DELETE", f"/resource_providers/{id}/inventories/MEMORY_MB")
+    await then("DELETE", f"/resource_providers/{id}/traits")
+    (await placement.call("PUT", "/resource_classes/CUSTOM_OLD")).ok()
+    said = {"resource_provider_generation": await generation(placement, id), "resource_class": "CUSTOM_OLD", "total": 1}
+    await then("POST", f"/resource_providers/{id}/inventories", said)
+    await then("PUT", "/resource_classes/CUSTOM_OLD", {"name": "CUSTOM_NEW"}, version="1.6")
+    assert "CUSTOM_NEW" in seen[-1][id]["resources"]
+
+
+async def test_a_provider_made_again_under_its_id_begins_anew(placement: Placement) -> None:
+    id = await placement.provider("h", vcpu=8)
+    before = await summaries(placement)
+    (await placement.call("DELETE", f"/resource_providers/{id}")).ok()
+    assert await summaries(placement) == {}
+    (await placement.call("POST", "/resource_providers", {"name": "again", "uuid": id})).ok()
+    said = {"resource_provider_generation": 0, "inventories": {"VCPU": {"total": 2}}}
+    (await placement.call("PUT", f"/resource_providers/{id}/inventories", said)).ok()
+    assert await summaries(placement) != before
+
+
+async def test_what_hosts_and_their_servers_change(placement: Placement) -> None:
+    async def registered(**facts: Any) -> hosts.Host:
+        host = hosts.Host(
+            **{"id": "h", "name": "h", "kinds": ("vm",), "vcpus": 8, "memory_mib": 1024, "disk_gib": 10, **facts},
+            hypervisor_type="sim",
+            created_at=0.0,
+            updated_at=0.0,
+        )
+        async with placement.store.write() as tx:
+            return await hosts.register(tx, host)
+
+    host = await registered()
+    seen = [await summaries(placement)]
+    await registered(vcpus=16)
+    seen.append(await summaries(placement))
+    host = await registered(vcpus=16, kinds=("vm", "container"))
+    seen.append(await summaries(placement))
+    async with placement.store.write() as tx:
+        host = await hosts.switch(tx, host, enabled=False, reason="mending")
+    seen.append(await summaries(placement))
+    async with placement.store.write() as tx:
+        assert await claims.take(tx, Consumer("s", "p", "u"), {"h": {"VCPU": 2}})
+    seen.append(await summaries(placement))
+    async with placement.store.write() as tx:
+        await claims.free(tx, "s")
+    seen.append(await summaries(placement))
+    assert seen[-1] == seen[-3]
+    assert all(one != other for one, other in itertools.pairwise(seen))
+
+
+async def test_nothing_that_stayed_the_same_is_read_again(
+    placement: Placement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [await placement.provider(f"h{n}", vcpu=8) for n in range(3)]
+    await summaries(placement)
+    read: list[list[str]] = []
+
+    async def of_single(tx: Any, wanted: list[str]) -> list[Any]:
+        read.append(wanted)
+        return await kept(tx, wanted)
+
+    kept = provider_summaries.of_single
+    monkeypatch.setattr(provider_summaries, "of_single", of_single)
+    asked = "/allocation_candidates?resources=VCPU:1"
+    (await placement.call("GET", asked)).ok()
+    assert read == []
+    (await placement.allocate(placement.new_id(), None, **{at(ids[1]): {"VCPU": 3}})).ok()
+    (await placement.call("GET", asked)).ok()
+    assert read == [[ids[1]]]
