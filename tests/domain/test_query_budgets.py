@@ -17,7 +17,7 @@ from trivet.testing import SimCloud
 BUDGETS = {
     "issue a token": 3,
     "validate a token": 0,
-    "create a server": 29,
+    "create a server": 25,
     "show a server": 3,
     "list servers in detail": 3,
     "delete a server": 6,

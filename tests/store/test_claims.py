@@ -201,7 +201,6 @@ async def test_of_two_who_saw_the_last_unit_one_gets_it(two_on_postgres: tuple[S
 async def test_the_proof_fails_if_a_claim_is_a_look_and_then_a_write(
     two_on_postgres: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    careless = claims._SQL_CLAIM.replace("used + ? <= capacity", "? > 0")
-    monkeypatch.setattr(claims, "_SQL_CLAIM", careless)
+    monkeypatch.setattr(claims, "_WITHIN", "? > 0")
     assert await take_the_last_one_twice(*two_on_postgres) == [True, True]
     assert await usage(two_on_postgres[0]) == {"h1:VCPU": (2, -1)}

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from trivet.domain import providers, resource_classes
-from trivet.errors import Conflict, Invalid
+from trivet.errors import Conflict, Invalid, TrivetError
 from trivet.store import claims
 from trivet.store.claims import Allocations, Consumer
 from trivet.store.tx import Tx
@@ -76,42 +76,49 @@ def _gathered(rows: Iterable[Any]) -> dict[str, Held]:
 
 async def put(tx: Tx, wanted: list[tuple[Consumer, Allocations]], known: dict[str, int | None]) -> None:
     """Each consumer holds exactly this from now on, all of them or none."""
+    if not await claims.replace(tx, wanted, known):
+        raise await _why_not(tx, wanted)
+
+
+async def _why_not(tx: Tx, wanted: list[tuple[Consumer, Allocations]]) -> TrivetError:
+    """In the words of the first thing that stands in the way."""
     ids = {id for _, allocations in wanted for id in allocations}
     absent = ids - set(await providers.some(tx, sorted(ids)))
     if absent:
-        raise Invalid("provider.absent", f"Allocation for resource provider '{min(absent)}' that does not exist.")
+        return Invalid("provider.absent", f"Allocation for resource provider '{min(absent)}' that does not exist.")
     names = {name for _, allocations in wanted for amounts in allocations.values() for name in amounts}
     unknown = await resource_classes.missing(tx, names)
     if unknown:
-        raise Invalid(
+        return Invalid(
             "resource_class.absent",
             f"Unable to allocate inventory: No such resource class {', '.join(sorted(unknown))}.",
         )
-    if not await claims.replace(tx, wanted, known):
-        raise Conflict("claim.no_room", f"Unable to allocate inventory: {await _why(tx, wanted)}")
-
-
-async def _why(tx: Tx, wanted: list[tuple[Consumer, Allocations]]) -> str:
-    """In the words of the first thing that stands in the way."""
-    for _, allocations in wanted:
-        for provider_id, amounts in sorted(allocations.items()):
-            for name, amount in sorted(amounts.items()):
-                row = await tx.row(
-                    "SELECT min_unit, max_unit, step_size FROM inventories WHERE provider_id = ? AND class = ?",
-                    provider_id,
-                    name,
-                )
-                where = f"'{name}' on resource provider '{provider_id}'"
-                if row is None:
-                    return f"Inventory for {where} invalid. There is none."
-                if amount < row[0] or amount > row[1] or amount % row[2]:
-                    return (
-                        f"Unable to create allocation for {where}. The requested amount would violate inventory"
-                        " constraints."
-                    )
-    return (
+    each = (
+        (provider_id, name, amount)
+        for _, allocations in wanted
+        for provider_id, amounts in sorted(allocations.items())
+        for name, amount in sorted(amounts.items())
+    )
+    for provider_id, name, amount in each:
+        row = await tx.row(
+            "SELECT min_unit, max_unit, step_size FROM inventories WHERE provider_id = ? AND class = ?",
+            provider_id,
+            name,
+        )
+        where = f"'{name}' on resource provider '{provider_id}'"
+        if row is None:
+            return _no_room(f"Inventory for {where} invalid. There is none.")
+        if amount < row[0] or amount > row[1] or amount % row[2]:
+            return _no_room(
+                f"Unable to create allocation for {where}. The requested amount would violate inventory constraints."
+            )
+    return _no_room(
         "Unable to create allocation for what was asked. The requested amount would exceed the capacity of a provider."
     )
+
+
+def _no_room(why: str) -> Conflict:
+    return Conflict("claim.no_room", f"Unable to allocate inventory: {why}")
 
 
 async def usages(tx: Tx, project_id: str, user_id: str | None) -> dict[str, int]:

@@ -43,7 +43,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """The client can read candidates of several providers in one tree."""
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     allocations: dict[str, dict[str, int]]
     mappings: dict[str, list[str]]
     """suffix -> the providers that serve that group"""

@@ -30,7 +30,7 @@ class Summary(msgspec.Struct, frozen=True):
     traits: list[str]
 
 
-class Version(msgspec.Struct, frozen=True):
+class Version(msgspec.Struct, frozen=True, gc=False):
     """Of a provider. One that was removed and made again under its old id begins at generation 0 again."""
 
     generation: int

@@ -9,8 +9,8 @@ claimants wait for each other but never in a circle. The provider's generation c
 whoever remembers a provider by its generation (domain/provider_summaries.py) relies on that.
 """
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -24,13 +24,8 @@ _SHUFFLED_MAX = 64
 Allocations = dict[str, dict[str, int]]
 """provider id -> class -> amount"""
 
-_SQL_CLAIM = (
-    "UPDATE inventories SET used = used + ?, free = free - ? WHERE provider_id = ? AND class = ?"
-    " AND used + ? <= capacity AND min_unit <= ? AND max_unit >= ? AND ? % step_size = 0"
-)
-_SQL_FREE = "UPDATE inventories SET used = used - ?, free = free + ? WHERE provider_id = ? AND class = ?"
-_SQL_FITS = "min_unit <= ? AND max_unit >= ? AND ? % step_size = 0"
-
+_FITS = "min_unit <= ? AND max_unit >= ? AND ? % step_size = 0"
+_WITHIN = "used + ? <= capacity"
 SQL_MOVE_ON = "UPDATE providers SET generation = generation + 1 WHERE id = ?"
 
 
@@ -107,22 +102,18 @@ async def scarcest(tx: Tx, resources: dict[str, int]) -> str | None:
 def with_room(where: Where, resources: dict[str, int], scarce: str) -> None:
     """Conditions on `inventories i`, the row of the scarce class, that its provider has room for all of it.
 
-    They look for one row, and are not asked by EXISTS: PostgreSQL would plan a join, and a poor one where it has no
-    statistics yet; such a subquery leaves it no choice but to walk the index and look each provider up.
+    They are counted, not asked by EXISTS: PostgreSQL would plan a join, and a poor one where it has no statistics
+    yet; such a subquery leaves it no choice but to walk the index and look each provider up.
     """
     amount = resources[scarce]
-    where.add("i.class = ? AND i.free >= ?", scarce, amount).add(_SQL_FITS, amount, amount, amount)
-    for name, wanted in sorted(resources.items()):
-        if name != scarce:
-            where.add(
-                "(SELECT 1 FROM inventories WHERE provider_id = i.provider_id AND class = ?"
-                f" AND free >= ? AND {_SQL_FITS} LIMIT 1) = 1",
-                name,
-                wanted,
-                wanted,
-                wanted,
-                wanted,
-            )
+    where.add("i.class = ? AND i.free >= ?", scarce, amount).add(_FITS, amount, amount, amount)
+    others = sorted((name, wanted) for name, wanted in resources.items() if name != scarce)
+    if others:
+        each = " OR ".join([f"(class = ? AND free >= ? AND {_FITS})"] * len(others))
+        where.add(
+            f"(SELECT COUNT(*) FROM inventories WHERE provider_id = i.provider_id AND ({each})) = {len(others)}",
+            *(value for name, wanted in others for value in (name, wanted, wanted, wanted, wanted)),
+        )
 
 
 def _narrow(where: Where, want: Want) -> None:
@@ -172,19 +163,10 @@ async def take(tx: Tx, consumer: Consumer, allocations: Allocations) -> bool:
     await tx.savepoint()
     await _register(tx, consumer)
     for provider_id, amounts in sorted(allocations.items()):
-        for name, amount in sorted(amounts.items()):
-            if not await _claim(tx, provider_id, name, amount, amount):
-                await tx.undo()
-                return False
-            await tx.run(
-                "INSERT INTO claims (consumer_id, provider_id, class, used) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (consumer_id, provider_id, class) DO UPDATE SET used = claims.used + excluded.used",
-                consumer.id,
-                provider_id,
-                name,
-                amount,
-            )
-        await tx.run(SQL_MOVE_ON, provider_id)
+        if not await _change(tx, provider_id, {name: _Change(amount, (amount,)) for name, amount in amounts.items()}):
+            await tx.undo()
+            return False
+        await _write_down(tx, consumer.id, provider_id, amounts)
     await tx.keep()
     return True
 
@@ -200,25 +182,21 @@ async def replace(
     """
     consumers = sorted(wanted, key=lambda pair: pair[0].id)
     await tx.savepoint()
-    changes: dict[tuple[str, str], int] = {}
+    changes: dict[str, dict[str, _Change]] = {}
     for consumer, allocations in consumers:
         generation = await _register(tx, consumer)
         if known is not None and consumer.id in known and generation != (known[consumer.id] or 0) + 1:
             raise _other_generation(generation - 1, known[consumer.id])
-        for provider_id, amounts in (await held(tx, consumer.id)).items():
-            for name, amount in amounts.items():
-                changes[provider_id, name] = changes.get((provider_id, name), 0) - amount
-        for provider_id, amounts in allocations.items():
-            for name, amount in amounts.items():
-                changes[provider_id, name] = changes.get((provider_id, name), 0) + amount
-    if not await _fit_units(tx, consumers) or not await _apply(tx, changes):
-        await tx.undo()
-        return False
+        if generation > 1:  # a new one holds nothing
+            _add(changes, await _give_up(tx, consumer.id), -1)
+        _add(changes, allocations, 1)
+    for provider_id, of_provider in sorted(changes.items()):
+        if not await _change(tx, provider_id, of_provider):
+            await tx.undo()
+            return False
     for consumer, allocations in consumers:
-        await tx.run("DELETE FROM claims WHERE consumer_id = ?", consumer.id)
         for provider_id, amounts in allocations.items():
-            for name, amount in amounts.items():
-                await tx.run("INSERT INTO claims VALUES (?, ?, ?, ?)", consumer.id, provider_id, name, amount)
+            await _write_down(tx, consumer.id, provider_id, amounts)
         if not allocations:
             await tx.run("DELETE FROM consumers WHERE id = ?", consumer.id)
     await tx.keep()
@@ -229,20 +207,28 @@ async def free(tx: Tx, consumer_id: str) -> bool:
     """Give back all that the consumer holds; whether it held anything. Twice is the same as once."""
     if not await tx.run("UPDATE consumers SET generation = generation + 1 WHERE id = ?", consumer_id):
         return False
-    rows = await tx.rows(
-        "DELETE FROM claims WHERE consumer_id = ? RETURNING provider_id, class, used",
-        consumer_id,
-    )
-    await _apply(tx, {(str(row[0]), str(row[1])): -int(row[2]) for row in rows})
+    changes: dict[str, dict[str, _Change]] = {}
+    _add(changes, await _give_up(tx, consumer_id), -1)
+    for provider_id, of_provider in sorted(changes.items()):
+        await _change(tx, provider_id, of_provider)
     await tx.run("DELETE FROM consumers WHERE id = ?", consumer_id)
     return True
 
 
 async def held(tx: Tx, consumer_id: str) -> Allocations:
+    return _grouped(await tx.rows("SELECT provider_id, class, used FROM claims WHERE consumer_id = ?", consumer_id))
+
+
+async def _give_up(tx: Tx, consumer_id: str) -> Allocations:
+    """What it held; the inventories are the caller's to change."""
+    return _grouped(
+        await tx.rows("DELETE FROM claims WHERE consumer_id = ? RETURNING provider_id, class, used", consumer_id)
+    )
+
+
+def _grouped(rows: Sequence[Sequence[Any]]) -> Allocations:
     found: Allocations = {}
-    for provider_id, name, amount in await tx.rows(
-        "SELECT provider_id, class, used FROM claims WHERE consumer_id = ?", consumer_id
-    ):
+    for provider_id, name, amount in rows:
         found.setdefault(str(provider_id), {})[str(name)] = int(amount)
     return found
 
@@ -277,45 +263,59 @@ def _other_generation(has: int, known: int | None) -> Conflict:
     )
 
 
-async def _claim(tx: Tx, provider_id: str, name: str, more: int, units: int) -> bool:
-    """Take `more`; `units` is what the provider's smallest, largest and step size apply to."""
-    return bool(await tx.run(_SQL_CLAIM, more, more, provider_id, name, more, units, units, units))
+async def _write_down(tx: Tx, consumer_id: str, provider_id: str, amounts: dict[str, int]) -> None:
+    """That the consumer holds so much more there."""
+    values = [value for name, amount in amounts.items() for value in (consumer_id, provider_id, name, amount)]
+    rows = ", ".join(["(?, ?, ?, ?)"] * len(amounts))
+    await tx.run(
+        f"INSERT INTO claims (consumer_id, provider_id, class, used) VALUES {rows}"
+        " ON CONFLICT (consumer_id, provider_id, class) DO UPDATE SET used = claims.used + excluded.used",
+        *values,
+    )
 
 
-async def _apply(tx: Tx, changes: dict[tuple[str, str], int]) -> bool:
-    for provider_id, of_provider in itertools.groupby(sorted(changes.items()), key=lambda change: change[0][0]):
-        for (_, name), more in of_provider:
-            if more > 0:
-                done = await tx.run(
-                    "UPDATE inventories SET used = used + ?, free = free - ?"
-                    " WHERE provider_id = ? AND class = ? AND used + ? <= capacity",
-                    more,
-                    more,
-                    provider_id,
-                    name,
-                    more,
-                )
-                if not done:
-                    return False
-            elif more < 0:
-                await tx.run(_SQL_FREE, -more, -more, provider_id, name)
-        await tx.run(SQL_MOVE_ON, provider_id)
-    return True
+class _Change(msgspec.Struct, frozen=True):
+    """Of one class of one provider."""
+
+    more: int = 0
+    units: tuple[int, ...] = ()
+    """What the provider's smallest, largest and step size apply to: what each consumer is to hold."""
 
 
-async def _fit_units(tx: Tx, consumers: list[tuple[Consumer, Allocations]]) -> bool:
-    """Whether every amount respects its inventory's smallest, largest and step size."""
-    for _, allocations in consumers:
-        for provider_id, amounts in allocations.items():
-            for name, amount in amounts.items():
-                row = await tx.row(
-                    f"SELECT 1 FROM inventories WHERE provider_id = ? AND class = ? AND {_SQL_FITS}",
-                    provider_id,
-                    name,
-                    amount,
-                    amount,
-                    amount,
-                )
-                if row is None:
-                    return False
-    return True
+def _add(changes: dict[str, dict[str, _Change]], allocations: Allocations, sign: Literal[1, -1]) -> None:
+    for provider_id, amounts in allocations.items():
+        of_provider = changes.setdefault(provider_id, {})
+        for name, amount in amounts.items():
+            before = of_provider.get(name, _Change())
+            units = (*before.units, amount) if sign > 0 else before.units
+            of_provider[name] = _Change(before.more + sign * amount, units)
+
+
+async def _change(tx: Tx, provider_id: str, changes: dict[str, _Change]) -> bool:
+    """Take from one provider, and give back, in one statement. If that is impossible for one class: False, and the
+    caller undoes what was done to the others."""
+    added: list[str | int] = []
+    conditions: list[str] = []
+    values: list[str | int] = []
+    for name, change in sorted(changes.items()):
+        added += (name, change.more)
+        condition = "class = ?"
+        values.append(name)
+        if change.more > 0:
+            condition += f" AND {_WITHIN}"
+            values.append(change.more)
+        for amount in change.units:
+            condition += f" AND {_FITS}"
+            values += (amount, amount, amount)
+        conditions.append(f"({condition})")
+    more = f"CASE class{' WHEN ? THEN CAST(? AS BIGINT)' * len(changes)} END"
+    done = await tx.run(
+        f"UPDATE inventories SET used = used + {more}, free = free - {more}"
+        f" WHERE provider_id = ? AND ({' OR '.join(conditions)})",
+        *added,
+        *added,
+        provider_id,
+        *values,
+    )
+    await tx.run(SQL_MOVE_ON, provider_id)
+    return done == len(changes)

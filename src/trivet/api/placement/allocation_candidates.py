@@ -216,16 +216,16 @@ async def _check_names(request: Request, ask: Ask) -> None:
 # -- what was found
 
 
-class AtProvider(msgspec.Struct, frozen=True):
+class AtProvider(msgspec.Struct, frozen=True, gc=False):
     resources: dict[str, int]
 
 
-class CandidateView(msgspec.Struct, frozen=True):
+class CandidateView(msgspec.Struct, frozen=True, gc=False):
     allocations: dict[str, AtProvider]
     mappings: dict[str, list[str]] | UnsetType = UNSET
 
 
-class SummaryView(msgspec.Struct, frozen=True):
+class SummaryView(msgspec.Struct, frozen=True, gc=False):
     """Fields that a version does not have are left unset, and so out of the JSON."""
 
     resources: dict[str, Usage]
