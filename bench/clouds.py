@@ -11,12 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.postgres import PostgresCluster
 
+TRIVET = (str(Path(sys.executable).parent / "trivet"),)
+WITH_WEAK_HASH = (sys.executable, "-m", "bench.weak_hash")
 PASSWORD = "a password for benches"  # noqa: S105 - of a cloud that lives for minutes, on loopback
 READY_S = 60.0
 _POSTGRES_OPTIONS = "-c max_connections=100 -c jit=off -c shared_buffers=64MB"
@@ -25,7 +27,7 @@ _POSTGRES_OPTIONS = "-c max_connections=100 -c jit=off -c shared_buffers=64MB"
 class Cloud:
     """One process that is the whole cloud, and the pid files by which the harness counts its CPU."""
 
-    def __init__(self, folder: Path, database: str, postgres_pid: int | None) -> None:
+    def __init__(self, folder: Path, database: str, postgres_pid: int | None, program: Sequence[str]) -> None:
         self.port = free_port()
         self.pids = folder / "pids"
         self.began_at = 0.0
@@ -33,6 +35,7 @@ class Cloud:
         self._log = folder / "log"
         self._database = database
         self._postgres_pid = postgres_pid
+        self._program = program
         self._process: subprocess.Popen[bytes]
 
     @property
@@ -48,7 +51,7 @@ class Cloud:
         with self._log.open("a") as log:
             self.began_at = time.time()
             self._process = subprocess.Popen(
-                [str(Path(sys.executable).parent / "trivet"), *words],
+                [*self._program, *words],
                 env=os.environ | {"TRIVET_ADMIN_PASSWORD": PASSWORD},
                 stdout=log,
                 stderr=log,
@@ -101,10 +104,10 @@ def cluster() -> Iterator[PostgresCluster]:
 
 
 @contextmanager
-def cloud(postgres: PostgresCluster | None) -> Iterator[Cloud]:
+def cloud(postgres: PostgresCluster | None, program: Sequence[str] = TRIVET) -> Iterator[Cloud]:
     """Started, perhaps not yet answering; stopped at the end."""
     folder = Path(tempfile.mkdtemp(prefix="trivet-bench-"))
-    made = Cloud(folder, postgres.new_database() if postgres else "", postgres.pid if postgres else None)
+    made = Cloud(folder, postgres.new_database() if postgres else "", postgres.pid if postgres else None, program)
     made.start()
     try:
         yield made

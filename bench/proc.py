@@ -36,11 +36,6 @@ def cpu_s(pid: int) -> float:
     return sum(sum(_times(Path(f"/proc/{member}/stat"))) for member in family(pid)) / _HZ
 
 
-def main_thread_cpu_s(pid: int) -> float:
-    """Of the event loop alone: hashing passwords and writing blobs is done in other threads."""
-    return sum(_times(Path(f"/proc/{pid}/task/{pid}/stat"))[:2]) / _HZ
-
-
 def _times(path: Path) -> list[int]:
     """User, system, and both of children that ended."""
     return [int(field) for field in _fields(path)[11:15]]

@@ -17,9 +17,7 @@ def write(results: Path) -> str:
     """The tables of whatever was measured, put into the page."""
     found = [json.loads(path.read_text()) for path in sorted(results.glob("*.json"), reverse=True)]
     upstream = tomllib.loads((results.parent / "upstream.toml").read_text())
-    text = "\n\n".join(
-        [_benches(found, upstream["figure"]), _tokens(found, upstream["figure"]), _rest(found, upstream)]
-    )
+    text = f"{_benches(found, upstream['figure'])}\n\n{_rest(found, upstream)}"
     page = PAGE.read_text()
     head, _, rest = page.partition(BEGIN)
     _, _, tail = rest.partition(END)
@@ -49,14 +47,6 @@ def _benches(found: list[Summary], figures: list[dict[str, Any]]) -> str:
             cells += [_ms(ours["cpu_ms"]) + split, f"{times:.0f}x", f"{ours['ops_s']:,.0f}"]
         rows.append(_row(*cells))
     return "Server CPU milliseconds for one operation, the database's included:\n\n" + "\n".join(rows)
-
-
-def _tokens(found: list[Summary], figures: list[dict[str, Any]]) -> str:
-    rows = [_row("token issue, CPU ms", "the password's hash", "all the rest"), _row("---", "---", "---")]
-    for summary in found:
-        split = summary["token_issue"]
-        rows.append(_row(summary["database"], _ms(split["hash_ms"]), _ms(split["rest_ms"])))
-    return "\n".join(rows)
 
 
 def _rest(found: list[Summary], upstream: dict[str, Any]) -> str:
