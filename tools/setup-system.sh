@@ -71,7 +71,8 @@ say "installing ${#missing[@]} packages: ${missing[*]}"
 
 unknown=()
 for name in "${missing[@]}"; do
-    apt-cache policy "$name" 2>/dev/null | grep -q 'Candidate: [^(]' || unknown+=("$name")
+    # No pipe into `grep -q`: it leaves early, apt-cache dies of that, and pipefail would call the package unknown.
+    [[ $(apt-cache policy "$name" 2>/dev/null) == *"Candidate: "[!\(]* ]] || unknown+=("$name")
 done
 [ ${#unknown[@]} -eq 0 ] || die "no such packages here (Debian 12 has them; look at /etc/apt/sources.list): ${unknown[*]}"
 
