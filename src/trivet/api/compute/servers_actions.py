@@ -1,6 +1,11 @@
-"""POST /servers/{id}/action: power, locks and state, one handler for each word that nova knows."""
+"""POST /servers/{id}/action: power, locks and state.
 
-from typing import Annotated, Any, Literal
+An action that is said by its name alone is one line; the others have a handler each.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Annotated, Any, Concatenate, Literal, ParamSpec
 
 import msgspec
 from msgspec import UNSET, UnsetType, field
@@ -10,11 +15,14 @@ from trivet.api.kit.bodies import Body, Since, Text
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import server_acts
+from trivet.domain.server_actions import Call
 from trivet.errors import Invalid
+from trivet.store.tx import Tx
 
 resource = Resource()
 PATH = "/v2.1/servers/{server_id}/action"
 ACCEPTED = 202
+P = ParamSpec("P")
 
 _TIMEOUT_MAX_S = 3600.0
 
@@ -57,10 +65,33 @@ def server_id(request: Request) -> str:
     return request.values["server_id"]
 
 
-@resource.action(PATH, "os-start", may="member")
-async def start(request: Request) -> Reply:
-    await server_acts.start(request.tx, call_of(request), server_id(request))
+async def accepted(
+    request: Request,
+    act: Callable[Concatenate[Tx, Call, str, P], Awaitable[object]],
+    *said: P.args,
+    **how: P.kwargs,
+) -> Reply:
+    """The act is written down; when it is done, the server says so."""
+    await act(request.tx, call_of(request), server_id(request), *said, **how)
     return Reply(ACCEPTED)
+
+
+def plain(resource: Resource, action: str, act: Callable[[Tx, Call, str], Awaitable[object]]) -> None:
+    """An action that is said by its name alone: what else its body holds is not looked at."""
+
+    @resource.action(PATH, action, may="member")
+    @wraps(act)
+    async def run(request: Request) -> Reply:
+        return await accepted(request, act)
+
+
+plain(resource, "os-start", server_acts.start)
+plain(resource, "pause", server_acts.pause)
+plain(resource, "unpause", server_acts.unpause)
+plain(resource, "suspend", server_acts.suspend)
+plain(resource, "resume", server_acts.resume)
+plain(resource, "unlock", server_acts.unlock)
+plain(resource, "forceDelete", server_acts.delete)
 
 
 @resource.action(PATH, "os-stop", may="member")
@@ -70,8 +101,7 @@ async def stop(request: Request) -> Reply:
     if isinstance(said, dict):
         how = _stop_of(said)
         timeout_s = None if how.timeout is UNSET else how.timeout
-    await server_acts.stop(request.tx, call_of(request), server_id(request), timeout_s)
-    return Reply(ACCEPTED)
+    return await accepted(request, server_acts.stop, timeout_s)
 
 
 def _stop_of(said: dict[str, Any]) -> Stop:
@@ -84,32 +114,7 @@ def _stop_of(said: dict[str, Any]) -> Stop:
 @resource.action(PATH, "reboot", may="member")
 async def reboot(request: Request) -> Reply:
     how = request.read(RebootBody).reboot.type
-    await server_acts.reboot(request.tx, call_of(request), server_id(request), hard=how.upper() == "HARD")
-    return Reply(ACCEPTED)
-
-
-@resource.action(PATH, "pause", may="member")
-async def pause(request: Request) -> Reply:
-    await server_acts.pause(request.tx, call_of(request), server_id(request))
-    return Reply(ACCEPTED)
-
-
-@resource.action(PATH, "unpause", may="member")
-async def unpause(request: Request) -> Reply:
-    await server_acts.unpause(request.tx, call_of(request), server_id(request))
-    return Reply(ACCEPTED)
-
-
-@resource.action(PATH, "suspend", may="member")
-async def suspend(request: Request) -> Reply:
-    await server_acts.suspend(request.tx, call_of(request), server_id(request))
-    return Reply(ACCEPTED)
-
-
-@resource.action(PATH, "resume", may="member")
-async def resume(request: Request) -> Reply:
-    await server_acts.resume(request.tx, call_of(request), server_id(request))
-    return Reply(ACCEPTED)
+    return await accepted(request, server_acts.reboot, hard=how.upper() == "HARD")
 
 
 @resource.action(PATH, "lock", may="member")
@@ -118,36 +123,19 @@ async def lock(request: Request) -> Reply:
     if request.version >= 2073:
         how = request.read(LockBody).lock
         reason = None if how is None or how.locked_reason is UNSET else how.locked_reason
-    await server_acts.lock(request.tx, call_of(request), server_id(request), reason)
-    return Reply(ACCEPTED)
-
-
-@resource.action(PATH, "unlock", may="member")
-async def unlock(request: Request) -> Reply:
-    await server_acts.unlock(request.tx, call_of(request), server_id(request))
-    return Reply(ACCEPTED)
-
-
-@resource.action(PATH, "forceDelete", may="member")
-async def force_delete(request: Request) -> Reply:
-    await server_acts.delete(request.tx, call_of(request), server_id(request))
-    return Reply(ACCEPTED)
+    return await accepted(request, server_acts.lock, reason)
 
 
 @resource.action(PATH, "os-resetState", may="admin")
 async def reset_state(request: Request) -> Reply:
-    said = request.read(StateBody).state.state
-    await server_acts.reset_state(request.tx, call_of(request), server_id(request), said)
-    return Reply(ACCEPTED)
+    return await accepted(request, server_acts.reset_state, request.read(StateBody).state.state)
 
 
 @resource.action(PATH, "resetNetwork", may="admin")
 async def reset_network(request: Request) -> Reply:
-    await server_acts.plug_again(request.tx, call_of(request), server_id(request), "resetNetwork")
-    return Reply(ACCEPTED)
+    return await accepted(request, server_acts.plug_again, "resetNetwork")
 
 
 @resource.action(PATH, "injectNetworkInfo", may="admin")
 async def inject_network_info(request: Request) -> Reply:
-    await server_acts.plug_again(request.tx, call_of(request), server_id(request), "injectNetworkInfo")
-    return Reply(ACCEPTED)
+    return await accepted(request, server_acts.plug_again, "injectNetworkInfo")

@@ -116,6 +116,13 @@ async def virtual_interfaces(request: Request) -> Reply:
     raise Invalid("virtual_interfaces.gone", "They came with nova's own network; use os-interface.", status=410)
 
 
+async def _refused(request: Request, action: str) -> Reply:
+    """With the reason that the table of actions gives."""
+    request.read_object()
+    server = await ready(request.tx, call_of(request), request.values["server_id"], action, tasks=None)
+    raise AssertionError(f"{action} is said to work for a {server.kind}, but nothing does it")
+
+
 # -- volumes
 
 
@@ -127,29 +134,15 @@ async def volumes(request: Request) -> Reply:
 
 @resource.on("POST", SERVER + "/os-volume_attachments", may="member")
 async def attach_volume(request: Request) -> Reply:
-    request.read_object()
-    await ready(request.tx, call_of(request), request.values["server_id"], "attach volume", tasks=None)
-    raise AssertionError("volumes are said to work, but nothing attaches one")
+    return await _refused(request, "attach volume")
 
 
 @resource.on("GET", SERVER + "/os-volume_attachments/{volume_id}", may="reader")
-async def show_volume(request: Request) -> Reply:
-    raise await _no_volume(request)
-
-
 @resource.on("PUT", SERVER + "/os-volume_attachments/{volume_id}", may="member")
-async def update_volume(request: Request) -> Reply:
-    raise await _no_volume(request)
-
-
 @resource.on("DELETE", SERVER + "/os-volume_attachments/{volume_id}", may="member")
-async def detach_volume(request: Request) -> Reply:
-    raise await _no_volume(request)
-
-
-async def _no_volume(request: Request) -> NotFound:
+async def no_volume(request: Request) -> Reply:
     server, volume_id = await _shown(request), request.values["volume_id"]
-    return NotFound("volume.absent", f"Instance {server.id} is not attached to volume {volume_id[:64]}")
+    raise NotFound("volume.absent", f"Instance {server.id} is not attached to volume {volume_id[:64]}")
 
 
 # -- shares
@@ -163,24 +156,14 @@ async def shares(request: Request) -> Reply:
 
 @resource.on("POST", SERVER + "/shares", may="member", since="2.97")
 async def attach_share(request: Request) -> Reply:
-    request.read_object()
-    await ready(request.tx, call_of(request), request.values["server_id"], "attach share", tasks=None)
-    raise AssertionError("shares are said to work, but nothing attaches one")
+    return await _refused(request, "attach share")
 
 
 @resource.on("GET", SERVER + "/shares/{share_id}", may="reader", since="2.97")
-async def show_share(request: Request) -> Reply:
-    raise await _no_share(request)
-
-
 @resource.on("DELETE", SERVER + "/shares/{share_id}", may="member", since="2.97")
-async def detach_share(request: Request) -> Reply:
-    raise await _no_share(request)
-
-
-async def _no_share(request: Request) -> NotFound:
+async def no_share(request: Request) -> Reply:
     server, share_id = await _shown(request), request.values["share_id"]
-    return NotFound("share.absent", f"Share {share_id[:64]} is not attached to instance {server.id}.")
+    raise NotFound("share.absent", f"Share {share_id[:64]} is not attached to instance {server.id}.")
 
 
 # -- migrations
@@ -193,20 +176,8 @@ async def migrations(request: Request) -> Reply:
 
 
 @resource.on("GET", SERVER + "/migrations/{migration_id}", may="admin", since="2.23")
-async def show_migration(request: Request) -> Reply:
-    raise await _no_migration(request)
-
-
 @resource.on("DELETE", SERVER + "/migrations/{migration_id}", may="admin", since="2.24")
-async def abort_migration(request: Request) -> Reply:
-    raise await _no_migration(request)
-
-
 @resource.action(SERVER + "/migrations/{migration_id}/action", "force_complete", may="admin", since="2.22")
-async def force_complete(request: Request) -> Reply:
-    raise await _no_migration(request)
-
-
-async def _no_migration(request: Request) -> NotFound:
+async def no_migration(request: Request) -> Reply:
     server, id = await _shown(request), request.values["migration_id"]
-    return NotFound("migration.absent", f"In-progress live migration {id[:64]} is not found for server {server.id}.")
+    raise NotFound("migration.absent", f"In-progress live migration {id[:64]} is not found for server {server.id}.")

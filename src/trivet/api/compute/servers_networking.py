@@ -2,8 +2,7 @@
 
 from msgspec import UNSET, UnsetType, field
 
-from trivet.api.compute.servers import call_of
-from trivet.api.compute.servers_actions import ACCEPTED, PATH, server_id
+from trivet.api.compute.servers_actions import PATH, accepted
 from trivet.api.kit.bodies import Body, Name, Text
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
@@ -55,42 +54,31 @@ class RemoveFixed(Body, frozen=True, kw_only=True):
 
 @resource.action(PATH, "addSecurityGroup", may="member")
 async def add_group(request: Request) -> Reply:
-    name = request.read(AddGroup).group.name
-    await server_plugs.add_group(request.tx, call_of(request), server_id(request), name)
-    return Reply(ACCEPTED)
+    return await accepted(request, server_plugs.add_group, request.read(AddGroup).group.name)
 
 
 @resource.action(PATH, "removeSecurityGroup", may="member")
 async def remove_group(request: Request) -> Reply:
-    name = request.read(RemoveGroup).group.name
-    await server_plugs.remove_group(request.tx, call_of(request), server_id(request), name)
-    return Reply(ACCEPTED)
+    return await accepted(request, server_plugs.remove_group, request.read(RemoveGroup).group.name)
 
 
 @resource.action(PATH, "addFloatingIp", may="member", until="2.43")
 async def add_floating_ip(request: Request) -> Reply:
     said = request.read(AddFloating).floating
     fixed = None if said.fixed_address is UNSET else said.fixed_address
-    await server_plugs.add_floating_ip(request.tx, call_of(request), server_id(request), said.address, fixed)
-    return Reply(ACCEPTED)
+    return await accepted(request, server_plugs.add_floating_ip, said.address, fixed)
 
 
 @resource.action(PATH, "removeFloatingIp", may="member", until="2.43")
 async def remove_floating_ip(request: Request) -> Reply:
-    address = request.read(RemoveFloating).floating.address
-    await server_plugs.remove_floating_ip(request.tx, call_of(request), server_id(request), address)
-    return Reply(ACCEPTED)
+    return await accepted(request, server_plugs.remove_floating_ip, request.read(RemoveFloating).floating.address)
 
 
 @resource.action(PATH, "addFixedIp", may="member", until="2.43")
 async def add_fixed_ip(request: Request) -> Reply:
-    network_id = request.read(AddFixed).fixed.networkId
-    await server_plugs.add_fixed_ip(request.tx, call_of(request), server_id(request), network_id)
-    return Reply(ACCEPTED)
+    return await accepted(request, server_plugs.add_fixed_ip, request.read(AddFixed).fixed.networkId)
 
 
 @resource.action(PATH, "removeFixedIp", may="member", until="2.43")
 async def remove_fixed_ip(request: Request) -> Reply:
-    address = request.read(RemoveFixed).fixed.address
-    await server_plugs.remove_fixed_ip(request.tx, call_of(request), server_id(request), address)
-    return Reply(ACCEPTED)
+    return await accepted(request, server_plugs.remove_fixed_ip, request.read(RemoveFixed).fixed.address)

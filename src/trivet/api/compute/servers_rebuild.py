@@ -8,7 +8,7 @@ from trivet.api.compute import server_bodies as said
 from trivet.api.compute import server_views as views
 from trivet.api.compute.server_bodies import Rebuild, RebuildBody
 from trivet.api.compute.servers import call_of
-from trivet.api.compute.servers_actions import ACCEPTED, PATH, server_id
+from trivet.api.compute.servers_actions import ACCEPTED, PATH, accepted, plain, server_id
 from trivet.api.kit.bodies import Body, Name
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
@@ -88,8 +88,7 @@ async def resize(request: Request) -> Reply:
     body = request.read(ResizeBody, strict=False).resize
     flavor_id = str(body.flavorRef).rpartition("/")[2]
     disk_config = None if body.disk_config is UNSET else body.disk_config
-    await server_changes.resize(request.tx, call_of(request), server_id(request), flavor_id, disk_config)
-    return Reply(ACCEPTED)
+    return await accepted(request, server_changes.resize, flavor_id, disk_config)
 
 
 @resource.action(PATH, "confirmResize", may="member")
@@ -98,16 +97,8 @@ async def confirm_resize(request: Request) -> Reply:
     return Reply(_NO_CONTENT)
 
 
-@resource.action(PATH, "revertResize", may="member")
-async def revert_resize(request: Request) -> Reply:
-    await server_changes.revert_resize(request.tx, call_of(request), server_id(request))
-    return Reply(ACCEPTED)
-
-
-@resource.action(PATH, "shelve", may="member")
-async def shelve(request: Request) -> Reply:
-    await server_changes.shelve(request.tx, call_of(request), server_id(request))
-    return Reply(ACCEPTED)
+plain(resource, "revertResize", server_changes.revert_resize)
+plain(resource, "shelve", server_changes.shelve)
 
 
 @resource.action(PATH, "unshelve", may="member")
@@ -119,5 +110,4 @@ async def unshelve(request: Request) -> Reply:
                 "unshelve.in_place",
                 "A shelved server keeps its host here, so it comes back where it was: leave out where it should go.",
             )
-    await server_changes.unshelve(request.tx, call_of(request), server_id(request))
-    return Reply(ACCEPTED)
+    return await accepted(request, server_changes.unshelve)
