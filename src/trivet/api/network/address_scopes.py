@@ -6,8 +6,8 @@ from msgspec import UNSET, UnsetType
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.network import bodies, listing
-from trivet.api.network.granted import by_sharing
+from trivet.api.network import bodies
+from trivet.api.network.granted import by_sharing, shared_of
 from trivet.api.network.listing import Collection, Json
 from trivet.domain import address_scopes, rbac
 from trivet.domain.address_scopes import ADDRESS_SCOPES, AddressScope, AddressScopeCreate, AddressScopeUpdate
@@ -25,8 +25,7 @@ class AddressScopeChange(AddressScopeUpdate, frozen=True, kw_only=True, forbid_u
 
 
 async def show_all(request: Request, found: Sequence[AddressScope]) -> list[Json]:
-    only = found[0].id if len(found) == 1 else None
-    shared = await rbac.shared_with(request.tx, request.caller, "address_scope", only) if found else set()
+    shared = await shared_of(request, "address_scope", found)
     return [
         {
             "id": scope.id,
@@ -42,6 +41,7 @@ async def show_all(request: Request, found: Sequence[AddressScope]) -> list[Json
 
 COLLECTION = Collection(
     ADDRESS_SCOPES,
+    "address_scope",
     "address_scopes",
     show_all,
     numbers=("ip_version",),
@@ -57,23 +57,20 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/address-scopes", may="member")
 async def create(request: Request) -> Reply:
-    async def make(wanted: AddressScopeIn) -> AddressScope:
-        return await address_scopes.create(request.tx, request.caller, bodies.owned(wanted))
-
-    return await bodies.created(request, AddressScopeIn, ("address_scope", "address_scopes"), make, show_all)
+    return await COLLECTION.create(request, AddressScopeIn, address_scopes.create)
 
 
 @resource.on("GET", "/v2.0/address-scopes/{address_scope_id}", may="reader")
 async def show(request: Request) -> Reply:
     id = request.values["address_scope_id"]
-    return await _one(request, await address_scopes.visible(request.tx, request.caller, id))
+    return await COLLECTION.one(request, await address_scopes.visible(request.tx, request.caller, id))
 
 
 @resource.on("PUT", "/v2.0/address-scopes/{address_scope_id}", may="member")
 async def update(request: Request) -> Reply:
     wanted = bodies.one(request, AddressScopeChange, "address_scope")
     scope = await _own(request, "update_address_scope")
-    return await _one(request, await address_scopes.update(request.tx, request.caller, scope, wanted))
+    return await COLLECTION.one(request, await address_scopes.update(request.tx, request.caller, scope, wanted))
 
 
 @resource.on("DELETE", "/v2.0/address-scopes/{address_scope_id}", may="member")
@@ -84,8 +81,3 @@ async def delete(request: Request) -> Reply:
 
 async def _own(request: Request, what: str) -> AddressScope:
     return await address_scopes.own(request.tx, request.caller, request.values["address_scope_id"], what)
-
-
-async def _one(request: Request, scope: AddressScope) -> Reply:
-    shown = await show_all(request, [scope])
-    return Reply(200, {"address_scope": listing.cut(shown[0], listing.fields_of(request))})

@@ -1,6 +1,5 @@
 """Bodies: {"network": {...}} for one, {"networks": [...]} for several, and what an update may depend on."""
 
-from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -8,9 +7,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from trivet.api.kit import bodies
-from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.request import Request
 from trivet.clock import iso
-from trivet.errors import Conflict, Invalid, OverQuota
+from trivet.errors import Conflict, Invalid
 from trivet.store.tables import Record
 
 B = TypeVar("B")
@@ -47,6 +46,20 @@ def one(request: Request, kind: type[B], singular: str) -> B:
     return found
 
 
+def one_or_several(request: Request, kind: type[B], singular: str, plural: str) -> tuple[list[B], bool]:
+    """What is wished for, and whether it came as one."""
+    body = _read(request, kind, singular, plural)
+    single: B | UnsetType = getattr(body, singular.replace("-", "_"))
+    several: list[B] | UnsetType = getattr(body, plural.replace("-", "_"))
+    if (single is UNSET) == (several is UNSET):
+        raise Invalid("body.invalid", f"Unable to find '{singular}' in request body")
+    wishes = [single] if not isinstance(single, UnsetType) else several
+    assert not isinstance(wishes, UnsetType)
+    if not 0 < len(wishes) <= _BULK_MAX:
+        raise Invalid("body.invalid", f"'{plural}' must hold 1 to {_BULK_MAX} of them.")
+    return wishes, single is not UNSET
+
+
 def _read(request: Request, kind: Any, singular: str, plural: str) -> Any:
     """Each of several may be wrapped once more: {"ports": [{"port": {...}}]}."""
     envelope = _envelope(kind, singular, plural)
@@ -60,34 +73,6 @@ def _read(request: Request, kind: Any, singular: str, plural: str) -> Any:
             raise
     unwrapped = msgspec.json.encode({plural: [entry[singular] for entry in several]})
     return bodies.read(envelope, unwrapped, strict=False)
-
-
-async def created(
-    request: Request,
-    kind: type[B],
-    names: tuple[str, str],
-    make: Callable[[B], Awaitable[Record]],
-    show: Callable[[Request, Any], Awaitable[list[Json]]],
-) -> Reply:
-    """All of them or none: it is one transaction."""
-    singular, plural = names
-    body = _read(request, kind, singular, plural)
-    single: B | UnsetType = getattr(body, singular.replace("-", "_"))
-    several: list[B] | UnsetType = getattr(body, plural.replace("-", "_"))
-    if (single is UNSET) == (several is UNSET):
-        raise Invalid("body.invalid", f"Unable to find '{singular}' in request body")
-    wishes = [single] if not isinstance(single, UnsetType) else several
-    assert not isinstance(wishes, UnsetType)
-    if not 0 < len(wishes) <= _BULK_MAX:
-        raise Invalid("body.invalid", f"'{plural}' must hold 1 to {_BULK_MAX} of them.")
-    try:
-        records = [await make(wish) for wish in wishes]
-    except OverQuota as error:
-        # This service says 409 where the others say 403.
-        resource = str(error.details.get("resource", ""))
-        raise Conflict(error.code, f"Quota exceeded for resources: ['{resource}'].") from error
-    shown = await show(request, records)
-    return Reply(201, {singular: shown[0]} if single is not UNSET else {plural: shown})
 
 
 def matching(request: Request, record: Record) -> None:
@@ -106,9 +91,12 @@ def matching(request: Request, record: Record) -> None:
 
 def standard(record: Any) -> Json:
     """What nearly everything here has."""
+    return {"description": record.description, "tags": record.tags, **stamped(record)}
+
+
+def stamped(record: Any) -> Json:
+    """What everything with a history has."""
     return {
-        "description": record.description,
-        "tags": record.tags,
         "created_at": _stamp(record.created_at),
         "updated_at": _stamp(record.updated_at),
         "revision_number": record.revision,

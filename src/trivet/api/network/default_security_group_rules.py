@@ -6,7 +6,6 @@ from msgspec import UNSET, UnsetType
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.network import bodies, listing
 from trivet.api.network.listing import Collection, Json
 from trivet.domain import default_rules, security_group_rules
 from trivet.domain.default_rules import DEFAULT_RULES, DefaultRule
@@ -47,6 +46,7 @@ def _view(rule: DefaultRule) -> Json:
 
 COLLECTION = Collection(
     DEFAULT_RULES,
+    "default_security_group_rule",
     "default_security_group_rules",
     show_all,
     text=("direction", "ethertype", "protocol", "remote_ip_prefix", "remote_group_id", "remote_address_group_id"),
@@ -68,14 +68,13 @@ async def create(request: Request) -> Reply:
             request.tx, wanted, in_default=wanted.used_in_default_sg, in_others=wanted.used_in_non_default_sg
         )
 
-    names = ("default_security_group_rule", "default_security_group_rules")
-    return await bodies.created(request, DefaultRuleIn, names, make, show_all)
+    return await COLLECTION.made(request, DefaultRuleIn, make)
 
 
 @resource.on("GET", "/v2.0/default-security-group-rules/{default_security_group_rule_id}", may="reader")
 async def show(request: Request) -> Reply:
     rule = await default_rules.visible(request.tx, request.values["default_security_group_rule_id"])
-    return Reply(200, {"default_security_group_rule": listing.cut(_view(rule), listing.fields_of(request))})
+    return await COLLECTION.one(request, rule)
 
 
 @resource.on("DELETE", "/v2.0/default-security-group-rules/{default_security_group_rule_id}", may="admin")

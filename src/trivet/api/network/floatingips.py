@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.network import bodies, listing
+from trivet.api.network import bodies
 from trivet.api.network.listing import Collection, Json
 from trivet.domain import floating_ips, rbac
 from trivet.domain.floating_ips import FLOATING_IPS, FloatingIp
@@ -61,6 +61,7 @@ def _view(floating: FloatingIp, port: Port | None) -> Json:
 
 COLLECTION = Collection(
     FLOATING_IPS,
+    "floatingip",
     "floatingips",
     show_all,
     text=(
@@ -83,15 +84,14 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/floatingips", may="member")
 async def create(request: Request) -> Reply:
-    async def make(wanted: FloatingIpIn) -> FloatingIp:
-        return await floating_ips.create(request.tx, request.caller, bodies.owned(wanted))
-
-    return await bodies.created(request, FloatingIpIn, ("floatingip", "floatingips"), make, show_all)
+    return await COLLECTION.create(request, FloatingIpIn, floating_ips.create)
 
 
 @resource.on("GET", "/v2.0/floatingips/{floatingip_id}", may="reader")
 async def show(request: Request) -> Reply:
-    return await _one(request, await floating_ips.visible(request.tx, request.caller, request.values["floatingip_id"]))
+    return await COLLECTION.one(
+        request, await floating_ips.visible(request.tx, request.caller, request.values["floatingip_id"])
+    )
 
 
 @resource.on("PUT", "/v2.0/floatingips/{floatingip_id}", may="member")
@@ -102,7 +102,7 @@ async def update(request: Request) -> Reply:
     if wanted == FloatingIpChange():
         # Long ago an association was all there was to update; an empty update still ends it.
         wanted = FloatingIpChange(port_id=None)
-    return await _one(request, await floating_ips.update(request.tx, request.caller, floating, wanted))
+    return await COLLECTION.one(request, await floating_ips.update(request.tx, request.caller, floating, wanted))
 
 
 @resource.on("DELETE", "/v2.0/floatingips/{floatingip_id}", may="member")
@@ -115,8 +115,3 @@ async def delete(request: Request) -> Reply:
 
 async def _own(request: Request, what: str) -> FloatingIp:
     return await floating_ips.own(request.tx, request.caller, request.values["floatingip_id"], what)
-
-
-async def _one(request: Request, floating: FloatingIp) -> Reply:
-    shown = await show_all(request, [floating])
-    return Reply(200, {"floatingip": listing.cut(shown[0], listing.fields_of(request))})

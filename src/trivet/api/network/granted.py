@@ -1,9 +1,21 @@
-"""Granted: the filter `shared`, which asks whether something is shared with the caller's project."""
+"""Granted: the field `shared`, which says whether something is shared with the caller's project, and the filter."""
+
+from collections.abc import Sequence
 
 from trivet.api.kit.request import Request
 from trivet.api.network.listing import Special, flag
+from trivet.domain import rbac
 from trivet.domain.rbac import ObjectType
+from trivet.store.tables import Record
 from trivet.store.where import Where
+
+
+async def shared_of(request: Request, kind: ObjectType, found: Sequence[Record]) -> set[str]:
+    """The ids of what is shared; where one is shown, only that one is asked about."""
+    if not found:
+        return set()
+    only = found[0].id if len(found) == 1 else None
+    return await rbac.shared_with(request.tx, request.caller, kind, only)
 
 
 def by_sharing(kind: ObjectType, column: str = "id") -> Special:

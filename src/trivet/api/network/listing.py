@@ -1,21 +1,25 @@
-"""Lists and single answers: filters, sorting, paging with links, and `fields`, alike for every collection.
+"""Collections: what is alike for everything that this service keeps: lists with filters, sorting and paging with
+links, single answers, `fields`, and making one or several at once.
 
 A collection says which names may be filtered by and what they mean in SQL; an unknown name is refused,
 since a filter that is silently dropped lists what was not asked for.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 from trivet.api.kit.request import Reply, Request
+from trivet.api.network import bodies
 from trivet.clock import parse_iso
 from trivet.domain import tags
-from trivet.errors import Invalid, NotFound
+from trivet.domain.callers import Caller
+from trivet.errors import Conflict, Invalid, NotFound, OverQuota
 from trivet.store.tables import R, Table, Value
 from trivet.store.tx import Tx
 from trivet.store.where import Where, order_by
 
+B = TypeVar("B")
 Json = dict[str, Any]
 Special = Callable[[Request, Where, list[str]], None]
 Show = Callable[[Request, Sequence[R]], Awaitable[list[Json]]]
@@ -57,6 +61,7 @@ class Collection(Generic[R]):
     def __init__(
         self,
         table: Table[R],
+        singular: str,
         plural: str,
         show: Show[R],
         *,
@@ -69,6 +74,7 @@ class Collection(Generic[R]):
     ) -> None:
         """`named`: what a client calls a column that we call otherwise."""
         self.table = table
+        self.singular = singular
         self.plural = plural
         self.show = show
         columns = named or {}
@@ -111,6 +117,28 @@ class Collection(Generic[R]):
         if fields:
             body[self.plural] = [cut(record, fields) for record in shown]
         return Reply(200, body)
+
+    async def one(self, request: Request, record: R) -> Reply:
+        (shown,) = await self.show(request, [record])
+        return Reply(200, {self.singular: cut(shown, fields_of(request))})
+
+    async def create(self, request: Request, kind: type[B], make: Callable[[Tx, Caller, B], Awaitable[R]]) -> Reply:
+        async def make_owned(wanted: B) -> R:
+            return await make(request.tx, request.caller, bodies.owned(wanted))
+
+        return await self.made(request, kind, make_owned)
+
+    async def made(self, request: Request, kind: type[B], make: Callable[[B], Awaitable[R]]) -> Reply:
+        """One or several, all of them or none: it is one transaction."""
+        wishes, single = bodies.one_or_several(request, kind, self.singular, self.plural)
+        try:
+            records = [await make(wish) for wish in wishes]
+        except OverQuota as error:
+            # This service says 409 where the others say 403.
+            resource = str(error.details.get("resource", ""))
+            raise Conflict(error.code, f"Quota exceeded for resources: ['{resource}'].") from error
+        shown = await self.show(request, records)
+        return Reply(201, {self.singular: shown[0]} if single else {self.plural: shown})
 
     def _narrow(self, request: Request, where: Where) -> None:
         said: dict[str, list[str]] = {}

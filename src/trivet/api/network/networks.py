@@ -6,8 +6,8 @@ from msgspec import UNSET, UnsetType, field
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.network import bodies, listing
-from trivet.api.network.granted import by_sharing
+from trivet.api.network import bodies
+from trivet.api.network.granted import by_sharing, shared_of
 from trivet.api.network.listing import Collection, Json
 from trivet.domain import floating_ips, networks, rbac
 from trivet.domain.network_words import Number, Text
@@ -33,8 +33,7 @@ class NetworkChange(networks.NetworkUpdate, frozen=True, kw_only=True, forbid_un
 
 
 async def show_all(request: Request, found: Sequence[Network]) -> list[Json]:
-    only = found[0].id if len(found) == 1 else None
-    shared = await rbac.shared_with(request.tx, request.caller, "network", only) if found else set()
+    shared = await shared_of(request, "network", found)
     operator = request.caller.may_see(None)
     return [_view(network, shared=network.id in shared, operator=operator) for network in found]
 
@@ -69,6 +68,7 @@ def _view(network: Network, *, shared: bool, operator: bool) -> Json:
 
 COLLECTION = Collection(
     NETWORKS,
+    "network",
     "networks",
     show_all,
     text=("provider:network_type", "provider:physical_network", "dns_domain"),
@@ -98,16 +98,13 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/networks", may="member")
 async def create(request: Request) -> Reply:
-    async def make(wanted: NetworkIn) -> Network:
-        return await networks.create(request.tx, request.caller, bodies.owned(wanted))
-
-    return await bodies.created(request, NetworkIn, ("network", "networks"), make, show_all)
+    return await COLLECTION.create(request, NetworkIn, networks.create)
 
 
 @resource.on("GET", "/v2.0/networks/{network_id}", may="reader")
 async def show(request: Request) -> Reply:
     network = await networks.visible(request.tx, request.caller, request.values["network_id"])
-    return await _one(request, network)
+    return await COLLECTION.one(request, network)
 
 
 @resource.on("PUT", "/v2.0/networks/{network_id}", may="member")
@@ -115,7 +112,7 @@ async def update(request: Request) -> Reply:
     wanted = bodies.one(request, NetworkChange, "network")
     network = await networks.own(request.tx, request.caller, request.values["network_id"], "update_network")
     bodies.matching(request, network)
-    return await _one(request, await networks.update(request.tx, request.caller, network, wanted))
+    return await COLLECTION.one(request, await networks.update(request.tx, request.caller, network, wanted))
 
 
 @resource.on("DELETE", "/v2.0/networks/{network_id}", may="member")
@@ -125,8 +122,3 @@ async def delete(request: Request) -> Reply:
     await floating_ips.drop_unused(request.tx, network.id)
     await networks.delete(request.tx, network)
     return Reply(204)
-
-
-async def _one(request: Request, network: Network) -> Reply:
-    shown = await show_all(request, [network])
-    return Reply(200, {"network": listing.cut(shown[0], listing.fields_of(request))})

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType, field
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.network import bodies, listing
+from trivet.api.network import bodies
 from trivet.api.network.listing import Collection, Json
 from trivet.domain import networks, ports
 from trivet.domain.network_words import Text
@@ -137,6 +137,7 @@ def _by_host(request: Request, where: Where, values: list[str]) -> None:
 
 COLLECTION = Collection(
     PORTS,
+    "port",
     "ports",
     show_all,
     text=(
@@ -167,12 +168,12 @@ async def create(request: Request) -> Reply:
         said = await _with_host_id(request, bodies.owned(wanted))
         return await ports.create(request.tx, request.caller, said)
 
-    return await bodies.created(request, PortIn, ("port", "ports"), make, show_all)
+    return await COLLECTION.made(request, PortIn, make)
 
 
 @resource.on("GET", "/v2.0/ports/{port_id}", may="reader")
 async def show(request: Request) -> Reply:
-    return await _one(request, await ports.visible(request.tx, request.caller, request.values["port_id"]))
+    return await COLLECTION.one(request, await ports.visible(request.tx, request.caller, request.values["port_id"]))
 
 
 @resource.on("PUT", "/v2.0/ports/{port_id}", may="member")
@@ -181,7 +182,7 @@ async def update(request: Request) -> Reply:
     port = await ports.visible(request.tx, request.caller, request.values["port_id"])
     bodies.matching(request, port)
     said = await _with_host_id(request, wanted)
-    return await _one(request, await ports.update(request.tx, request.caller, port, said))
+    return await COLLECTION.one(request, await ports.update(request.tx, request.caller, port, said))
 
 
 @resource.on("DELETE", "/v2.0/ports/{port_id}", may="member")
@@ -192,8 +193,3 @@ async def delete(request: Request) -> Reply:
         await networks.own(request.tx, request.caller, port.network_id, "delete_port")
     await ports.delete(request.tx, port)
     return Reply(204)
-
-
-async def _one(request: Request, port: Port) -> Reply:
-    shown = await show_all(request, [port])
-    return Reply(200, {"port": listing.cut(shown[0], listing.fields_of(request))})

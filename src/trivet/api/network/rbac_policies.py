@@ -6,7 +6,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.network import bodies, listing
+from trivet.api.network import bodies
 from trivet.api.network.listing import Collection, Json
 from trivet.domain import rbac
 from trivet.domain.network_words import Text
@@ -45,6 +45,7 @@ async def show_all(request: Request, found: Sequence[RbacPolicy]) -> list[Json]:
 
 COLLECTION = Collection(
     RBAC_POLICIES,
+    "rbac_policy",
     "rbac_policies",
     show_all,
     text=("object_type", "object_id", "action", "target_tenant"),
@@ -71,19 +72,21 @@ async def create(request: Request) -> Reply:
             target=owned.target_tenant,
         )
 
-    return await bodies.created(request, RbacPolicyIn, ("rbac_policy", "rbac_policies"), make, show_all)
+    return await COLLECTION.made(request, RbacPolicyIn, make)
 
 
 @resource.on("GET", "/v2.0/rbac-policies/{rbac_policy_id}", may="reader")
 async def show(request: Request) -> Reply:
-    return await _one(request, await rbac.visible(request.tx, request.caller, request.values["rbac_policy_id"]))
+    return await COLLECTION.one(
+        request, await rbac.visible(request.tx, request.caller, request.values["rbac_policy_id"])
+    )
 
 
 @resource.on("PUT", "/v2.0/rbac-policies/{rbac_policy_id}", may="member")
 async def update(request: Request) -> Reply:
     policy = await rbac.own(request.tx, request.caller, request.values["rbac_policy_id"], "update_rbac_policy")
     wanted = bodies.one(request, RbacPolicyChange, "rbac_policy")
-    return await _one(request, await rbac.retarget(request.tx, request.caller, policy, wanted.target_tenant))
+    return await COLLECTION.one(request, await rbac.retarget(request.tx, request.caller, policy, wanted.target_tenant))
 
 
 @resource.on("DELETE", "/v2.0/rbac-policies/{rbac_policy_id}", may="member")
@@ -91,8 +94,3 @@ async def delete(request: Request) -> Reply:
     policy = await rbac.own(request.tx, request.caller, request.values["rbac_policy_id"], "delete_rbac_policy")
     await rbac.delete(request.tx, policy)
     return Reply(204)
-
-
-async def _one(request: Request, policy: RbacPolicy) -> Reply:
-    shown = await show_all(request, [policy])
-    return Reply(200, {"rbac_policy": listing.cut(shown[0], listing.fields_of(request))})

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.network import bodies, listing
+from trivet.api.network import bodies
 from trivet.api.network.listing import Collection, Json
 from trivet.domain import rbac, routers
 from trivet.domain.network_words import Id, Text
@@ -60,7 +60,7 @@ def _view(router: Router) -> Json:
     }
 
 
-COLLECTION = Collection(ROUTERS, "routers", show_all, text=("status",), flags=("admin_state_up",))
+COLLECTION = Collection(ROUTERS, "router", "routers", show_all, text=("status",), flags=("admin_state_up",))
 
 
 @resource.on("GET", "/v2.0/routers", may="reader")
@@ -70,15 +70,12 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/routers", may="member")
 async def create(request: Request) -> Reply:
-    async def make(wanted: RouterIn) -> Router:
-        return await routers.create(request.tx, request.caller, bodies.owned(wanted))
-
-    return await bodies.created(request, RouterIn, ("router", "routers"), make, show_all)
+    return await COLLECTION.create(request, RouterIn, routers.create)
 
 
 @resource.on("GET", "/v2.0/routers/{router_id}", may="reader")
 async def show(request: Request) -> Reply:
-    return _one(request, await routers.visible(request.tx, request.caller, request.values["router_id"]))
+    return await COLLECTION.one(request, await routers.visible(request.tx, request.caller, request.values["router_id"]))
 
 
 async def _own(request: Request, what: str) -> Router:
@@ -90,7 +87,7 @@ async def update(request: Request) -> Reply:
     wanted = bodies.one(request, RouterChange, "router")
     router = await _own(request, "update_router")
     bodies.matching(request, router)
-    return _one(request, await routers.update(request.tx, request.caller, router, wanted))
+    return await COLLECTION.one(request, await routers.update(request.tx, request.caller, router, wanted))
 
 
 @resource.on("DELETE", "/v2.0/routers/{router_id}", may="member")
@@ -119,14 +116,14 @@ async def remove_router_interface(request: Request) -> Reply:
 async def add_extraroutes(request: Request) -> Reply:
     router = await _own(request, "add_extraroutes")
     wanted = bodies.one(request, RoutesIn, "router")
-    return _one(request, await routers.change_routes(request.tx, router, add=wanted.routes))
+    return await COLLECTION.one(request, await routers.change_routes(request.tx, router, add=wanted.routes))
 
 
 @resource.on("PUT", "/v2.0/routers/{router_id}/remove_extraroutes", may="member")
 async def remove_extraroutes(request: Request) -> Reply:
     router = await _own(request, "remove_extraroutes")
     wanted = bodies.one(request, RoutesIn, "router")
-    return _one(request, await routers.change_routes(request.tx, router, drop=wanted.routes))
+    return await COLLECTION.one(request, await routers.change_routes(request.tx, router, drop=wanted.routes))
 
 
 def _attached(done: Attached) -> Reply:
@@ -142,7 +139,3 @@ def _attached(done: Attached) -> Reply:
             "subnet_ids": done.subnet_ids,
         },
     )
-
-
-def _one(request: Request, router: Router) -> Reply:
-    return Reply(200, {"router": listing.cut(_view(router), listing.fields_of(request))})

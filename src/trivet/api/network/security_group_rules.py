@@ -6,9 +6,8 @@ from msgspec import UNSET, UnsetType
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.network import bodies, listing
+from trivet.api.network import bodies
 from trivet.api.network.listing import Collection, Json
-from trivet.clock import iso
 from trivet.domain import rbac, security_group_rules
 from trivet.domain.addresses import network_of
 from trivet.domain.network_words import Text
@@ -35,11 +34,7 @@ def view(rule: SecurityGroupRule) -> Json:
         "remote_group_id": rule.remote_group_id,
         "remote_address_group_id": rule.remote_address_group_id,
         "description": rule.description,
-        "created_at": iso(rule.created_at),
-        "updated_at": iso(rule.updated_at),
-        "revision_number": rule.revision,
-        "project_id": rule.project_id,
-        "tenant_id": rule.project_id,
+        **bodies.stamped(rule),
     }
 
 
@@ -49,6 +44,7 @@ async def show_all(request: Request, found: Sequence[SecurityGroupRule]) -> list
 
 COLLECTION = Collection(
     SECURITY_GROUP_RULES,
+    "security_group_rule",
     "security_group_rules",
     show_all,
     text=(
@@ -72,16 +68,13 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/security-group-rules", may="member")
 async def create(request: Request) -> Reply:
-    async def make(wanted: RuleIn) -> SecurityGroupRule:
-        return await security_group_rules.create(request.tx, request.caller, bodies.owned(wanted))
-
-    return await bodies.created(request, RuleIn, ("security_group_rule", "security_group_rules"), make, show_all)
+    return await COLLECTION.create(request, RuleIn, security_group_rules.create)
 
 
 @resource.on("GET", "/v2.0/security-group-rules/{security_group_rule_id}", may="reader")
 async def show(request: Request) -> Reply:
     rule = await _visible(request)
-    return Reply(200, {"security_group_rule": listing.cut(view(rule), listing.fields_of(request))})
+    return await COLLECTION.one(request, rule)
 
 
 @resource.on("DELETE", "/v2.0/security-group-rules/{security_group_rule_id}", may="member")

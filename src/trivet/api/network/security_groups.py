@@ -6,8 +6,8 @@ from msgspec import UNSET, UnsetType
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.network import bodies, listing
-from trivet.api.network.granted import by_sharing
+from trivet.api.network import bodies
+from trivet.api.network.granted import by_sharing, shared_of
 from trivet.api.network.listing import Collection, Json
 from trivet.api.network.security_group_rules import view as view_rule
 from trivet.domain import rbac, security_groups
@@ -29,8 +29,7 @@ class SecurityGroupChange(security_groups.SecurityGroupUpdate, frozen=True, kw_o
 
 async def show_all(request: Request, found: Sequence[SecurityGroup]) -> list[Json]:
     rules = await security_groups.rules_of(request.tx, [group.id for group in found]) if found else {}
-    only = found[0].id if len(found) == 1 else None
-    shared = await rbac.shared_with(request.tx, request.caller, "security_group", only) if found else set()
+    shared = await shared_of(request, "security_group", found)
     return [_view(group, rules[group.id], shared=group.id in shared) for group in found]
 
 
@@ -47,6 +46,7 @@ def _view(group: SecurityGroup, rules: list[SecurityGroupRule], *, shared: bool)
 
 COLLECTION = Collection(
     SECURITY_GROUPS,
+    "security_group",
     "security_groups",
     show_all,
     flags=("stateful",),
@@ -81,16 +81,13 @@ async def _ensure_default(request: Request) -> None:
 
 @resource.on("POST", "/v2.0/security-groups", may="member")
 async def create(request: Request) -> Reply:
-    async def make(wanted: SecurityGroupIn) -> SecurityGroup:
-        return await security_groups.create(request.tx, request.caller, bodies.owned(wanted))
-
-    return await bodies.created(request, SecurityGroupIn, ("security_group", "security_groups"), make, show_all)
+    return await COLLECTION.create(request, SecurityGroupIn, security_groups.create)
 
 
 @resource.on("GET", "/v2.0/security-groups/{security_group_id}", may="reader")
 async def show(request: Request) -> Reply:
     id = request.values["security_group_id"]
-    return await _one(request, await security_groups.visible(request.tx, request.caller, id))
+    return await COLLECTION.one(request, await security_groups.visible(request.tx, request.caller, id))
 
 
 @resource.on("PUT", "/v2.0/security-groups/{security_group_id}", may="member")
@@ -98,7 +95,7 @@ async def update(request: Request) -> Reply:
     wanted = bodies.one(request, SecurityGroupChange, "security_group")
     group = await _own(request, "update_security_group")
     bodies.matching(request, group)
-    return await _one(request, await security_groups.update(request.tx, group, wanted))
+    return await COLLECTION.one(request, await security_groups.update(request.tx, group, wanted))
 
 
 @resource.on("DELETE", "/v2.0/security-groups/{security_group_id}", may="member")
@@ -111,8 +108,3 @@ async def delete(request: Request) -> Reply:
 
 async def _own(request: Request, what: str) -> SecurityGroup:
     return await security_groups.own(request.tx, request.caller, request.values["security_group_id"], what)
-
-
-async def _one(request: Request, group: SecurityGroup) -> Reply:
-    shown = await show_all(request, [group])
-    return Reply(200, {"security_group": listing.cut(shown[0], listing.fields_of(request))})

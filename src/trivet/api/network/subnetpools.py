@@ -6,8 +6,8 @@ from msgspec import UNSET, Struct, UnsetType
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.network import bodies, listing
-from trivet.api.network.granted import by_sharing
+from trivet.api.network import bodies
+from trivet.api.network.granted import by_sharing, shared_of
 from trivet.api.network.listing import Collection, Json
 from trivet.domain import rbac, subnet_pools
 from trivet.domain.network_words import Text
@@ -29,8 +29,7 @@ class PrefixesIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 async def show_all(request: Request, found: Sequence[SubnetPool]) -> list[Json]:
-    only = found[0].id if len(found) == 1 else None
-    shared = await rbac.shared_with(request.tx, request.caller, "subnetpool", only) if found else set()
+    shared = await shared_of(request, "subnetpool", found)
     return [_view(pool, shared=pool.id in shared) for pool in found]
 
 
@@ -54,6 +53,7 @@ def _view(pool: SubnetPool, *, shared: bool) -> Json:
 
 COLLECTION = Collection(
     SUBNET_POOLS,
+    "subnetpool",
     "subnetpools",
     show_all,
     text=("address_scope_id",),
@@ -70,16 +70,13 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/subnetpools", may="member")
 async def create(request: Request) -> Reply:
-    async def make(wanted: SubnetPoolIn) -> SubnetPool:
-        return await subnet_pools.create(request.tx, request.caller, bodies.owned(wanted))
-
-    return await bodies.created(request, SubnetPoolIn, ("subnetpool", "subnetpools"), make, show_all)
+    return await COLLECTION.create(request, SubnetPoolIn, subnet_pools.create)
 
 
 @resource.on("GET", "/v2.0/subnetpools/{subnetpool_id}", may="reader")
 async def show(request: Request) -> Reply:
     id = request.values["subnetpool_id"]
-    return await _one(request, await subnet_pools.visible(request.tx, request.caller, id))
+    return await COLLECTION.one(request, await subnet_pools.visible(request.tx, request.caller, id))
 
 
 @resource.on("PUT", "/v2.0/subnetpools/{subnetpool_id}", may="member")
@@ -87,7 +84,7 @@ async def update(request: Request) -> Reply:
     wanted = bodies.one(request, SubnetPoolChange, "subnetpool")
     pool = await _own(request, "update_subnetpool")
     bodies.matching(request, pool)
-    return await _one(request, await subnet_pools.update(request.tx, request.caller, pool, wanted))
+    return await COLLECTION.one(request, await subnet_pools.update(request.tx, request.caller, pool, wanted))
 
 
 @resource.on("DELETE", "/v2.0/subnetpools/{subnetpool_id}", may="member")
@@ -116,8 +113,3 @@ async def remove_prefixes(request: Request) -> Reply:
 
 async def _own(request: Request, what: str) -> SubnetPool:
     return await subnet_pools.own(request.tx, request.caller, request.values["subnetpool_id"], what)
-
-
-async def _one(request: Request, pool: SubnetPool) -> Reply:
-    shown = await show_all(request, [pool])
-    return Reply(200, {"subnetpool": listing.cut(shown[0], listing.fields_of(request))})

@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.network import bodies, listing
+from trivet.api.network import bodies
 from trivet.api.network.granted import by_sharing
 from trivet.api.network.listing import Collection, Json
 from trivet.domain import subnets
@@ -52,6 +52,7 @@ def _view(subnet: Subnet) -> Json:
 
 COLLECTION = Collection(
     SUBNETS,
+    "subnet",
     "subnets",
     show_all,
     text=(
@@ -76,15 +77,12 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/subnets", may="member")
 async def create(request: Request) -> Reply:
-    async def make(wanted: SubnetIn) -> Subnet:
-        return await subnets.create(request.tx, request.caller, bodies.owned(wanted))
-
-    return await bodies.created(request, SubnetIn, ("subnet", "subnets"), make, show_all)
+    return await COLLECTION.create(request, SubnetIn, subnets.create)
 
 
 @resource.on("GET", "/v2.0/subnets/{subnet_id}", may="reader")
 async def show(request: Request) -> Reply:
-    return _one(request, await subnets.visible(request.tx, request.caller, request.values["subnet_id"]))
+    return await COLLECTION.one(request, await subnets.visible(request.tx, request.caller, request.values["subnet_id"]))
 
 
 @resource.on("PUT", "/v2.0/subnets/{subnet_id}", may="member")
@@ -92,7 +90,7 @@ async def update(request: Request) -> Reply:
     wanted = bodies.one(request, SubnetChange, "subnet")
     subnet = await subnets.own(request.tx, request.caller, request.values["subnet_id"], "update_subnet")
     bodies.matching(request, subnet)
-    return _one(request, await subnets.update(request.tx, request.caller, subnet, wanted))
+    return await COLLECTION.one(request, await subnets.update(request.tx, request.caller, subnet, wanted))
 
 
 @resource.on("DELETE", "/v2.0/subnets/{subnet_id}", may="member")
@@ -101,7 +99,3 @@ async def delete(request: Request) -> Reply:
     bodies.matching(request, subnet)
     await subnets.delete(request.tx, subnet)
     return Reply(204)
-
-
-def _one(request: Request, subnet: Subnet) -> Reply:
-    return Reply(200, {"subnet": listing.cut(_view(subnet), listing.fields_of(request))})
