@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.domain import address_groups, quotas, rbac, security_groups
 from trivet.domain.addresses import network_of
 from trivet.domain.callers import Caller
-from trivet.domain.default_rules import DEFAULT_RULES, DefaultRule
+from trivet.domain.default_rules import DEFAULT_RULES, DefaultRule, Rule
 from trivet.domain.network_words import Number, Text
 from trivet.domain.security_groups import SECURITY_GROUP_RULES, SecurityGroupRule
 from trivet.drivers.contracts.protocols import NUMBERS
@@ -90,23 +90,14 @@ async def create_default(tx: Tx, wanted: RuleCreate, *, in_default: bool, in_oth
                 "default_security_group_rule.exists",
                 f"Default Security group rule already exists. Rule id is {other.id}.",
             )
-    return await tx.insert(
-        DEFAULT_RULES,
-        DefaultRule(
-            id=rule.id,
-            direction=rule.direction,
-            ethertype=rule.ethertype,
-            protocol=rule.protocol,
-            port_range_min=rule.port_range_min,
-            port_range_max=rule.port_range_max,
-            remote_ip_prefix=rule.remote_ip_prefix,
-            remote_group_id=rule.remote_group_id,
-            remote_address_group_id=rule.remote_address_group_id,
-            description=rule.description,
-            used_in_default_sg=in_default,
-            used_in_non_default_sg=in_others,
-        ),
+    new = DefaultRule(
+        id=rule.id,
+        description=rule.description,
+        used_in_default_sg=in_default,
+        used_in_non_default_sg=in_others,
+        **rule.traffic(),
     )
+    return await tx.insert(DEFAULT_RULES, new)
 
 
 def _checked(tx: Tx, wanted: RuleCreate, project_id: str) -> SecurityGroupRule:
@@ -144,18 +135,11 @@ async def _is_new(tx: Tx, rule: SecurityGroupRule) -> None:
             raise Conflict("security_group_rule.exists", f"Security group rule already exists. Rule id is {other.id}.")
 
 
-def _meaning(rule: SecurityGroupRule | DefaultRule) -> tuple[object, ...]:
+def _meaning(rule: Rule) -> dict[str, object]:
+    """Rules that let the same pass are one, however they spell it."""
     prefix = str(network_of(rule.remote_ip_prefix)) if rule.remote_ip_prefix else None
-    return (
-        rule.direction,
-        rule.ethertype,
-        number(rule.protocol) if rule.protocol is not None else None,
-        rule.port_range_min,
-        rule.port_range_max,
-        prefix,
-        rule.remote_group_id,
-        rule.remote_address_group_id,
-    )
+    protocol = number(rule.protocol) if rule.protocol is not None else None
+    return rule.traffic() | {"remote_ip_prefix": prefix, "protocol": protocol}
 
 
 def _ethertype(given: str | None) -> str:

@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from trivet.domain import default_rules, quotas, rbac, tags
 from trivet.domain.callers import Caller
-from trivet.domain.default_rules import PARENT
+from trivet.domain.default_rules import PARENT, Rule
 from trivet.domain.network_words import Text
 from trivet.errors import Conflict, NotFound, Stale
 from trivet.store.tables import Record, Table
@@ -31,20 +31,9 @@ class SecurityGroup(Record, frozen=True, kw_only=True):
     updated_at: float
 
 
-class SecurityGroupRule(Record, frozen=True, kw_only=True):
+class SecurityGroupRule(Rule, frozen=True, kw_only=True):
     project_id: str
     security_group_id: str
-    direction: str
-    ethertype: str
-    protocol: str | None = None
-    port_range_min: int | None = None
-    """For ICMP the type."""
-    port_range_max: int | None = None
-    """For ICMP the code."""
-    remote_ip_prefix: str | None = None
-    remote_group_id: str | None = None
-    remote_address_group_id: str | None = None
-    description: str = ""
     created_at: float
     updated_at: float
 
@@ -171,20 +160,16 @@ async def _insert_rules(tx: Tx, group: SecurityGroup) -> int:
     now = tx.clock.now()
     found = await default_rules.templates(tx, default=group.is_default)
     for template in found:
+        traffic = template.traffic()
+        if template.remote_group_id == PARENT:
+            traffic["remote_group_id"] = group.id
         rule = SecurityGroupRule(
             id=tx.ids.uuid(),
             project_id=group.project_id,
             security_group_id=group.id,
-            direction=template.direction,
-            ethertype=template.ethertype,
-            protocol=template.protocol,
-            port_range_min=template.port_range_min,
-            port_range_max=template.port_range_max,
-            remote_ip_prefix=template.remote_ip_prefix,
-            remote_group_id=group.id if template.remote_group_id == PARENT else template.remote_group_id,
-            remote_address_group_id=template.remote_address_group_id,
             created_at=now,
             updated_at=now,
+            **traffic,
         )
         await tx.insert(SECURITY_GROUP_RULES, rule)
     return len(found)

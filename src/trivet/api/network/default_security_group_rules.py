@@ -30,14 +30,7 @@ async def show_all(request: Request, found: Sequence[DefaultRule]) -> list[Json]
 def _view(rule: DefaultRule) -> Json:
     return {
         "id": rule.id,
-        "direction": rule.direction,
-        "ethertype": rule.ethertype,
-        "protocol": rule.protocol,
-        "port_range_min": rule.port_range_min,
-        "port_range_max": rule.port_range_max,
-        "remote_ip_prefix": rule.remote_ip_prefix,
-        "remote_group_id": rule.remote_group_id,
-        "remote_address_group_id": rule.remote_address_group_id,
+        **rule.traffic(),
         "description": rule.description,
         "used_in_default_sg": rule.used_in_default_sg,
         "used_in_non_default_sg": rule.used_in_non_default_sg,

@@ -24,15 +24,8 @@ def view(rule: SecurityGroupRule) -> Json:
     return {
         "id": rule.id,
         "security_group_id": rule.security_group_id,
-        "direction": rule.direction,
-        "ethertype": rule.ethertype,
-        "protocol": rule.protocol,
-        "port_range_min": rule.port_range_min,
-        "port_range_max": rule.port_range_max,
-        "remote_ip_prefix": rule.remote_ip_prefix,
+        **rule.traffic(),
         "normalized_cidr": str(network_of(rule.remote_ip_prefix)) if rule.remote_ip_prefix else None,
-        "remote_group_id": rule.remote_group_id,
-        "remote_address_group_id": rule.remote_address_group_id,
         "description": rule.description,
         **bodies.stamped(rule),
     }
