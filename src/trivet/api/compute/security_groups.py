@@ -1,5 +1,7 @@
 """/os-security-groups and their rules, until 2.35: the network's own, in nova's words. Only what lets traffic in."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import msgspec
@@ -68,7 +70,7 @@ async def index(request: Request) -> Reply:
 
 @resource.on("GET", "/v2.1/os-security-groups/{security_group_id}", may="reader", until=_LAST)
 async def show(request: Request) -> Reply:
-    group = await security_groups.visible(request.tx, request.caller, _id(request, "security_group_id"))
+    group = await security_groups.visible(request.tx, request.caller, _uuid(request.values["security_group_id"]))
     return await _reply(request, group)
 
 
@@ -76,57 +78,46 @@ async def show(request: Request) -> Reply:
 async def create(request: Request) -> Reply:
     said = request.read(GroupBody).security_group
     wanted = SecurityGroupCreate(name=_named_well(said.name), description=said.description)
-    try:
+    with _conflicts_as_mistakes():
         group = await security_groups.create(request.tx, request.caller, wanted)
-    except Conflict as error:
-        raise Invalid(error.code, error.message) from error
     return await _reply(request, group)
 
 
 @resource.on("PUT", "/v2.1/os-security-groups/{security_group_id}", may="member", until=_LAST)
 async def change(request: Request) -> Reply:
     said = request.read(GroupBody).security_group
-    id = _id(request, "security_group_id")
+    id = _uuid(request.values["security_group_id"])
     group = await security_groups.own(request.tx, request.caller, id, "update_security_group")
     wanted = SecurityGroupUpdate(name=_named_well(said.name), description=said.description)
-    try:
+    with _conflicts_as_mistakes():
         group = await security_groups.update(request.tx, group, wanted)
-    except Conflict as error:
-        raise Invalid(error.code, error.message) from error
     return await _reply(request, group)
 
 
 @resource.on("DELETE", "/v2.1/os-security-groups/{security_group_id}", may="member", until=_LAST)
 async def delete(request: Request) -> Reply:
-    id = _id(request, "security_group_id")
+    id = _uuid(request.values["security_group_id"])
     group = await security_groups.own(request.tx, request.caller, id, "delete_security_group")
-    try:
+    with _conflicts_as_mistakes():
         await security_groups.delete(request.tx, request.caller, group)
-    except Conflict as error:
-        raise Invalid(error.code, error.message) from error
     return Reply(202)
 
 
 @resource.on("POST", "/v2.1/os-security-group-rules", may="member", until=_LAST)
 async def create_rule(request: Request) -> Reply:
     said = request.read(RuleBody, strict=False).security_group_rule
-    parent_id = str(said.parent_group_id)
-    if not is_uuid(parent_id):
-        raise Invalid("security_group.id", f"Security group id {parent_id[:64]!r} should be a uuid.")
-    group = await security_groups.visible(request.tx, request.caller, parent_id)
+    group = await security_groups.visible(request.tx, request.caller, _uuid(str(said.parent_group_id)))
     source = None if said.group_id is UNSET else said.group_id
     if source is not None:
         await security_groups.visible(request.tx, request.caller, source)
-    try:
+    with _conflicts_as_mistakes():
         rule = await security_group_rules.create(request.tx, request.caller, _rule_of(said, group, source))
-    except Conflict as error:
-        raise Invalid(error.code, error.message) from error
     return Reply(200, {"security_group_rule": _rule(rule, await _named(request.tx, [rule]))})
 
 
 @resource.on("DELETE", "/v2.1/os-security-group-rules/{rule_id}", may="member", until=_LAST)
 async def delete_rule(request: Request) -> Reply:
-    rule = await security_group_rules.visible(request.tx, request.caller, _id(request, "rule_id"))
+    rule = await security_group_rules.visible(request.tx, request.caller, _uuid(request.values["rule_id"]))
     await security_groups.own(request.tx, request.caller, rule.security_group_id, "delete_security_group_rule")
     await security_group_rules.delete(request.tx, rule)
     return Reply(202)
@@ -155,8 +146,16 @@ def _rule_of(said: RuleWanted, group: SecurityGroup, source: str | None) -> Rule
     )
 
 
-def _id(request: Request, name: str) -> str:
-    id = request.values[name]
+@contextmanager
+def _conflicts_as_mistakes() -> Iterator[None]:
+    """Nova said 400 where the network says 409."""
+    try:
+        yield
+    except Conflict as error:
+        raise Invalid(error.code, error.message) from error
+
+
+def _uuid(id: str) -> str:
     if not is_uuid(id):
         raise Invalid("security_group.id", f"Security group id {id[:64]!r} should be a uuid.")
     return id
