@@ -61,16 +61,20 @@ async def issue(request: Request) -> Reply:
 
 
 async def _issued(request: Request, caller: Caller) -> Reply:
-    token = request.parts.tokens.issue(caller)
+    return await _told(request, 201, caller, request.parts.tokens.issue(caller).encode())
+
+
+async def _told(request: Request, status: int, subject: Caller, token: bytes) -> Reply:
+    """What a token says; the token itself goes in a header."""
     async with request.parts.store.read() as tx:
         body = await token_facts.encoded(
             tx,
             request.parts.tokens.memo,
             request.parts.settings.url,
-            caller,
+            subject,
             with_catalog=request.asked("nocatalog") is None,
         )
-    return Reply(201, body, [(b"x-subject-token", token.encode()), _VARY], content_type="application/json")
+    return Reply(status, body, [(b"x-subject-token", token), _VARY], content_type="application/json")
 
 
 async def _receipt(request: Request, more: MoreNeeded) -> Reply:
@@ -95,16 +99,7 @@ async def show(request: Request) -> Reply:
         caller.is_operator or caller.has("service") or (caller.system and caller.has("reader"))
     ):
         raise Forbidden("policy.forbidden", "You are not authorized to perform the requested action: validate_token.")
-    async with request.parts.store.read() as tx:
-        body = await token_facts.encoded(
-            tx,
-            request.parts.tokens.memo,
-            request.parts.settings.url,
-            subject,
-            with_catalog=request.asked("nocatalog") is None,
-        )
-    shown = request.headers[b"x-subject-token"]
-    return Reply(200, body, [(b"x-subject-token", shown), _VARY], content_type="application/json")
+    return await _told(request, 200, subject, request.headers[b"x-subject-token"])
 
 
 @writes(resource, "DELETE", "/v3/auth/tokens", may="token")

@@ -12,7 +12,6 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import credentials
 from trivet.domain.credentials import Credential
-from trivet.errors import Invalid
 
 resource = Resource()
 
@@ -49,9 +48,7 @@ async def list_all(request: Request) -> Reply:
 async def create(request: Request) -> Reply:
     fields, extra = views.read(request, "credential", CredentialFields)
     given = fields.given()
-    for name in ("blob", "type"):
-        if name not in given:
-            raise Invalid("body.invalid", f"{name!r} is a required property.")
+    views.required(given, "blob", "type")
     made = await credentials.create(
         request.tx,
         request.parts.tokens.secrets,
@@ -74,8 +71,7 @@ async def show(request: Request) -> Reply:
 
 @writes(resource, "PATCH", "/v3/credentials/{credential_id}", may="token")
 async def update(request: Request) -> Reply:
-    fields, extra = views.read(request, "credential", CredentialFields)
-    changes = fields.given() | ({"extra": extra} if extra else {})
+    changes = views.changes(request, "credential", CredentialFields)
     changed = await credentials.update(
         request.tx, request.parts.tokens.secrets, request.caller, request.values["credential_id"], changes
     )

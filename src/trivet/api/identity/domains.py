@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from trivet.api.identity import views
-from trivet.api.identity.projects import ProjectFields, changes_of, record
+from trivet.api.identity.projects import ProjectFields, checked, record
 from trivet.api.identity.views import View
 from trivet.api.identity.writing import writes
 from trivet.api.kit.request import Reply, Request
@@ -69,14 +69,14 @@ async def show(request: Request) -> Reply:
 
 @writes(resource, "PATCH", "/v3/domains/{domain_id}", may="token")
 async def update(request: Request) -> Reply:
-    fields, extra = views.read(request, "domain", ProjectFields)
+    changes = views.changes(request, "domain", ProjectFields)
     id = request.values["domain_id"]
     await projects.need(request.tx, id, noun="domain")
     if request.caller.domain_id is not None:
         raise personas.refusal("identity:update_domain")
-    if id == DEFAULT_DOMAIN and fields.enabled is False:
+    if id == DEFAULT_DOMAIN and changes.get("enabled") is False:
         raise Invalid("domain.default", "The default domain cannot be disabled.")
-    changed = await projects.update(request.tx, request.caller, id, changes_of(fields, extra))
+    changed = await projects.update(request.tx, request.caller, id, checked(changes))
     return Reply(200, {"domain": view(request, changed)})
 
 

@@ -13,7 +13,6 @@ from trivet.api.kit.routes import Resource
 from trivet.domain import endpoints
 from trivet.domain.endpoints import ENDPOINTS, Endpoint, Interface
 from trivet.domain.regions import REGIONS, Region
-from trivet.errors import Invalid
 from trivet.store.tx import Tx
 
 resource = Resource()
@@ -69,9 +68,7 @@ async def _changes(request: Request, tx: Tx) -> dict[str, Any]:
 @writes(resource, "POST", "/v3/endpoints", may="admin")
 async def create(request: Request) -> Reply:
     given = await _changes(request, request.tx)
-    missing = [name for name in ("service_id", "interface", "url") if name not in given]
-    if missing:
-        raise Invalid("body.invalid", f"{missing[0]!r} is a required property.")
+    views.required(given, "service_id", "interface", "url")
     new = Endpoint(**{"id": request.tx.ids.hex(), "region_id": None, **given})
     return Reply(201, {"endpoint": view(request, await endpoints.create(request.tx, new))})
 

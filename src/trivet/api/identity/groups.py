@@ -9,7 +9,6 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import groups, personas, users
 from trivet.domain.groups import GROUPS, Group
-from trivet.errors import Invalid
 
 resource = Resource()
 
@@ -46,8 +45,7 @@ async def create(request: Request) -> Reply:
     fields, extra = views.read(request, "group", GroupFields)
     given = fields.given()
     personas.need_manage(request.caller, given.get("domain_id"), "identity:create_group")
-    if "name" not in given:
-        raise Invalid("body.invalid", "'name' is a required property.")
+    views.required(given, "name")
     new = Group(
         id=request.tx.ids.hex(),
         name=given["name"],
@@ -66,12 +64,9 @@ async def show(request: Request) -> Reply:
 
 @writes(resource, "PATCH", "/v3/groups/{group_id}", may="token")
 async def update(request: Request) -> Reply:
-    fields, extra = views.read(request, "group", GroupFields)
-    changes = fields.given()
+    changes = views.changes(request, "group", GroupFields)
     if "description" in changes:
         changes["description"] = changes["description"] or ""
-    if extra:
-        changes["extra"] = extra
     changed = await groups.update(request.tx, request.caller, request.values["group_id"], changes)
     return Reply(200, {"group": view(request, changed)})
 

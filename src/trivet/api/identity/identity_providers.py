@@ -6,8 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from trivet.api.identity import views
-from trivet.api.identity.registered_limits import given
-from trivet.api.identity.views import Id, Text, View
+from trivet.api.identity.views import Id, Text, View, given
 from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
@@ -128,8 +127,7 @@ async def list_protocols(request: Request) -> Reply:
 @writes(resource, "PUT", _PROTOCOL, may="admin")
 async def create_protocol(request: Request) -> Reply:
     fields = given(request.read(ProtocolBody).protocol)
-    if "mapping_id" not in fields:
-        raise Invalid("body.invalid", "'mapping_id' is a required property.")
+    views.required(fields, "mapping_id")
     new = FederationProtocol(idp_id=request.values["idp_id"], id=request.values["protocol_id"], **fields)
     await federation.create_protocol(request.tx, new)
     return Reply(201, {"protocol": _protocol_view(request, new)})

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from trivet.api.identity import views
-from trivet.api.identity.registered_limits import FILTERS, Amount, given
-from trivet.api.identity.views import Id, LongName, Text, View
+from trivet.api.identity.registered_limits import FILTERS, Amount
+from trivet.api.identity.views import Id, LongName, Text, View, given
 from trivet.api.identity.writing import writes
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request

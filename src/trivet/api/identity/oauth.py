@@ -79,13 +79,12 @@ async def show(request: Request) -> Reply:
 
 @writes(resource, "PATCH", _ONE, may="admin")
 async def update(request: Request) -> Reply:
-    fields, extra = views.read(request, "consumer", ConsumerFields)
-    changes = fields.given()
+    changes = views.changes(request, "consumer", ConsumerFields)
     if "secret" in changes:
         raise Invalid("consumer.secret", "The secret of a consumer cannot be changed.")
     found = await oauth.need_consumer(request.tx, request.values["consumer_id"])
-    if extra:
-        changes["extra"] = {**found.extra, **extra}
+    if "extra" in changes:
+        changes["extra"] = {**found.extra, **changes["extra"]}
     return Reply(200, {"consumer": view(request, await request.tx.update(CONSUMERS, found, **changes))})
 
 
@@ -172,10 +171,7 @@ async def list_roles(request: Request) -> Reply:
 
 @resource.on("GET", f"{_ACCESS}/roles/{{role_id}}", may="token")
 async def show_role(request: Request) -> Reply:
-    for role in await oauth.roles_of(request.tx, await _visible(request)):
-        if role.id == request.values["role_id"]:
-            return Reply(200, {"role": role_dialect.view(request, role)})
-    raise NotFound("role.absent", f"Could not find role: {request.values['role_id'][:64]}.")
+    return role_dialect.one_of(request, await oauth.roles_of(request.tx, await _visible(request)))
 
 
 async def _no_oauth2(request: Request) -> Reply:

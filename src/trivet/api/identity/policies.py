@@ -13,7 +13,6 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import policies
 from trivet.domain.policies import POLICIES, Policy, Target
-from trivet.errors import Invalid
 
 resource = Resource()
 
@@ -32,8 +31,7 @@ def view(request: Request, policy: Policy) -> View:
 
 
 def _given(request: Request) -> dict[str, Any]:
-    fields, extra = views.read(request, "policy", PolicyFields)
-    given = fields.given() | ({"extra": extra} if extra else {})
+    given = views.changes(request, "policy", PolicyFields)
     if "blob" in given:
         given["blob"] = msgspec.json.encode(given["blob"]).decode()
     return given
@@ -48,9 +46,7 @@ async def list_all(request: Request) -> Reply:
 @writes(resource, "POST", "/v3/policies", may="admin")
 async def create(request: Request) -> Reply:
     given = _given(request)
-    for name in ("type", "blob"):
-        if name not in given:
-            raise Invalid("body.invalid", f"{name!r} is a required property.")
+    views.required(given, "type", "blob")
     made = await request.tx.insert(POLICIES, Policy(id=request.tx.ids.hex(), **given))
     return Reply(201, {"policy": view(request, made)})
 

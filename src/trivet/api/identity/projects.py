@@ -49,8 +49,7 @@ def view(request: Request, project: Project) -> View:
 
 def record(tx: Tx, fields: ProjectFields, extra: dict[str, Any]) -> Project:
     given = fields.given()
-    if "name" not in given:
-        raise Invalid("body.invalid", "'name' is a required property.")
+    views.required(given, "name")
     return Project(
         id=tx.ids.hex(),
         name=given["name"],
@@ -65,16 +64,13 @@ def record(tx: Tx, fields: ProjectFields, extra: dict[str, Any]) -> Project:
     )
 
 
-def changes_of(fields: ProjectFields, extra: dict[str, Any]) -> dict[str, Any]:
-    changes = fields.given()
+def checked(changes: dict[str, Any]) -> dict[str, Any]:
     if "description" in changes:
         changes["description"] = changes["description"] or ""
     if "tags" in changes:
         changes["tags"] = check_tags(changes["tags"])
     if "options" in changes:
         changes["options"] = check_options(changes["options"])
-    if extra:
-        changes["extra"] = extra
     return changes
 
 
@@ -154,8 +150,7 @@ def _nested(below: list[Project], id: str) -> dict[str, Any] | None:
 
 @writes(resource, "PATCH", "/v3/projects/{project_id}", may="token")
 async def update(request: Request) -> Reply:
-    fields, extra = views.read(request, "project", ProjectFields)
-    changes = changes_of(fields, extra)
+    changes = checked(views.changes(request, "project", ProjectFields))
     changed = await projects.update(request.tx, request.caller, request.values["project_id"], changes)
     return Reply(200, {"project": view(request, changed)})
 

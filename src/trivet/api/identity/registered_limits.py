@@ -1,12 +1,12 @@
 """/v3/registered_limits: defaults of limits."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from trivet.api.identity import views
-from trivet.api.identity.views import Id, LongName, Text, View
+from trivet.api.identity.views import Id, LongName, Text, View, given
 from trivet.api.identity.writing import writes
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
@@ -54,11 +54,6 @@ def view(request: Request, limit: RegisteredLimit) -> View:
         "description": limit.description,
     }
     return views.linked(request, f"registered_limits/{limit.id}", shown)
-
-
-def given(body: Body) -> dict[str, Any]:
-    """What was sent of a body whose fields may be left out."""
-    return {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET}
 
 
 @resource.on("GET", "/v3/registered_limits", may="token")

@@ -1,5 +1,6 @@
 """/v3/roles: names for what one may do."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -12,7 +13,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import implied_roles, roles
 from trivet.domain.roles import Role
-from trivet.errors import Invalid
+from trivet.errors import NotFound
 
 resource = Resource()
 
@@ -36,6 +37,15 @@ def view(request: Request, role: Role) -> View:
     return views.linked(request, f"roles/{role.id}", shown)
 
 
+def one_of(request: Request, passed_on: Iterable[Role]) -> Reply:
+    """The one that the path names, among those that somebody passed on to somebody."""
+    id = request.values["role_id"]
+    for role in passed_on:
+        if role.id == id:
+            return Reply(200, {"role": view(request, role)})
+    raise NotFound("role.absent", f"Could not find role: {id[:64]}.")
+
+
 @resource.on("GET", "/v3/roles", may="token")
 async def list_all(request: Request) -> Reply:
     found = await roles.listed(request.tx, request.caller, request.asked("domain_id"))
@@ -46,8 +56,7 @@ async def list_all(request: Request) -> Reply:
 async def create(request: Request) -> Reply:
     fields, extra = views.read(request, "role", RoleFields)
     given = fields.given()
-    if "name" not in given:
-        raise Invalid("body.invalid", "'name' is a required property.")
+    views.required(given, "name")
     new = Role(
         id=request.tx.ids.hex(),
         name=given["name"],
@@ -67,12 +76,9 @@ async def show(request: Request) -> Reply:
 
 @writes(resource, "PATCH", "/v3/roles/{role_id}", may="token")
 async def update(request: Request) -> Reply:
-    fields, extra = views.read(request, "role", RoleFields)
-    changes = fields.given()
+    changes = views.changes(request, "role", RoleFields)
     if "options" in changes:
         changes["options"] = check_options(changes["options"])
-    if extra:
-        changes["extra"] = extra
     changed = await roles.update(request.tx, request.caller, request.values["role_id"], changes)
     return Reply(200, {"role": view(request, changed)})
 

@@ -6,15 +6,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from trivet.api.identity import views
-from trivet.api.identity.registered_limits import given
-from trivet.api.identity.views import Text, View
+from trivet.api.identity.views import Text, View, given
 from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import federation
 from trivet.domain.federation import SERVICE_PROVIDERS, ServiceProvider
-from trivet.errors import Invalid
 
 resource = Resource()
 
@@ -60,9 +58,7 @@ async def list_all(request: Request) -> Reply:
 @writes(resource, "PUT", _ONE, may="admin")
 async def create(request: Request) -> Reply:
     fields = _given(request)
-    for name in ("auth_url", "sp_url"):
-        if name not in fields:
-            raise Invalid("body.invalid", f"{name!r} is a required property.")
+    views.required(fields, "auth_url", "sp_url")
     new = ServiceProvider(id=request.values["sp_id"], **fields)
     return Reply(201, {"service_provider": view(request, await federation.create_service_provider(request.tx, new))})
 

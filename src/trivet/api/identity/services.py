@@ -9,7 +9,6 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import services
 from trivet.domain.services import SERVICES, Service
-from trivet.errors import Invalid
 
 resource = Resource()
 
@@ -40,8 +39,7 @@ async def list_all(request: Request) -> Reply:
 async def create(request: Request) -> Reply:
     fields, extra = views.read(request, "service", ServiceFields)
     given = fields.given()
-    if "type" not in given:
-        raise Invalid("body.invalid", "'type' is a required property.")
+    views.required(given, "type")
     new = Service(id=request.tx.ids.hex(), extra=extra, **given)
     return Reply(201, {"service": view(request, await request.tx.insert(SERVICES, new))})
 
@@ -53,8 +51,7 @@ async def show(request: Request) -> Reply:
 
 @writes(resource, "PATCH", "/v3/services/{service_id}", may="admin")
 async def update(request: Request) -> Reply:
-    fields, extra = views.read(request, "service", ServiceFields)
-    changes = fields.given() | ({"extra": extra} if extra else {})
+    changes = views.changes(request, "service", ServiceFields)
     changed = await services.update(request.tx, request.values["service_id"], changes)
     return Reply(200, {"service": view(request, changed)})
 

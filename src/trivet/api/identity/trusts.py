@@ -15,7 +15,6 @@ from trivet.clock import iso_micros
 from trivet.domain import app_credentials, removal, trusts
 from trivet.domain.app_credentials import RoleRef
 from trivet.domain.trusts import Trust
-from trivet.errors import NotFound
 
 resource = Resource()
 
@@ -110,7 +109,4 @@ async def list_roles(request: Request) -> Reply:
 @resource.on("GET", f"{_ONE}/roles/{{role_id}}", may="token")
 async def show_role(request: Request) -> Reply:
     trust = await trusts.visible(request.tx, request.caller, request.values["trust_id"])
-    for role in await trusts.roles_of(request.tx, trust):
-        if role.id == request.values["role_id"]:
-            return Reply(200, {"role": role_dialect.view(request, role)})
-    raise NotFound("role.absent", f"Could not find role: {request.values['role_id'][:64]}.")
+    return role_dialect.one_of(request, await trusts.roles_of(request.tx, trust))

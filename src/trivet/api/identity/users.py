@@ -16,7 +16,6 @@ from trivet.clock import iso_micros
 from trivet.domain import auth_lists, federated_users, groups, personas, removal, users
 from trivet.domain.user_options import check_options
 from trivet.domain.users import USERS, User
-from trivet.errors import Invalid
 from trivet.store.tx import Tx
 
 resource = Resource()
@@ -82,8 +81,7 @@ async def create(request: Request) -> Reply:
     fields, extra = views.read(request, "user", UserFields)
     given = fields.given()
     personas.need_manage(request.caller, given.get("domain_id"), "identity:create_user")
-    if "name" not in given:
-        raise Invalid("body.invalid", "'name' is a required property.")
+    views.required(given, "name")
     options = check_options(given.get("options", {}))
     hashed = await _hashed(request, fields)
     settings = request.parts.settings

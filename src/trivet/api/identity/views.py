@@ -34,8 +34,24 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
     """The fields of a body that are known; what is not sent is UNSET."""
 
     def given(self) -> dict[str, Any]:
-        """Only what was sent."""
-        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not UNSET}
+        return given(self)
+
+
+def given(fields: msgspec.Struct) -> dict[str, Any]:
+    """Only what was sent."""
+    return {name: value for name in fields.__struct_fields__ if (value := getattr(fields, name)) is not UNSET}
+
+
+def required(given: dict[str, Any], *names: str) -> None:
+    for name in names:
+        if name not in given:
+            raise Invalid("body.invalid", f"{name!r} is a required property.")
+
+
+def changes(request: Request, key: str, kind: type[F]) -> dict[str, Any]:
+    """Of {key: {...}} what was sent, with the fields that are not known together as `extra`."""
+    fields, extra = read(request, key, kind)
+    return fields.given() | ({"extra": extra} if extra else {})
 
 
 def read(request: Request, key: str, kind: type[F]) -> tuple[F, dict[str, Any]]:
