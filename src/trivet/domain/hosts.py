@@ -78,11 +78,14 @@ async def register(tx: Tx, host: Host, ratios: dict[str, float] | None = None) -
         )
     else:
         known = await _take_up(tx, known, host)
-    changed = False
-    for name, total in (("VCPU", host.vcpus), ("MEMORY_MB", host.memory_mib), ("DISK_GB", host.disk_gib)):
-        changed |= await _ensure_capacity(tx, known.id, name, total, ratios[name])
+    totals = {"VCPU": host.vcpus, "MEMORY_MB": host.memory_mib, "DISK_GB": host.disk_gib}
+    rows = await tx.rows("SELECT class, total FROM inventories WHERE provider_id = ?", known.id)
+    has = {str(row[0]): int(row[1]) for row in rows}
+    changed = [name for name, total in totals.items() if total != has.get(name, 0)]
     if changed:
-        await tx.run(claims.SQL_MOVE_ON, known.id)
+        await claims.hold(tx, known.id)
+    for name in sorted(changed):
+        await _ensure_capacity(tx, known.id, name, totals[name], ratios[name])
     await _ensure_traits(tx, known)
     return known
 
@@ -105,16 +108,12 @@ async def _take_up(tx: Tx, known: Host, host: Host) -> Host:
     return msgspec.structs.replace(known, agent_seen_at=host.agent_seen_at)
 
 
-async def _ensure_capacity(tx: Tx, provider_id: str, name: str, total: int, ratio: float) -> bool:
-    """Total as the host says; whether that is new. The ratio is only a start: an operator's own, set through
-    placement, stays."""
+async def _ensure_capacity(tx: Tx, provider_id: str, name: str, total: int, ratio: float) -> None:
+    """Total as the host says. The ratio is only a start: an operator's own, set through placement, stays. The provider
+    is held, so what is read here is not changed by others before it is written."""
     row = await tx.row(
-        "SELECT total, reserved, allocation_ratio FROM inventories WHERE provider_id = ? AND class = ?",
-        provider_id,
-        name,
+        "SELECT reserved, allocation_ratio FROM inventories WHERE provider_id = ? AND class = ?", provider_id, name
     )
-    if total == (int(row[0]) if row is not None else 0):
-        return False
     if row is None:
         capacity = math.floor(total * ratio)
         await tx.run(
@@ -129,7 +128,7 @@ async def _ensure_capacity(tx: Tx, provider_id: str, name: str, total: int, rati
             capacity,
         )
     else:
-        capacity = math.floor((total - int(row[1])) * float(row[2]))
+        capacity = math.floor((total - int(row[0])) * float(row[1]))
         await tx.run(
             "UPDATE inventories SET total = ?, max_unit = ?, capacity = ?, free = ? - used"
             " WHERE provider_id = ? AND class = ?",
@@ -140,7 +139,6 @@ async def _ensure_capacity(tx: Tx, provider_id: str, name: str, total: int, rati
             provider_id,
             name,
         )
-    return True
 
 
 async def _ensure_traits(tx: Tx, host: Host) -> None:
@@ -150,14 +148,15 @@ async def _ensure_traits(tx: Tx, host: Host) -> None:
     rows = await tx.rows("SELECT trait FROM provider_traits WHERE provider_id = ?", host.id)
     has = {str(row[0]) for row in rows}
     ours = {trait for trait in has if trait == DISABLED or trait.startswith("CUSTOM_KIND_")}
+    if wanted == ours:
+        return
+    await claims.hold(tx, host.id)
     for trait in sorted(wanted - has):
         if trait.startswith("CUSTOM_"):
             await tx.run("INSERT INTO custom_traits VALUES (?, ?) ON CONFLICT DO NOTHING", trait, tx.clock.now())
         await tx.run("INSERT INTO provider_traits VALUES (?, ?) ON CONFLICT DO NOTHING", host.id, trait)
     for trait in sorted(ours - wanted):
         await tx.run("DELETE FROM provider_traits WHERE provider_id = ? AND trait = ?", host.id, trait)
-    if wanted != ours:
-        await tx.run(claims.SQL_MOVE_ON, host.id)
 
 
 async def look_after(tx: Tx, host_ids: Collection[str], api_url: str) -> None:
@@ -209,6 +208,8 @@ async def force_down(tx: Tx, host: Host, *, down: bool) -> Host:
 
 async def forget(tx: Tx, host: Host) -> None:
     """A host that is gone for good. Conflict while something is on it."""
+    await tx.delete(HOSTS, host)
+    await claims.hold(tx, host.id)
     busy = await tx.row("SELECT 1 FROM servers WHERE host_id = ? AND deleted_at IS NULL LIMIT 1", host.id)
     if busy is None:
         busy = await tx.row("SELECT 1 FROM claims WHERE provider_id = ? LIMIT 1", host.id)
@@ -220,4 +221,3 @@ async def forget(tx: Tx, host: Host) -> None:
     for table in ("inventories", "provider_traits", "provider_aggregates"):
         await tx.run(f"DELETE FROM {table} WHERE provider_id = ?", host.id)
     await tx.run("DELETE FROM providers WHERE id = ?", host.id)
-    await tx.delete(HOSTS, host)

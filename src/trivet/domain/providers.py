@@ -7,6 +7,7 @@ its change is refused if somebody was faster.
 import msgspec
 
 from trivet.errors import Conflict, Invalid, NotFound
+from trivet.store import claims
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -123,6 +124,7 @@ async def _below(tx: Tx, provider: Provider) -> list[str]:
 
 async def delete(tx: Tx, id: str) -> None:
     await need(tx, id)
+    await claims.hold(tx, id)
     if await tx.row("SELECT 1 FROM providers WHERE parent_id = ? LIMIT 1", id) is not None:
         raise Conflict(
             "provider.has_children",

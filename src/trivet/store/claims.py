@@ -4,9 +4,10 @@ A claim is a conditional update (`used = used + n where used + n <= capacity`), 
 write, so any number of processes may claim at once and none can sell a unit twice. What is looked at before
 only proposes where to try; losing there means trying the next.
 
-Rows are always written in one order (consumers, then by provider its classes and the provider itself), so that two
-claimants wait for each other but never in a circle. The provider's generation counts every claim and every release:
-whoever remembers a provider by its generation (domain/provider_summaries.py) relies on that.
+Rows are always written in one order: consumers, then by provider the provider itself and what hangs on it. So two that
+change the same things wait for each other but never in a circle, and whoever holds a provider finds what it has at
+rest. The provider's generation counts every claim and every release: whoever remembers a provider by its generation
+(domain/provider_summaries.py) relies on that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +27,7 @@ Allocations = dict[str, dict[str, int]]
 
 _FITS = "min_unit <= ? AND max_unit >= ? AND ? % step_size = 0"
 _WITHIN = "used + ? <= capacity"
-SQL_MOVE_ON = "UPDATE providers SET generation = generation + 1 WHERE id = ?"
+_SQL_MOVE_ON = "UPDATE providers SET generation = generation + 1 WHERE id = ?"
 
 
 class Consumer(msgspec.Struct, frozen=True):
@@ -215,6 +216,11 @@ async def free(tx: Tx, consumer_id: str) -> bool:
     return True
 
 
+async def hold(tx: Tx, provider_id: str) -> None:
+    """Before anything of a provider is changed: count the change, and let nobody else change it until the commit."""
+    await tx.run(_SQL_MOVE_ON, provider_id)
+
+
 async def held(tx: Tx, consumer_id: str) -> Allocations:
     return _grouped(await tx.rows("SELECT provider_id, class, used FROM claims WHERE consumer_id = ?", consumer_id))
 
@@ -309,6 +315,7 @@ async def _change(tx: Tx, provider_id: str, changes: dict[str, _Change]) -> bool
             values += (amount, amount, amount)
         conditions.append(f"({condition})")
     more = f"CASE class{' WHEN ? THEN CAST(? AS BIGINT)' * len(changes)} END"
+    await hold(tx, provider_id)
     done = await tx.run(
         f"UPDATE inventories SET used = used + {more}, free = free - {more}"
         f" WHERE provider_id = ? AND ({' OR '.join(conditions)})",
@@ -317,5 +324,4 @@ async def _change(tx: Tx, provider_id: str, changes: dict[str, _Change]) -> bool
         provider_id,
         *values,
     )
-    await tx.run(SQL_MOVE_ON, provider_id)
     return done == len(changes)
