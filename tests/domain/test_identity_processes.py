@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 from tests.postgres import PostgresCluster, postgres_cluster
 
-from trivet.clock import SystemClock
+from trivet.clock import Clock, SystemClock
+from trivet.controllers.log_trim import LogTrim
 from trivet.domain import revocations, signing_keys
 from trivet.domain.callers import Caller
+from trivet.domain.passwords import Passwords
 from trivet.domain.revocations import RevocationListener
 from trivet.domain.tokens import Tokens
 from trivet.errors import Busy, Forbidden
 from trivet.ids import SystemIds
+from trivet.parts import Parts
+from trivet.settings import Settings
 from trivet.store.follower import Follower
 from trivet.store.postgres import PostgresStore
 from trivet.store.sqlite import SqliteStore
@@ -59,6 +63,26 @@ class Process:
         except Forbidden:
             return False
         return True
+
+
+class Later(SystemClock):
+    def __init__(self, by_s: float) -> None:
+        self.by_s = by_s
+
+    def now(self) -> float:
+        return super().now() + self.by_s
+
+
+def parts_of(process: Process, clock: Clock) -> Parts:
+    return Parts(
+        settings=Settings(),
+        clock=clock,
+        ids=process.store.ids,
+        store=process.store,
+        tokens=process.tokens,
+        passwords=Passwords(),
+        blobs=None,  # type: ignore[arg-type] # nothing here reads a blob
+    )
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -130,6 +154,22 @@ async def test_a_rotation_interrupts_nobody_and_the_second_one_ends_the_oldest_k
     for process in (one, two):
         assert not process.accepts(oldest)
         assert process.accepts(newer)
+
+
+async def test_the_keys_rotate_once_a_month_and_never_twice_within_the_life_of_a_token(stores: list[Store]) -> None:
+    one = await Process.start(stores[0])
+    later = Later(30 * 24 * 3600 + 1)
+    trim = LogTrim(parts_of(one, later))
+    token = one.tokens.issue(one.caller())
+    for _ in range(6):
+        async with one.store.write() as tx:
+            tx.clock = later
+            await trim.step(tx)
+        await one.follower.step()
+        later.by_s += 600
+    assert one.accepts(token), "the key that signed it is the previous one, and stays for a month"
+    async with one.store.read() as tx:
+        assert len(await tx.select(signing_keys.SIGNING_KEYS)) == 3, "they have rotated"
 
 
 async def test_old_revocations_are_dropped_once_nothing_can_rest_on_them(stores: list[Store]) -> None:

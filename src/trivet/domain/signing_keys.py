@@ -47,9 +47,9 @@ async def reload(tx: Tx, tokens: Tokens) -> None:
 
 
 async def age_s(tx: Tx) -> float:
-    """How long the primary has been there."""
+    """How long the primary has signed. It was made long before that; the next one was made when it became primary."""
     keys = await _all(tx)
-    return tx.clock.now() - keys["primary"].created_at if "primary" in keys else 0.0
+    return tx.clock.now() - keys["next"].created_at if "next" in keys else 0.0
 
 
 async def rotate(tx: Tx, tokens: Tokens) -> None:
