@@ -1,6 +1,21 @@
-"""What the tests of the API share by name."""
+"""What the tests of the API share by name.
 
+`cloud` is not among it, since that means compute's to some and images' to others: they import theirs.
+"""
+
+import pytest
 from tests.api.identity_cloud import identity, new_identity
-from tests.postgres import postgres_cluster
+from tests.api.network_cloud import here
+from tests.api.placement_cloud import placement
+from tests.postgres import PostgresCluster, postgres_cluster
 
-__all__ = ["identity", "new_identity", "postgres_cluster"]
+__all__ = ["here", "identity", "new_identity", "placement", "postgres_cluster"]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> str:
+    """Where a cloud keeps its records: nothing is SQLite in memory, otherwise an empty database of PostgreSQL."""
+    if request.param == "sqlite":
+        return ""
+    cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
+    return cluster.new_database()

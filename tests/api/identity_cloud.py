@@ -3,83 +3,27 @@
 Tests ask for `identity`, which is there on both databases in turn, or for `new_identity` to choose settings.
 """
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-from tests.postgres import PostgresCluster
+from tests.api.one_service import Answer, OneService, Skewed, ask, store_on
 
 from trivet.api.identity.service import SERVICE
-from trivet.api.kit.app import App
-from trivet.clock import SystemClock
 from trivet.domain import bootstrap, signing_keys
-from trivet.domain.passwords import Passwords
-from trivet.domain.tokens import Tokens
-from trivet.ids import SystemIds
-from trivet.parts import Parts
 from trivet.settings import Settings
-from trivet.store.postgres import PostgresStore
-from trivet.store.sqlite import SqliteStore
-from trivet.store.store import Store
 
 
-class FastPasswords(Passwords):
-    """As weak as argon2 can be made: the tests log in often."""
-
-    def __init__(self) -> None:
-        super().__init__(memory_kib=8, passes=1)
-
-
-class Skewed(SystemClock):
-    """Real time, and what a test adds to it."""
-
-    def __init__(self) -> None:
-        self.added_s = 0.0
-
-    def now(self) -> float:
-        return super().now() + self.added_s
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    raw: bytes
-    body: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.body = json.loads(self.raw) if self.raw and "json" in self.headers.get("content-type", "") else None
-
-
-class Cloud:
-    def __init__(self, settings: Settings, database_url: str | None = None) -> None:
+class Cloud(OneService):
+    def __init__(self, settings: Settings, database: str = "") -> None:
         self.clock = Skewed()
-        ids = SystemIds()
-        self.store: Store = (
-            PostgresStore(database_url, self.clock, ids, connections=4)
-            if database_url
-            else SqliteStore(":memory:", self.clock, ids)
-        )
-        self.parts = Parts(
-            settings=settings,
-            clock=self.clock,
-            ids=ids,
-            store=self.store,
-            tokens=Tokens(self.clock, strict_scope=settings.strict_scope),
-            passwords=FastPasswords(),
-            blobs=None,  # type: ignore[arg-type] # identity keeps no blobs
-        )
-        self.app = App(self.parts, [SERVICE])
+        super().__init__(SERVICE, store_on(database, self.clock), settings=settings)
         self.admin = ""
         self.project_id = ""
         self.user_id = ""
 
-    async def start(self) -> "Cloud":
-        await self.store.open()
-        await self.store.migrate()
+    async def fill(self) -> None:
         hashed = await self.parts.passwords.hash("secret")
         async with self.store.write() as tx:
             await signing_keys.load(tx, self.parts.tokens, b"a key file")
@@ -88,11 +32,6 @@ class Cloud:
         self.admin = answer.headers["x-subject-token"]
         self.project_id = answer.body["token"]["project"]["id"]
         self.user_id = answer.body["token"]["user"]["id"]
-        return self
-
-    async def stop(self) -> None:
-        self.parts.passwords.close()
-        await self.store.close()
 
     async def call(
         self,
@@ -104,33 +43,10 @@ class Cloud:
         headers: dict[str, str] | None = None,
         query: dict[str, str] | None = None,
     ) -> Answer:
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
-        said = {"host": "cloud:8774", **(headers or {})}
+        said = dict(headers or {})
         if token is not None:
             said["x-auth-token"] = self.admin if token == "admin" else token
-        path, _, query_string = path.partition("?")
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "scheme": "http",
-            "query_string": (urlencode(query) if query else query_string).encode(),
-            "headers": [(name.lower().encode(), value.encode()) for name, value in said.items()],
-        }
-        sent: list[dict[str, Any]] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": raw, "more_body": False}
-
-        async def send(message: dict[str, Any]) -> None:
-            sent.append(message)
-
-        await self.app(scope, receive, send)
-        return Answer(
-            sent[0]["status"],
-            {name.decode(): value.decode() for name, value in sent[0]["headers"]},
-            b"".join(message.get("body", b"") for message in sent[1:]),
-        )
+        return await ask(self.app, method, path, body, headers=said, query=query)
 
     async def get(self, path: str, **how: Any) -> Answer:
         return await self.call("GET", path, **how)
@@ -179,21 +95,14 @@ class Cloud:
 NewCloud = Callable[[Settings], Awaitable[Cloud]]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def new_identity(request: pytest.FixtureRequest) -> AsyncIterator[NewCloud]:
-    started: list[Cloud] = []
+@pytest.fixture
+async def new_identity(database: str) -> AsyncIterator[NewCloud]:
+    async with AsyncExitStack() as stack:
 
-    async def start(settings: Settings) -> Cloud:
-        url = None
-        if request.param == "postgres":
-            cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
-            url = cluster.new_database()
-        started.append(Cloud(settings, url))
-        return await started[-1].start()
+        async def start(settings: Settings) -> Cloud:
+            return await stack.enter_async_context(Cloud(settings, database))
 
-    yield start
-    for cloud in started:
-        await cloud.stop()
+        yield start
 
 
 @pytest.fixture

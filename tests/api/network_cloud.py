@@ -1,63 +1,16 @@
 """A cloud of networks alone, in memory, and callers of three projects."""
 
-import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
+
+import pytest
+from tests.api.one_service import MINE, THEIRS, Answer, OneService, ask, store_on
 
 from trivet.api.kit.app import App
 from trivet.api.network.service import SERVICE
-from trivet.clock import SystemClock
 from trivet.domain import bootstrap
-from trivet.domain.callers import Caller, expanded
-from trivet.domain.passwords import Passwords
 from trivet.domain.projects import PROJECTS, Project
-from trivet.domain.signing_keys import generate
-from trivet.domain.tokens import SigningKey, Tokens
-from trivet.ids import SystemIds
-from trivet.parts import Parts
-from trivet.settings import Settings
-from trivet.store.sqlite import SqliteStore
 from trivet.store.store import Store
-
-MINE, THEIRS = "1" * 32, "2" * 32
-Json = dict[str, Any]
-
-
-@lru_cache
-def _key() -> SigningKey:
-    return generate("test")
-
-
-def caller_of(project_id: str | None, *roles: str, **words: Any) -> Caller:
-    now = SystemClock().now()
-    return Caller(
-        user_id=f"user-{project_id}", roles=expanded(roles or ("member",)), project_id=project_id,
-        issued_at=now, ends_at=now + 3600, audit_id="a", **words,
-    )  # fmt: skip
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    raw: bytes
-    body: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.body = json.loads(self.raw) if self.raw else None
-
-    def ok(self, key: str = "") -> Any:
-        assert self.status < 300, (self.status, self.body)
-        return self.body[key] if key else self.body
-
-    def refused(self, status: int, kind: str = "") -> str:
-        assert self.status == status, (self.status, self.body)
-        error = self.body["NeutronError"]
-        assert kind in ("", error["type"]), error
-        return str(error["message"])
 
 
 class Client:
@@ -66,26 +19,8 @@ class Client:
         self._token = token
 
     async def call(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
-        path, _, query = path.partition("?")
-        sent: list[Json] = []
-        raw = b"" if body is None else json.dumps(body).encode()
-        said = {"x-auth-token": self._token, "host": "cloud.test"} | {
-            k.replace("_", "-"): v for k, v in headers.items()
-        }
-        scope = {
-            "type": "http", "method": method, "path": f"/network{path}", "query_string": query.encode(),
-            "headers": [(k.encode(), v.encode()) for k, v in said.items()], "scheme": "http",
-        }  # fmt: skip
-
-        async def receive() -> Json:
-            return {"type": "http.request", "body": raw, "more_body": False}
-
-        async def send(message: Json) -> None:
-            sent.append(message)
-
-        await self._app(scope, receive, send)
-        received = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
-        return Answer(sent[0]["status"], received, b"".join(part.get("body", b"") for part in sent[1:]))
+        said = {"x-auth-token": self._token} | {name.replace("_", "-"): value for name, value in headers.items()}
+        return await ask(self._app, method, f"/network{path}", body, headers=said)
 
     async def get(self, path: str) -> Any:
         return (await self.call("GET", f"/v2.0/{path}")).ok()
@@ -113,24 +48,18 @@ class Client:
         return network["id"], subnet["id"]
 
 
-class Cloud:
-    def __init__(self, store: Store) -> None:
-        clock, ids = store.clock, store.ids
-        self.store = store
-        self.parts = Parts(
-            settings=Settings(),
-            clock=clock,
-            ids=ids,
-            store=store,
-            tokens=Tokens(clock),
-            passwords=Passwords(),
-            blobs=None,  # type: ignore[arg-type] # nothing here reads a blob
-        )
-        self.parts.tokens.use_keys(_key(), [])
-        self.app = App(self.parts, [SERVICE])
+class Cloud(OneService):
+    def __init__(self, store: Store | None = None) -> None:
+        super().__init__(SERVICE, store or store_on(""))
+
+    async def fill(self) -> None:
+        async with self.store.write() as tx:
+            await bootstrap.first_start(tx, self.parts, "no password")
+            for id in (MINE, THEIRS):
+                await tx.insert(PROJECTS, Project(id=id, name=id, domain_id="default", parent_id="default"))
 
     def client(self, project_id: str | None = MINE, *roles: str, **words: Any) -> Client:
-        return Client(self.app, self.parts.tokens.issue(caller_of(project_id, *roles, **words)))
+        return Client(self.app, self.issue(project_id, *roles, user_id=f"user-{project_id}", **words))
 
     @property
     def admin(self) -> Client:
@@ -145,17 +74,7 @@ class Cloud:
         return self.client(THEIRS)
 
 
-@asynccontextmanager
-async def cloud(store: Store | None = None) -> AsyncIterator[Cloud]:
-    store = store or SqliteStore(":memory:", SystemClock(), SystemIds())
-    await store.open()
-    try:
-        await store.migrate()
-        made = Cloud(store)
-        async with store.write() as tx:
-            await bootstrap.first_start(tx, made.parts, "no password")
-            for id in (MINE, THEIRS):
-                await tx.insert(PROJECTS, Project(id=id, name=id, domain_id="default", parent_id="default"))
-        yield made
-    finally:
-        await store.close()
+@pytest.fixture
+async def here() -> AsyncIterator[Cloud]:
+    async with Cloud() as cloud:
+        yield cloud

@@ -1,90 +1,32 @@
 """A cloud of compute alone, in memory or on PostgreSQL, and an agent that does at once whatever is wanted."""
 
-import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
 
 import msgspec
+import pytest
+from tests.api.one_service import MINE, Answer, OneService, Skewed, ask, caller_of, store_on
 
 from trivet.api.compute.service import SERVICE
-from trivet.api.kit.app import App
-from trivet.clock import SystemClock
 from trivet.domain import bootstrap, hosts, networks, reports, subnets
-from trivet.domain.callers import Caller, expanded
 from trivet.domain.flavors import FLAVORS, Flavor
 from trivet.domain.images import IMAGES, Image
 from trivet.domain.orders import Report
-from trivet.domain.passwords import Passwords
 from trivet.domain.servers import SERVERS, Server
-from trivet.domain.signing_keys import generate
-from trivet.domain.tokens import SigningKey, Tokens
-from trivet.ids import SystemIds
-from trivet.parts import Parts
-from trivet.settings import Settings
-from trivet.store.postgres import PostgresStore
-from trivet.store.sqlite import SqliteStore
-from trivet.store.store import Store
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
 POWER = {"running": "running", "stopped": "stopped", "paused": "paused", "suspended": "suspended", "shelved": "stopped"}
-MINE, THEIRS = "1" * 32, "2" * 32
 
 
-class Skewed(SystemClock):
-    added_s = 0.0
-
-    def now(self) -> float:
-        return super().now() + self.added_s
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    raw: bytes
-    body: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.body = json.loads(self.raw) if self.raw and "json" in self.headers.get("content-type", "") else None
-
-    def ok(self) -> Any:
-        assert self.status < 300, (self.status, self.body)
-        return self.body
-
-    def refused(self, status: int) -> str:
-        assert self.status == status, (self.status, self.body)
-        (fault,) = self.body.values()
-        return str(fault["message"])
-
-
-class Cloud:
+class Cloud(OneService):
     def __init__(self, database: str = "") -> None:
         self.clock = Skewed()
-        ids = SystemIds()
-        self.store: Store = (
-            PostgresStore(database, self.clock, ids) if database else SqliteStore(":memory:", self.clock, ids)
-        )
-        self.parts = Parts(
-            settings=Settings(),
-            clock=self.clock,
-            ids=ids,
-            store=self.store,
-            tokens=Tokens(self.clock),
-            passwords=Passwords(),
-            blobs=None,  # type: ignore[arg-type] # nothing here reads a blob
-        )
-        self.app = App(self.parts, [SERVICE])
+        super().__init__(SERVICE, store_on(database, self.clock))
         self.network_id = self.vm_image = self.container_image = ""
         self.failing = ""
 
-    async def start(self) -> None:
-        self.parts.tokens.use_keys(_key(), [])
-        await self.store.open()
-        await self.store.migrate()
+    async def fill(self) -> None:
         async with self.store.write() as tx:
             await bootstrap.first_start(tx, self.parts, "no password")
             for n in range(3):
@@ -147,7 +89,7 @@ class Cloud:
     # -- clients
 
     def token(self, role: str = "member", project_id: str | None = MINE, user_id: str = "wei", **how: Any) -> str:
-        return self.parts.tokens.issue(caller_of(project_id, role, user_id, **how))
+        return self.issue(project_id, role, user_id=user_id, **how)
 
     async def call(
         self,
@@ -159,31 +101,8 @@ class Cloud:
         token: str | None = None,
         **query: Any,
     ) -> Answer:
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
-        path, _, said = path.partition("?")
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": f"/compute/v2.1{path}",
-            "scheme": "http",
-            "query_string": (urlencode(query, doseq=True) if query else said).encode(),
-            "headers": [
-                (b"host", b"cloud:8774"),
-                (b"x-auth-token", (token or self.token()).encode()),
-                (b"openstack-api-version", f"compute {version}".encode()),
-            ],
-        }
-        sent: list[dict[str, Any]] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": raw, "more_body": False}
-
-        async def send(message: dict[str, Any]) -> None:
-            sent.append(message)
-
-        await self.app(scope, receive, send)
-        headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        return Answer(sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:]))
+        said = {"x-auth-token": token or self.token(), "openstack-api-version": f"compute {version}"}
+        return await ask(self.app, method, f"/compute/v2.1{path}", body, headers=said, query=query)
 
     async def create(self, **server: Any) -> Answer:
         """With the fewest words that make a server, and those of the test."""
@@ -212,28 +131,7 @@ class Cloud:
             return [tuple(row) for row in await tx.rows(sql, *values)]
 
 
-def caller_of(project_id: str | None, role: str = "member", user_id: str = "wei", **how: Any) -> Caller:
-    return Caller(
-        user_id=user_id, roles=expanded((role,)), project_id=project_id, audit_id="a", issued_at=1.0,
-        ends_at=9e9, **how,
-    )  # fmt: skip
-
-
-_KEYS: list[SigningKey] = []
-
-
-def _key() -> SigningKey:
-    if not _KEYS:
-        _KEYS.append(generate("test"))
-    return _KEYS[0]
-
-
-@asynccontextmanager
-async def compute_cloud(database: str = "") -> AsyncIterator[Cloud]:
-    cloud = Cloud(database)
-    await cloud.start()
-    try:
+@pytest.fixture
+async def cloud(database: str) -> AsyncIterator[Cloud]:
+    async with Cloud(database) as cloud:
         yield cloud
-    finally:
-        cloud.parts.passwords.close()
-        await cloud.store.close()

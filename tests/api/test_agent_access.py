@@ -1,13 +1,13 @@
 """A host credential opens the work of one host, and of no other."""
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.api.server_cloud import Answer, Cloud, compute_cloud
+from tests.api.one_service import Answer, ask
+from tests.api.server_cloud import Cloud
 
 from trivet.api.agent.service import SERVICE as AGENT
 from trivet.api.compute.service import SERVICE as COMPUTE
@@ -34,31 +34,12 @@ class Agent:
         self.host_id = ""
 
     async def call(self, method: str, path: str, body: Any = None) -> Answer:
-        path, _, query = path.partition("?")
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
-        sent: list[dict[str, Any]] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": raw, "more_body": False}
-
-        async def send(message: dict[str, Any]) -> None:
-            sent.append(message)
-
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": f"/v1/agent{path}",
-            "scheme": "http",
-            "query_string": query.encode(),
-            "headers": [
-                (b"x-trivet-host-secret", self.secret.encode()),
-                (b"x-trivet-session", self.session.encode()),
-                (b"x-auth-token", self.cloud.token("admin").encode()),
-            ],
+        said = {
+            "x-trivet-host-secret": self.secret,
+            "x-trivet-session": self.session,
+            "x-auth-token": self.cloud.token("admin"),
         }
-        await self.cloud.app(scope, receive, send)
-        headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        return Answer(sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:]))
+        return await ask(self.cloud.app, method, f"/v1/agent{path}", body, headers=said)
 
     async def register(self) -> Answer:
         answer = await self.call("POST", "/register", FACTS | {"holder": self.holder})
@@ -76,7 +57,7 @@ def refused(answer: Answer, status: int, code: str) -> None:
 
 @pytest_asyncio.fixture
 async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with compute_cloud() as made:
+    async with Cloud() as made:
         made.parts.blobs = FileBlobs(tmp_path / "blobs")
         made.app = App(made.parts, [COMPUTE, AGENT])
         yield made

@@ -1,22 +1,14 @@
 """The small things of compute: flavors, keys, groups, aggregates, hosts, quotas; at the versions that changed them."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.api.server_cloud import MINE, THEIRS, Cloud, compute_cloud
-from tests.postgres import postgres_cluster
+from tests.api.one_service import MINE, THEIRS
+from tests.api.server_cloud import Cloud, cloud
 
-__all__ = ["postgres_cluster"]
+__all__ = ["cloud"]
 
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDwmd6A0TUxZuLfx3WUOAjsTGD1NZJYNGO+nb2oL3vz4 me"
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def cloud(request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
-    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
-    async with compute_cloud(database) as cloud:
-        yield cloud
 
 
 def admin(cloud: Cloud) -> str:

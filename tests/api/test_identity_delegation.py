@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 import pytest
-from tests.api.identity_cloud import Answer, Cloud
+from tests.api.identity_cloud import Cloud
+from tests.api.one_service import Answer
 
 from trivet.domain import access_rules, totp
 

@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from tests.api.identity_cloud import Cloud, FastPasswords, NewCloud
+from tests.api.identity_cloud import Cloud, NewCloud
+from tests.api.one_service import FastPasswords
 
 from trivet.settings import Settings
 

@@ -1,18 +1,12 @@
 """What image clients see: registering, looking, changing, deleting. One cloud in memory a test, four callers."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.api.image_cloud import MINE, THEIRS, Cloud, cloud_in
+from tests.api.image_cloud import Cloud, cloud
+from tests.api.one_service import MINE, THEIRS
 
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cloud]:
-    database = request.getfixturevalue("postgres_cluster").new_database() if request.param == "postgres" else ""
-    async with cloud_in(tmp_path, database) as cloud:
-        yield cloud
+__all__ = ["cloud"]
 
 
 async def test_a_new_image_is_queued_and_shows_what_was_said(cloud: Cloud) -> None:
@@ -303,7 +297,7 @@ async def test_versions_are_told_to_anybody(cloud: Cloud) -> None:
     assert answer.status == 300
     versions = answer.body["versions"]
     assert (versions[0]["id"], versions[0]["status"]) == ("v2.18", "CURRENT")
-    assert versions[0]["links"][0]["href"] == "http://cloud/image/v2/"
+    assert versions[0]["links"][0]["href"] == "http://cloud:8774/image/v2/"
     assert (await cloud.call("GET", "/versions")).status == 200
     (await cloud.call("GET", "/v1/images")).refused(404)
 

@@ -1,19 +1,11 @@
 """The catalog of metadata definitions, and the schemas, as clients see them."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-from tests.api.image_cloud import Cloud, cloud_in
+from tests.api.image_cloud import Cloud, cloud
+
+__all__ = ["cloud"]
 
 NAMESPACES = "/v2/metadefs/namespaces"
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cloud]:
-    database = request.getfixturevalue("postgres_cluster").new_database() if request.param == "postgres" else ""
-    async with cloud_in(tmp_path, database) as cloud:
-        yield cloud
 
 
 async def make(cloud: Cloud, name: str = "OS::Test", **words: object) -> None:

@@ -1,12 +1,10 @@
 """Addresses as a tenant sees them: who gets which, and what happens when there are no more."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
-from tests.api.network_cloud import Client, Cloud, cloud
-from tests.store.conftest import HandClock, NewStore, clock, new_store, postgres_cluster
+from tests.api.network_cloud import Client, Cloud
+from tests.store.conftest import HandClock, NewStore, clock, new_store
 
 from trivet.domain import networks, ports
 from trivet.domain.networks import NETWORKS
@@ -15,13 +13,7 @@ from trivet.store.store import Store, transact
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
-__all__ = ["HandClock", "clock", "new_store", "postgres_cluster"]
-
-
-@pytest.fixture
-async def here() -> AsyncIterator[Cloud]:
-    async with cloud() as made:
-        yield made
+__all__ = ["HandClock", "clock", "new_store"]
 
 
 def ips(port: dict[str, Any]) -> list[str]:
@@ -142,7 +134,7 @@ async def test_a_pool_cuts_blocks_that_do_not_meet_and_says_when_it_is_used_up(h
 async def test_many_at_once_from_two_processes_fill_a_pool_exactly(new_store: NewStore) -> None:
     """None fails for a race, and no address is given twice; one more than fits is refused."""
     one, two = new_store(), new_store()
-    async with cloud(one) as here:
+    async with Cloud(one) as here:
         await two.open()
         client = here.mine
         network = await client.make("network")
@@ -167,7 +159,7 @@ async def test_many_at_once_from_two_processes_fill_a_pool_exactly(new_store: Ne
 async def test_taking_and_giving_back_at_once_never_loses_an_address(new_store: NewStore) -> None:
     """Each taker waits for room by trying again; afterwards the pool is as full as it was empty."""
     store = new_store()
-    async with cloud(store) as here:
+    async with Cloud(store) as here:
         network, _ = await small(here.mine)
 
         async def churn() -> None:
@@ -215,7 +207,7 @@ async def rows(store: Store) -> list[str]:
 async def test_a_network_cannot_go_while_a_port_is_made_on_it(new_store: NewStore) -> None:
     """One of the two says no; what is left is whole."""
     one, two = new_store(), new_store()
-    async with cloud(one) as here:
+    async with Cloud(one) as here:
         await two.open()
         other = Cloud(two)
         for _ in range(5):

@@ -1,15 +1,6 @@
 """Lists: filters, order, pages, fields, tags and revisions, alike for all collections."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-from tests.api.network_cloud import Cloud, cloud
-
-
-@pytest.fixture
-async def here() -> AsyncIterator[Cloud]:
-    async with cloud() as made:
-        yield made
+from tests.api.network_cloud import Cloud
 
 
 async def names(here: Cloud, query: str) -> list[str]:

@@ -1,15 +1,6 @@
 """Routers, their interfaces and gateways, and the floating IPs that lead through them."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-from tests.api.network_cloud import Client, Cloud, cloud
-
-
-@pytest.fixture
-async def here() -> AsyncIterator[Cloud]:
-    async with cloud() as made:
-        yield made
+from tests.api.network_cloud import Client, Cloud
 
 
 async def plug(client: Client, router: str, *, verb: str = "add", **words: str) -> dict[str, object]:

@@ -1,16 +1,9 @@
 """Security groups and their rules, as clients spell them."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.api.network_cloud import Cloud, cloud
-
-
-@pytest.fixture
-async def here() -> AsyncIterator[Cloud]:
-    async with cloud() as made:
-        yield made
+from tests.api.network_cloud import Cloud
 
 
 async def default(here: Cloud) -> dict[str, Any]:

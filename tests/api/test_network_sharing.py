@@ -1,15 +1,7 @@
 """Who sees and changes what: three projects, one of them the operator's."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-from tests.api.network_cloud import MINE, THEIRS, Cloud, cloud
-
-
-@pytest.fixture
-async def here() -> AsyncIterator[Cloud]:
-    async with cloud() as made:
-        yield made
+from tests.api.network_cloud import Cloud
+from tests.api.one_service import MINE, THEIRS
 
 
 async def test_what_belongs_to_others_is_not_there(here: Cloud) -> None:

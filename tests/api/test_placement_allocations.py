@@ -1,25 +1,14 @@
 """Allocations through placement: generations, capacity, and the one pool that our own placing shares."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-from tests.api.placement_cloud import PROJECT, USER, Placement, allocations, at, placement_api
-from tests.postgres import postgres_cluster
+from tests.api.placement_cloud import PROJECT, USER, Placement, allocations, at
 
 from trivet.store import claims
 from trivet.store.claims import Consumer, Want
 from trivet.store.store import transact
 from trivet.store.tx import Tx
-
-__all__ = ["postgres_cluster"]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def placement(request: pytest.FixtureRequest) -> AsyncIterator[Placement]:
-    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
-    async with placement_api(database) as placement:
-        yield placement
 
 
 async def test_an_allocation_is_shown_with_its_generations_and_counted_as_used(placement: Placement) -> None:

@@ -1,21 +1,9 @@
 """Allocation candidates: who could serve a request, in flat worlds, in trees and with shared providers."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-from tests.api.placement_cloud import Placement, at, placement_api
-from tests.postgres import postgres_cluster
-
-__all__ = ["postgres_cluster"]
+from tests.api.placement_cloud import Placement, at
 
 AGGREGATE, OTHER = "aaaaaaaa-0000-4000-8000-000000000001", "aaaaaaaa-0000-4000-8000-000000000002"
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def placement(request: pytest.FixtureRequest) -> AsyncIterator[Placement]:
-    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
-    async with placement_api(database) as placement:
-        yield placement
 
 
 def unordered(found: list[set[str]]) -> set[frozenset[str]]:

@@ -1,20 +1,8 @@
 """Providers, what they have and what they can do: trees, generations, and who may look."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
-from tests.api.placement_cloud import Placement, at, placement_api
-from tests.postgres import postgres_cluster
-
-__all__ = ["postgres_cluster"]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def placement(request: pytest.FixtureRequest) -> AsyncIterator[Placement]:
-    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
-    async with placement_api(database) as placement:
-        yield placement
+from tests.api.placement_cloud import Placement, at
 
 
 def code(answer: Any) -> str:

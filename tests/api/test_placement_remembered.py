@@ -1,28 +1,17 @@
 """A process remembers providers by their generation: whatever changes one, its summary is as true as a fresh look's."""
 
 import itertools
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.api.placement_cloud import Placement, at, placement_api
-from tests.postgres import postgres_cluster
+from tests.api.placement_cloud import Placement, at
 
 from trivet.domain import hosts, provider_summaries
 from trivet.domain.provider_summaries import KnownProviders
 from trivet.store import claims
 from trivet.store.claims import Consumer
 
-__all__ = ["postgres_cluster"]
-
 SSE = "HW_CPU_X86_SSE"
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def placement(request: pytest.FixtureRequest) -> AsyncIterator[Placement]:
-    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
-    async with placement_api(database) as placement:
-        yield placement
 
 
 async def summaries(placement: Placement) -> Any:

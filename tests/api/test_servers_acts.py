@@ -1,25 +1,17 @@
 """Acts on servers: from which state to which, what refuses them, and what is kept of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.api.server_cloud import THEIRS, Cloud, compute_cloud
-from tests.postgres import postgres_cluster
+from tests.api.one_service import THEIRS
+from tests.api.server_cloud import Cloud, cloud
 
 from trivet.controllers.console_reads import ConsoleReads
 from trivet.domain import consoles, server_ending
 from trivet.drivers.sim.machines import SimMachines, Temper
 
-__all__ = ["postgres_cluster"]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def cloud(request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
-    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
-    async with compute_cloud(database) as cloud:
-        yield cloud
+__all__ = ["cloud"]
 
 
 async def status(cloud: Cloud, id: str) -> str:

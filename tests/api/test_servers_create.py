@@ -1,19 +1,10 @@
 """POST /servers: what is made, what is refused, and that nothing is left behind."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-from tests.api.server_cloud import MINE, Cloud, compute_cloud
-from tests.postgres import postgres_cluster
+from tests.api.one_service import MINE
+from tests.api.server_cloud import Cloud, cloud
 
-__all__ = ["postgres_cluster"]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def cloud(request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
-    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
-    async with compute_cloud(database) as cloud:
-        yield cloud
+__all__ = ["cloud"]
 
 
 async def held(cloud: Cloud) -> dict[str, object]:

@@ -1,20 +1,12 @@
 """Lists of servers: who sees what, filters, order and pages."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tests.api.server_cloud import MINE, THEIRS, Cloud, compute_cloud
-from tests.postgres import postgres_cluster
+from tests.api.one_service import MINE, THEIRS
+from tests.api.server_cloud import Cloud, cloud
 
-__all__ = ["postgres_cluster"]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def cloud(request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
-    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
-    async with compute_cloud(database) as cloud:
-        yield cloud
+__all__ = ["cloud"]
 
 
 async def names(cloud: Cloud, path: str = "/servers", **query: Any) -> list[str]:

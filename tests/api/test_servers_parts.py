@@ -1,23 +1,14 @@
 """What hangs on a server: metadata, tags, addresses, interfaces, groups, and what there is none of yet."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-from tests.api.server_cloud import MINE, THEIRS, Cloud, caller_of, compute_cloud
-from tests.postgres import postgres_cluster
+from tests.api.one_service import MINE, THEIRS, caller_of
+from tests.api.server_cloud import Cloud, cloud
 
 from trivet.domain import ports, security_groups
 from trivet.domain.ports import PortCreate
 from trivet.domain.security_groups import SecurityGroupCreate
 
-__all__ = ["postgres_cluster"]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def cloud(request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
-    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
-    async with compute_cloud(database) as cloud:
-        yield cloud
+__all__ = ["cloud"]
 
 
 async def test_metadata_is_merged_replaced_and_removed(cloud: Cloud) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from tests.api.server_cloud import POWER, Cloud, compute_cloud
+from tests.api.server_cloud import POWER, Cloud
 from tests.postgres import postgres_cluster
 from trivet.domain import hosts, reports
 from trivet.domain.orders import Report
@@ -20,7 +20,7 @@ __all__ = ["postgres_cluster"]
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def cloud(request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
     database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
-    async with compute_cloud(database) as cloud:
+    async with Cloud(database) as cloud:
         yield cloud
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.api.network_cloud import Client, Cloud, cloud
+from tests.api.network_cloud import Client, Cloud
 
 from trivet.controllers.networks import NetworkController
 from trivet.drivers.contracts.errors import DriverError
@@ -45,7 +45,7 @@ class Lab:
 
 @pytest.fixture
 async def lab() -> AsyncIterator[Lab]:
-    async with cloud() as here:
+    async with Cloud() as here:
         yield Lab(here)
 
 
@@ -166,10 +166,12 @@ async def test_after_a_restart_everything_is_made_anew_and_strays_go(lab: Lab) -
     await lab.wires.plug(wire(port))
     await lab.engine.ensure_network(NetworkSpec(id="stray", mtu=1442, subnets=()))
     await lab.controller.resync()
+    await lab.controller.apply()
     assert set(lab.engine.specs["network"]) == {network}
     assert await lab.status(f"ports/{port['id']}") == "ACTIVE"
     again = NetworkController(lab.cloud.store, SimNetwork())
     await again.resync()
+    await again.apply()
     assert await lab.status(f"ports/{port['id']}") == "DOWN"
 
 

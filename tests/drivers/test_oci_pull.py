@@ -15,7 +15,7 @@ from threading import Thread
 
 import pytest
 from tests.api.container_archives import MANIFEST, Image, descriptor, digest, tar
-from tests.api.image_cloud import Cloud, cloud_in
+from tests.api.image_cloud import Cloud
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.oci_pull import Pull, Reference, parse
@@ -77,7 +77,7 @@ def registry() -> Iterator[Registry]:
 
 @pytest.fixture
 async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
-    async with cloud_in(tmp_path / "blobs") as cloud:
+    async with Cloud(tmp_path / "blobs") as cloud:
         yield cloud
 
 
