@@ -6,7 +6,6 @@ credential is no longer good, `over` is set and the agent begins again.
 
 import asyncio
 import hashlib
-import logging
 import os
 import re
 import time
@@ -19,6 +18,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from trivet.agent.http_client import Ask, HttpClient
+from trivet.agent.scratch import Scratch, handed_over
 from trivet.domain.agent_words import (
     Changes,
     ConsoleAnswer,
@@ -30,7 +30,7 @@ from trivet.domain.agent_words import (
 )
 from trivet.domain.orders import ImageAt, Order, Report
 from trivet.drivers.contracts.errors import DriverError
-from trivet.errors import Busy, NotFound, TrivetError
+from trivet.errors import Busy, TrivetError
 
 _PREFIX = "/v1/agent"
 _POLL_WAIT_S = 40.0
@@ -44,15 +44,15 @@ _KEEP_S = 3600.0
 _FETCH_WAIT_S = 60.0
 """For the next piece, not for all of it."""
 T = TypeVar("T")
-_logger = logging.getLogger(__name__)
 
 
 class HttpLink:
     def __init__(self, api: str, secret: str, data: Path) -> None:
         self._http = HttpClient(api, [("X-Trivet-Host-Secret", secret)])
         self._session = ""
-        self._images = _folder(data / "images")
-        self._scratch = _folder(data / "scratch")
+        self._images = data / "images"
+        self._images.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._scratch = Scratch(data)
         self._fetching: dict[str, asyncio.Lock] = {}
         self.over = asyncio.Event()
 
@@ -108,18 +108,11 @@ class HttpLink:
 
     async def upload(self, image_id: str, path: str, format: str) -> None:
         target = f"{_PREFIX}/images/{quote(image_id, safe='')}/file?{urlencode({'format': format})}"
-        try:
-            with self._noticing():
-                await self._http.call(Ask("PUT", target, self._headers(), _pieces(path), _FILL_WAIT_S))
-        except NotFound:
-            _logger.info("Image %s was deleted while it was made; nobody waits for it", image_id)
-        finally:
-            Path(path).unlink(missing_ok=True)
+        with handed_over(image_id, path), self._noticing():
+            await self._http.call(Ask("PUT", target, self._headers(), _pieces(path), _FILL_WAIT_S))
 
     def scratch(self, name: str) -> str:
-        path = self._scratch / name
-        path.unlink(missing_ok=True)
-        return str(path)
+        return self._scratch.path(name)
 
     # -- guests
 
@@ -193,11 +186,6 @@ def _read(raw: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.MsgspecError as error:
         raise Busy("api.answer", f"The API's answer cannot be read: {error}.") from error
-
-
-def _folder(path: Path) -> Path:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path
 
 
 def _take(file: IO[bytes], digest: "hashlib._Hash", chunk: bytes) -> None:

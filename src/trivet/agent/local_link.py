@@ -1,20 +1,17 @@
 """The link of an agent that lives in an API process: calls into the domain, fenced by the agent's lease."""
 
-import logging
 from collections.abc import Collection
 from pathlib import Path
 
+from trivet.agent.scratch import Scratch, handed_over
 from trivet.domain import hosts, image_data, instance_metadata, order_building, reports
 from trivet.domain.orders import ImageAt, Order, Report
 from trivet.drivers.contracts.errors import DriverError
-from trivet.errors import NotFound
 from trivet.parts import Parts
 from trivet.store import leases
 from trivet.store.leases import Lease
 from trivet.store.store import transact
 from trivet.store.tx import Tx
-
-_logger = logging.getLogger(__name__)
 
 
 class LocalLink:
@@ -22,8 +19,7 @@ class LocalLink:
         self._parts = parts
         self._store = parts.store
         self._lease = lease
-        self._scratch = Path(parts.settings.data) / "scratch"
-        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._scratch = Scratch(Path(parts.settings.data))
 
     async def orders(self, hosts: Collection[str], servers: Collection[str] | None = None) -> list[Order]:
         async with self._store.read() as tx:
@@ -70,14 +66,8 @@ class LocalLink:
         return path
 
     async def upload(self, image_id: str, path: str, format: str) -> None:
-        try:
+        with handed_over(image_id, path):
             await image_data.fill_from_path(self._parts, image_id, path, format)
-        except NotFound:
-            _logger.info("Image %s was deleted while it was made; nobody waits for it", image_id)
-        finally:
-            Path(path).unlink(missing_ok=True)
 
     def scratch(self, name: str) -> str:
-        path = self._scratch / name
-        path.unlink(missing_ok=True)
-        return str(path)
+        return self._scratch.path(name)
