@@ -63,17 +63,13 @@ async def visible(tx: Tx, caller: Caller, id: str, action: str = "identity:get_u
     found = await tx.get(USERS, id)
     if id != caller.user_id:
         personas.need_look(caller, found.domain_id if found else None, action)
-    if found is None:
-        raise NotFound("user.absent", f"Could not find user: {id[:64]}.")
-    return found
+    return found or await need(tx, id)
 
 
 async def managed(tx: Tx, caller: Caller, id: str, action: str) -> User:
     found = await tx.get(USERS, id)
     personas.need_manage(caller, found.domain_id if found else None, action)
-    if found is None:
-        raise NotFound("user.absent", f"Could not find user: {id[:64]}.")
-    return found
+    return found or await need(tx, id)
 
 
 def default_domain(caller: Caller) -> str:
