@@ -307,7 +307,7 @@ async def test_console_output_comes_from_whoever_has_the_hosts_engines(cloud: Cl
 
     async def answering() -> None:
         while True:
-            await reads.step()
+            await reads.on_resync()
             await asyncio.sleep(0.001)
 
     answerer = asyncio.create_task(answering())
