@@ -11,8 +11,10 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.store.conftest import HandClock, NewStore, fresh_url
 
+from trivet.errors import Busy
 from trivet.ids import SystemIds
 from trivet.store import log
+from trivet.store.follower import Follower
 from trivet.store.postgres import PostgresStore
 from trivet.store.store import Store
 from trivet.store.tx import Change
@@ -130,6 +132,55 @@ async def test_a_follower_among_many_writers_sees_every_event_once_and_in_order(
     assert seen == everything
     for store in stores:
         await store.close()
+
+
+class Listener:
+    """One that fails as often as it is told to."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.heard: list[str] = []
+
+    def _fail(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise Busy("store.away", "The database cannot be reached at the moment; try again.")
+
+    async def on_events(self, events: list[log.Event]) -> None:
+        self._fail()
+        self.heard += [event.noun for event in events]
+
+    async def on_resync(self) -> None:
+        self._fail()
+        self.heard.append("everything")
+
+
+async def test_who_could_not_take_in_an_event_looks_at_everything_and_the_others_go_on(store: Store) -> None:
+    follower, failing, well = Follower(store), Listener(failures=2), Listener()
+    follower.listen("failing", failing.on_events, failing.on_resync)
+    follower.listen("well", well.on_events, well.on_resync)
+    await follower.start()
+    for noun in ("a", "b", "c", "d"):
+        await say(store, noun)
+        await follower.step()
+    assert well.heard == ["a", "b", "c", "d"]
+    assert failing.heard == ["everything", "d"]
+
+
+async def test_who_could_not_look_at_everything_is_told_again_when_nothing_new_happens(
+    store: Store, clock: HandClock
+) -> None:
+    await say(store, "old")
+    follower, failing, well = Follower(store), Listener(failures=1), Listener()
+    follower.listen("failing", failing.on_events, failing.on_resync)
+    follower.listen("well", well.on_events, well.on_resync)
+    clock.at += 100
+    await say(store, "new")
+    async with store.write() as tx:
+        await log.drop_before(tx, clock.at - 50)
+    await follower.step()
+    await follower.step()
+    assert (failing.heard, well.heard) == (["everything"], ["everything"])
 
 
 # -- the proof for PostgreSQL

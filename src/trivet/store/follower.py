@@ -2,7 +2,8 @@
 
 A commit anywhere wakes it (a signal within the process, NOTIFY from others); where a hint is lost, and
 between processes on one SQLite file, it looks by itself a few times a second. Who listens is told of every
-event once and in order, or, when the process was away for too long, to look at everything again.
+event once and in order. Who could not take it in, or all when the process was away for too long, are told to
+look at everything again, until they have: nobody goes on with a hole in what he knows.
 """
 
 import logging
@@ -26,11 +27,14 @@ class Follower:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._listeners: dict[str, tuple[Listener, Resync]] = {}
+        self._behind: set[str] = set()
+        """Listeners that missed something."""
         self.position = 0
 
     def listen(self, name: str, on_events: Listener, on_resync: Resync) -> None:
         """Listeners must be quick: they note what to do, and do it elsewhere."""
         self._listeners[name] = (on_events, on_resync)
+        self._behind.discard(name)
 
     def leave(self, name: str) -> None:
         self._listeners.pop(name, None)
@@ -54,17 +58,29 @@ class Follower:
 
     async def step(self) -> int:
         """Tell what is new; how many events that was."""
+        events: list[Event] = []
         try:
             async with self._store.read() as tx:
                 events = await log.read(tx, self.position, _BATCH)
         except log.Forgotten:
             _logger.warning("Events were dropped before they were read here: looking at everything again")
             await self.start()
-            for _, resync in list(self._listeners.values()):
-                await resync()
-            return 0
+            self._behind |= set(self._listeners)
         if events:
             self.position = events[-1].seq
-            for on_events, _ in list(self._listeners.values()):
-                await on_events(events)
+        for name, (on_events, on_resync) in list(self._listeners.items()):
+            if name in self._behind:
+                await self._tell(name, on_resync())
+            elif events:
+                await self._tell(name, on_events(events))
         return len(events)
+
+    async def _tell(self, name: str, telling: Awaitable[None]) -> None:
+        """The boundary where a listener's trouble is caught: it is not the others', nor the end of all listening."""
+        try:
+            await telling
+        except Exception:
+            _logger.exception("%s did not take in what the log says and will look at everything again", name)
+            self._behind.add(name)
+        else:
+            self._behind.discard(name)
