@@ -31,8 +31,9 @@ def _settings() -> str:
     lines = [
         "# Settings",
         "",
-        "Made from `settings.py`. A flag (`--name-of-it`) wins over `TRIVET_NAME_OF_IT`, which wins over the TOML file",
-        "that `--config` names. Unknown names are refused.",
+        "Made from `settings.py`. Say a setting in the TOML file that `--config` names (`token_s = 600`), as a",
+        "variable (`TRIVET_TOKEN_S=600`) or, where a command's `--help` lists it, as a flag. A flag wins over the",
+        "variable, and the variable over the file. A name in the file that is not here is refused.",
         "",
         "| setting | default | what it says |",
         "|---|---|---|",
@@ -52,7 +53,9 @@ def _routes() -> str:
         "`api/kit/callers.py`.",
     ]
     for service in services():
-        lines += ["", f"## {service.name}", "", "| method | path | may | versions |", "|---|---|---|---|"]
+        folder = service.package.rpartition(".")[2]
+        title = folder if folder == service.name else f"{folder} ({service.name})"
+        lines += ["", f"## {title}", "", "| method | path | may | versions |", "|---|---|---|---|"]
         for route in sorted(service.routes(), key=lambda route: (route.path, route.action or "", route.method)):
             path = service.prefix + route.path + (f" `{route.action}`" if route.action else "")
             since = versions.text(route.since) if route.since else ""

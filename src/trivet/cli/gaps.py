@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from typing import Any
 
-_MARKS = {"closed": "closed", "partly": "partly", "open": "open"}
+_STATUSES = ("closed", "partly", "open", "unknown")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -15,9 +15,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         description="The 133 gaps with their status and the tests that prove it. With --cloud, gaps that show from "
         "outside are tried against any OpenStack cloud in your clouds.yaml, ours or another.",
     )
-    parser.add_argument("--json", action="store_true", help="a list of objects with id, status, evidence")
-    parser.add_argument("--cloud", metavar="NAME", help="probe this cloud of clouds.yaml")
-    parser.add_argument("--status", choices=sorted(_MARKS), help="only rows of this status")
+    parser.add_argument("--json", action="store_true", help="A list of objects with id, status and evidence.")
+    parser.add_argument("--cloud", metavar="NAME", help="Probe this cloud of clouds.yaml.")
+    parser.add_argument(
+        "--status", choices=_STATUSES, help="Only rows of this status; what a probe cannot tell is unknown."
+    )
     parser.set_defaults(run=run)
 
 
@@ -57,17 +59,26 @@ def _table(rows: list[dict[str, Any]]) -> None:
             print(f"                  {test}")
         if row["missing"]:
             print(f"                  missing: {row['missing']}")
+    _count(rows)
+
+
+def _count(rows: list[dict[str, Any]]) -> None:
     counts = Counter(row["status"] for row in rows)
-    print("\n" + ", ".join(f"{counts[status]} {status}" for status in _MARKS if counts[status]))
+    print("\n" + (", ".join(f"{counts[status]} {status}" for status in _STATUSES if counts[status]) or "none"))
 
 
 def _probe(chosen: argparse.Namespace, gaps: "list[Any]") -> int:
     from trivet.gaps import probes  # noqa: PLC0415
 
-    found = probes.run(chosen.cloud, [gap for gap in gaps if gap.probe])
+    found = [
+        row
+        for row in probes.run(chosen.cloud, [gap for gap in gaps if gap.probe])
+        if chosen.status in (None, row["status"])
+    ]
     if chosen.json:
         print(json.dumps(found, indent=2))
     else:
         for row in found:
             print(f"  {row['id']:7} {row['status']:7} {row['evidence'][0]}")
+        _count(found)
     return 0

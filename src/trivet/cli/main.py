@@ -5,6 +5,7 @@ Each command is a module with `add(subparsers)`; what it imports, it imports whe
 """
 
 import argparse
+import os
 import sys
 
 from trivet.cli import agent, api, gaps, migrate, routes, status, up
@@ -25,16 +26,33 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser.add_argument("--version", action=_Version, nargs=0, help="Say which release this is.")
     for command in (up, api, agent, status, gaps, routes, migrate):
         command.add(commands)
-    chosen = parser.parse_args(arguments)
     try:
-        return int(chosen.run(chosen))
+        chosen = parser.parse_args(arguments)
+        code = int(chosen.run(chosen))
+        sys.stdout.flush()
+        return code
     except TrivetError as error:
         print(f"trivet: {error.message}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Whoever read us (`trivet routes | head`) has had enough; and the interpreter flushes once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+class _Version(argparse.Action):
+    """Asked of the installed package, and only when somebody asks: finding it takes longer than --help."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        print(f"trivet {version('trivet')}")
+        parser.exit()
 
 
 if __name__ == "__main__":

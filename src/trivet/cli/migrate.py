@@ -2,9 +2,8 @@
 
 import argparse
 import asyncio
-from pathlib import Path
 
-from trivet.cli import options
+from trivet.cli import data_folder, options
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,7 +22,7 @@ def run(chosen: argparse.Namespace) -> int:
     from trivet.process import make_store  # noqa: PLC0415
 
     settings = options.read_settings(chosen)
-    Path(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
+    data_folder.make(settings.data)
 
     async def migrate() -> list[str]:
         store = make_store(settings, SystemClock(), SystemIds())

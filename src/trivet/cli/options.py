@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from trivet import settings
+from trivet.errors import Invalid
 from trivet.settings import Settings
 
-_SHORT = {"listen": "HOST:PORT", "data": "DIR", "database": "URL", "workers": "N", "sim_hosts": "N"}
+_SHORT = {
+    "listen": "HOST:PORT", "data": "DIR", "database": "URL", "workers": "N", "sim_hosts": "N", "public_url": "URL",
+}  # fmt: skip
 
 
 def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
@@ -29,4 +32,9 @@ def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
 
 def read_settings(chosen: argparse.Namespace) -> Settings:
     flags: dict[str, Any] = {name: getattr(chosen, name) for name in chosen.settings_named}
-    return settings.load(chosen.config, dict(os.environ), flags)
+    try:
+        return settings.load(chosen.config, dict(os.environ), flags)
+    except OSError as error:
+        raise Invalid("setting.file", f"Cannot read {chosen.config}: {error.strerror}.") from error
+    except ValueError as error:
+        raise Invalid("setting.file", f"{chosen.config} is not TOML: {error}.") from error

@@ -3,6 +3,8 @@
 import argparse
 import json
 
+from trivet.errors import Invalid
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
@@ -10,8 +12,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="list every route, its policy and its handler",
         description="Every route of every service: method, path, who may call it, since when, and where it is.",
     )
-    parser.add_argument("service", nargs="?", help="only this service")
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("service", nargs="?", help="Only this one: compute, network...")
+    parser.add_argument("--json", action="store_true", help="As JSON.")
     parser.set_defaults(run=run)
 
 
@@ -19,6 +21,11 @@ def run(chosen: argparse.Namespace) -> int:
     from trivet.api.kit import versions  # noqa: PLC0415 - `trivet --help` need not wait for it
     from trivet.process import services  # noqa: PLC0415
 
+    every = services()
+    names = {service.package.rpartition(".")[2]: service for service in every}
+    wanted = [service for folder, service in names.items() if chosen.service in (None, folder, service.name)]
+    if not wanted:
+        raise Invalid("routes.service", f"There is no service {chosen.service}; there are {', '.join(names)}.")
     found = [
         {
             "service": service.name,
@@ -28,8 +35,7 @@ def run(chosen: argparse.Namespace) -> int:
             "since": versions.text(route.since) if route.since else "",
             "handler": f"{route.handler.__module__}:{route.handler.__name__}",
         }
-        for service in services()
-        if chosen.service in (None, service.name)
+        for service in wanted
         for route in service.routes()
     ]
     if chosen.json:

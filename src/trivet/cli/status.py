@@ -2,14 +2,18 @@
 
 import argparse
 import json
-import os
 import urllib.error
 import urllib.request
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trivet.cli import options
-from trivet.errors import Busy, Invalid
+from trivet.cli import data_folder, options
+from trivet.errors import Busy, Forbidden, Invalid
+
+_VCPUS = {"used": "vcpus_used", "all": "vcpus"}
+_MEMORY = {"used": "memory_mb_used", "all": "memory_mb"}
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -18,7 +22,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="show how a running cloud is",
         description="Hosts, servers and capacity of the cloud whose data directory is given, by its own API.",
     )
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--json", action="store_true", help="As JSON.")
     options.add_settings(parser, "data")
     parser.set_defaults(run=run)
 
@@ -26,37 +30,28 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(chosen: argparse.Namespace) -> int:
     data = Path(options.read_settings(chosen).data)
     cloud = _Cloud(data / "clouds.yaml")
-    hypervisors = cloud.get("compute", "/os-hypervisors/detail")["hypervisors"]
-    servers = cloud.get("compute", "/servers/detail?all_tenants=1&limit=1000")["servers"]
-    counts: dict[str, int] = {}
-    for server in servers:
-        counts[server["status"]] = counts.get(server["status"], 0) + 1
+    hosts = cloud.hosts()
     found = {
         "url": cloud.url,
-        "pid": _pid(data),
-        "hosts": {"up": sum(host["state"] == "up" for host in hypervisors), "all": len(hypervisors)},
-        "servers": counts,
+        "pid": data_folder.running_pid(data),
+        "hosts": {"up": sum(host["state"] == "up" for host in hosts), "all": len(hosts)},
+        "vcpus": {word: sum(host[name] for host in hosts) for word, name in _VCPUS.items()},
+        "memory_mib": {word: sum(host[name] for host in hosts) for word, name in _MEMORY.items()},
+        "servers": dict(sorted(Counter(server["status"] for server in cloud.servers()).items())),
     }
     if chosen.json:
         print(json.dumps(found, indent=2))
         return 0
     print(f"cloud    {found['url']} (process {found['pid'] or 'not on this machine'})")
     print(f"hosts    {found['hosts']['up']} of {found['hosts']['all']} up")
-    print(f"servers  {', '.join(f'{n} {status}' for status, n in sorted(counts.items())) or 'none'}")
+    print(f"in use   {found['vcpus']['used']} vCPUs of {found['vcpus']['all']},", end=" ")
+    print(f"{found['memory_mib']['used']} MiB of {found['memory_mib']['all']}")
+    print(f"servers  {', '.join(f'{n} {status}' for status, n in found['servers'].items()) or 'none'}")
     return 0
 
 
-def _pid(data: Path) -> int | None:
-    try:
-        pid = int((data / "trivet.pid").read_text())
-        os.kill(pid, 0)
-    except (OSError, ValueError):
-        return None
-    return pid
-
-
 class _Cloud:
-    """Just enough of a client to ask two questions."""
+    """Just enough of a client to ask for hosts and servers."""
 
     def __init__(self, clouds_yaml: Path) -> None:
         try:
@@ -65,7 +60,7 @@ class _Cloud:
             raise Invalid(
                 "status.no_cloud", f"There is no {clouds_yaml}; name the data directory of a cloud with --data."
             ) from error
-        self.url = auth["auth_url"]
+        self.url = auth["auth_url"].removesuffix("/identity/v3")
         user = {"name": auth["username"], "password": auth["password"], "domain": {"name": auth["user_domain_name"]}}
         project = {"name": auth["project_name"], "domain": {"name": auth["project_domain_name"]}}
         body = {
@@ -74,11 +69,22 @@ class _Cloud:
                 "scope": {"project": project},
             }
         }
-        token, headers = self._call(f"{self.url}/auth/tokens", json.dumps(body).encode(), {})
+        self._from = clouds_yaml
+        token, headers = self._call(f"{auth['auth_url']}/auth/tokens", json.dumps(body).encode(), {})
         self._token = headers["X-Subject-Token"]
         self._catalog = {entry["type"]: entry["endpoints"][0]["url"] for entry in token["token"]["catalog"]}
 
-    def get(self, service: str, path: str) -> Any:
+    def hosts(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._get("compute", "/os-hypervisors/detail")["hypervisors"]
+        return found
+
+    def servers(self) -> Iterator[dict[str, Any]]:
+        marker = ""
+        while page := self._get("compute", f"/servers/detail?all_tenants=1&limit=1000{marker}")["servers"]:
+            yield from page
+            marker = f"&marker={page[-1]['id']}"
+
+    def _get(self, service: str, path: str) -> Any:
         return self._call(self._catalog[service].rstrip("/") + path, None, {"X-Auth-Token": self._token})[0]
 
     def _call(self, url: str, body: bytes | None, headers: dict[str, str]) -> tuple[Any, Any]:
@@ -86,5 +92,10 @@ class _Cloud:
         try:
             with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310 - the URL is our own cloud's
                 return json.load(reply), reply.headers
+        except urllib.error.HTTPError as error:
+            if error.code == 401:
+                raise Forbidden("status.refused", f"The cloud refuses the password in {self._from}.") from error
+            raise Busy("status.silent", f"The cloud at {url} cannot answer: {error}.") from error
         except (urllib.error.URLError, OSError) as error:
-            raise Busy("status.silent", f"The cloud at {url} does not answer: {error}. Is it running?") from error
+            why = getattr(error, "reason", error)
+            raise Busy("status.silent", f"The cloud at {self.url} does not answer ({why}). Is it running?") from error

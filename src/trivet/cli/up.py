@@ -6,12 +6,10 @@ import gc
 import logging
 import os
 import signal
-import sys
 import time
-from pathlib import Path
 
-from trivet.cli import options
-from trivet.errors import Invalid
+from trivet.cli import data_folder, options, workers
+from trivet.cli.saying import say, say_ready
 from trivet.settings import Settings
 
 _Commands = argparse._SubParsersAction
@@ -29,22 +27,19 @@ def add(commands: "_Commands[argparse.ArgumentParser]") -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     settings = options.read_settings(chosen)
-    try:
-        Path(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise Invalid(
-            "data.refused", f"Cannot make {settings.data} ({error.strerror}); choose another with --data."
-        ) from error
-    if settings.workers > 1 and os.environ.get("TRIVET_WORKER") is None:
-        from trivet.cli.workers import supervise  # noqa: PLC0415 - only where it is asked for
-
-        return supervise(settings)
-    return serve(settings, with_hosts=chosen.with_hosts)
+    if workers.is_worker():
+        return serve(settings, with_hosts=chosen.with_hosts)
+    folder = data_folder.make(settings.data)
+    with data_folder.held(folder):
+        if settings.workers > 1:
+            return workers.supervise(settings)
+        return serve(settings, with_hosts=chosen.with_hosts)
 
 
 def serve(settings: Settings, *, with_hosts: bool) -> int:
     import uvloop  # noqa: PLC0415 - `trivet --help` need not wait for it
 
+    import trivet.process  # noqa: F401, PLC0415 - here, where Ctrl-C may still end it at once
     from trivet.logs import set_up  # noqa: PLC0415
 
     set_up(json=settings.log_json)
@@ -59,22 +54,21 @@ async def _serve(settings: Settings, *, with_hosts: bool) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    pid_file = Path(settings.data) / "trivet.pid"
-    alone = os.environ.get("TRIVET_WORKER") is None
-    if not alone:
+    if workers.is_worker():
         _watch_parent(stop)
-    async with running(settings, with_hosts=with_hosts) as process, serving(process):
-        path = write_clouds_yaml(settings, process.admin_password)
-        _collect_seldom()
-        if alone:
-            pid_file.write_text(f"{os.getpid()}\n")
+    async with running(settings, with_hosts=with_hosts) as process:
+        # Before the port is asked for, which may be refused: the next start would not know the password.
+        write_clouds_yaml(settings, process.admin_password)
         if process.admin_password and not settings.admin_password:
             say(f"admin's password, shown this once: {process.admin_password}")
-        say(f"ready: {settings.url} after {time.monotonic() - began:.1f} s; clouds.yaml: {path}")
-        await stop.wait()
-        logging.getLogger(__name__).info("Stopping")
-    if alone:
-        pid_file.unlink(missing_ok=True)
+        async with serving(process):
+            _collect_seldom()
+            if workers.is_worker():
+                workers.tell_ready()
+            else:
+                say_ready(settings, time.monotonic() - began)
+            await stop.wait()
+            logging.getLogger(__name__).info("Stopping")
     return 0
 
 
@@ -97,8 +91,3 @@ def _watch_parent(stop: asyncio.Event) -> None:
             loop.call_later(1.0, look)
 
     look()
-
-
-def say(sentence: str) -> None:
-    print(sentence, flush=True)
-    sys.stdout.flush()

@@ -27,25 +27,36 @@ def run(cloud: str, gaps: list[Gap]) -> list[dict[str, Any]]:
 def _connect(cloud: str) -> Any:
     try:
         import openstack  # noqa: PLC0415 - only probing needs it
-        from openstack.exceptions import ConfigException  # noqa: PLC0415
+        from keystoneauth1.exceptions import ClientException  # noqa: PLC0415
+        from openstack.exceptions import ConfigException, SDKException  # noqa: PLC0415
     except ImportError as error:
         raise Invalid("probe.no_sdk", "Probing needs openstacksdk: pip install openstacksdk.") from error
     try:
         connection = openstack.connect(cloud=cloud)
         connection.authorize()
     except ConfigException as error:
-        raise Invalid("probe.no_cloud", f"{error} (set OS_CLIENT_CONFIG_FILE to its clouds.yaml?)") from error
+        said = str(error).rstrip(".")
+        raise Invalid("probe.no_cloud", f"{said}; is OS_CLIENT_CONFIG_FILE its clouds.yaml?") from error
+    except (SDKException, ClientException) as error:
+        raise Invalid("probe.no_login", f"The cloud {cloud} does not let us in: {error}") from error
     return connection
 
 
 def _row(gap: Gap, connection: Any) -> dict[str, Any]:
-    from keystoneauth1.exceptions import ClientException  # noqa: PLC0415
-    from openstack.exceptions import SDKException  # noqa: PLC0415
+    from keystoneauth1.exceptions import ClientException, EndpointNotFound, Forbidden  # noqa: PLC0415
+    from openstack.exceptions import ForbiddenException, SDKException  # noqa: PLC0415
 
+    held: bool | None
     try:
         held, said = PROBES[gap.probe or ""](connection)
+    except EndpointNotFound as error:
+        held, said = None, str(error)
+    except (ForbiddenException, Forbidden):
+        held, said = None, "a probe needs an admin of the cloud; this user is not let in"
     except (SDKException, ClientException) as error:
         held, said = False, f"{type(error).__name__}: {str(error)[:200]}"
+    except (KeyError, TypeError, ValueError) as error:
+        held, said = None, f"an answer that the API does not know: {error!r}"
     status = {True: "closed", False: "open", None: "unknown"}[held]
     return {"id": gap.id, "status": status, "evidence": [said], "wanted": gap.wanted}
 
@@ -79,7 +90,12 @@ def _login(connection: Any, **auth: Any) -> Any:
 
 
 def _endpoint(connection: Any, service: str) -> str:
-    return str(connection.session.get_endpoint(service_type=service, interface="public")).rstrip("/")
+    from keystoneauth1.exceptions import EndpointNotFound  # noqa: PLC0415
+
+    url = connection.session.get_endpoint(service_type=service, interface="public")
+    if url is None:
+        raise EndpointNotFound(f"the catalog names no {service} service")
+    return str(url).rstrip("/")
 
 
 # -- probes

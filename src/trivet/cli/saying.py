@@ -1,0 +1,17 @@
+"""What a command that stays up says on its standard output, for people and for scripts that wait for `ready`."""
+
+from pathlib import Path
+
+from trivet.settings import Settings
+
+
+def say(sentence: str) -> None:
+    print(sentence, flush=True)
+
+
+def say_ready(settings: Settings, seconds: float) -> None:
+    clouds_yaml = Path(settings.data) / "clouds.yaml"
+    many = f" by {settings.workers} workers" if settings.workers > 1 else ""
+    # A process that joined a cloud made elsewhere has none: it does not know the password.
+    where = f"; clouds.yaml: {clouds_yaml}" if clouds_yaml.exists() else ""
+    say(f"ready: {settings.url}{many} after {seconds:.1f} s{where}")

@@ -1,0 +1,158 @@
+"""`trivet up` and its data directory, its port and its workers, on days when one of them is taken."""
+
+import json
+import os
+import signal
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Up, trivet
+from tests.processes.cluster import free_port
+
+Start = Callable[..., Up]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """`trivet up --sim` with further words; whatever still runs is stopped at the end."""
+    made = []
+
+    def up(*words: str) -> Up:
+        made.append(Up(tmp_path, "up", "--sim", *words))
+        return made[-1]
+
+    yield up
+    for one in made:
+        one.stop()
+
+
+def listen() -> str:
+    return f"127.0.0.1:{free_port()}"
+
+
+def answers(address: str) -> bool:
+    with urllib.request.urlopen(f"http://{address}/identity/v3", timeout=10) as reply:
+        return bool(reply.status == 200)
+
+
+def test_status_tells_hosts_room_and_servers_by_the_clouds_own_api(start: Start, tmp_path: Path) -> None:
+    address = listen()
+    up = start("--data", "cloud", "--listen", address, "--sim-hosts", "2").ready()
+    told = json.loads(trivet(tmp_path, "status", "--data", "cloud", "--json").stdout)
+    assert told == {
+        "url": f"http://{address}",
+        "pid": up.process.pid,
+        "hosts": {"up": 2, "all": 2},
+        "vcpus": {"used": 0, "all": 128},
+        "memory_mib": {"used": 0, "all": 524_288},
+        "servers": {},
+    }
+    assert "hosts    2 of 2 up" in trivet(tmp_path, "status", "--data", "cloud").stdout
+    assert up.stop() == 0
+    silent = trivet(tmp_path, "status", "--data", "cloud")
+    assert silent.returncode == 1 and "Is it running?" in silent.stderr
+
+
+def test_a_password_that_changed_is_not_called_silence(start: Start, tmp_path: Path) -> None:
+    start("--data", "cloud", "--listen", listen()).ready()
+    file = tmp_path / "cloud" / "clouds.yaml"
+    password = json.loads(file.read_text().partition("\n")[2])["clouds"]["trivet"]["auth"]["password"]
+    file.write_text(file.read_text().replace(password, "another"))
+    told = trivet(tmp_path, "status", "--data", "cloud")
+    assert (told.returncode, told.stderr) == (1, "trivet: The cloud refuses the password in cloud/clouds.yaml.\n")
+
+
+@pytest.mark.parametrize("many", [(), ("--workers", "2")], ids=["one", "workers"])
+def test_a_port_that_is_taken_is_refused_and_the_password_is_not_lost(
+    many: tuple[str, ...], start: Start, tmp_path: Path
+) -> None:
+    address = listen()
+    start("--data", "first", "--listen", address).ready()
+    refused = trivet(tmp_path, "up", "--sim", "--data", "second", "--listen", address, *many)
+    assert refused.returncode == 1
+    assert (
+        refused.stderr
+        == f"trivet: Cannot listen on {address} (Address already in use); choose another with --listen.\n"
+    )
+    start("--data", "second", "--listen", listen(), *many).ready()
+    assert "hosts    4 of 4 up" in trivet(tmp_path, "status", "--data", "second").stdout
+
+
+def test_workers_of_two_clouds_never_share_a_port(start: Start, tmp_path: Path) -> None:
+    address = listen()
+    start("--data", "first", "--listen", address, "--workers", "2").ready()
+    refused = trivet(tmp_path, "up", "--sim", "--data", "second", "--listen", address, "--workers", "2")
+    assert refused.returncode == 1 and "Address already in use" in refused.stderr
+
+
+def test_a_data_directory_is_one_process_at_a_time(start: Start, tmp_path: Path) -> None:
+    address = listen()
+    up = start("--data", "cloud", "--listen", address).ready()
+    before = (tmp_path / "cloud" / "clouds.yaml").read_text()
+    refused = trivet(tmp_path, "up", "--sim", "--data", "cloud", "--listen", listen())
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"trivet: A trivet (process {up.process.pid}) runs in cloud already")
+    assert (tmp_path / "cloud" / "clouds.yaml").read_text() == before
+    assert (tmp_path / "cloud" / "trivet.pid").read_text() == f"{up.process.pid}\n"
+    assert answers(address)
+
+
+def test_a_process_that_was_killed_leaves_its_directory_free(start: Start) -> None:
+    address = listen()
+    start("--data", "cloud", "--listen", address).ready().stop(signal.SIGKILL)
+    start("--data", "cloud", "--listen", address).ready()
+    assert answers(address)
+
+
+def test_workers_say_ready_once_and_one_that_died_comes_back(start: Start, tmp_path: Path) -> None:
+    address = listen()
+    up = start("--data", "cloud", "--listen", address, "--workers", "3").ready()
+    assert up.said().count("ready:") == 1 and "by 3 workers" in up.said()
+    first = workers_of(up)
+    assert len(first) == 3
+    os.kill(first[0], signal.SIGKILL)
+    end = time.monotonic() + 60
+    while len(workers_of(up)) < 3 or first[0] in workers_of(up):
+        assert time.monotonic() < end, up.said()
+        time.sleep(0.05)
+    assert answers(address)
+    assert up.stop(signal.SIGINT) == 0
+    assert not any(alive(pid) for pid in first)
+    assert not (tmp_path / "cloud" / "trivet.pid").exists()
+
+
+def test_workers_that_cannot_start_say_why_once(start: Start, tmp_path: Path) -> None:
+    database = "postgresql://nobody@127.0.0.1:1/none"
+    made = trivet(
+        tmp_path, "up", "--sim", "--data", "c", "--listen", listen(), "--workers", "2", "--database", database
+    )
+    assert made.returncode == 1
+    assert made.stderr.count("The database cannot be reached") == 1
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.5, 0.7])
+def test_ctrl_c_during_the_first_start_never_leaves_a_cloud_without_its_password(
+    seconds: float, start: Start, tmp_path: Path
+) -> None:
+    up = start("--data", "cloud", "--listen", listen())
+    time.sleep(seconds)
+    up.stop(signal.SIGINT)
+    start("--data", "cloud", "--listen", listen()).ready()
+    assert "hosts    4 of 4 up" in trivet(tmp_path, "status", "--data", "cloud").stdout
+
+
+def workers_of(up: Up) -> list[int]:
+    path = Path(f"/proc/{up.process.pid}/task/{up.process.pid}/children")
+    return [int(pid) for pid in path.read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,66 @@
+"""What the command answers when it cannot do what was asked: one sentence that says what to do, never a traceback."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import TRIVET, clean, trivet
+
+COMMANDS = ("up", "api", "agent", "status", "gaps", "routes", "migrate")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
+    made = trivet(tmp_path, command, "--help")
+    assert made.returncode == 0 and made.stdout.startswith(f"usage: trivet {command}")
+
+
+def test_it_says_which_release_it_is(tmp_path: Path) -> None:
+    assert trivet(tmp_path, "--version").stdout.startswith("trivet 0.")
+
+
+REFUSALS = {
+    "a file that is not there": (("up", "--config", "none.toml"), "Cannot read none.toml: No such file or directory."),
+    "a file that is not TOML": (("up", "--config", "broken.toml"), "broken.toml is not TOML: "),
+    "a setting that is not": (("up", "--config", "typo.toml"), "There is no setting lisen. Did you mean listen?"),
+    "a directory that is a file": (("up", "--sim", "--data", "typo.toml"), "Cannot use typo.toml"),
+    "the same for migrate": (("migrate", "--data", "typo.toml"), "Cannot use typo.toml"),
+    "no cloud to ask": (("status", "--data", "."), "There is no clouds.yaml; name the data directory"),
+    "a service that is not": (("routes", "volume"), "There is no service volume; there are agent, compute,"),
+    "a cloud that nobody knows": (("gaps", "--cloud", "none"), "Cloud none was not found; is OS_CLIENT_CONFIG_FILE"),
+    "a database that is not there": (
+        ("migrate", "--data", "d", "--database", "postgresql://nobody@127.0.0.1:1/x"),
+        "The database cannot be reached: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_what_cannot_be_is_refused_in_a_sentence(case: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.toml").write_text("listen =")
+    (tmp_path / "typo.toml").write_text('lisen = "127.0.0.1:1"')
+    words, sentence = REFUSALS[case]
+    made = trivet(tmp_path, *words)
+    assert made.returncode == 1
+    assert made.stderr.startswith(f"trivet: {sentence}") and "Traceback" not in made.stderr
+
+
+@pytest.mark.parametrize("name", ["compute", "nova"])
+def test_routes_of_one_service_are_found_by_either_of_its_names(name: str, tmp_path: Path) -> None:
+    rows = json.loads(trivet(tmp_path, "routes", name, "--json").stdout)
+    assert {row["service"] for row in rows} == {"nova"}
+
+
+def test_a_reader_who_has_had_enough_is_no_error(tmp_path: Path) -> None:
+    made = subprocess.run(
+        f"set -o pipefail; {TRIVET} routes | head -1", shell=True, executable="/bin/bash",
+        cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (made.returncode, made.stderr, len(made.stdout.splitlines())) == (0, "", 1)
+
+
+def test_gaps_are_told_by_their_status(tmp_path: Path) -> None:
+    rows = json.loads(trivet(tmp_path, "gaps", "--json", "--status", "partly").stdout)
+    assert rows and {row["status"] for row in rows} == {"partly"}
