@@ -3,12 +3,18 @@
 Every process offers to do every duty. Who gets a lease does the work until it stops renewing; the next
 process takes over when the lease has ended. Nobody is elected, and a process that cannot reach the
 database drops its duties before their leases end.
+
+`foreseen` is the boundary of every controller: the one place that catches everything, around one object.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from typing import TypeVar
 
+from trivet.controllers.pauses import pause_s
+from trivet.drivers.contracts.errors import DriverError
 from trivet.errors import TrivetError
 from trivet.store import leases
 from trivet.store.leases import Lease
@@ -16,11 +22,34 @@ from trivet.store.store import Store
 
 _LEASE_S = 6.0
 _RENEW_EVERY_S = 2.0
-_PAUSE_AFTER_FAILURE_S = 1.0
+_MARGIN_S = 1.0
+_LET_GO_S = 2.0
+_RAN_WELL_S = 30.0
 _logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Work = Callable[[Lease], Awaitable[None]]
 """Runs until it is cancelled; starts from the records every time."""
+
+
+class Unforeseen(DriverError):
+    """A bug, told as an engine's trouble would be: it may pass, and it has been logged."""
+
+    def __init__(self) -> None:
+        super().__init__("An unexpected error happened on our side; it has been logged.", again=True)
+
+
+async def foreseen(what: str, act: Awaitable[T], *expected: type[Exception]) -> T:
+    """What is done with one object. Only drivers' refusals and what is expected come out of it as they are."""
+    try:
+        return await act
+    except DriverError:
+        raise
+    except expected:
+        raise
+    except Exception as error:
+        _logger.exception("%s: nobody foresaw this", what)
+        raise Unforeseen from error
 
 
 class Duties:
@@ -29,7 +58,9 @@ class Duties:
         self._holder = holder
         self._offers: dict[str, Work] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._renewed_at = 0.0
+        self._ours_until = 0.0
+        """By then whatever is not renewed has been dropped, since another process may take it soon after."""
+        self._leaving = False
 
     def offer(self, name: str, work: Work) -> None:
         self._offers[name] = work
@@ -40,54 +71,68 @@ class Duties:
 
     async def run(self) -> None:
         try:
-            while True:
+            while not self._leaving:
                 await self._round()
                 await self._store.clock.sleep(_RENEW_EVERY_S)
         finally:
-            await self._drop_all()
+            await self._drop(list(self._running))
 
     async def _round(self) -> None:
+        """Whatever happens here, there is a next round: who never asks again does no duty until it is restarted."""
         now = self._store.clock.monotonic()
         try:
-            async with self._store.write() as tx:
-                kept = await leases.renew_all(tx, self._holder, _LEASE_S) if self._running else set[str]()
-                free = [name for name in self._offers if name not in self._running]
-                taken = [await leases.take(tx, name, self._holder, _LEASE_S) for name in free]
-        except TrivetError as error:
-            _logger.warning("Leases cannot be renewed at the moment: %s", error)
-            if now - self._renewed_at > _LEASE_S - _RENEW_EVERY_S:
-                await self._drop_all()
+            # A database that neither answers nor refuses is away, too.
+            async with asyncio.timeout(max(self._ours_until - now, _RENEW_EVERY_S)):
+                kept, taken = await foreseen("leases", self._renew(), TrivetError)
+        except (TrivetError, DriverError, TimeoutError) as error:
+            _logger.warning("Leases cannot be renewed at the moment: %s", str(error) or "the database does not answer")
+            if self._store.clock.monotonic() + _RENEW_EVERY_S > self._ours_until:
+                await self._drop(list(self._running))
             return
-        self._renewed_at = now
-        for name in set(self._running) - kept:
-            _logger.warning("The lease of %s went to another process", name)
-            await self._drop(name)
+        self._ours_until = now + _LEASE_S - _MARGIN_S
+        lost = set(self._running) - kept
+        if lost:
+            _logger.warning("These leases went to another process: %s", ", ".join(sorted(lost)))
+            await self._drop(lost)
         for lease in taken:
             if lease is not None:
                 self._running[lease.name] = asyncio.create_task(self._do(lease), name=lease.name)
 
+    async def _renew(self) -> tuple[set[str], list[Lease | None]]:
+        """(names that are still ours, leases of what nobody did)"""
+        async with self._store.write() as tx:
+            kept = await leases.renew_all(tx, self._holder, _LEASE_S) if self._running else set[str]()
+            free = [name for name in self._offers if name not in self._running]
+            return kept, [await leases.take(tx, name, self._holder, _LEASE_S) for name in free]
+
     async def _do(self, lease: Lease) -> None:
-        """One duty, begun again after it failed; the boundary where everything is caught."""
+        """One duty, begun again after it failed: soon, and ever later if it does nothing but fail."""
+        clock = self._store.clock
+        failures = 0
         while True:
-            try:
-                await self._offers[lease.name](lease)
-            except Exception:
-                _logger.exception("%s failed and begins again", lease.name)
-            await self._store.clock.sleep(_PAUSE_AFTER_FAILURE_S)
+            began = clock.monotonic()
+            with contextlib.suppress(DriverError):
+                await foreseen(lease.name, self._offers[lease.name](lease))
+            failures = failures + 1 if clock.monotonic() - began < _RAN_WELL_S else 1
+            _logger.warning("%s begins again in %g s", lease.name, pause_s(failures))
+            await clock.sleep(pause_s(failures))
 
-    async def _drop(self, name: str) -> None:
-        task = self._running.pop(name)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    async def _drop_all(self) -> None:
-        for name in list(self._running):
-            await self._drop(name)
+    async def _drop(self, names: Collection[str]) -> None:
+        """All at once, and whoever does not let go in time is left to its fences: the others' leases do not wait."""
+        dropped = {task for name in names if (task := self._running.pop(name, None)) is not None}
+        for task in dropped:
+            task.cancel()
+        if not dropped:
+            return
+        _, left = await asyncio.wait(dropped, timeout=_LET_GO_S)
+        for task in left:
+            _logger.error("%s was told to end and goes on", task.get_name())
 
     async def give_back(self) -> None:
         """On the way out: others need not wait for the leases to end."""
+        self._leaving = True
         names = self.held
-        await self._drop_all()
+        await self._drop(names)
         try:
             async with self._store.write() as tx:
                 for name in names:

@@ -6,8 +6,11 @@ again and says why.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
+from trivet.controllers.duties import foreseen
+from trivet.controllers.pauses import Pauses
 from trivet.domain import image_data, image_imports, image_sweep, image_tasks
 from trivet.domain.image_imports import Wanted
 from trivet.domain.image_tasks import TRIES_MAX, ImageTask
@@ -26,6 +29,7 @@ _LOOK_EVERY_S = 2.0
 _PAUSE_S = 0.05
 _SWEEP_EVERY_S = 60.0
 _RENEW_S = 20.0
+_logger = logging.getLogger(__name__)
 
 
 class ImageController:
@@ -33,6 +37,7 @@ class ImageController:
         self._parts = parts
         self._web = source or web.from_environment()
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._pauses = Pauses(parts.clock)
 
     async def run(self, lease: Lease | None = None) -> None:
         """Until cancelled."""
@@ -42,7 +47,7 @@ class ImageController:
             while True:
                 if clock.monotonic() - swept_at >= _SWEEP_EVERY_S:
                     swept_at = clock.monotonic()
-                    await image_sweep.sweep(self._parts)
+                    await self._sweep()
                 await self.start_imports()
                 await self._parts.store.wake.wait(_LOOK_EVERY_S)
                 # Many commits wake us at once; one look is enough for all of them.
@@ -50,14 +55,22 @@ class ImageController:
         finally:
             await self._stop()
 
+    async def _sweep(self) -> None:
+        """What cannot be cleared away now keeps no import waiting."""
+        try:
+            await foreseen("sweeping images", image_sweep.sweep(self._parts), Busy)
+        except DriverError as error:
+            _logger.warning("The sweep of images was cut short: %s", error.why)
+
     async def start_imports(self) -> None:
         self._clear_done()
         async with self._parts.store.read() as tx:
             ids = await image_tasks.open_ids(tx)
+        self._pauses.forget_all_but(ids)
         for id in ids:
             if len(self._running) >= _AT_ONCE:
                 return
-            if id not in self._running:
+            if id not in self._running and self._pauses.over(id):
                 self._running[id] = asyncio.create_task(self._import(id), name=f"import {id}")
 
     async def settle(self) -> None:
@@ -68,12 +81,7 @@ class ImageController:
             await self.start_imports()
 
     def _clear_done(self) -> None:
-        for id, running in list(self._running.items()):
-            if running.done():
-                del self._running[id]
-                if not running.cancelled():
-                    # What nobody foresaw is the business of whoever runs us.
-                    running.result()
+        self._running = {id: running for id, running in self._running.items() if not running.done()}
 
     async def _stop(self) -> None:
         for running in self._running.values():
@@ -83,6 +91,14 @@ class ImageController:
     # -- one import
 
     async def _import(self, id: str) -> None:
+        """What goes wrong even in telling so is this import's own: when its lease ends, it is begun again."""
+        try:
+            await foreseen(f"import {id}", self._take(id), TrivetError)
+        except (DriverError, TrivetError) as error:
+            _logger.warning("Import %s is left for later: %s", id, error)
+            self._pauses.begin(id)
+
+    async def _take(self, id: str) -> None:
         task = await transact(self._parts.store, lambda tx: image_tasks.take(tx, id))
         if task is None:
             return
@@ -91,7 +107,7 @@ class ImageController:
             return
         try:
             async with image_data.beating(self._parts, lambda: self._renew(task), _RENEW_S):
-                await self._carry_out(task)
+                await foreseen(f"image {task.image_id}", self._carry_out(task), TrivetError)
         except DriverError as error:
             await self._not_now(task, error.why, again=error.again)
         except TrivetError as error:

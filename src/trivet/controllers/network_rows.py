@@ -1,9 +1,11 @@
 """Network rows: what the engine should hold, read in a few queries however much was asked for.
 
-`None` as ids means everything; an id for which there is no row has no spec, and is to be removed.
+`None` as ids means everything; an id for which there is no row has no spec, and is to be removed. A spec is
+made when it is asked for, so that a row of which none can be made harms nothing but itself.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 
 from trivet.domain import address_groups, network_specs, security_groups
 from trivet.domain.floating_ips import FLOATING_IPS, FloatingIp
@@ -12,7 +14,7 @@ from trivet.domain.ports import PORTS, Port
 from trivet.domain.routers import INTERFACE, ROUTERS
 from trivet.domain.security_groups import SECURITY_GROUPS
 from trivet.domain.subnets import SUBNETS, Subnet
-from trivet.drivers.contracts.network import GroupSpec, NetworkSpec, PortSpec, RouterSpec
+from trivet.drivers.contracts.network import GroupSpec, NetworkSpec, Noun, PortSpec, RouterSpec
 from trivet.store.tables import R, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -32,34 +34,35 @@ async def _select(tx: Tx, table: Table[R], column: str, ids: Ids, condition: str
     return found
 
 
-async def networks(tx: Tx, ids: Ids) -> list[NetworkSpec]:
+async def networks(tx: Tx, ids: Ids) -> dict[str, Callable[[], NetworkSpec]]:
     by_network: dict[str, list[Subnet]] = {}
     for subnet in await _select(tx, SUBNETS, "network_id", ids):
         by_network.setdefault(subnet.network_id, []).append(subnet)
-    found = await _select(tx, NETWORKS, "id", ids)
-    return [
-        network_specs.network_spec(
-            network, sorted(by_network.get(network.id, []), key=lambda subnet: (subnet.created_at, subnet.id))
+    return {
+        network.id: partial(
+            network_specs.network_spec,
+            network,
+            sorted(by_network.get(network.id, []), key=lambda subnet: (subnet.created_at, subnet.id)),
         )
-        for network in found
-    ]
+        for network in await _select(tx, NETWORKS, "id", ids)
+    }
 
 
-async def ports(tx: Tx, ids: Ids) -> tuple[list[PortSpec], set[str]]:
+async def ports(tx: Tx, ids: Ids) -> tuple[dict[str, Callable[[], PortSpec]], set[str]]:
     """(specs of what can be plugged in, routers that the others are parts of)."""
-    specs: list[PortSpec] = []
+    specs: dict[str, Callable[[], PortSpec]] = {}
     routers: set[str] = set()
     for port in await _select(tx, PORTS, "id", ids):
         if network_specs.is_plugged(port):
-            specs.append(network_specs.port_spec(port))
+            specs[port.id] = partial(network_specs.port_spec, port)
         elif port.device_owner.startswith("network:router"):
             routers.add(port.device_id)
     return specs, routers
 
 
-async def groups(tx: Tx, ids: Ids) -> list[GroupSpec]:
+async def groups(tx: Tx, ids: Ids) -> dict[str, Callable[[], GroupSpec]]:
     found = await _select(tx, SECURITY_GROUPS, "id", ids)
-    specs: list[GroupSpec] = []
+    specs: dict[str, Callable[[], GroupSpec]] = {}
     for at in range(0, len(found), _AT_ONCE):
         some = found[at : at + _AT_ONCE]
         rules = await security_groups.rules_of(tx, [group.id for group in some])
@@ -67,11 +70,11 @@ async def groups(tx: Tx, ids: Ids) -> list[GroupSpec]:
             rule.remote_address_group_id for listed in rules.values() for rule in listed if rule.remote_address_group_id
         }
         blocks = await address_groups.blocks_of(tx, sorted(pointed)) if pointed else {}
-        specs += [network_specs.group_spec(group, rules[group.id], blocks) for group in some]
+        specs |= {group.id: partial(network_specs.group_spec, group, rules[group.id], blocks) for group in some}
     return specs
 
 
-async def routers(tx: Tx, ids: Ids) -> list[RouterSpec]:
+async def routers(tx: Tx, ids: Ids) -> dict[str, Callable[[], RouterSpec]]:
     found = await _select(tx, ROUTERS, "id", ids)
     legs: dict[str, list[Port]] = {}
     for port in await _select(tx, PORTS, "device_id", ids, f"device_owner = '{INTERFACE}'"):
@@ -84,8 +87,9 @@ async def routers(tx: Tx, ids: Ids) -> list[RouterSpec]:
     on = [*gateways.values(), *(port for ports in legs.values() for port in ports)]
     subnet_ids = {ip.subnet_id for port in on for ip in port.fixed_ips}
     subnets = {subnet.id: subnet for subnet in await _select(tx, SUBNETS, "id", subnet_ids)}
-    return [
-        network_specs.router_spec(
+    return {
+        router.id: partial(
+            network_specs.router_spec,
             router,
             sorted(legs.get(router.id, []), key=lambda port: port.id),
             gateways.get(router.gateway_port_id or ""),
@@ -93,4 +97,21 @@ async def routers(tx: Tx, ids: Ids) -> list[RouterSpec]:
             sorted(floating.get(router.id, []), key=lambda each: each.id),
         )
         for router in found
-    ]
+    }
+
+
+async def there(tx: Tx) -> dict[Noun, set[str]]:
+    """Ids of all that the engine should hold, without a spec of any."""
+    found: dict[Noun, set[str]] = {}
+    for noun, sql in _THERE.items():
+        found[noun] = {str(row[0]) for row in await tx.rows(sql)}
+    return found
+
+
+_THERE: dict[Noun, str] = {
+    "network": "SELECT id FROM networks",
+    "group": "SELECT id FROM security_groups",
+    # As network_specs.is_plugged has it.
+    "port": "SELECT id FROM ports WHERE device_owner NOT LIKE 'network:%'",
+    "router": "SELECT id FROM routers",
+}

@@ -1,18 +1,22 @@
 """The network controller: makes the engine equal to the rows, and the rows say what the engine sees.
 
 Events only say where to look; what is applied is always the whole spec as the rows have it now. So events
-may come twice, late, or be lost in a restart, after which `resync` applies everything and removes strays.
+may come twice, late, or be lost in a restart, after which everything is applied. The sweep looks at the
+engine first and at the rows second: what stood there before the rows were read, and is in none, is a stray.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
 from trivet.controllers import network_rows
+from trivet.controllers.duties import Unforeseen, foreseen
+from trivet.controllers.pauses import pause_s
 from trivet.domain import floating_ips, ports
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.network import NetworkDriver, Noun, RouterSpec
-from trivet.errors import TrivetError
+from trivet.errors import Busy
 from trivet.store.log import Event
 from trivet.store.store import Store, transact
 from trivet.store.tx import Tx
@@ -30,6 +34,8 @@ _BATCH_S = 0.01
 _AT_ONCE = 400
 
 _logger = logging.getLogger(__name__)
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 class NetworkController:
@@ -37,17 +43,23 @@ class NetworkController:
         self._store = store
         self._driver = driver
         self._dirty: dict[Noun, set[str]] = {noun: set() for noun in _ORDER}
+        self._everything = False
         self._work = asyncio.Event()
         self._turn = asyncio.Lock()
-        self._seen: dict[str, bool] = {}
-        """Port id -> up, heard from the engine and not written yet."""
-        self._flushing: asyncio.Task[None] | None = None
+        self._failures: dict[tuple[Noun, str], int] = {}
+        self._waiting: dict[tuple[Noun, str], asyncio.TimerHandle] = {}
+        """What failed for now, until it is tried again."""
+        self._heard: dict[str, bool] = {}
+        """Port id -> up, as the engine said it, and not written yet."""
+        self._news = asyncio.Event()
+        self._silences = 0
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._apply_dirty())
             group.create_task(self._listen())
-            group.create_task(self._sweep())
+            group.create_task(self._write_heard())
+            group.create_task(self._sweep_now_and_then())
 
     async def follow(self, event: Event) -> None:
         """Remember where to look; many events about one thing are one look."""
@@ -58,32 +70,9 @@ class NetworkController:
         self._work.set()
 
     async def resync(self) -> None:
-        """Everything, from nothing: at the start, and when too much was missed."""
-        async with self._turn:
-            async with self._store.read() as tx:
-                networks = await network_rows.networks(tx, None)
-                groups = await network_rows.groups(tx, None)
-                plugs, _ = await network_rows.ports(tx, None)
-                routers = await network_rows.routers(tx, None)
-            driver = self._driver
-            wanted: dict[Noun, set[str]] = {noun: set() for noun in _ORDER}
-            for network in networks:
-                wanted["network"].add(network.id)
-                await self._try("network", network.id, driver.ensure_network(network))
-            for group in groups:
-                wanted["group"].add(group.id)
-                await self._try("group", group.id, driver.ensure_group(group))
-            for plug in plugs:
-                wanted["port"].add(plug.id)
-                await self._try("port", plug.id, driver.ensure_port(plug))
-            done: list[RouterSpec] = []
-            for router in routers:
-                wanted["router"].add(router.id)
-                if await self._try("router", router.id, driver.ensure_router(router)):
-                    done.append(router)
-            await self._remove_strays(wanted)
-            await self._routers_are_up(done)
-            await self._compare_ports(wanted["port"])
+        """Remember to look at everything: at the start, and when too much was missed."""
+        self._everything = True
+        self._work.set()
 
     # -- rows to engine
 
@@ -91,14 +80,32 @@ class NetworkController:
         while True:
             await self._work.wait()
             self._work.clear()
-            async with self._turn:
-                await self.apply()
+            await self.apply()
 
     async def apply(self) -> None:
         """One pass over what is waiting."""
-        dirty, self._dirty = self._dirty, {noun: set() for noun in _ORDER}
-        if not any(dirty.values()):
-            return
+        async with self._turn:
+            everything, self._everything = self._everything, False
+            dirty, self._dirty = self._dirty, {noun: set() for noun in _ORDER}
+            if everything:
+                await self._apply_everything()
+            elif any(dirty.values()):
+                await self._apply_some(dirty)
+
+    async def _apply_everything(self) -> None:
+        async with self._store.read() as tx:
+            networks = await network_rows.networks(tx, None)
+            groups = await network_rows.groups(tx, None)
+            plugs, _ = await network_rows.ports(tx, None)
+            routers = await network_rows.routers(tx, None)
+        driver = self._driver
+        await self._ensure("network", networks, driver.ensure_network)
+        await self._ensure("group", groups, driver.ensure_group)
+        await self._ensure("port", plugs, driver.ensure_port)
+        await self._routers_are_up(await self._ensure("router", routers, driver.ensure_router))
+        await self._compare()
+
+    async def _apply_some(self, dirty: dict[Noun, set[str]]) -> None:
         async with self._store.read() as tx:
             plugs, via_ports = await network_rows.ports(tx, dirty["port"])
             dirty["router"] |= via_ports
@@ -106,47 +113,54 @@ class NetworkController:
             groups = await network_rows.groups(tx, dirty["group"])
             routers = await network_rows.routers(tx, dirty["router"])
         driver = self._driver
-        for network in networks:
-            await self._try("network", network.id, driver.ensure_network(network))
-        for group in groups:
-            await self._try("group", group.id, driver.ensure_group(group))
-        for plug in plugs:
-            await self._try("port", plug.id, driver.ensure_port(plug))
-        done = [router for router in routers if await self._try("router", router.id, driver.ensure_router(router))]
-        there: dict[Noun, set[str]] = {
-            "network": {spec.id for spec in networks},
-            "group": {spec.id for spec in groups},
-            "port": {spec.id for spec in plugs},
-            "router": {spec.id for spec in routers},
-        }
+        await self._ensure("network", networks, driver.ensure_network)
+        await self._ensure("group", groups, driver.ensure_group)
+        await self._ensure("port", plugs, driver.ensure_port)
+        done = await self._ensure("router", routers, driver.ensure_router)
+        there = {"network": networks.keys(), "group": groups.keys(), "port": plugs.keys(), "router": routers.keys()}
         for noun in reversed(_ORDER):
             for id in sorted(dirty[noun] - there[noun]):
                 await self._try(noun, id, driver.remove(noun, id))
         await self._routers_are_up(done)
 
-    async def _try(self, noun: Noun, id: str, act: Awaitable[None]) -> bool:
-        """What fails for now is tried again; what fails for good waits for its row to change."""
-        try:
-            await act
-        except DriverError as error:
-            _logger.warning("The network engine refuses %s %s: %s", noun, id, error.why)
-            if error.again:
-                asyncio.get_running_loop().call_later(_AGAIN_S, self._again, noun, id)
-            return False
-        return True
+    async def _ensure(
+        self, noun: Noun, specs: Mapping[str, Callable[[], S]], ensure: Callable[[S], Awaitable[None]]
+    ) -> list[S]:
+        """Those that the engine took."""
+        taken = []
+        for id, spec in specs.items():
+            made = await self._try(noun, id, _made(spec, ensure))
+            if made is not None:
+                taken.append(made)
+        return taken
 
-    def _again(self, noun: Noun, id: str) -> None:
+    async def _try(self, noun: Noun, id: str, act: Awaitable[T]) -> T | None:
+        """What fails for now is tried again, ever later; what fails for good waits for its row to change."""
+        key = (noun, id)
+        try:
+            found = await foreseen(f"{noun} {id}", act)
+        except DriverError as error:
+            if not isinstance(error, Unforeseen):
+                _logger.warning("The network engine refuses %s %s: %s", noun, id, error.why)
+            if error.again:
+                self._try_later(key)
+            else:
+                self._failures.pop(key, None)
+            return None
+        self._failures.pop(key, None)
+        return found
+
+    def _try_later(self, key: tuple[Noun, str]) -> None:
+        if key in self._waiting:
+            return
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        self._waiting[key] = asyncio.get_running_loop().call_later(pause_s(failures), self._again, key)
+
+    def _again(self, key: tuple[Noun, str]) -> None:
+        del self._waiting[key]
+        noun, id = key
         self._dirty[noun].add(id)
         self._work.set()
-
-    async def _remove_strays(self, wanted: dict[Noun, set[str]]) -> None:
-        seen = await self._driver.observe()
-        for noun in reversed(_ORDER):
-            for id in sorted(seen.get(noun, set()) - wanted[noun]):
-                _logger.info("Removing stray %s %s", noun, id)
-                await self._try(noun, id, self._driver.remove(noun, id))
-
-    # -- engine to rows
 
     async def _routers_are_up(self, done: Sequence[RouterSpec]) -> None:
         """What the engine took is in force: its ports and floating IPs are active."""
@@ -162,49 +176,76 @@ class NetworkController:
 
         await transact(self._store, act)
 
+    # -- engine to rows
+
     async def _listen(self) -> None:
         while True:
             try:
-                async for port_id, up in self._driver.watch():
-                    if not self._seen:
-                        asyncio.get_running_loop().call_later(_BATCH_S, self._flush_soon)
-                    self._seen[port_id] = up
+                await foreseen("hearing of ports", self._hear())
             except DriverError as error:
                 _logger.warning("The network engine stopped telling about ports: %s", error.why)
-            await self._store.clock.sleep(_AGAIN_S)
+            self._silences += 1
+            await self._store.clock.sleep(pause_s(self._silences))
 
-    def _flush_soon(self) -> None:
-        self._flushing = asyncio.get_running_loop().create_task(self._flush())
+    async def _hear(self) -> None:
+        async for port_id, up in self._driver.watch():
+            self._silences = 0
+            self._heard[port_id] = up
+            self._news.set()
 
-    async def _flush(self) -> None:
+    async def _write_heard(self) -> None:
         """Many ports that come up together are one transaction."""
-        seen, self._seen = self._seen, {}
-        up = [id for id, is_up in seen.items() if is_up]
-        down = [id for id, is_up in seen.items() if not is_up]
-        try:
-            await transact(self._store, lambda tx: ports.say_up(tx, up, down))
-        except TrivetError as error:
-            # The sweep will see it, too.
-            _logger.warning("What the engine said of %s ports was not written: %s", len(seen), error.message)
+        while True:
+            await self._news.wait()
+            await self._store.clock.sleep(_BATCH_S)
+            self._news.clear()
+            heard, self._heard = self._heard, {}
+            try:
+                await self._say(sorted(heard.items()))
+            except Busy as error:
+                _logger.warning("What the engine said of %s ports was not written: %s", len(heard), error.message)
+                self._heard = heard | self._heard
+                self._news.set()
+                await self._store.clock.sleep(_AGAIN_S)
 
-    async def _sweep(self) -> None:
+    async def _say(self, heard: list[tuple[str, bool]]) -> None:
+        """A port of which it cannot be said takes the others not with it."""
+        up = [id for id, is_up in heard if is_up]
+        down = [id for id, is_up in heard if not is_up]
+        what = f"port {heard[0][0]}" if len(heard) == 1 else f"{len(heard)} ports"
+        try:
+            await foreseen(what, transact(self._store, lambda tx: ports.say_up(tx, up, down)), Busy)
+        except Unforeseen:
+            for half in (heard[: len(heard) // 2], heard[len(heard) // 2 :]) if len(heard) > 1 else ():
+                await self._say(half)
+
+    async def _sweep_now_and_then(self) -> None:
         """What a lost hint left wrong; soon after the start, since nobody listened before it."""
         wait_s = _AGAIN_S
         while True:
             await self._store.clock.sleep(wait_s)
             wait_s = _SWEEP_S
-            async with self._turn:
-                async with self._store.read() as tx:
-                    plugs, _ = await network_rows.ports(tx, None)
-                await self._compare_ports({plug.id for plug in plugs})
+            await self.sweep()
 
-    async def _compare_ports(self, known: set[str]) -> None:
+    async def sweep(self) -> None:
+        async with self._turn:
+            await self._compare()
+
+    async def _compare(self) -> None:
+        """The engine first, the rows second. One that does not answer is asked again by the next sweep."""
         try:
-            up = await self._driver.ports_up()
+            seen = await foreseen("looking at the network engine", self._driver.observe())
+            up = await foreseen("asking which ports are up", self._driver.ports_up())
         except DriverError as error:
-            _logger.warning("The network engine does not say which ports are up: %s", error.why)
+            _logger.warning("The network engine does not say what is there: %s", error.why)
             return
-        listed = sorted(known)
+        async with self._store.read() as tx:
+            wanted = await network_rows.there(tx)
+        for noun in reversed(_ORDER):
+            for id in sorted(seen.get(noun, set()) - wanted[noun]):
+                _logger.info("Removing stray %s %s", noun, id)
+                await self._try(noun, id, self._driver.remove(noun, id))
+        listed = sorted(wanted["port"])
         for at in range(0, len(listed), _AT_ONCE):
             some = listed[at : at + _AT_ONCE]
             are_up = [id for id in some if id in up]
@@ -212,4 +253,10 @@ class NetworkController:
             async with self._store.read() as tx:
                 if not await ports.differ(tx, are_up, are_down):
                     continue
-            await transact(self._store, lambda tx, a=are_up, b=are_down: ports.say_up(tx, a, b))  # type: ignore[misc] # bound now
+            await self._say([(id, id in up) for id in some])
+
+
+async def _made(spec: Callable[[], S], ensure: Callable[[S], Awaitable[None]]) -> S:
+    made = spec()
+    await ensure(made)
+    return made
