@@ -1,6 +1,10 @@
 """The cloud in a test, as docs/cloud-in-a-test.md promises it to others."""
 
+import subprocess
+import sys
+
 import pytest
+from openstack.exceptions import SDKException
 
 from trivet.testing import SimCloud
 
@@ -24,9 +28,34 @@ def test_an_engine_that_fails_once_is_tried_again(trivet_cloud: SimCloud) -> Non
 
 
 def test_capacity_is_a_knob() -> None:
-    with SimCloud(hosts=1) as cloud:
+    with SimCloud(hosts=1, vcpus=2, memory_mib=1024, disk_gib=10) as cloud:
         conn = cloud.connect()
-        assert [host.status for host in conn.compute.hypervisors(details=True)] == ["enabled"]
+        (host,) = conn.compute.get("/os-hypervisors/detail", microversion="2.53").json()["hypervisors"]
+        assert (host["vcpus"], host["memory_mb"], host["local_gb"]) == (2, 1024, 10)
+        conn.image.create_image("tiny", disk_format="raw", container_format="bare", data=b"\0" * 512, wait=True)
+        for number in range(2):
+            made = conn.create_server(f"s{number}", image="tiny", flavor="m1.tiny", auto_ip=False)
+            assert conn.compute.wait_for_server(made, interval=0.1, wait=30).status == "ACTIVE"
+        with pytest.raises(SDKException, match="No valid host was found"):
+            conn.create_server("one too many", image="tiny", flavor="m1.tiny", auto_ip=False)
+
+
+def test_engines_are_slow_and_fail_for_good_as_told(trivet_cloud: SimCloud) -> None:
+    trivet_cloud.temper.delay_s = 0.05
+    trivet_cloud.temper.failing = {"create"}
+    conn = trivet_cloud.connect()
+    conn.image.create_image("tiny", disk_format="raw", container_format="bare", data=b"\0" * 512, wait=True)
+    server = conn.create_server("web", image="tiny", flavor="m1.tiny", auto_ip=False)
+    assert conn.compute.wait_for_server(server, "ERROR", ["NONE"], 0.1, 30).status == "ERROR"
+    trivet_cloud.temper.failing = set()
+    again = conn.create_server("web2", image="tiny", flavor="m1.tiny", auto_ip=False)
+    assert conn.compute.wait_for_server(again, interval=0.1, wait=30).status == "ACTIVE"
+
+
+def test_runs_of_pytest_that_use_no_cloud_do_not_wait_for_one() -> None:
+    loaded = "import sys, trivet.testing.plugin; print('trivet.process' in sys.modules)"
+    made = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert made.stdout == "False\n"
 
 
 def test_a_guest_that_powers_itself_off_is_off_and_stays_so(trivet_cloud: SimCloud) -> None:

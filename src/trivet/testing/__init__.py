@@ -10,6 +10,18 @@
 It is a real API over simulated hosts: it proves your client's side, not an engine's.
 """
 
-from trivet.testing.sim_cloud import SimCloud
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trivet.testing.sim_cloud import SimCloud
 
 __all__ = ["SimCloud"]
+
+
+def __getattr__(name: str) -> object:
+    """The plugin lives here, too, and is loaded in every run of pytest: only who uses a cloud waits for its code."""
+    if name != "SimCloud":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from trivet.testing.sim_cloud import SimCloud  # noqa: PLC0415
+
+    return SimCloud

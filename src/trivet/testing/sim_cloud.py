@@ -10,7 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
+from trivet.domain.hosts import HOSTS, register
 from trivet.drivers.sim.machines import SimMachines, Temper
+from trivet.hosting.simulated import SIM_DISK_GIB, SIM_MEMORY_MIB, SIM_VCPUS
 from trivet.process import Process, running, serving
 from trivet.settings import Settings
 
@@ -21,9 +25,19 @@ _START_S = 30.0
 
 
 class SimCloud:
-    """Use as a context manager. `hosts` is the capacity knob, `temper` the delays and faults."""
+    """Use as a context manager. `hosts` and what each of them has are the capacity, `temper` the delays and faults."""
 
-    def __init__(self, *, hosts: int = 2, database: str = "", **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        hosts: int = 2,
+        vcpus: int = SIM_VCPUS,
+        memory_mib: int = SIM_MEMORY_MIB,
+        disk_gib: int = SIM_DISK_GIB,
+        database: str = "",
+        **settings: Any,
+    ) -> None:
+        self._sizes = {"vcpus": vcpus, "memory_mib": memory_mib, "disk_gib": disk_gib}
         self._data = Path(tempfile.mkdtemp(prefix="trivet-"))
         self.password = secrets.token_urlsafe(12)
         self.settings = Settings(
@@ -115,8 +129,14 @@ class SimCloud:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         async with running(self.settings) as self.process, serving(self.process):
+            await self._size_hosts()
             self._ready.set()
             await self._stop.wait()
+
+    async def _size_hosts(self) -> None:
+        async with self.process.parts.store.write() as tx:
+            for host in await tx.select(HOSTS):
+                await register(tx, msgspec.structs.replace(host, **self._sizes))
 
 
 def _free_port() -> int:
