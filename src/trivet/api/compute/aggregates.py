@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from trivet.api.compute import pages
-from trivet.api.kit.bodies import Body, Name
+from trivet.api.kit.bodies import Body, Name, Text
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
@@ -19,7 +19,6 @@ resource = Resource()
 
 ZoneName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^:]*$")]
 Key = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9-_:. ]{1,255}$")]
-Word = Annotated[str, msgspec.Meta(max_length=255)]
 
 
 class AggregateWanted(Body, frozen=True, kw_only=True):
@@ -53,7 +52,7 @@ class RemoveHost(Body, frozen=True, kw_only=True):
 
 
 class Metadata(Body, frozen=True, kw_only=True):
-    metadata: dict[Key, Word | None]
+    metadata: dict[Key, Text | None]
 
 
 class SetMetadata(Body, frozen=True, kw_only=True):

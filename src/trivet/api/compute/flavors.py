@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from trivet.api.compute import pages
-from trivet.api.kit.bodies import Body, Since, Until
+from trivet.api.kit.bodies import Body, Since, Until, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import flavors
@@ -73,13 +73,13 @@ class FlavorChange(Body, frozen=True, kw_only=True):
 @resource.on("GET", "/v2.1/flavors", may="reader")
 async def index(request: Request) -> Reply:
     found = await _find(request)
-    return _page(request, found, [_brief(request, flavor) for flavor in found], "flavors")
+    return pages.page(request, "flavors", "flavors", found, [_brief(request, flavor) for flavor in found])
 
 
 @resource.on("GET", "/v2.1/flavors/detail", may="reader")
 async def detail(request: Request) -> Reply:
     found = await _find(request)
-    return _page(request, found, [shown(request, flavor) for flavor in found], "flavors/detail")
+    return pages.page(request, "flavors", "flavors/detail", found, [shown(request, flavor) for flavor in found])
 
 
 @resource.on("GET", "/v2.1/flavors/{flavor_id}", may="reader")
@@ -108,7 +108,7 @@ async def create(request: Request) -> Reply:
             swap_mib=said.swap,
             rxtx_factor=rxtx_factor,
             is_public=said.is_public,
-            description=None if said.description is UNSET else said.description,
+            description=or_none(said.description),
         ),
     )
     return Reply(200, {"flavor": shown(request, flavor)})
@@ -141,13 +141,7 @@ async def _find(request: Request) -> list[Flavor]:
     marker = request.asked("marker")
     if marker is not None:
         where.after(sort, await _place_of(request, marker, sort))
-    limit = pages.limit(request)
-    return await request.tx.select(
-        FLAVORS,
-        where,
-        order=order_by(sort),
-        limit=pages.LIMIT_MAX if limit is None else min(limit, pages.LIMIT_MAX),
-    )
+    return await request.tx.select(FLAVORS, where, order=order_by(sort), limit=pages.limit(request))
 
 
 def _visible(request: Request) -> Where:
@@ -191,15 +185,6 @@ async def _place_of(request: Request, marker: str, sort: list[tuple[str, bool]])
     if row is None:
         raise Invalid("marker.absent", f"marker [{marker[:255]}] not found")
     return list(row)
-
-
-def _page(request: Request, found: list[Flavor], views: list[dict[str, Any]], collection: str) -> Reply:
-    body: dict[str, Any] = {"flavors": views}
-    limit = pages.limit(request)
-    most = pages.LIMIT_MAX if limit is None else min(limit, pages.LIMIT_MAX)
-    if found and len(found) >= most:
-        body["flavors_links"] = pages.next_link(request, collection, found[-1].id)
-    return Reply(200, body)
 
 
 def _brief(request: Request, flavor: Flavor) -> dict[str, Any]:

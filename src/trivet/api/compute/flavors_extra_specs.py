@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from trivet.api.compute.flavors import needed
-from trivet.api.kit.bodies import Body
+from trivet.api.kit.bodies import Body, Text
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import extra_specs, flavors
@@ -14,7 +14,7 @@ from trivet.errors import Invalid, NotFound
 resource = Resource()
 
 Key = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9-_:. ]{1,255}$")]
-Word = Annotated[str, msgspec.Meta(max_length=255)] | int | float
+Word = Text | int | float
 
 _CHECKED = 2086
 

@@ -139,8 +139,7 @@ async def _page(request: Request, collection: str) -> tuple[list[Host], list[dic
         except NotFound as error:
             raise Invalid("marker.absent", f"marker [{marker[:64]}] not found") from error
         where.add("name > ?", before.name)
-    limit = pages.limit(request)
-    most = pages.LIMIT_MAX if limit is None else min(limit, pages.LIMIT_MAX)
+    most = pages.limit(request)
     found = await request.tx.select(HOSTS, where, order="name", limit=most)
     if found and len(found) >= most:
         return found, pages.next_link(request, collection, str(host_views.id_of(request, found[-1])))

@@ -37,13 +37,13 @@ class MetadataItem(Body, frozen=True, kw_only=True):
 @resource.on("GET", "/v2.1/images", may="reader", until=_LAST)
 async def index(request: Request) -> Reply:
     found = await _find(request)
-    return _page(request, found, [_brief(request, image) for image in found], "images")
+    return pages.page(request, "images", "images", found, [_brief(request, image) for image in found])
 
 
 @resource.on("GET", "/v2.1/images/detail", may="reader", until=_LAST)
 async def detail(request: Request) -> Reply:
     found = await _find(request)
-    return _page(request, found, [_shown(request, image) for image in found], "images/detail")
+    return pages.page(request, "images", "images/detail", found, [_shown(request, image) for image in found])
 
 
 @resource.on("GET", "/v2.1/images/{image_id}", may="reader", until=_LAST)
@@ -166,7 +166,7 @@ async def _find(request: Request) -> list[Image]:
             raise Invalid("marker.absent", f"marker [{marker[:64]}] not found")
         where.after([("created_at", True), ("id", True)], (before.created_at, before.id))
     found = await request.tx.select(IMAGES, where, order="created_at DESC, id DESC")
-    return [image for image in found if _wanted(request, image)][: _most(request)]
+    return [image for image in found if _wanted(request, image)][: pages.limit(request)]
 
 
 def _wanted(request: Request, image: Image) -> bool:
@@ -178,18 +178,6 @@ def _wanted(request: Request, image: Image) -> bool:
         return False
     kind = request.asked("type")
     return kind is None or image.properties.get("image_type") == kind
-
-
-def _most(request: Request) -> int:
-    limit = pages.limit(request)
-    return pages.LIMIT_MAX if limit is None else min(limit, pages.LIMIT_MAX)
-
-
-def _page(request: Request, found: list[Image], views: list[dict[str, Any]], collection: str) -> Reply:
-    body: dict[str, Any] = {"images": views}
-    if found and len(found) >= _most(request):
-        body["images_links"] = pages.next_link(request, collection, found[-1].id)
-    return Reply(200, body)
 
 
 def _status(image: Image) -> str:

@@ -53,8 +53,7 @@ async def index(request: Request) -> Reply:
             if await request.tx.find(KEYPAIRS, "user_id = ? AND name = ?", _whose(request), marker) is None:
                 raise Invalid("marker.absent", f"Marker {marker[:255]} could not be found.")
             where.add("name > ?", marker)
-        limit = pages.limit(request)
-        most = pages.LIMIT_MAX if limit is None else min(limit, pages.LIMIT_MAX)
+        most = pages.limit(request)
     found = await request.tx.select(KEYPAIRS, where, order="name", limit=most)
     body: dict[str, Any] = {"keypairs": [{"keypair": _brief(request, keypair)} for keypair in found]}
     if most is not None and found and len(found) >= most:

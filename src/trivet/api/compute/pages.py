@@ -1,17 +1,19 @@
 """Pages and links, as all of compute spells them: limit, marker, `self`, `bookmark` and `next`."""
 
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlencode
 
-from trivet.api.kit.request import Request
+from trivet.api.kit.request import Reply, Request
 from trivet.errors import Invalid
+from trivet.store.tables import Record
 
-LIMIT_MAX = 1000
+_LIMIT_MAX = 1000
 
 
-def limit(request: Request, name: str = "limit") -> int | None:
-    said = request.asked(name)
-    return None if said is None else _count(name, said)
+def limit(request: Request) -> int:
+    said = request.asked("limit")
+    return _LIMIT_MAX if said is None else min(_count("limit", said), _LIMIT_MAX)
 
 
 def offset(request: Request) -> int:
@@ -22,8 +24,7 @@ def offset(request: Request) -> int:
 def cut(request: Request, found: Sequence[object]) -> slice:
     """What limit and offset leave of a list that was read whole."""
     start = offset(request)
-    asked = limit(request)
-    return slice(start, min(start + (LIMIT_MAX if asked is None else min(asked, LIMIT_MAX)), len(found)))
+    return slice(start, min(start + limit(request), len(found)))
 
 
 def _count(name: str, said: str) -> int:
@@ -47,6 +48,14 @@ def links(request: Request, collection: str, id: str) -> list[dict[str, str]]:
         {"rel": "self", "href": f"{request.url}/v2.1/{collection}/{id}"},
         {"rel": "bookmark", "href": f"{request.url}/{collection}/{id}"},
     ]
+
+
+def page(request: Request, noun: str, collection: str, found: Sequence[Record], views: list[dict[str, Any]]) -> Reply:
+    """Of what `found` says, which is as long as the limit at the most: if it is as long, there may be more."""
+    body: dict[str, Any] = {noun: views}
+    if found and len(found) >= limit(request):
+        body[f"{noun}_links"] = next_link(request, collection, found[-1].id)
+    return Reply(200, body)
 
 
 def next_link(request: Request, collection: str, marker: str) -> list[dict[str, str]]:

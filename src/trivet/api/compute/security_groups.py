@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from trivet.api.compute import pages
-from trivet.api.kit.bodies import Body
+from trivet.api.kit.bodies import Body, Text, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import security_group_rules, security_groups
@@ -28,13 +28,12 @@ from trivet.store.where import Where
 resource = Resource()
 
 _LAST = "2.35"
-Words = Annotated[str, msgspec.Meta(max_length=255)]
 Port = Annotated[int, msgspec.Meta(ge=-1, le=65535)]
 
 
 class GroupWanted(Body, frozen=True, kw_only=True):
-    name: Words
-    description: Words
+    name: Text
+    description: Text
 
 
 class GroupBody(Body, frozen=True, kw_only=True):
@@ -107,7 +106,7 @@ async def delete(request: Request) -> Reply:
 async def create_rule(request: Request) -> Reply:
     said = request.read(RuleBody, strict=False).security_group_rule
     group = await security_groups.visible(request.tx, request.caller, _uuid(str(said.parent_group_id)))
-    source = None if said.group_id is UNSET else said.group_id
+    source = or_none(said.group_id)
     if source is not None:
         await security_groups.visible(request.tx, request.caller, source)
     with _conflicts_as_mistakes():

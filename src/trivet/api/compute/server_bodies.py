@@ -65,7 +65,7 @@ class BlockDevice(Body, frozen=True, kw_only=True):
     volume_size: int | UnsetType = UNSET
     volume_type: Text | UnsetType | None = UNSET
     virtual_name: Text | UnsetType = UNSET
-    device_name: Annotated[str, msgspec.Meta(min_length=1, max_length=255)] | UnsetType = UNSET
+    device_name: Name | UnsetType = UNSET
     device_type: Text | UnsetType = UNSET
     disk_bus: Text | UnsetType = UNSET
     guest_format: Text | UnsetType = UNSET

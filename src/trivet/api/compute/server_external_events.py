@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from trivet.api.kit.bodies import Body
+from trivet.api.kit.bodies import Body, Text
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.servers import SERVERS
@@ -31,7 +31,7 @@ class ExternalEvent(Body, frozen=True, kw_only=True):
     ]
     server_uuid: str
     status: Literal["failed", "completed", "in-progress"] | UnsetType = UNSET
-    tag: Annotated[str, msgspec.Meta(max_length=255)] | UnsetType = UNSET
+    tag: Text | UnsetType = UNSET
 
 
 class ExternalEvents(Body, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from trivet.api.compute import pages
-from trivet.api.kit.bodies import Body
+from trivet.api.kit.bodies import Body, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import server_groups
@@ -91,9 +91,7 @@ async def delete(request: Request) -> Reply:
 def _wanted(request: Request) -> tuple[str, GroupPolicy, int | None]:
     if request.version >= _RULED:
         said = request.read(GroupCreate).server_group
-        most = None if said.rules is UNSET else said.rules.max_server_per_host
-        if most is UNSET:
-            most = None
+        most = None if said.rules is UNSET else or_none(said.rules.max_server_per_host)
         if most is not None and said.policy != "anti-affinity":
             raise Invalid("server_group.rules", "Only anti-affinity policy supports rules.")
         return said.name, said.policy, most

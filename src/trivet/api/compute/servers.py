@@ -11,6 +11,7 @@ from trivet.api.compute import server_bodies as said
 from trivet.api.compute import server_views as views
 from trivet.api.compute.server_bodies import CreateBody, Nic, UpdateBody
 from trivet.api.compute.server_queries import query_of
+from trivet.api.kit.bodies import or_none
 from trivet.api.kit.request import Reply, Request, encode
 from trivet.api.kit.routes import Resource
 from trivet.domain import limits, server_acts, server_changes, server_search, servers
@@ -155,8 +156,8 @@ async def _wanted(request: Request, body: CreateBody) -> ServerCreate:
         disk_config=server.disk_config,
         trusted_certificates=tuple(certificates or ()),
         zone=server.availability_zone,
-        host=None if server.host is UNSET else server.host,
-        hypervisor_hostname=None if server.hypervisor_hostname is UNSET else server.hypervisor_hostname,
+        host=or_none(server.host),
+        hypervisor_hostname=or_none(server.hypervisor_hostname),
         hints={} if hints is UNSET else hints,
         min_count=server.min_count,
         max_count=most,
@@ -167,7 +168,7 @@ def _description(request: Request, body: CreateBody, name: str) -> str | None:
     """Before 2.19 there was none to be said, and a server was described by its name."""
     if request.version < 2019:
         return name
-    return None if body.server.description is UNSET else body.server.description
+    return or_none(body.server.description)
 
 
 def _image_id(body: CreateBody) -> str:
@@ -217,8 +218,8 @@ def _nic(request: Request, nic: Nic) -> NicWanted:
             "body.invalid", "Additional properties are not allowed ('tag' was unexpected at this API version)."
         )
     return NicWanted(
-        network_id=None if nic.uuid is UNSET else nic.uuid,
+        network_id=or_none(nic.uuid),
         port_id=nic.port,
         fixed_ip=nic.fixed_ip,
-        tag=None if nic.tag is UNSET else nic.tag,
+        tag=or_none(nic.tag),
     )

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType, field
 
 from trivet.api.compute.servers import call_of
-from trivet.api.kit.bodies import Body, Since, Text
+from trivet.api.kit.bodies import Body, Since, Text, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import server_acts
@@ -97,10 +97,7 @@ plain(resource, "forceDelete", server_acts.delete)
 @resource.action(PATH, "os-stop", may="member")
 async def stop(request: Request) -> Reply:
     said = request.read(StopBody).stop
-    timeout_s: float | None = None
-    if isinstance(said, dict):
-        how = _stop_of(said)
-        timeout_s = None if how.timeout is UNSET else how.timeout
+    timeout_s = or_none(_stop_of(said).timeout) if isinstance(said, dict) else None
     return await accepted(request, server_acts.stop, timeout_s)
 
 
@@ -122,7 +119,7 @@ async def lock(request: Request) -> Reply:
     reason: str | None = None
     if request.version >= 2073:
         how = request.read(LockBody).lock
-        reason = None if how is None or how.locked_reason is UNSET else how.locked_reason
+        reason = or_none(how.locked_reason) if how is not None else None
     return await accepted(request, server_acts.lock, reason)
 
 

@@ -8,7 +8,7 @@ from msgspec import field
 from trivet.api.compute.server_bodies import Metadata, check_name, metadata_within
 from trivet.api.compute.servers import call_of
 from trivet.api.compute.servers_actions import ACCEPTED, PATH, server_id
-from trivet.api.kit.bodies import Body, Name
+from trivet.api.kit.bodies import Body, Name, Text
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import server_images
@@ -28,7 +28,7 @@ class SnapshotBody(Body, frozen=True, kw_only=True):
 
 class Backup(Body, frozen=True, kw_only=True):
     name: Name
-    backup_type: Annotated[str, msgspec.Meta(max_length=255)]
+    backup_type: Text
     rotation: Annotated[int, msgspec.Meta(ge=0)]
     metadata: Metadata = {}
 

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from trivet.api.compute.server_bodies import Tag
 from trivet.api.compute.servers import call_of
-from trivet.api.kit.bodies import Body, Since, Uuid
+from trivet.api.kit.bodies import Body, Since, Uuid, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import ports, server_plugs, servers
@@ -57,10 +57,10 @@ async def attach(request: Request) -> Reply:
     if said.fixed_ips is not UNSET and said.net_id is UNSET:
         raise Invalid("interface.network_needed", "Must input network_id when request IP address")
     wanted = NicWanted(
-        network_id=None if said.net_id is UNSET else said.net_id,
-        port_id=None if said.port_id is UNSET else said.port_id,
+        network_id=or_none(said.net_id),
+        port_id=or_none(said.port_id),
         fixed_ip=None if said.fixed_ips is UNSET else said.fixed_ips[0].ip_address,
-        tag=None if said.tag is UNSET else said.tag,
+        tag=or_none(said.tag),
     )
     try:
         server, port = await server_plugs.attach(request.tx, call_of(request), request.values["server_id"], wanted)

@@ -3,7 +3,7 @@
 from msgspec import UNSET, UnsetType, field
 
 from trivet.api.compute.servers_actions import PATH, accepted
-from trivet.api.kit.bodies import Body, Name, Text
+from trivet.api.kit.bodies import Body, Name, Text, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import server_plugs
@@ -65,8 +65,7 @@ async def remove_group(request: Request) -> Reply:
 @resource.action(PATH, "addFloatingIp", may="member", until="2.43")
 async def add_floating_ip(request: Request) -> Reply:
     said = request.read(AddFloating).floating
-    fixed = None if said.fixed_address is UNSET else said.fixed_address
-    return await accepted(request, server_plugs.add_floating_ip, said.address, fixed)
+    return await accepted(request, server_plugs.add_floating_ip, said.address, or_none(said.fixed_address))
 
 
 @resource.action(PATH, "removeFloatingIp", may="member", until="2.43")

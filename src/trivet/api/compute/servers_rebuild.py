@@ -9,7 +9,7 @@ from trivet.api.compute import server_views as views
 from trivet.api.compute.server_bodies import Rebuild, RebuildBody
 from trivet.api.compute.servers import call_of
 from trivet.api.compute.servers_actions import ACCEPTED, PATH, accepted, plain, server_id
-from trivet.api.kit.bodies import Body, Name
+from trivet.api.kit.bodies import Body, Name, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import limits, server_changes
@@ -87,8 +87,7 @@ async def _changes(request: Request, body: Rebuild) -> dict[str, Any]:
 async def resize(request: Request) -> Reply:
     body = request.read(ResizeBody, strict=False).resize
     flavor_id = str(body.flavorRef).rpartition("/")[2]
-    disk_config = None if body.disk_config is UNSET else body.disk_config
-    return await accepted(request, server_changes.resize, flavor_id, disk_config)
+    return await accepted(request, server_changes.resize, flavor_id, or_none(body.disk_config))
 
 
 @resource.action(PATH, "confirmResize", may="member")

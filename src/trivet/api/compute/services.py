@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from trivet.api.compute import host_views, pages
 from trivet.api.compute.host_views import BINARY, BY_UUID
-from trivet.api.kit.bodies import Body, Name
+from trivet.api.kit.bodies import Body, Name, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import hosts
@@ -91,7 +91,7 @@ async def change(request: Request) -> Reply:
     if said.forced_down is not UNSET:
         host = await hosts.force_down(request.tx, host, down=said.forced_down)
     if said.status is not UNSET:
-        reason = None if said.disabled_reason is UNSET else said.disabled_reason
+        reason = or_none(said.disabled_reason)
         host = await hosts.switch(request.tx, host, enabled=said.status == "enabled", reason=reason)
     return Reply(200, {"service": host_views.service(request, host)})
 

@@ -12,12 +12,13 @@ import typing
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from trivet.api.kit import versions
 from trivet.errors import Invalid
 
 B = TypeVar("B")
+T = TypeVar("T")
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Text = Annotated[str, msgspec.Meta(max_length=255)]
@@ -29,6 +30,11 @@ Uuid = Annotated[
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A JSON object in which every field is known."""
+
+
+def or_none(said: T | UnsetType | None) -> T | None:
+    """Where a field that was left out means the same as null."""
+    return None if isinstance(said, UnsetType) else said
 
 
 class Since:

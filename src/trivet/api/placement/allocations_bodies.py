@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from trivet.api.kit.bodies import Body
+from trivet.api.kit.bodies import Body, or_none
 from trivet.api.kit.request import Request
 from trivet.api.placement import wire
 from trivet.api.placement.resource_providers_inventories import ClassName
@@ -97,7 +97,7 @@ def checked(request: Request, consumer_id: str, body: ConsumerAllocations) -> Sa
     elif body.mappings is not UNSET:
         for id in (id for ids in body.mappings.values() for id in ids):
             wire.uuid(id, "JSON does not validate")
-    kind = None if body.consumer_type is UNSET else body.consumer_type
+    kind = or_none(body.consumer_type)
     return Said(
         Consumer(consumer_id, body.project_id, body.user_id, kind),
         {id.lower(): at.resources for id, at in body.allocations.items()},
