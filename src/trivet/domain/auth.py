@@ -6,7 +6,7 @@ costs to check is paid outside any transaction.
 
 import msgspec
 
-from trivet.domain import logins
+from trivet.domain import logins, revocations
 from trivet.domain.app_credentials import AppCredential
 from trivet.domain.callers import Caller
 from trivet.domain.users import USERS, User
@@ -94,6 +94,6 @@ async def by_token(parts: Parts, token: str) -> tuple[User, Caller]:
         raise NotFound("token.absent", "Could not find token.") from error
     async with parts.store.read() as tx:
         user = await find_user(tx, UserRef(id=caller.user_id))
-    if user is None:
-        raise unauthorized()
+        if user is None or await revocations.hit(tx, parts.tokens, caller):
+            raise unauthorized()
     return user, caller

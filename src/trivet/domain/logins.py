@@ -11,13 +11,14 @@ def _counts(user: User, settings: Settings) -> bool:
     return settings.lockout_tries > 0 and user.options.get("ignore_lockout_failure_attempts") is not True
 
 
-async def check(tx: Tx, user: User, settings: Settings) -> None:
-    """A locked-out user is told as little as everybody else."""
+async def check(tx: Tx, user: User, settings: Settings) -> bool:
+    """A locked-out user is told as little as everybody else. Says whether wrong passwords were given lately."""
     if not _counts(user, settings):
-        return
+        return False
     row = await tx.row("SELECT tries, at FROM failed_logins WHERE user_id = ?", user.id)
     if row is not None and row[0] >= settings.lockout_tries and row[1] + settings.lockout_s > tx.clock.now():
         raise Forbidden("auth.locked", f"The account is locked for user: {user.id}.", status=401)
+    return row is not None
 
 
 async def failed(parts: Parts, user: User) -> None:
@@ -38,11 +39,12 @@ async def failed(parts: Parts, user: User) -> None:
 
 
 async def succeeded(parts: Parts, user: User) -> None:
+    """Looks once more: guesses that were begun together have been counted by now."""
     if not _counts(user, parts.settings):
         return
     async with parts.store.read() as tx:
-        row = await tx.row("SELECT 1 FROM failed_logins WHERE user_id = ?", user.id)
-    if row is not None:
+        failed_before = await check(tx, user, parts.settings)
+    if failed_before:
         async with parts.store.write() as tx:
             await tx.run("DELETE FROM failed_logins WHERE user_id = ?", user.id)
 

@@ -9,11 +9,13 @@ from typing import Literal
 import msgspec
 
 from trivet.domain import signing_keys
-from trivet.domain.tokens import Tokens
+from trivet.domain.callers import Caller
+from trivet.domain.tokens import Tokens, rests_on
 from trivet.store.log import Event
 from trivet.store.store import Store
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Change, Tx
+from trivet.store.where import Where
 
 What = Literal["token", "chain", "user", "grant", "project", "domain", "app_credential", "trust", "oauth"]
 
@@ -61,6 +63,17 @@ async def fill(tx: Tx, tokens: Tokens) -> None:
     for row in await tx.select(REVOCATIONS):
         tokens.revocations.cut(row.what, row.target, row.cutoff)
     tokens.memo.forget()
+
+
+async def hit(tx: Tx, tokens: Tokens, caller: Caller) -> bool:
+    """Whether a token of this caller is dead, also by what this process has not heard of yet.
+
+    For who makes something from it that would outlive it: that is newer than the cut-off and would never be hit.
+    """
+    where = Where().add("cutoff >= ?", caller.issued_at).any_of("target", {id for _, id in rests_on(caller)})
+    for row in await tx.select(REVOCATIONS, where):
+        tokens.revocations.cut(row.what, row.target, row.cutoff)
+    return tokens.revocations.hit(caller)
 
 
 async def drop_before(tx: Tx, at: float) -> int:

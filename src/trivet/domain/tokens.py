@@ -52,11 +52,19 @@ class Revocations:
         cutoffs = self.cutoffs
         if not cutoffs:
             return False
+        return any(cutoffs.get(key, -1.0) >= caller.issued_at for key in rests_on(caller))
+
+
+def rests_on(caller: Caller) -> list[tuple[str, str]]:
+    """What kills a token of this caller when it is cut."""
+    scope_id = caller.project_id or caller.domain_id or ("all" * caller.system)
+    return [
+        (what, id)
         for what, id in (
             ("token", caller.audit_id),
             ("chain", caller.parent_audit_id),
             ("user", caller.user_id),
-            ("grant", grant_of(caller.user_id, caller.project_id or caller.domain_id or ("all" * caller.system))),
+            ("grant", grant_of(caller.user_id, scope_id)),
             ("project", caller.project_id),
             ("domain", caller.domain_id),
             ("domain", caller.user_domain_id),
@@ -64,10 +72,9 @@ class Revocations:
             ("app_credential", caller.app_credential_id),
             ("trust", caller.trust_id),
             ("oauth", caller.oauth_token_id),
-        ):
-            if id is not None and cutoffs.get((what, id), -1.0) >= caller.issued_at:
-                return True
-        return False
+        )
+        if id is not None
+    ]
 
 
 def grant_of(user_id: str, target_id: str) -> str:

@@ -1,0 +1,97 @@
+"""Logins while others change what they rest on: two processes of one cloud, the second of which is late to hear."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from tests.api.identity_cloud import Cloud
+from tests.api.one_service import Answer, FastPasswords
+from tests.postgres import PostgresCluster, postgres_cluster
+
+from trivet.ids import SystemIds
+from trivet.settings import Settings
+from trivet.store.sqlite import SqliteStore
+
+__all__ = ["postgres_cluster"]
+
+TRIES = 5
+
+
+class OnFile(Cloud):
+    """SQLite in a file, which two processes can share."""
+
+    def __init__(self, settings: Settings, path: Path) -> None:
+        super().__init__(settings)
+        self.store = SqliteStore(path, self.clock, SystemIds())
+        self.parts.store = self.store
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def two(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Cloud, Cloud]]:
+    """Nobody reads the log here, so neither hears of the other."""
+    settings = Settings(lockout_tries=TRIES)
+    if request.param == "postgres":
+        cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
+        url = cluster.new_database()
+        clouds = (Cloud(settings, url), Cloud(settings, url))
+    else:
+        clouds = (OnFile(settings, tmp_path / "trivet.db"), OnFile(settings, tmp_path / "trivet.db"))
+    async with AsyncExitStack() as stack:
+        for cloud in clouds:
+            await stack.enter_async_context(cloud)
+        yield clouds
+
+
+async def from_token(cloud: Cloud, token: str) -> Answer:
+    return await cloud.auth({"methods": ["token"], "token": {"id": token}})
+
+
+@pytest.mark.parametrize("what", ["password", "token", "user"])
+async def test_a_process_that_has_not_heard_makes_no_new_token_from_a_dead_one(
+    two: tuple[Cloud, Cloud], what: str
+) -> None:
+    here, late = two
+    user = await here.make("user", "users", name="ann", password="pw")
+    token = await here.token("ann", "pw")
+    assert (await from_token(late, token)).status == 201
+    if what == "password":
+        answer = await here.call("PATCH", f"/identity/v3/users/{user['id']}", {"user": {"password": "new"}})
+    elif what == "user":
+        answer = await here.call("PATCH", f"/identity/v3/users/{user['id']}", {"user": {"enabled": False}})
+        await here.call("PATCH", f"/identity/v3/users/{user['id']}", {"user": {"enabled": True}})
+    else:
+        answer = await here.call("DELETE", "/identity/v3/auth/tokens", headers={"x-subject-token": token})
+    assert answer.status in (200, 204)
+    assert (await from_token(late, token)).status in (401, 404)
+
+
+class _SlowToMatch(FastPasswords):
+    """The right password is compared only after all others."""
+
+    def __init__(self, right: str) -> None:
+        super().__init__()
+        self._right = right
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def matches(self, password: str, hashed: str) -> bool:
+        if password == self._right:
+            self.asked.set()
+            await self.go_on.wait()
+        return await super().matches(password, hashed)
+
+
+async def test_guesses_made_at_once_are_no_more_than_guesses_made_one_by_one(two: tuple[Cloud, Cloud]) -> None:
+    here, other = two
+    await here.make("user", "users", name="ann", password="pw")
+    quick, slow = here.parts.passwords, _SlowToMatch("pw")
+    here.parts.passwords = slow
+    lucky = asyncio.create_task(here.login("ann", "pw"))
+    await slow.asked.wait()
+    for n in range(TRIES):
+        assert (await other.login("ann", f"guess {n}")).status == 401
+    slow.go_on.set()
+    here.parts.passwords = quick
+    assert (await lucky).status == 401, "it began before the others were counted, but is not compared before them"
+    slow.close()
