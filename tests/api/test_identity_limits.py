@@ -44,7 +44,10 @@ async def test_what_a_project_uses_counts_in_its_domain_if_that_has_a_limit(iden
     domain = await identity.make("domain", "domains", name="d")
     project = await identity.make("project", "projects", name="p", domain_id=domain["id"])
     assert await _limit(identity, 150, domain_id=domain["id"]) == 201
-    assert set(await _ceilings(identity, project["id"])) == {Ceiling(project["id"], 100), Ceiling(domain["id"], 150)}
+    assert set(await _ceilings(identity, project["id"])) == {
+        Ceiling(project["id"], 100),
+        Ceiling(domain["id"], 150, True),
+    }
 
 
 async def test_under_strict_two_level_nobody_has_more_than_the_scope_above(identity: Cloud) -> None:
@@ -53,7 +56,10 @@ async def test_under_strict_two_level_nobody_has_more_than_the_scope_above(ident
     assert (await identity.get("/identity/v3/limits/model")).body["model"]["name"] == "strict_two_level"
     domain = await identity.make("domain", "domains", name="d")
     project = await identity.make("project", "projects", name="p", domain_id=domain["id"])
-    assert set(await _ceilings(identity, project["id"])) == {Ceiling(project["id"], 100), Ceiling(domain["id"], 100)}
+    assert set(await _ceilings(identity, project["id"])) == {
+        Ceiling(project["id"], 100),
+        Ceiling(domain["id"], 100, True),
+    }
     assert await _limit(identity, 101, project_id=project["id"]) == 403
     assert await _limit(identity, 60, domain_id=domain["id"]) == 201
     assert await _limit(identity, 61, project_id=project["id"]) == 403

@@ -1,7 +1,8 @@
 """Limits: how much of a resource a project or a domain may use.
 
 A registered limit is the default for everybody; a limit overrides it for one scope. -1 is no limit. Under
-the flat model each scope stands alone; under strict_two_level what a project uses counts in its parent too.
+the flat model each scope stands alone; under strict_two_level what a project uses counts in its parent and in its
+domain too.
 What is used is kept in quotas.py and compared with these in the statement that takes.
 """
 
@@ -36,6 +37,8 @@ class Ceiling(msgspec.Struct, frozen=True):
 
     scope_id: str
     limit: int
+    together: bool = False
+    """It binds all that is below the scope, too."""
 
 
 REGISTERED_LIMITS = Table("registered_limits", RegisteredLimit)
@@ -73,7 +76,7 @@ DEFAULTS: dict[str, tuple[str, int]] = {
 # Several services or regions may register one name; the service that we enforce it for is asked first.
 _SQL_FIND = """
     SELECT r.id, r.default_limit, own.resource_limit, p.parent_id, above.resource_limit, p.domain_id,
-        of_domain.resource_limit, m.model
+        of_domain.resource_limit, m.model, (SELECT 1 FROM projects below WHERE below.parent_id = p.id LIMIT 1)
     FROM registered_limits r
     JOIN services s ON s.id = r.service_id
     JOIN limit_model m ON 1 = 1
@@ -92,13 +95,15 @@ async def ceilings(tx: Tx, project_id: str, resource: str) -> list[Ceiling]:
     row = await tx.row(_SQL_FIND, project_id, resource, DEFAULTS.get(resource, ("", 0))[0])
     if row is None:
         return []
-    _, default, own, parent_id, parent_limit, domain_id, domain_limit, model = row
-    found = {project_id: default if own is None else own}
-    if model == "strict_two_level" and parent_id is not None:
-        found[parent_id] = default if parent_limit is None else parent_limit
+    _, default, own, parent_id, parent_limit, domain_id, domain_limit, model, below = row
+    strict = model == "strict_two_level"
+    found = {project_id: Ceiling(project_id, default if own is None else own, together=strict and below is not None)}
+    for scope_id, limit in ((parent_id, parent_limit), (domain_id, domain_limit)):
+        if scope_id is not None and strict:
+            found[scope_id] = Ceiling(scope_id, default if limit is None else limit, together=True)
     if domain_id is not None and domain_limit is not None:
-        found[domain_id] = domain_limit
-    return [Ceiling(scope, int(limit)) for scope, limit in found.items() if limit >= 0]
+        found[domain_id] = Ceiling(domain_id, domain_limit, together=True)
+    return [ceiling for ceiling in found.values() if ceiling.limit >= 0]
 
 
 async def limit_of(tx: Tx, project_id: str, resource: str) -> int:

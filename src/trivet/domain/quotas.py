@@ -29,10 +29,12 @@ async def take(tx: Tx, project_id: str, amounts: dict[str, int], *, holder_id: s
     What is counted by user (key pairs) names a holder: the project's limit then binds that one's use.
     """
     for resource, amount in sorted(amounts.items()):
-        ceilings = {ceiling.scope_id: ceiling.limit for ceiling in await limits.ceilings(tx, project_id, resource)}
-        await _take_own(tx, holder_id or project_id, resource, amount, ceilings.pop(project_id, None))
-        for scope_id, limit in sorted(ceilings.items()):
-            await _check_together(tx, scope_id, resource, amount, limit)
+        ceilings = {ceiling.scope_id: ceiling for ceiling in await limits.ceilings(tx, project_id, resource)}
+        own = ceilings[project_id].limit if project_id in ceilings else None
+        await _take_own(tx, holder_id or project_id, resource, amount, own)
+        for scope_id, ceiling in sorted(ceilings.items()):
+            if ceiling.together:
+                await _check_together(tx, scope_id, resource, amount, ceiling.limit)
 
 
 async def give_back(tx: Tx, project_id: str, amounts: dict[str, int]) -> None:
