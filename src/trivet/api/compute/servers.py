@@ -18,6 +18,7 @@ from trivet.domain import limits, server_acts, server_changes, server_search, se
 from trivet.domain.server_actions import Call
 from trivet.domain.server_create import ServerCreate, create
 from trivet.domain.server_nics import NicsWanted, NicWanted
+from trivet.domain.servers import Server
 from trivet.errors import Invalid
 
 resource = Resource()
@@ -30,6 +31,14 @@ _HINTS_MAX = 8 * 1024
 
 def call_of(request: Request) -> Call:
     return Call(request.caller, request.id)
+
+
+def server_id(request: Request) -> str:
+    return request.values["server_id"]
+
+
+async def visible(request: Request) -> Server:
+    return await servers.visible(request.tx, request.caller, server_id(request))
 
 
 @resource.on("POST", "/v2.1/servers", may="member")
@@ -68,7 +77,7 @@ async def list_in_detail(request: Request) -> Reply:
 
 @resource.on("GET", "/v2.1/servers/{server_id}", may="reader")
 async def show(request: Request) -> Reply:
-    server = await servers.visible(request.tx, request.caller, request.values["server_id"])
+    server = await visible(request)
     return Reply(200, {"server": await views.shown(request, server, views.Parts(groups=True))})
 
 
@@ -90,7 +99,7 @@ async def update(request: Request) -> Reply:
         changes["hostname"] = said.check_hostname(body.hostname, request.version)
     pin = body.pinned_availability_zone
     server = await server_changes.update(
-        request.tx, call_of(request), request.values["server_id"], changes, zone=... if pin is UNSET else pin
+        request.tx, call_of(request), server_id(request), changes, zone=... if pin is UNSET else pin
     )
     whole = request.version >= 2075
     parts = views.Parts(extended=whole, key=whole, groups=True)
@@ -99,7 +108,7 @@ async def update(request: Request) -> Reply:
 
 @resource.on("DELETE", "/v2.1/servers/{server_id}", may="member")
 async def delete(request: Request) -> Reply:
-    await server_acts.delete(request.tx, call_of(request), request.values["server_id"])
+    await server_acts.delete(request.tx, call_of(request), server_id(request))
     return Reply(_NO_CONTENT)
 
 

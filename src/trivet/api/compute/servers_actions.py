@@ -10,7 +10,7 @@ from typing import Annotated, Any, Concatenate, Literal, ParamSpec
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
-from trivet.api.compute.servers import call_of
+from trivet.api.compute.servers import call_of, server_id
 from trivet.api.kit.bodies import Body, Since, Text, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
@@ -59,10 +59,6 @@ class StateHow(Body, frozen=True, kw_only=True):
 
 class StateBody(Body, frozen=True, kw_only=True):
     state: StateHow = field(name="os-resetState")
-
-
-def server_id(request: Request) -> str:
-    return request.values["server_id"]
 
 
 async def accepted(

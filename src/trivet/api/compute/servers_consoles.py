@@ -8,8 +8,8 @@ from typing import Annotated, Literal, cast
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
-from trivet.api.compute.servers import call_of
-from trivet.api.compute.servers_actions import PATH, server_id
+from trivet.api.compute.servers import call_of, server_id
+from trivet.api.compute.servers_actions import PATH
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Handler, Resource

@@ -3,13 +3,13 @@ shares, migrations and nova's own network, which there is none of yet."""
 
 from typing import Any
 
-from trivet.api.compute.servers import call_of
+from trivet.api.compute.servers import call_of, server_id, visible
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import ports, security_groups, servers
 from trivet.domain.hosts import HOSTS
 from trivet.domain.server_rules import ready
-from trivet.domain.servers import SERVERS, Server
+from trivet.domain.servers import SERVERS
 from trivet.errors import Invalid, NotFound
 from trivet.store.where import Where
 
@@ -24,15 +24,11 @@ _POWER = {
 }
 
 
-async def _shown(request: Request) -> Server:
-    return await servers.visible(request.tx, request.caller, request.values["server_id"])
-
-
 @resource.on("GET", SERVER + "/diagnostics", may="admin")
 async def diagnostics(request: Request) -> Reply:
     """What the records tell; nothing is asked of the engine."""
     server = await ready(
-        request.tx, call_of(request), request.values["server_id"], "diagnostics", method="get_diagnostics", tasks=None
+        request.tx, call_of(request), server_id(request), "diagnostics", method="get_diagnostics", tasks=None
     )
     plugged = await ports.of_server(request.tx, server.id)
     if request.version < 2048:
@@ -73,27 +69,27 @@ def _nic(mac: str) -> dict[str, Any]:
 @resource.on("GET", SERVER + "/topology", may="reader", since="2.78")
 async def topology(request: Request) -> Reply:
     """No server is pinned to NUMA nodes, so there are none to tell of."""
-    await _shown(request)
+    await visible(request)
     return Reply(200, {"nodes": [], "pagesize_kb": None})
 
 
 @resource.on("GET", SERVER + "/os-server-password", may="reader")
 async def password(request: Request) -> Reply:
     """Of the guest's own saying, sealed with the server's key."""
-    server = await _shown(request)
+    server = await visible(request)
     return Reply(200, {"password": server.guest_password or ""})
 
 
 @resource.on("DELETE", SERVER + "/os-server-password", may="member")
 async def clear_password(request: Request) -> Reply:
-    server = await servers.changeable(request.tx, request.caller, request.values["server_id"])
+    server = await servers.changeable(request.tx, request.caller, server_id(request))
     await request.tx.update(SERVERS, server, guest_password=None)
     return Reply(204)
 
 
 @resource.on("GET", SERVER + "/os-security-groups", may="reader")
 async def groups(request: Request) -> Reply:
-    server = await _shown(request)
+    server = await visible(request)
     ids = {id for port in await ports.of_server(request.tx, server.id) for id in port.security_groups}
     found = await request.tx.select(
         security_groups.SECURITY_GROUPS, Where().any_of("id", sorted(ids)), order="name, id"
@@ -119,7 +115,7 @@ async def virtual_interfaces(request: Request) -> Reply:
 async def _refused(request: Request, action: str) -> Reply:
     """With the reason that the table of actions gives."""
     request.read_object()
-    server = await ready(request.tx, call_of(request), request.values["server_id"], action, tasks=None)
+    server = await ready(request.tx, call_of(request), server_id(request), action, tasks=None)
     raise AssertionError(f"{action} is said to work for a {server.kind}, but nothing does it")
 
 
@@ -128,7 +124,7 @@ async def _refused(request: Request, action: str) -> Reply:
 
 @resource.on("GET", SERVER + "/os-volume_attachments", may="reader")
 async def volumes(request: Request) -> Reply:
-    await _shown(request)
+    await visible(request)
     return Reply(200, {"volumeAttachments": []})
 
 
@@ -141,7 +137,7 @@ async def attach_volume(request: Request) -> Reply:
 @resource.on("PUT", SERVER + "/os-volume_attachments/{volume_id}", may="member")
 @resource.on("DELETE", SERVER + "/os-volume_attachments/{volume_id}", may="member")
 async def no_volume(request: Request) -> Reply:
-    server, volume_id = await _shown(request), request.values["volume_id"]
+    server, volume_id = await visible(request), request.values["volume_id"]
     raise NotFound("volume.absent", f"Instance {server.id} is not attached to volume {volume_id[:64]}")
 
 
@@ -150,7 +146,7 @@ async def no_volume(request: Request) -> Reply:
 
 @resource.on("GET", SERVER + "/shares", may="reader", since="2.97")
 async def shares(request: Request) -> Reply:
-    await _shown(request)
+    await visible(request)
     return Reply(200, {"shares": []})
 
 
@@ -162,7 +158,7 @@ async def attach_share(request: Request) -> Reply:
 @resource.on("GET", SERVER + "/shares/{share_id}", may="reader", since="2.97")
 @resource.on("DELETE", SERVER + "/shares/{share_id}", may="member", since="2.97")
 async def no_share(request: Request) -> Reply:
-    server, share_id = await _shown(request), request.values["share_id"]
+    server, share_id = await visible(request), request.values["share_id"]
     raise NotFound("share.absent", f"Share {share_id[:64]} is not attached to instance {server.id}.")
 
 
@@ -171,7 +167,7 @@ async def no_share(request: Request) -> Reply:
 
 @resource.on("GET", SERVER + "/migrations", may="admin", since="2.23")
 async def migrations(request: Request) -> Reply:
-    await _shown(request)
+    await visible(request)
     return Reply(200, {"migrations": []})
 
 
@@ -179,5 +175,5 @@ async def migrations(request: Request) -> Reply:
 @resource.on("DELETE", SERVER + "/migrations/{migration_id}", may="admin", since="2.24")
 @resource.action(SERVER + "/migrations/{migration_id}/action", "force_complete", may="admin", since="2.22")
 async def no_migration(request: Request) -> Reply:
-    server, id = await _shown(request), request.values["migration_id"]
+    server, id = await visible(request), request.values["migration_id"]
     raise NotFound("migration.absent", f"In-progress live migration {id[:64]} is not found for server {server.id}.")

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import field
 
 from trivet.api.compute.server_bodies import Metadata, check_name, metadata_within
-from trivet.api.compute.servers import call_of
-from trivet.api.compute.servers_actions import ACCEPTED, PATH, server_id
+from trivet.api.compute.servers import call_of, server_id
+from trivet.api.compute.servers_actions import ACCEPTED, PATH
 from trivet.api.kit.bodies import Body, Name, Text
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource

@@ -50,10 +50,8 @@ async def show(request: Request) -> Reply:
 
 async def _known(request: Request) -> str:
     """Actions of a deleted server can be read since 2.21."""
-    id = request.values["server_id"]
-    if request.version < 2021:
-        return (await servers.visible(request.tx, request.caller, id)).id
-    return (await servers.visible(request.tx, request.caller, id, deleted=True)).id
+    deleted = request.version >= 2021
+    return (await servers.visible(request.tx, request.caller, request.values["server_id"], deleted=deleted)).id
 
 
 def _view(request: Request, action: ServerAction) -> dict[str, Any]:

@@ -6,11 +6,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from trivet.api.compute.server_bodies import Tag
-from trivet.api.compute.servers import call_of
+from trivet.api.compute.servers import call_of, server_id, visible
 from trivet.api.kit.bodies import Body, Since, Uuid, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import ports, server_plugs, servers
+from trivet.domain import ports, server_plugs
 from trivet.domain.ports import Port
 from trivet.domain.server_nics import NicWanted
 from trivet.domain.servers import Server
@@ -37,14 +37,14 @@ class AttachBody(Body, frozen=True, kw_only=True):
 
 @resource.on("GET", PATH, may="reader")
 async def list_interfaces(request: Request) -> Reply:
-    server = await _shown(request)
+    server = await visible(request)
     found = await ports.of_server(request.tx, server.id)
     return Reply(200, {"interfaceAttachments": [_view(request, server, port) for port in found]})
 
 
 @resource.on("GET", PATH + "/{port_id}", may="reader")
 async def show(request: Request) -> Reply:
-    server = await _shown(request)
+    server = await visible(request)
     port = await server_plugs.plugged(request.tx, server, request.values["port_id"])
     return Reply(200, {"interfaceAttachment": _view(request, server, port)})
 
@@ -63,7 +63,7 @@ async def attach(request: Request) -> Reply:
         tag=or_none(said.tag),
     )
     try:
-        server, port = await server_plugs.attach(request.tx, call_of(request), request.values["server_id"], wanted)
+        server, port = await server_plugs.attach(request.tx, call_of(request), server_id(request), wanted)
     except Invalid as error:
         if error.code in ("network.absent", "port.absent"):
             raise NotFound(error.code, error.message) from error
@@ -73,12 +73,8 @@ async def attach(request: Request) -> Reply:
 
 @resource.on("DELETE", PATH + "/{port_id}", may="member")
 async def detach(request: Request) -> Reply:
-    await server_plugs.detach(request.tx, call_of(request), request.values["server_id"], request.values["port_id"])
+    await server_plugs.detach(request.tx, call_of(request), server_id(request), request.values["port_id"])
     return Reply(202)
-
-
-async def _shown(request: Request) -> Server:
-    return await servers.visible(request.tx, request.caller, request.values["server_id"])
 
 
 def _view(request: Request, server: Server, port: Port) -> dict[str, Any]:

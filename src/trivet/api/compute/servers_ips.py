@@ -1,9 +1,10 @@
 """/servers/{id}/ips: the addresses alone, by network."""
 
 from trivet.api.compute.server_views import addresses
+from trivet.api.compute.servers import visible
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import server_addresses, servers
+from trivet.domain import server_addresses
 from trivet.domain.server_addresses import NOTHING
 from trivet.errors import NotFound
 
@@ -24,6 +25,6 @@ async def show_network(request: Request) -> Reply:
 
 
 async def _addresses(request: Request) -> dict[str, object]:
-    server = await servers.visible(request.tx, request.caller, request.values["server_id"])
+    server = await visible(request)
     connected = await server_addresses.of(request.tx, (server.id,))
     return addresses(connected.get(server.id, NOTHING), extended=False)

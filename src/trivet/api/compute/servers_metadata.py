@@ -3,11 +3,11 @@
 from msgspec import field
 
 from trivet.api.compute.server_bodies import Metadata, metadata_within
-from trivet.api.compute.servers import call_of
+from trivet.api.compute.servers import call_of, server_id, visible
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import limits, server_changes, servers
+from trivet.domain import limits, server_changes
 from trivet.domain.servers import Server
 from trivet.errors import Invalid, NotFound
 
@@ -25,7 +25,7 @@ class ItemBody(Body, frozen=True, kw_only=True):
 
 @resource.on("GET", PATH, may="reader")
 async def list_metadata(request: Request) -> Reply:
-    return Reply(200, {"metadata": (await _shown(request)).metadata})
+    return Reply(200, {"metadata": (await visible(request)).metadata})
 
 
 @resource.on("POST", PATH, may="member")
@@ -44,7 +44,7 @@ async def replace(request: Request) -> Reply:
 
 @resource.on("GET", PATH + "/{key}", may="reader")
 async def show_item(request: Request) -> Reply:
-    server, key = await _shown(request), request.values["key"]
+    server, key = await visible(request), request.values["key"]
     if key not in server.metadata:
         raise _absent()
     return Reply(200, {"meta": {key: server.metadata[key]}})
@@ -64,21 +64,17 @@ async def put_item(request: Request) -> Reply:
 @resource.on("DELETE", PATH + "/{key}", may="member")
 async def delete_item(request: Request) -> Reply:
     key = request.values["key"]
-    if key not in (await _shown(request)).metadata:
+    if key not in (await visible(request)).metadata:
         raise _absent()
-    await server_changes.set_metadata(request.tx, call_of(request), request.values["server_id"], {}, dropped=key)
+    await server_changes.set_metadata(request.tx, call_of(request), server_id(request), {}, dropped=key)
     return Reply(204)
-
-
-async def _shown(request: Request) -> Server:
-    return await servers.visible(request.tx, request.caller, request.values["server_id"])
 
 
 async def _changed(request: Request, said: dict[str, str], *, keep: bool) -> Server:
     most = await limits.limit_of(request.tx, request.caller.project_id or "", "server_metadata_items")
-    before = (await _shown(request)).metadata if keep else {}
+    before = (await visible(request)).metadata if keep else {}
     metadata_within(before | said, most)
-    return await server_changes.set_metadata(request.tx, call_of(request), request.values["server_id"], said, keep=keep)
+    return await server_changes.set_metadata(request.tx, call_of(request), server_id(request), said, keep=keep)
 
 
 def _absent() -> NotFound:

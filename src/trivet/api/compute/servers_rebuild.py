@@ -7,8 +7,8 @@ from msgspec import UNSET, UnsetType, field
 from trivet.api.compute import server_bodies as said
 from trivet.api.compute import server_views as views
 from trivet.api.compute.server_bodies import Rebuild, RebuildBody
-from trivet.api.compute.servers import call_of
-from trivet.api.compute.servers_actions import ACCEPTED, PATH, accepted, plain, server_id
+from trivet.api.compute.servers import call_of, server_id
+from trivet.api.compute.servers_actions import ACCEPTED, PATH, accepted, plain
 from trivet.api.kit.bodies import Body, Name, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource

@@ -5,8 +5,8 @@ They are routes all the same, because "not applicable, for this reason" is an an
 
 from typing import cast
 
-from trivet.api.compute.servers import call_of
-from trivet.api.compute.servers_actions import PATH, server_id
+from trivet.api.compute.servers import call_of, server_id
+from trivet.api.compute.servers_actions import PATH
 from trivet.api.kit.callers import Policy
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Handler, Resource

@@ -5,11 +5,11 @@ from typing import Annotated
 import msgspec
 
 from trivet.api.compute.server_bodies import Tag
-from trivet.api.compute.servers import call_of
+from trivet.api.compute.servers import call_of, server_id, visible
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import server_changes, servers
+from trivet.domain import server_changes
 from trivet.domain.servers import Server
 from trivet.errors import Invalid, NotFound
 
@@ -25,7 +25,7 @@ class TagsBody(Body, frozen=True, kw_only=True):
 
 @resource.on("GET", PATH, may="reader", since="2.26")
 async def list_tags(request: Request) -> Reply:
-    return Reply(200, {"tags": (await _shown(request)).tags})
+    return Reply(200, {"tags": (await visible(request)).tags})
 
 
 @resource.on("PUT", PATH, may="member", since="2.26")
@@ -43,7 +43,7 @@ async def delete_all(request: Request) -> Reply:
 
 @resource.on("GET", PATH + "/{tag}", may="reader", since="2.26")
 async def check(request: Request) -> Reply:
-    server = await _shown(request)
+    server = await visible(request)
     _need(server, request.values["tag"])
     return Reply(204)
 
@@ -55,7 +55,7 @@ async def add(request: Request) -> Reply:
         raise Invalid(
             "tag.invalid", f"Tag '{tag[:64]}' is invalid. It must be 1 to 60 characters, without ',' and '/'."
         )
-    server = await _shown(request)
+    server = await visible(request)
     if tag in server.tags:
         return Reply(204)
     if len(server.tags) >= _TAGS_MAX:
@@ -67,18 +67,14 @@ async def add(request: Request) -> Reply:
 
 @resource.on("DELETE", PATH + "/{tag}", may="member", since="2.26")
 async def delete(request: Request) -> Reply:
-    server, tag = await _shown(request), request.values["tag"]
+    server, tag = await visible(request), request.values["tag"]
     _need(server, tag)
     await _set(request, tuple(known for known in server.tags if known != tag))
     return Reply(204)
 
 
-async def _shown(request: Request) -> Server:
-    return await servers.visible(request.tx, request.caller, request.values["server_id"])
-
-
 async def _set(request: Request, tags: tuple[str, ...]) -> Server:
-    return await server_changes.set_tags(request.tx, call_of(request), request.values["server_id"], tags)
+    return await server_changes.set_tags(request.tx, call_of(request), server_id(request), tags)
 
 
 def _need(server: Server, tag: str) -> None:

@@ -118,14 +118,14 @@ def _items(body: NamespaceBody) -> list[tuple[metadefs.Kind, dict[str, Any]]]:
 
 @resource.on("GET", "/v2/metadefs/namespaces/{namespace_name}", may="reader")
 async def show(request: Request) -> Reply:
-    namespace = await metadefs.visible(request.tx, request.caller, request.values["namespace_name"])
+    namespace = await visible(request)
     return Reply(200, await _whole(request, namespace))
 
 
 @resource.on("PUT", "/v2/metadefs/namespaces/{namespace_name}", may="admin")
 async def update(request: Request) -> Reply:
     body = request.read(NamespaceBody)
-    namespace = await metadefs.visible(request.tx, request.caller, request.values["namespace_name"])
+    namespace = await visible(request)
     wanted = msgspec.structs.replace(
         namespace,
         namespace=body.namespace,
@@ -140,7 +140,7 @@ async def update(request: Request) -> Reply:
 
 @resource.on("DELETE", "/v2/metadefs/namespaces/{namespace_name}", may="admin")
 async def delete(request: Request) -> Reply:
-    namespace = await metadefs.visible(request.tx, request.caller, request.values["namespace_name"])
+    namespace = await visible(request)
     await metadefs.delete(request.tx, namespace)
     return Reply(204)
 
@@ -148,6 +148,11 @@ async def delete(request: Request) -> Reply:
 @resource.on("GET", "/v2/metadefs/resource_types", may="reader", tx="none")
 async def resource_types(request: Request) -> Reply:
     return Reply(200, {"resource_types": [{"name": name} for name in RESOURCE_TYPES]})
+
+
+async def visible(request: Request) -> Namespace:
+    """The one of the path, for what it holds, too."""
+    return await metadefs.visible(request.tx, request.caller, request.values["namespace_name"])
 
 
 # -- views

@@ -3,6 +3,7 @@
 from typing import Any
 
 from trivet.api.image import metadef_words as words
+from trivet.api.image.metadefs import visible
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain import metadefs
@@ -13,12 +14,8 @@ resource = Resource()
 _NAMESPACE = "/v2/metadefs/namespaces/{namespace_name}"
 
 
-async def _namespace(request: Request) -> Namespace:
-    return await metadefs.visible(request.tx, request.caller, request.values["namespace_name"])
-
-
 async def _remove(request: Request, kind: Kind, name: str | None) -> Reply:
-    namespace = await _namespace(request)
+    namespace = await visible(request)
     if name is None:
         await metadefs.remove_all(request.tx, namespace, kind)
     else:
@@ -36,7 +33,7 @@ def _split(word: words.Word) -> tuple[str, dict[str, Any]]:
 
 @resource.on("GET", f"{_NAMESPACE}/objects", may="reader")
 async def objects(request: Request) -> Reply:
-    namespace = await _namespace(request)
+    namespace = await visible(request)
     found = [words.object_(namespace, item) for item in await metadefs.items(request.tx, namespace, "object")]
     first = f"/v2/metadefs/namespaces/{namespace.namespace}/objects"
     return Reply(200, {"objects": found, "first": first, "schema": "/v2/schemas/metadefs/objects"})
@@ -45,7 +42,7 @@ async def objects(request: Request) -> Reply:
 @resource.on("POST", f"{_NAMESPACE}/objects", may="admin")
 async def create_object(request: Request) -> Reply:
     name, said = _split(request.read(words.Object))
-    namespace = await _namespace(request)
+    namespace = await visible(request)
     return Reply(201, words.object_(namespace, await metadefs.add(request.tx, namespace, "object", name, said)))
 
 
@@ -56,7 +53,7 @@ async def delete_objects(request: Request) -> Reply:
 
 @resource.on("GET", f"{_NAMESPACE}/objects/{{object_name}}", may="reader")
 async def show_object(request: Request) -> Reply:
-    namespace = await _namespace(request)
+    namespace = await visible(request)
     item = await metadefs.item(request.tx, namespace, "object", request.values["object_name"])
     return Reply(200, words.object_(namespace, item))
 
@@ -64,7 +61,7 @@ async def show_object(request: Request) -> Reply:
 @resource.on("PUT", f"{_NAMESPACE}/objects/{{object_name}}", may="admin")
 async def update_object(request: Request) -> Reply:
     name, said = _split(request.read(words.Object))
-    namespace = await _namespace(request)
+    namespace = await visible(request)
     old = await metadefs.item(request.tx, namespace, "object", request.values["object_name"])
     return Reply(200, words.object_(namespace, await metadefs.change(request.tx, namespace, old, name, said)))
 
@@ -79,14 +76,14 @@ async def delete_object(request: Request) -> Reply:
 
 @resource.on("GET", f"{_NAMESPACE}/properties", may="reader")
 async def properties(request: Request) -> Reply:
-    found = await metadefs.items(request.tx, await _namespace(request), "property")
+    found = await metadefs.items(request.tx, await visible(request), "property")
     return Reply(200, {"properties": {item.name: words.property_(item) for item in found}})
 
 
 @resource.on("POST", f"{_NAMESPACE}/properties", may="admin")
 async def create_property(request: Request) -> Reply:
     name, said = _split(request.read(words.NamedProperty))
-    namespace = await _namespace(request)
+    namespace = await visible(request)
     return Reply(201, words.property_(await metadefs.add(request.tx, namespace, "property", name, said)))
 
 
@@ -97,7 +94,7 @@ async def delete_properties(request: Request) -> Reply:
 
 @resource.on("GET", f"{_NAMESPACE}/properties/{{property_name}}", may="reader")
 async def show_property(request: Request) -> Reply:
-    namespace = await _namespace(request)
+    namespace = await visible(request)
     return Reply(200, words.property_(await _property(request, namespace)))
 
 
@@ -113,7 +110,7 @@ async def _property(request: Request, namespace: Namespace) -> metadefs.Item:
 @resource.on("PUT", f"{_NAMESPACE}/properties/{{property_name}}", may="admin")
 async def update_property(request: Request) -> Reply:
     name, said = _split(request.read(words.NamedProperty))
-    namespace = await _namespace(request)
+    namespace = await visible(request)
     old = await metadefs.item(request.tx, namespace, "property", request.values["property_name"])
     return Reply(200, words.property_(await metadefs.change(request.tx, namespace, old, name, said)))
 
@@ -128,7 +125,7 @@ async def delete_property(request: Request) -> Reply:
 
 @resource.on("GET", f"{_NAMESPACE}/tags", may="reader")
 async def tags(request: Request) -> Reply:
-    namespace = await _namespace(request)
+    namespace = await visible(request)
     found = [words.tag(item) for item in await metadefs.items(request.tx, namespace, "tag")]
     first = f"/v2/metadefs/namespaces/{namespace.namespace}/tags"
     return Reply(200, {"tags": found, "first": first, "schema": "/v2/schemas/metadefs/tags"})
@@ -139,7 +136,7 @@ async def create_tags(request: Request) -> Reply:
     """All tags at once, in place of those that were there; with the header X-Openstack-Append, besides them."""
     body = request.read(words.Tags)
     words.check_distinct(body.tags)
-    namespace = await _namespace(request)
+    namespace = await visible(request)
     if (request.header("x-openstack-append") or "").lower() != "true":
         await metadefs.remove_all(request.tx, namespace, "tag")
     for tag in body.tags:
@@ -154,13 +151,13 @@ async def delete_tags(request: Request) -> Reply:
 
 @resource.on("GET", f"{_NAMESPACE}/tags/{{tag_name}}", may="reader")
 async def show_tag(request: Request) -> Reply:
-    namespace = await _namespace(request)
+    namespace = await visible(request)
     return Reply(200, words.tag(await metadefs.item(request.tx, namespace, "tag", request.values["tag_name"])))
 
 
 @resource.on("POST", f"{_NAMESPACE}/tags/{{tag_name}}", may="admin")
 async def create_tag(request: Request) -> Reply:
-    namespace = await _namespace(request)
+    namespace = await visible(request)
     item = await metadefs.add(request.tx, namespace, "tag", request.values["tag_name"], {})
     return Reply(201, words.tag(item))
 
@@ -168,7 +165,7 @@ async def create_tag(request: Request) -> Reply:
 @resource.on("PUT", f"{_NAMESPACE}/tags/{{tag_name}}", may="admin")
 async def update_tag(request: Request) -> Reply:
     body = request.read(words.Tag)
-    namespace = await _namespace(request)
+    namespace = await visible(request)
     old = await metadefs.item(request.tx, namespace, "tag", request.values["tag_name"])
     return Reply(200, words.tag(await metadefs.change(request.tx, namespace, old, body.name, {})))
 
@@ -183,14 +180,14 @@ async def delete_tag(request: Request) -> Reply:
 
 @resource.on("GET", f"{_NAMESPACE}/resource_types", may="reader")
 async def resource_types(request: Request) -> Reply:
-    found = await metadefs.items(request.tx, await _namespace(request), "resource_type")
+    found = await metadefs.items(request.tx, await visible(request), "resource_type")
     return Reply(200, {"resource_type_associations": [words.association(item) for item in found]})
 
 
 @resource.on("POST", f"{_NAMESPACE}/resource_types", may="admin")
 async def associate(request: Request) -> Reply:
     name, said = _split(request.read(words.Association))
-    namespace = await _namespace(request)
+    namespace = await visible(request)
     return Reply(201, words.association(await metadefs.add(request.tx, namespace, "resource_type", name, said)))
 
 

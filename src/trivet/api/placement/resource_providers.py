@@ -56,14 +56,14 @@ async def create(request: Request) -> Reply:
 @resource.on("GET", "/resource_providers/{uuid}", may="operator")
 async def show(request: Request) -> Reply:
     wire.accepts_json(request)
-    provider = await providers.need(request.tx, request.values["uuid"])
+    provider = await needed(request)
     return wire.reply(request, 200, _shown(request, provider), changed_at=provider.updated_at)
 
 
 @resource.on("PUT", "/resource_providers/{uuid}", may="operator")
 async def change(request: Request) -> Reply:
     wire.says_json(request)
-    provider = await providers.need(request.tx, request.values["uuid"])
+    provider = await needed(request)
     body = wire.read(request, ProviderChange)
     parent = _parent(body.parent_provider_uuid)
     provider = await providers.change(
@@ -141,3 +141,8 @@ def _shown(request: Request, provider: Provider) -> object:
         shown["parent_provider_uuid"] = provider.parent_id
         shown["root_provider_uuid"] = provider.root_id
     return shown
+
+
+async def needed(request: Request) -> Provider:
+    """Of the path, for what belongs to a provider, too."""
+    return await providers.need(request.tx, request.values["uuid"])

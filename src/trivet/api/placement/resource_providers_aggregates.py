@@ -4,6 +4,7 @@ from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
+from trivet.api.placement.resource_providers import needed
 from trivet.domain import providers
 from trivet.domain.providers import Provider
 from trivet.errors import Invalid
@@ -21,14 +22,14 @@ class AggregatesBody(Body, frozen=True, kw_only=True):
 @resource.on("GET", "/resource_providers/{uuid}/aggregates", may="operator", since="1.1")
 async def index(request: Request) -> Reply:
     wire.accepts_json(request)
-    provider = await providers.need(request.tx, request.values["uuid"])
+    provider = await needed(request)
     return _reply(request, provider, await providers.aggregates_of(request.tx, provider.id))
 
 
 @resource.on("PUT", "/resource_providers/{uuid}/aggregates", may="operator", since="1.1")
 async def replace(request: Request) -> Reply:
     wire.says_json(request)
-    provider = await providers.need(request.tx, request.values["uuid"])
+    provider = await needed(request)
     known: int | None = None
     if request.version >= _COUNTED:
         body = wire.read(request, AggregatesBody)

@@ -3,7 +3,8 @@
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
-from trivet.domain import allocations, providers
+from trivet.api.placement.resource_providers import needed
+from trivet.domain import allocations
 
 resource = Resource()
 
@@ -11,7 +12,7 @@ resource = Resource()
 @resource.on("GET", "/resource_providers/{uuid}/allocations", may="operator")
 async def index(request: Request) -> Reply:
     wire.accepts_json(request)
-    provider = await providers.need(request.tx, request.values["uuid"])
+    provider = await needed(request)
     shown: dict[str, dict[str, object]] = {}
     for consumer_id, held in (await allocations.of_provider(request.tx, provider.id)).items():
         shown[consumer_id] = {"resources": held.resources}

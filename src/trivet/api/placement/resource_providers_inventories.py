@@ -9,6 +9,7 @@ from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
+from trivet.api.placement.resource_providers import needed
 from trivet.domain import inventories, providers
 from trivet.domain.inventories import MOST, Inventory
 from trivet.domain.providers import Provider
@@ -50,14 +51,14 @@ class InventoriesBody(Body, frozen=True, kw_only=True):
 @resource.on("GET", "/resource_providers/{uuid}/inventories", may="operator")
 async def index(request: Request) -> Reply:
     wire.accepts_json(request)
-    provider = await _provider(request)
+    provider = await needed(request)
     return _all(request, provider, await inventories.of_provider(request.tx, provider.id))
 
 
 @resource.on("POST", "/resource_providers/{uuid}/inventories", may="operator")
 async def create(request: Request) -> Reply:
     wire.says_json(request)
-    provider = await _provider(request)
+    provider = await needed(request)
     body = wire.read(request, InventoryCreate)
     name, inventory = body.resource_class, inventory_of(body)
     if body.resource_provider_generation is not UNSET:
@@ -74,7 +75,7 @@ async def create(request: Request) -> Reply:
 @resource.on("PUT", "/resource_providers/{uuid}/inventories", may="operator")
 async def replace(request: Request) -> Reply:
     wire.says_json(request)
-    provider = await _provider(request)
+    provider = await needed(request)
     body = wire.read(request, InventoriesBody)
     providers.check_generation(provider, body.resource_provider_generation)
     wanted = {name: inventory_of(said) for name, said in body.inventories.items()}
@@ -91,7 +92,7 @@ async def no_delete_all(request: Request) -> Reply:
 
 @resource.on("DELETE", "/resource_providers/{uuid}/inventories", may="operator", since="1.5")
 async def delete_all(request: Request) -> Reply:
-    provider = await _provider(request)
+    provider = await needed(request)
     await providers.move_on(request.tx, provider)
     await inventories.replace(request.tx, provider.id, {})
     return Reply(204)
@@ -100,7 +101,7 @@ async def delete_all(request: Request) -> Reply:
 @resource.on("GET", "/resource_providers/{uuid}/inventories/{resource_class}", may="operator")
 async def show(request: Request) -> Reply:
     wire.accepts_json(request)
-    provider = await _provider(request)
+    provider = await needed(request)
     name = request.values["resource_class"]
     inventory = (await inventories.of_provider(request.tx, provider.id)).get(name)
     if inventory is None:
@@ -111,7 +112,7 @@ async def show(request: Request) -> Reply:
 @resource.on("PUT", "/resource_providers/{uuid}/inventories/{resource_class}", may="operator")
 async def change(request: Request) -> Reply:
     wire.says_json(request)
-    provider = await _provider(request)
+    provider = await needed(request)
     body = wire.read(request, InventoryChange)
     name = request.values["resource_class"]
     providers.check_generation(provider, body.resource_provider_generation)
@@ -128,7 +129,7 @@ async def change(request: Request) -> Reply:
 
 @resource.on("DELETE", "/resource_providers/{uuid}/inventories/{resource_class}", may="operator")
 async def delete(request: Request) -> Reply:
-    provider = await _provider(request)
+    provider = await needed(request)
     name = request.values["resource_class"]
     if name not in await inventories.of_provider(request.tx, provider.id):
         raise NotFound("inventory.absent", f"No inventory of class {name} found for delete")
@@ -151,10 +152,6 @@ def inventory_of(body: InventoryBody) -> Inventory:
 async def check(request: Request, provider_id: str, wanted: dict[str, Inventory]) -> None:
     await inventories.check_classes(request.tx, set(wanted))
     inventories.check(wanted, provider_id, may_be_all_reserved=request.version >= _MAY_RESERVE_ALL)
-
-
-async def _provider(request: Request) -> Provider:
-    return await providers.need(request.tx, request.values["uuid"])
 
 
 def _all(request: Request, provider: Provider, found: dict[str, Inventory]) -> Reply:

@@ -8,6 +8,7 @@ from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
+from trivet.api.placement.resource_providers import needed
 from trivet.domain import providers, traits
 from trivet.errors import Invalid
 
@@ -23,14 +24,14 @@ class TraitsBody(Body, frozen=True, kw_only=True):
 
 @resource.on("GET", "/resource_providers/{uuid}/traits", may="operator", since="1.6")
 async def index(request: Request) -> Reply:
-    provider = await providers.need(request.tx, request.values["uuid"])
+    provider = await needed(request)
     return _reply(request, await traits.of_provider(request.tx, provider.id), provider.generation)
 
 
 @resource.on("PUT", "/resource_providers/{uuid}/traits", may="operator", since="1.6")
 async def replace(request: Request) -> Reply:
     body = wire.read(request, TraitsBody)
-    provider = await providers.need(request.tx, request.values["uuid"])
+    provider = await needed(request)
     providers.check_generation(provider, body.resource_provider_generation)
     missing = await traits.missing(request.tx, body.traits)
     if missing:
@@ -44,7 +45,7 @@ async def replace(request: Request) -> Reply:
 
 @resource.on("DELETE", "/resource_providers/{uuid}/traits", may="operator", since="1.6")
 async def delete(request: Request) -> Reply:
-    provider = await providers.need(request.tx, request.values["uuid"])
+    provider = await needed(request)
     if await traits.of_provider(request.tx, provider.id):
         await providers.move_on(request.tx, provider)
         await traits.set_of_provider(request.tx, provider.id, set())

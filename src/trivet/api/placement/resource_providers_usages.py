@@ -3,7 +3,8 @@
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
-from trivet.domain import inventories, providers
+from trivet.api.placement.resource_providers import needed
+from trivet.domain import inventories
 
 resource = Resource()
 
@@ -11,6 +12,6 @@ resource = Resource()
 @resource.on("GET", "/resource_providers/{uuid}/usages", may="operator")
 async def index(request: Request) -> Reply:
     wire.accepts_json(request)
-    provider = await providers.need(request.tx, request.values["uuid"])
+    provider = await needed(request)
     usages = await inventories.usages_of(request.tx, provider.id)
     return wire.reply(request, 200, {"resource_provider_generation": provider.generation, "usages": usages})
