@@ -2,22 +2,24 @@
 
 Hints come from the log (or over the wire); a sweep every minute is the promise. The sweep looks at the
 host first and at the records second: what stood on the host before the records were read, and is in no
-record, is a stray and goes.
+record, is a stray and goes. `foreseen` is the agent's boundary: the one place that catches everything, around
+one server, one engine or one question, so that none of them stops the others.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Collection, Coroutine, Mapping
+from typing import TypeVar
 
 from trivet.agent.engines import Engines
 from trivet.agent.following import clear, follow
 from trivet.agent.link import Link
 from trivet.agent.metadata import MetadataService
 from trivet.clock import Clock
-from trivet.domain.orders import Order, Report
+from trivet.domain.orders import Order
 from trivet.domain.servers import Kind
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import Seen
+from trivet.drivers.contracts.machine import MachineDriver, Seen
 from trivet.errors import TrivetError
 
 _AT_ONCE = 16
@@ -25,7 +27,34 @@ _SWEEP_EVERY_S = 60.0
 _HEARTBEAT_EVERY_S = 10.0
 _AGAIN_FIRST_S = 1.0
 _AGAIN_MOST_S = 30.0
+_BUG = "internal"
+"""What an API calls an error that nobody foresaw there."""
 _logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Place = tuple[str, str]
+"""(host, server or port)"""
+
+
+async def foreseen(what: str, act: Awaitable[T]) -> T:
+    """Whatever nobody foresaw is told as an engine's trouble would be: it may pass, and it has been logged."""
+    try:
+        return await act
+    except (DriverError, TrivetError):
+        raise
+    except Exception as error:
+        _logger.exception("%s: nobody foresaw this", what)
+        raise DriverError("An unexpected error happened on our side; it has been logged.", again=True) from error
+
+
+async def went_well(what: str, act: Awaitable[object]) -> bool:
+    """What may fail without consequence for anything else."""
+    try:
+        await foreseen(what, act)
+    except (DriverError, TrivetError) as error:
+        _logger.warning("%s: %s", what, error)
+        return False
+    return True
 
 
 class Agent:
@@ -39,6 +68,8 @@ class Agent:
         self._hinted: set[str] = set()
         self._busy: set[str] = set()
         self._failures: dict[str, int] = {}
+        self._waiting: set[str] = set()
+        """Servers that are tried again after a pause: no more than one pause each, however they were hinted at."""
         self._reported: dict[str, int] = {}
         """Revisions that our own reports made: hearing of those is no news."""
         self._work = asyncio.Event()
@@ -60,17 +91,21 @@ class Agent:
                 group.create_task(self._sweep_now_and_then())
                 drivers = {id(d): d for engines in self.hosts.values() for d in engines.machines.values()}
                 for driver in drivers.values():
-                    group.create_task(self._watch(driver.watch()))
+                    group.create_task(self._watch(driver))
         finally:
             # Who lost the hosts must not go on with them.
             left = list(self._tasks)
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+            # One that was cancelled before its first step could not tidy up after itself.
+            self._busy.clear()
+            self._waiting.clear()
 
     # -- hints
 
     async def _work_on_hints(self) -> None:
+        failures = 0
         while True:
             await self._work.wait()
             self._work.clear()
@@ -79,16 +114,38 @@ class Agent:
                 continue
             self._hinted -= due
             try:
-                orders = await self._link.orders(self.hosts, due)
-            except TrivetError as error:
+                orders, unclear = await self._orders(due)
+            except (TrivetError, DriverError) as error:
                 _logger.warning("Orders cannot be read at the moment: %s", error)
+                failures += 1
                 self._hinted |= due
-                await self._clock.sleep(_AGAIN_FIRST_S)
+                await self._clock.sleep(_pause_s(failures))
                 self._work.set()
                 continue
+            failures = 0
             for order in orders:
                 self._busy.add(order.server_id)
                 self._spawn(self._one(order))
+            for id in unclear:
+                self._try_later(id)
+            for id in due - unclear - {order.server_id for order in orders}:
+                # No server of these hosts any more.
+                self._failures.pop(id, None)
+                self._reported.pop(id, None)
+
+    async def _orders(self, servers: Collection[str]) -> tuple[list[Order], set[str]]:
+        """Their orders, and those of which none can be made: they keep no other from being followed."""
+        asked = sorted(servers)
+        try:
+            return await foreseen(f"orders of {', '.join(asked[:3])}...", self._link.orders(self.hosts, asked)), set()
+        except (TrivetError, DriverError) as error:
+            if not _is_bug(error):
+                raise
+        if len(asked) < 2:
+            return [], set(asked)
+        orders, unclear = await self._orders(asked[: len(asked) // 2])
+        others, also_unclear = await self._orders(asked[len(asked) // 2 :])
+        return orders + others, unclear | also_unclear
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -96,36 +153,36 @@ class Agent:
         task.add_done_callback(self._tasks.discard)
 
     async def _one(self, order: Order) -> None:
-        """Follow one order; the agent's boundary, where everything is caught and told."""
+        """Follow one order and tell of it."""
         id = order.server_id
+        again = True
         try:
             async with self._turns:
-                report = await self._follow(order)
-                taken = await self._link.report([report])
-                self._reported |= taken
-                if report.power is None:
-                    self._reported.pop(id, None)
-                if id not in taken:
-                    await self._leave(order)
-            again = report.error is not None and report.again
-        except TrivetError as error:
-            _logger.warning("Server %s: the report was not taken (%s)", id, error)
-            again = True
-        except Exception:
-            _logger.exception("Server %s: an order could not be followed", id)
-            again = True
+                again = await foreseen(f"server {id}", self._follow_and_report(order))
+        except (TrivetError, DriverError) as error:
+            _logger.warning("Server %s: an order could not be followed to its end (%s)", id, error)
         finally:
             self._busy.discard(id)
         if again:
-            self._spawn(self._later(id))
+            self._try_later(id)
         else:
             self._failures.pop(id, None)
         if id in self._hinted:
             self._work.set()
 
-    async def _follow(self, order: Order) -> Report:
-        await self._serve_metadata(order)
-        return await follow(order, self.hosts[order.host_id], self._link)
+    async def _follow_and_report(self, order: Order) -> bool:
+        """Whether it is to be tried again."""
+        id = order.server_id
+        if order.want == "running":
+            await self._serve_metadata(order)
+        report = await follow(order, self.hosts[order.host_id], self._link)
+        taken = await self._link.report([report])
+        self._reported |= taken
+        if report.power is None:
+            self._reported.pop(id, None)
+        if id not in taken:
+            await self._leave(order)
+        return report.error is not None and report.again
 
     async def _leave(self, order: Order) -> None:
         """It is no server of this host any more (placed elsewhere, perhaps): what was begun goes at once."""
@@ -135,16 +192,31 @@ class Agent:
             _logger.warning("Server %s left something behind, for the sweep to remove: %s", order.server_id, error.why)
 
     async def _serve_metadata(self, order: Order) -> None:
-        if self._metadata is not None and order.want != "gone":
+        if self._metadata is not None:
             for wire in order.wires:
                 await self._metadata.serve(wire.network_id, self.hosts[order.host_id].wires)
 
+    def _try_later(self, id: str) -> None:
+        if id not in self._waiting:
+            self._waiting.add(id)
+            self._spawn(self._later(id))
+
     async def _later(self, id: str) -> None:
         failures = self._failures[id] = self._failures.get(id, 0) + 1
-        await self._clock.sleep(min(_AGAIN_FIRST_S * 2 ** (failures - 1), _AGAIN_MOST_S))
+        await self._clock.sleep(_pause_s(failures))
+        self._waiting.discard(id)
         self.hint({id: 0})
 
-    async def _watch(self, changes: AsyncIterator[str]) -> None:
+    async def _watch(self, driver: MachineDriver) -> None:
+        """A watch may end or fail; what it missed is the sweep's."""
+        failures = 0
+        while True:
+            began = self._clock.monotonic()
+            await went_well("Watching an engine", self._hear(driver.watch()))
+            failures = failures + 1 if self._clock.monotonic() - began < _AGAIN_MOST_S else 1
+            await self._clock.sleep(_pause_s(failures))
+
+    async def _hear(self, changes: AsyncIterator[str]) -> None:
         async for id in changes:
             self.hint({id: 0})
 
@@ -152,48 +224,100 @@ class Agent:
 
     async def _heartbeat(self) -> None:
         while True:
-            try:
-                await self._link.heartbeat(self.hosts)
-            except TrivetError as error:
-                _logger.warning("No heartbeat: %s", error)
+            await went_well("Heartbeat", self._link.heartbeat(self.hosts))
             await self._clock.sleep(_HEARTBEAT_EVERY_S)
 
     async def _sweep_now_and_then(self) -> None:
         while True:
-            try:
-                await self.sweep()
-            except (TrivetError, DriverError) as error:
-                _logger.warning("The sweep was cut short: %s", error)
+            await self.sweep()
             await self._clock.sleep(_SWEEP_EVERY_S)
 
     async def sweep(self) -> None:
-        """The host first, the records second."""
-        seen: dict[tuple[str, str], tuple[Kind, Seen]] = {}
-        plugs: set[tuple[str, str]] = set()
+        """The host first, the records second. Of what does not answer nothing is concluded."""
+        await went_well("The sweep was cut short", self._sweep())
+
+    async def _sweep(self) -> None:
+        seen, silent = await self._look_around()
+        plugs = await self._plugs()
+        try:
+            found, whole = await foreseen("orders of all servers", self._link.orders(self.hosts)), True
+            unclear: set[str] = set()
+        except (TrivetError, DriverError) as error:
+            if not _is_bug(error):
+                raise
+            whole = False
+            found, unclear = await self._orders({id for _, id in seen})
+        orders = {(order.host_id, order.server_id): order for order in found}
+        for order in orders.values():
+            if order.want != "gone":
+                await went_well(f"Metadata of server {order.server_id}", self._serve_metadata(order))
+        self._hint_at_what_differs(orders, seen, silent)
+        for (host_id, id), (kind, _) in seen.items():
+            if (host_id, id) not in orders and id not in self._busy and id not in unclear:
+                _logger.info("Removing stray machine %s from host %s", id, host_id)
+                await went_well(f"Stray machine {id}", self.hosts[host_id].machines[kind].remove(id))
+        if whole:
+            await self._unplug_strays(plugs, list(orders.values()))
+
+    async def _look_around(self) -> tuple[dict[Place, tuple[Kind, Seen]], set[tuple[str, Kind]]]:
+        """(what is on the hosts, engines that do not say)."""
+        seen: dict[Place, tuple[Kind, Seen]] = {}
+        silent: set[tuple[str, Kind]] = set()
         for host_id, engines in self.hosts.items():
             for kind, driver in engines.machines.items():
-                seen |= {(host_id, id): (kind, machine) for id, machine in (await driver.observe()).items()}
-            plugs |= {(host_id, port_id) for port_id in await engines.wires.plugged()}
-        orders = {(order.host_id, order.server_id): order for order in await self._link.orders(self.hosts)}
-        for order in orders.values():
-            await self._serve_metadata(order)
-        self.hint({place[1]: 0 for place, order in orders.items() if not _holds(order, seen.get(place))})
-        for (host_id, id), (kind, _) in seen.items():
-            if (host_id, id) not in orders and id not in self._busy:
-                _logger.info("Removing stray machine %s from host %s", id, host_id)
-                await self.hosts[host_id].machines[kind].remove(id)
-        wires = {(order.host_id, wire.port_id) for order in orders.values() for wire in order.wires}
+                try:
+                    there = await foreseen(f"looking for every {kind}", driver.observe())
+                except DriverError as error:
+                    _logger.warning("It cannot be seen which %ss are here: %s", kind, error.why)
+                    silent.add((host_id, kind))
+                    continue
+                seen |= {(host_id, id): (kind, machine) for id, machine in there.items()}
+        return seen, silent
+
+    async def _plugs(self) -> set[Place]:
+        found: set[Place] = set()
+        for host_id, engines in self.hosts.items():
+            try:
+                ports = await foreseen("looking for plugs", engines.wires.plugged())
+            except DriverError as error:
+                _logger.warning("It cannot be seen what is plugged in here: %s", error.why)
+                continue
+            found |= {(host_id, port_id) for port_id in ports}
+        return found
+
+    def _hint_at_what_differs(
+        self,
+        orders: Mapping[Place, Order],
+        seen: Mapping[Place, tuple[Kind, Seen]],
+        silent: Collection[tuple[str, Kind]],
+    ) -> None:
+        for place, order in orders.items():
+            unknown = order.settled and (order.host_id, order.kind) in silent
+            # What failed has its own pause.
+            if not unknown and not _holds(order, seen.get(place)) and order.server_id not in self._waiting:
+                self.hint({order.server_id: 0})
+
+    async def _unplug_strays(self, plugs: set[Place], orders: Collection[Order]) -> None:
+        wires = {(order.host_id, wire.port_id) for order in orders for wire in order.wires}
         for host_id, port_id in plugs - wires:
             _logger.info("Unplugging stray wire %s from host %s", port_id, host_id)
-            await self.hosts[host_id].wires.unplug(port_id)
-        await self._leave_networks({wire.network_id for order in orders.values() for wire in order.wires})
-
-    async def _leave_networks(self, wanted: set[str]) -> None:
-        """Nobody asks for metadata where no server is any more."""
+            await went_well(f"Stray wire {port_id}", self.hosts[host_id].wires.unplug(port_id))
+        # Nobody asks for metadata where no server is any more.
+        wanted = {wire.network_id for order in orders for wire in order.wires}
         if self._metadata is not None:
             for network_id in self._metadata.networks - wanted:
                 for engines in self.hosts.values():
-                    await self._metadata.leave(network_id, engines.wires)
+                    leaving = self._metadata.leave(network_id, engines.wires)
+                    await went_well(f"Metadata on network {network_id}", leaving)
+
+
+def _is_bug(error: Exception) -> bool:
+    """Not trouble that everybody has, such as an API that is away: it is in what was asked."""
+    return isinstance(error, DriverError) or (isinstance(error, TrivetError) and error.code == _BUG)
+
+
+def _pause_s(failures: int) -> float:
+    return min(_AGAIN_FIRST_S * 2.0 ** min(failures - 1, 10), _AGAIN_MOST_S)
 
 
 def _holds(order: Order, found: tuple[Kind, Seen] | None) -> bool:

@@ -1,10 +1,13 @@
 """Answers to questions about the output of consoles, for an agent that has no database to look into."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from trivet.agent.agent import foreseen, went_well
 from trivet.agent.engines import Engines
 from trivet.domain.agent_words import ConsoleAnswer, ConsoleQuestion
+from trivet.domain.console_output import WAIT_S
 from trivet.drivers.contracts.errors import DriverError
 from trivet.errors import TrivetError
 
@@ -18,17 +21,27 @@ Tell = Callable[[str, ConsoleAnswer], Awaitable[None]]
 async def answer_all(engines: Engines, questions: Questions, tell: Tell) -> None:
     """Whoever asked waits for seconds only, so one that cannot be answered now is left to its end."""
     try:
-        for question in await questions():
-            await tell(question.id, await _answer(engines, question))
+        asked = await questions()
     except TrivetError as error:
-        _logger.warning("Console output was asked for and could not be told: %s", error)
+        _logger.warning("Console output was asked for, and by whom cannot be read: %s", error)
+        return
+    for question in asked:
+        await went_well(f"Console of server {question.server_id}", _tell(engines, question, tell))
+
+
+async def _tell(engines: Engines, question: ConsoleQuestion, tell: Tell) -> None:
+    await tell(question.id, await _answer(engines, question))
 
 
 async def _answer(engines: Engines, question: ConsoleQuestion) -> ConsoleAnswer:
     driver = engines.machines.get(question.kind)
     if driver is None:
         return ConsoleAnswer(error=f"this host cannot run a {question.kind}")
+    reading = driver.console_log(question.server_id, question.limit_bytes)
     try:
-        return ConsoleAnswer(output=await driver.console_log(question.server_id, question.limit_bytes))
+        async with asyncio.timeout(WAIT_S):
+            return ConsoleAnswer(output=await foreseen(f"console of server {question.server_id}", reading))
     except DriverError as refusal:
         return ConsoleAnswer(error=refusal.why[:_WHY_MAX])
+    except TimeoutError:
+        return ConsoleAnswer(error="the engine does not answer")

@@ -1,15 +1,68 @@
 """Engines: the drivers that serve one host."""
 
+import json
+import logging
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from trivet.domain.servers import Kind
 from trivet.drivers.contracts.machine import MachineDriver
 from trivet.drivers.contracts.network import WireDriver
+
+_logger = logging.getLogger(__name__)
+
+
+class Halted:
+    """Servers that we stopped ourselves when the host went down: they come back with it.
+
+    They lie in a file until each is back, so that dying in between leaves none of them off.
+    """
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+        self._file: Path | None = None
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._ids
+
+    def read(self, file: Path) -> None:
+        """Who was halted last time."""
+        self._file = file
+        try:
+            self._ids |= set(json.loads(file.read_text()))
+        except FileNotFoundError:
+            pass
+        except ValueError:
+            _logger.warning("It cannot be read which servers were stopped with this host; those stay off")
+
+    def discard(self, id: str) -> None:
+        """It is back, or never will be."""
+        if id in self._ids:
+            self._ids.discard(id)
+            self._write()
+
+    def add(self, ids: set[str], file: Path) -> None:
+        self._file = file
+        self._ids |= ids
+        self._write()
+
+    def _write(self) -> None:
+        if self._file is None:
+            return
+        if not self._ids:
+            self._file.unlink(missing_ok=True)
+            return
+        part = self._file.with_name(self._file.name + ".part")
+        with part.open("w") as file:
+            json.dump(sorted(self._ids), file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(self._file)
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
     machines: dict[Kind, MachineDriver]
     wires: WireDriver
-    halted: set[str] = field(default_factory=set)
-    """Servers that we stopped ourselves when the host went down: they come back with it."""
+    halted: Halted = field(default_factory=Halted)

@@ -4,6 +4,7 @@ It starts from the engine's own memory (the marks kept with the machine) every t
 at any step and done again by whoever comes next.
 """
 
+import logging
 from typing import Literal
 
 from trivet.agent.config_drive import config_drive
@@ -25,9 +26,11 @@ from trivet.drivers.contracts.machine import (
     Suspending,
 )
 from trivet.drivers.contracts.network import Wire, tap_name
+from trivet.errors import Conflict, Invalid, OverQuota
 
 _SEED = "/var/lib/cloud/seed/config_drive/"
 """Where cloud-init looks for a config drive that is no drive; containers find the same data there."""
+_logger = logging.getLogger(__name__)
 
 
 async def follow(order: Order, engines: Engines, link: Link) -> Report:
@@ -39,6 +42,7 @@ async def follow(order: Order, engines: Engines, link: Link) -> Report:
     try:
         if order.want == "gone":
             await _remove(order, driver, engines)
+            engines.halted.discard(order.server_id)
         else:
             await _build(order, driver, engines, link)
             await _join(order, driver, engines)
@@ -173,7 +177,7 @@ async def _run(order: Order, driver: MachineDriver, link: Link, seen: Seen, *, s
         await driver.unpause(id)
     elif seen.power == "suspended" and isinstance(driver, Suspending):
         await driver.resume(id)
-    elif halted or (seen.power == "crashed" and seen.exit_code is None):
+    elif (halted and seen.power == "stopped") or (seen.power == "crashed" and (halted or seen.exit_code is None)):
         # The engine or the host went away under it: nobody asked for that, so it comes back by itself.
         # A container that ended with an exit code ended by its own doing.
         await link.confirm()
@@ -187,8 +191,21 @@ async def _snapshot(order: Order, driver: MachineDriver, link: Link) -> str | No
         raise DriverError("This kind of server cannot be made into an image.", again=False)
     path = link.scratch(order.snapshot_image_id)
     written = await driver.snapshot(order.server_id, path)
-    await link.upload(order.snapshot_image_id, path, written)
+    await _hand_over(order.snapshot_image_id, path, written, link)
     return order.snapshot_image_id
+
+
+async def _hand_over(image_id: str, path: str, format: str, link: Link) -> None:
+    """A refusal that would be the same next time, such as a full quota, ends the snapshot."""
+    try:
+        await link.upload(image_id, path, format)
+    except (Invalid, OverQuota) as refusal:
+        raise DriverError(refusal.message, again=False) from refusal
+    except Conflict as refusal:
+        if refusal.code != "image.status":
+            raise
+        # Whoever was here before us filled it, and died before saying so.
+        _logger.info("Image %s waits for no snapshot any more", image_id)
 
 
 # -- words for drivers
