@@ -12,6 +12,7 @@ import msgspec
 
 from trivet.domain import flavors, images, keypairs, quotas, server_actions, server_nics, server_placing
 from trivet.domain.flavors import Flavor
+from trivet.domain.hosts import Host
 from trivet.domain.images import Image
 from trivet.domain.kinds import kind_of
 from trivet.domain.server_actions import Call
@@ -19,6 +20,7 @@ from trivet.domain.server_nics import Nic, NicsWanted
 from trivet.domain.server_placing import DEFAULT_ZONE, Spot
 from trivet.domain.servers import SERVERS, Fault, FlavorOf, Kind, Server
 from trivet.errors import Forbidden, Invalid, NotFound, OverQuota
+from trivet.store import claims
 from trivet.store.tx import Tx
 
 SPAWN_S = 300.0
@@ -68,6 +70,15 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     reservation_id: str
 
 
+class _Place(msgspec.Struct, frozen=True):
+    """Of one of these servers."""
+
+    id: str
+    name: str
+    index: int
+    host: Host | None
+
+
 async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
     caller = call.caller
     if caller.project_id is None:
@@ -90,7 +101,8 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
         reservation_id=f"r-{tx.ids.hex()[:8]}",
     )
     count = await _count(tx, caller.project_id, parts)
-    made = [await _one(tx, call, caller.project_id, parts, (index, count)) for index in range(count)]
+    places = await _places(tx, call, caller.project_id, parts, count)
+    made = [await _one(tx, call, caller.project_id, parts, place) for place in places]
     await _take_quota(tx, caller.project_id, parts.flavor, made)
     return made
 
@@ -100,15 +112,26 @@ def cost(flavor: FlavorOf, count: int = 1) -> dict[str, int]:
     return {"servers": count, "class:VCPU": count * flavor.vcpus, "class:MEMORY_MB": count * flavor.ram_mib}
 
 
-async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: tuple[int, int]) -> Server:
-    index, count = place
+async def _places(tx: Tx, call: Call, project_id: str, parts: _Parts, count: int) -> list[_Place]:
+    """All rooms are taken before anything that many requests share (addresses, quotas), so that nobody waits for a
+    room with such a row in hand."""
+    if count > 1:
+        await claims.take_turn(tx)
+    found = []
+    for index in range(count):
+        id = tx.ids.uuid()
+        host = await server_placing.claim(
+            tx, id, project_id, call.caller.user_id, kind=parts.kind, flavor=parts.flavor, where=parts.spot
+        )
+        name = parts.wanted.name if count == 1 else f"{parts.wanted.name}-{index + 1}"
+        found.append(_Place(id, name, index, host))
+    return found
+
+
+async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place) -> Server:
     now = tx.clock.now()
     wanted = parts.wanted
-    id = tx.ids.uuid()
-    host = await server_placing.claim(
-        tx, id, project_id, call.caller.user_id, kind=parts.kind, flavor=parts.flavor, where=parts.spot
-    )
-    name = wanted.name if count == 1 else f"{wanted.name}-{index + 1}"
+    id, name, host = place.id, place.name, place.host
     group = parts.spot.group
     server = Server(
         id=id,
@@ -139,7 +162,7 @@ async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: tuple[
         access_ipv6=wanted.access_ipv6,
         disk_config=wanted.disk_config,
         reservation_id=parts.reservation_id,
-        launch_index=index,
+        launch_index=place.index,
         trusted_certificates=wanted.trusted_certificates,
         hints=wanted.hints,
         grace_s=grace_of(parts.image.properties),

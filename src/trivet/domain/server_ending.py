@@ -11,8 +11,12 @@ KEEP_S = 24 * 3600.0
 
 async def finish_delete(tx: Tx, server: Server) -> Server:
     """Nothing of it is on a host any more, or never was."""
+    # In the order in which it was taken (server_create.py). Room and quota are held together or not at all.
+    if server.host_id is not None:
+        await server_placing.leave(tx, server)
     await ports.release(tx, server.id)
-    await give_back(tx, server)
+    if server.host_id is not None:
+        await quotas.give_back(tx, server.project_id, cost(server.flavor))
     await server_actions.finish(tx, server.id)
     return await tx.update(
         SERVERS,
@@ -25,13 +29,6 @@ async def finish_delete(tx: Tx, server: Server) -> Server:
         deleted_at=tx.clock.now(),
         updated_at=tx.clock.now(),
     )
-
-
-async def give_back(tx: Tx, server: Server) -> None:
-    """The room on its host with the quota; both are held together or not at all."""
-    if server.host_id is not None:
-        await server_placing.leave(tx, server)
-        await quotas.give_back(tx, server.project_id, cost(server.flavor))
 
 
 async def forget_deleted(tx: Tx) -> int:

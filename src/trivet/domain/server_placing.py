@@ -104,6 +104,7 @@ async def claim_elsewhere(tx: Tx, server: Server, failed: frozenset[str]) -> Hos
     group = await tx.get(SERVER_GROUPS, server.group_id) if server.group_id is not None else None
     where = Spot(zone=server.zone, only=only, excluded=excluded | failed, group=group)
     await tx.savepoint()
+    await claims.take_turn(tx)
     await leave(tx, server)
     host = await claim(
         tx, server.id, server.project_id, server.user_id, kind=server.kind, flavor=server.flavor, where=where

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from trivet.errors import Conflict
+from trivet.store import leases
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -219,6 +220,12 @@ async def free(tx: Tx, consumer_id: str) -> bool:
 async def hold(tx: Tx, provider_id: str) -> None:
     """Before anything of a provider is changed: count the change, and let nobody else change it until the commit."""
     await tx.run(_SQL_MOVE_ON, provider_id)
+
+
+async def take_turn(tx: Tx) -> None:
+    """For who claims one after the other what he cannot know before: he meets providers in no order, so only one of
+    such at a time may. To be called before anything is claimed; the turn ends with the transaction."""
+    await leases.take(tx, "several claims", tx.ids.hex(), 0)
 
 
 async def held(tx: Tx, consumer_id: str) -> Allocations:

@@ -1,0 +1,80 @@
+"""Servers come and go at once on few hosts, in one project and one network, and nobody waits in a circle (PostgreSQL).
+
+A circle costs a second before the database breaks it, with everybody waiting behind those who stand in it.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from tests.api.server_cloud import Cloud
+from tests.postgres import PostgresCluster, postgres_cluster
+
+from trivet.clock import SystemClock
+from trivet.domain import reports
+from trivet.domain.servers import SERVERS
+from trivet.errors import Stale
+from trivet.ids import SystemIds
+from trivet.store.postgres import PostgresStore
+from trivet.store.store import transact
+from trivet.store.tx import Tx
+
+__all__ = ["postgres_cluster"]
+
+pytestmark = pytest.mark.postgres
+
+ROUNDS = 120
+AT_ONCE = 8
+
+
+class Counting(PostgresStore):
+    """Knows how often the database broke a circle."""
+
+    circles = 0
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Tx]:
+        try:
+            async with super().write() as tx:
+                yield tx
+        except Stale as error:
+            self.circles += "transaction" in error.message
+            raise
+
+
+async def settle(cloud: Cloud, server_id: str) -> None:
+    async def act(tx: Tx) -> None:
+        server = await tx.get(SERVERS, server_id)
+        if server is not None and server.host_id is not None:
+            await reports.settle(tx, cloud._report(server))
+
+    await transact(cloud.store, act)
+
+
+async def test_servers_that_come_and_go_at_once_never_wait_in_a_circle(postgres_cluster: PostgresCluster) -> None:
+    seed = random.randrange(1 << 30)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    cloud = Cloud()
+    store = Counting(postgres_cluster.new_database(), SystemClock(), SystemIds(), connections=AT_ONCE)
+    cloud.store = cloud.parts.store = store
+    live: list[str] = []
+    rounds = iter(range(ROUNDS))
+
+    async def worker() -> None:
+        for _ in rounds:
+            if live and chance.random() < 0.5:
+                server_id = live.pop(chance.randrange(len(live)))
+                await settle(cloud, server_id)
+                assert (await cloud.call("DELETE", f"/servers/{server_id}")).status == 204
+                await settle(cloud, server_id)
+            else:
+                several = {"min_count": 3, "max_count": 3} if chance.random() < 0.3 else {}
+                made = (await cloud.create(networks=[{"uuid": cloud.network_id}], **several)).ok()
+                live.append(made["server"]["id"])
+
+    async with cloud:
+        await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
+        assert store.circles == 0
