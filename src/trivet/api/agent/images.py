@@ -3,10 +3,9 @@
 from trivet.api.agent import door
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import agent_access, image_data
+from trivet.domain import agent_access, server_images
 from trivet.domain.images import Image
-from trivet.errors import Invalid
-from trivet.store.store import transact
+from trivet.errors import Invalid, NotFound
 from trivet.store.tx import Tx
 
 _FORMATS = ("raw", "qcow2", "oci")
@@ -21,6 +20,8 @@ async def download(request: Request) -> Reply:
         host = await door.looking(tx, request)
         key = request.asked("key") or ""
         image = await agent_access.image(tx, host, request.values["image_id"], key)
+    if await request.parts.blobs.size(key) is None:
+        raise NotFound("image.lost_bytes", f"The data of image {image.id} is gone from this cloud's store.")
     headers = [(b"x-trivet-sha512", (image.os_hash_value or "").encode())]
     if image.size is not None:
         headers.append((b"content-length", str(image.size).encode()))
@@ -32,14 +33,10 @@ async def upload(request: Request) -> Reply:
     disk_format = request.asked("format")
     if disk_format not in _FORMATS:
         raise Invalid("query.invalid", f"format must be one of {', '.join(_FORMATS)}.")
-    parts = request.parts
 
-    async def begin(tx: Tx) -> Image:
+    async def admit(tx: Tx) -> Image:
         host, _ = await door.changing(tx, request)
-        waiting = await agent_access.snapshot(tx, host, request.values["image_id"], disk_format)
-        return await image_data.start_writing(tx, waiting, "saving", key)
+        return await agent_access.snapshot(tx, host, request.values["image_id"], disk_format)
 
-    key = image_data.new_key(parts)
-    image = await transact(parts.store, begin)
-    await image_data.fill(parts, image, request.stream(), "queued")
+    await server_images.take_in(request.parts, admit, request.stream())
     return Reply(204)

@@ -33,9 +33,7 @@ def view(request: Request, group: Group) -> View:
 @resource.on("GET", "/v3/groups", may="token")
 async def list_all(request: Request) -> Reply:
     only = personas.list_domain(request.caller, "identity:list_groups")
-    where = views.where(request, ("name", "domain_id"))
-    if only is not None:
-        where.equal("domain_id", only)
+    where = views.where(request, ("name", "domain_id"), domain_id=only)
     found = await request.tx.select(GROUPS, where, order="name, id")
     return views.listed(request, "groups", (view(request, group) for group in found), ("name", "id"))
 

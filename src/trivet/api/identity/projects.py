@@ -84,13 +84,8 @@ def check_options(options: dict[str, Any]) -> dict[str, Any]:
 @resource.on("GET", "/v3/projects", may="token")
 async def list_all(request: Request) -> Reply:
     only = personas.list_domain(request.caller, "identity:list_projects")
-    where = views.where(request, ("name", "parent_id"))
+    where = views.where(request, ("name", "parent_id", "domain_id"), domain_id=only)
     where.equal("is_domain", int(request.asked_flag("is_domain") or False))
-    domain_id = request.asked("domain_id")
-    if domain_id is not None:
-        where.equal("domain_id", domain_id)
-    if only is not None:
-        where.equal("domain_id", only)
     found = [project for project in await projects.listed(request.tx, where) if _tagged(request, project)]
     return views.listed(request, "projects", (view(request, project) for project in found), FILTERS)
 

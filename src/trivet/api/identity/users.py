@@ -58,9 +58,7 @@ def view(request: Request, user: User) -> View:
 @resource.on("GET", "/v3/users", may="token")
 async def list_all(request: Request) -> Reply:
     only = personas.list_domain(request.caller, "identity:list_users")
-    where = views.where(request, ("name", "domain_id"))
-    if only is not None:
-        where.equal("domain_id", only)
+    where = views.where(request, ("name", "domain_id"), domain_id=only)
     found = await request.tx.select(USERS, where, order="name, id")
     found = users.by_password_end(found, request.asked("password_expires_at"))
     found = federated_users.only(

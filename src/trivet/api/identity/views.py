@@ -138,11 +138,13 @@ def _page(request: Request, views: list[View]) -> list[View]:
     return views
 
 
-def where(request: Request, columns: Iterable[str]) -> Where:
-    """The exact filters that the database can do itself."""
+def where(request: Request, columns: Iterable[str], *, domain_id: str | None = None) -> Where:
+    """The exact filters that the database can do itself; with `domain_id`, of what is in that domain."""
     found = Where()
     for name in columns:
         value = request.asked(name)
         if value is not None:
             found.equal(name, value)
+    if domain_id is not None:
+        found.equal("domain_id", domain_id)
     return found

@@ -16,17 +16,9 @@ async def index(request: Request) -> Reply:
 
 
 @resource.on("DELETE", "/v2/cache", may="admin", tx="none")
-async def clear(request: Request) -> Reply:
-    return Reply(204)
-
-
 @resource.on("POST", "/v2/cache/clean", may="admin", tx="none")
-async def clean(request: Request) -> Reply:
-    return Reply(204)
-
-
 @resource.on("POST", "/v2/cache/prune", may="admin", tx="none")
-async def prune(request: Request) -> Reply:
+async def empty(request: Request) -> Reply:
     return Reply(204)
 
 

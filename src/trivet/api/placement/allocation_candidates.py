@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
-from trivet.domain import allocation_candidates, resource_classes, traits
+from trivet.domain import allocation_candidates, traits
 from trivet.domain.candidate_trees import Ask, Candidate, Group
 from trivet.domain.provider_summaries import Summary, Usage
 from trivet.errors import Invalid
@@ -198,13 +198,7 @@ def _root_traits(request: Request) -> tuple[set[str], set[str]]:
 
 
 async def _check_names(request: Request, ask: Ask) -> None:
-    names = {name for group in ask.groups for name in group.resources}
-    unknown = await resource_classes.missing(request.tx, names)
-    if unknown:
-        raise Invalid(
-            "resource_class.absent",
-            f"Invalid resource class in resources parameter: No such resource class {', '.join(sorted(unknown))}.",
-        )
+    await wire.check_classes(request, {name for group in ask.groups for name in group.resources})
     wanted = set(ask.root_required | ask.root_forbidden)
     for group in ask.groups:
         wanted |= group.forbidden.union(*group.required)

@@ -9,7 +9,7 @@ from trivet.api.kit.bodies import Body, Since
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
-from trivet.domain import providers, resource_classes, traits
+from trivet.domain import providers, traits
 from trivet.domain.providers import Provider, Wishes
 from trivet.errors import Invalid
 
@@ -99,12 +99,7 @@ async def _wishes(request: Request) -> Wishes:
     amounts = wire.resources(said) if said is not None else {}
     required, forbidden = wire.traits(request, "required")
     member_of, outside = wire.member_of(request, "member_of")
-    unknown = await resource_classes.missing(request.tx, amounts)
-    if unknown:
-        raise Invalid(
-            "resource_class.absent",
-            f"Invalid resource class in resources parameter: No such resource class {', '.join(sorted(unknown))}.",
-        )
+    await wire.check_classes(request, amounts)
     no_traits = await traits.missing(request.tx, forbidden.union(*required))
     if no_traits:
         raise Invalid(

@@ -1,10 +1,12 @@
 """How placement's requests and replies look on the wire: media types, cache headers, query strings."""
 
+from collections.abc import Iterable
 from email.utils import formatdate
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from trivet.api.kit.request import Reply, Request
+from trivet.domain import resource_classes
 from trivet.errors import Invalid
 from trivet.ids import is_uuid
 
@@ -104,6 +106,15 @@ def resources(text: str) -> dict[str, int]:
         if not 1 <= found[name] < 1 << 62:
             raise Invalid("query.invalid", f"Requested resource {name[:64]} requires amount >= 1. Got: {found[name]}.")
     return found
+
+
+async def check_classes(request: Request, names: Iterable[str]) -> None:
+    unknown = await resource_classes.missing(request.tx, names)
+    if unknown:
+        raise Invalid(
+            "resource_class.absent",
+            f"Invalid resource class in resources parameter: No such resource class {', '.join(sorted(unknown))}.",
+        )
 
 
 def traits(request: Request, name: str) -> tuple[tuple[frozenset[str], ...], frozenset[str]]:
