@@ -11,7 +11,7 @@ from trivet.agent.config_drive import config_drive
 from trivet.agent.engines import Engines
 from trivet.agent.link import Link
 from trivet.domain.order_building import netns_name
-from trivet.domain.orders import Order, Report
+from trivet.domain.orders import ImageAt, Order, Report
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import (
     Disk,
@@ -26,7 +26,7 @@ from trivet.drivers.contracts.machine import (
     Suspending,
 )
 from trivet.drivers.contracts.network import Wire, tap_name
-from trivet.errors import Conflict, Invalid, OverQuota
+from trivet.errors import Conflict, Invalid, NotFound, OverQuota
 
 _SEED = "/var/lib/cloud/seed/config_drive/"
 """Where cloud-init looks for a config drive that is no drive; containers find the same data there."""
@@ -109,11 +109,18 @@ async def _build(order: Order, driver: MachineDriver, engines: Engines, link: Li
         await driver.remove(order.server_id)
     if order.image is None:
         raise DriverError("The server has no image to start from.", again=False)
-    path = await link.image_path(order.image)
+    path = await _image_path(order.image, link)
     for wire in order.wires:
         await engines.wires.plug(wire)
     files = await link.files(order.server_id) if order.config_drive or order.kind == "container" else {}
     await driver.create(_spec(order, path, files))
+
+
+async def _image_path(image: ImageAt, link: Link) -> str:
+    try:
+        return await link.image_path(image)
+    except NotFound as refusal:
+        raise DriverError(refusal.message, again=False) from refusal
 
 
 async def _reshape(order: Order, driver: MachineDriver, seen: Seen) -> None:

@@ -6,6 +6,7 @@ without a key file (a test) seals with nothing: the text stays readable and says
 
 import base64
 import hashlib
+import hmac
 
 from cryptography.fernet import Fernet, InvalidToken
 
@@ -19,6 +20,11 @@ class Secrets:
     def __init__(self, key: bytes | None = None) -> None:
         derived = base64.urlsafe_b64encode(hashlib.sha256(b"trivet secrets\n" + key).digest()) if key else None
         self._fernet = Fernet(derived) if derived else None
+        self._root = hashlib.sha256(b"trivet derived\n" + (key or b"")).digest()
+
+    def derived(self, purpose: str) -> bytes:
+        """The same 32 bytes whenever it is asked; from them neither the key nor another purpose's can be told."""
+        return hmac.digest(self._root, purpose.encode(), "sha256")
 
     def seal(self, text: str) -> str:
         if self._fernet is None:

@@ -1,11 +1,17 @@
 """Images of servers: the row of a new image is made at once, and the agent fills it from the root disk."""
 
-from trivet.domain import images
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from trivet.domain import image_data, images
 from trivet.domain.images import IMAGES, Image
 from trivet.domain.server_actions import Call
 from trivet.domain.server_acts import order
 from trivet.domain.server_rules import need_host, ready
 from trivet.domain.servers import Server
+from trivet.drivers.contracts.errors import DriverError
+from trivet.errors import Busy
+from trivet.parts import Parts
+from trivet.store.store import transact
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -45,6 +51,21 @@ async def _snapshot(tx: Tx, call: Call, server: Server, name: str, properties: d
     task = "image_backup" if action == "createBackup" else "image_snapshot"
     await order(tx, call, server, action, task, in_s=SNAPSHOT_S, snapshot_image_id=image.id)
     return image
+
+
+async def take_in(parts: Parts, admit: Callable[[Tx], Awaitable[Image]], chunks: AsyncIterator[bytes]) -> None:
+    """The bytes of a snapshot that an agent elsewhere made, for the image that `admit` lets it fill."""
+    key = image_data.new_key(parts)
+
+    async def begin(tx: Tx) -> Image:
+        return await image_data.start_writing(tx, await admit(tx), "saving", key)
+
+    image = await transact(parts.store, begin)
+    try:
+        await image_data.fill(parts, image, chunks, "queued")
+    except DriverError as error:
+        # The agent keeps its file no longer than this call, and makes another when there is room.
+        raise Busy("blobs.away", error.why) from error
 
 
 async def _drop_oldest(tx: Tx, call: Call, server: Server, backup_type: str, keep: int) -> None:
