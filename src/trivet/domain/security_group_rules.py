@@ -67,7 +67,7 @@ async def create(tx: Tx, caller: Caller, wanted: RuleCreate) -> SecurityGroupRul
     group = await security_groups.visible(tx, caller, wanted.security_group_id)
     rbac.must_own(caller, group.project_id, "create_security_group_rule")
     if not caller.is_operator and project_id != group.project_id:
-        raise NotFound("security_group.absent", f"Security group {group.id} does not exist")
+        raise security_groups.absent(group.id)
     rule = _checked(tx, wanted, project_id if wanted.project_id is not UNSET else group.project_id)
     if rule.remote_group_id and rule.remote_group_id != group.id:
         await security_groups.visible(tx, caller, rule.remote_group_id)

@@ -58,8 +58,12 @@ class SecurityGroupUpdate(Struct, frozen=True, kw_only=True):
 async def visible(tx: Tx, caller: Caller, id: str) -> SecurityGroup:
     group = await tx.get(SECURITY_GROUPS, id)
     if group is None or not await rbac.sees(tx, caller, "security_group", group.project_id, id):
-        raise NotFound("security_group.absent", f"Security group {id} does not exist")
+        raise absent(id)
     return group
+
+
+def absent(id: str) -> NotFound:
+    return NotFound("security_group.absent", f"Security group {id} does not exist")
 
 
 async def own(tx: Tx, caller: Caller, id: str, what: str) -> SecurityGroup:
@@ -191,7 +195,7 @@ async def for_port(tx: Tx, caller: Caller, ids: Sequence[str]) -> None:
     for id in ids:
         group = found.get(id)
         if group is None or not await rbac.sees(tx, caller, "security_group", group.project_id, id):
-            raise NotFound("security_group.absent", f"Security group {id} does not exist")
+            raise absent(id)
     if len({group.stateful for group in found.values()}) > 1:
         raise Conflict(
             "security_group.conflict", "Error: Cannot mix stateful and stateless security groups on one port."
@@ -208,7 +212,7 @@ async def named(tx: Tx, caller: Caller, name: str) -> SecurityGroup:
     where = Where().equal("project_id", caller.project_id or "").equal("name", name)
     found = await tx.select(SECURITY_GROUPS, where, limit=2)
     if not found:
-        raise NotFound("security_group.absent", f"Security group {name} does not exist")
+        raise absent(name)
     if len(found) > 1:
         raise Conflict(
             "security_group.ambiguous",

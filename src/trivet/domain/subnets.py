@@ -329,9 +329,8 @@ def _gateway(asked: str | UnsetType | None, block: addresses.Network) -> str | N
     ip = parsed(asked)
     if ip.version != block.version:
         raise Invalid("subnet.gateway", f"Invalid input for operation: gateway_ip {ip} is not IPv{block.version}.")
-    if ip in block and block.version == 4 and block.prefixlen < 31 and ip in (block[0], block[-1]):
-        raise Invalid("subnet.gateway", "Invalid input for operation: Gateway is not valid on subnet.")
-    if ip not in block and not ip.is_link_local and block.version == 6:
+    on_edge = _has_edges(block) and ip in (block[0], block[-1])
+    if on_edge or (block.version == 6 and ip not in block and not ip.is_link_local):
         raise Invalid("subnet.gateway", "Invalid input for operation: Gateway is not valid on subnet.")
     return str(ip)
 
@@ -365,7 +364,7 @@ def _no_overlap(network: Network, others: Sequence[Subnet], block: addresses.Net
 def default_pools(block: addresses.Network, gateway: str | None) -> tuple[Pool, ...]:
     """All of the block but its network, broadcast and gateway addresses."""
     first, last = int(block.network_address), int(block.broadcast_address)
-    if block.version == 4 and block.prefixlen < 31:
+    if _has_edges(block):
         first, last = first + 1, last - 1
     elif block.version == 6 and block.prefixlen < 127:
         first += 1
@@ -377,18 +376,19 @@ def default_pools(block: addresses.Network, gateway: str | None) -> tuple[Pool, 
     return tuple(Pool(str(kind(a)), str(kind(b))) for a, b in spans if a <= b)
 
 
+def _has_edges(block: addresses.Network) -> bool:
+    """Its first and its last address are the network's own and the broadcast's."""
+    return block.version == 4 and block.prefixlen < 31
+
+
 def _checked_pools(pools: Sequence[Pool], block: addresses.Network) -> tuple[Pool, ...]:
     spans: list[tuple[int, int, Pool]] = []
     for pool in pools:
         start, end = parsed(pool.start), parsed(pool.end)
         if start.version != block.version or end.version != block.version or int(end) < int(start):
             raise Invalid("subnet.pool_invalid", f"The allocation pool {pool.start}-{pool.end} is not valid.")
-        if start not in block or end not in block:
-            raise Invalid(
-                "subnet.pool_outside",
-                f"The allocation pool {pool.start}-{pool.end} spans beyond the subnet cidr {block}.",
-            )
-        if block.version == 4 and block.prefixlen < 31 and (start == block[0] or end == block[-1]):
+        on_edge = _has_edges(block) and (start == block[0] or end == block[-1])
+        if start not in block or end not in block or on_edge:
             raise Invalid(
                 "subnet.pool_outside",
                 f"The allocation pool {pool.start}-{pool.end} spans beyond the subnet cidr {block}.",
