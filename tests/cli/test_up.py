@@ -54,7 +54,7 @@ def test_status_tells_hosts_room_and_servers_by_the_clouds_own_api(start: Start,
     assert "hosts    2 of 2 up" in trivet(tmp_path, "status", "--data", "cloud").stdout
     assert up.stop() == 0
     silent = trivet(tmp_path, "status", "--data", "cloud")
-    assert silent.returncode == 1 and "Is it running?" in silent.stderr
+    assert silent.returncode == 1 and "Is the cloud running?" in silent.stderr
 
 
 def test_a_password_that_changed_is_not_called_silence(start: Start, tmp_path: Path) -> None:

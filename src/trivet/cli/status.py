@@ -3,6 +3,7 @@
 import argparse
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -95,7 +96,13 @@ class _Cloud:
         except urllib.error.HTTPError as error:
             if error.code == 401:
                 raise Forbidden("status.refused", f"The cloud refuses the password in {self._from}.") from error
-            raise Busy("status.silent", f"The cloud at {url} cannot answer: {error}.") from error
+            raise Busy("status.silent", f"{url} cannot answer: {error}.") from error
         except (urllib.error.URLError, OSError) as error:
             why = getattr(error, "reason", error)
-            raise Busy("status.silent", f"The cloud at {self.url} does not answer ({why}). Is it running?") from error
+            raise Busy("status.silent", f"{_origin(url)} does not answer ({why}). Is the cloud running?") from error
+
+
+def _origin(url: str) -> str:
+    """Of the service that was asked: behind a balancer another one than we logged in at."""
+    parts = urllib.parse.urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
