@@ -7,7 +7,7 @@ import pytest
 
 from trivet.agent import agent, following
 from trivet.agent.agent import Agent
-from trivet.domain import quotas, reports, server_ending, server_placing
+from trivet.domain import quotas, reports, server_create, server_placing
 from trivet.drivers.sim.machines import SimMachines
 from trivet.store import log
 from trivet.store.tx import Tx
@@ -76,7 +76,8 @@ def a_deleted_server_is_ended_before_its_host_says_so(patch: pytest.MonkeyPatch)
 
         server = await tx.get(SERVERS, report.server_id)
         if server is not None and server.deleted_at is None and server.want == "gone":
-            await server_ending.give_back(tx, server)
+            await server_placing.leave(tx, server)
+            await quotas.give_back(tx, server.project_id, server_create.cost(server.flavor))
         return await original(tx, report)
 
     patch.setattr(reports, "settle", hasty)
