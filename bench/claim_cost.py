@@ -12,14 +12,14 @@ from bench import proc
 from trivet.clock import SystemClock
 from trivet.domain import hosts
 from trivet.ids import SystemIds
-from trivet.store import claims
+from trivet.store import choosing, claims
 from trivet.store.postgres import PostgresStore
 from trivet.store.sqlite import SqliteStore
 from trivet.store.store import Store
 
 SIZES = (10, 100, 1_000, 10_000)
 _CLAIMS = 400
-_WANT = claims.Want(
+_WANT = choosing.Want(
     resources={"VCPU": 1, "MEMORY_MB": 512, "DISK_GB": 10}, required=frozenset(("CUSTOM_KIND_VM",)), spread=True
 )
 
@@ -69,5 +69,5 @@ async def _more_hosts(store: Store, there: int, size: int) -> None:
 async def _claim(store: Store, prefix: str, count: int) -> None:
     for n in range(count):
         async with store.write() as tx:
-            chosen = await claims.place(tx, claims.Consumer(f"{prefix}-{n}", "p", "u", "INSTANCE"), _WANT)
+            chosen = await choosing.place(tx, claims.Consumer(f"{prefix}-{n}", "p", "u", "INSTANCE"), _WANT)
             assert chosen is not None, "there is room for all of them"

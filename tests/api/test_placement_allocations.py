@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from tests.api.placement_cloud import PROJECT, USER, Placement, allocations, at
 
-from trivet.store import claims
-from trivet.store.claims import Consumer, Want
+from trivet.store import choosing
+from trivet.store.choosing import Want
+from trivet.store.claims import Consumer
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
@@ -94,7 +95,7 @@ async def test_placement_and_our_own_placing_share_one_pool(placement: Placement
     host = await placement.provider("h", vcpu=10)
 
     async def place(tx: Tx, n: int) -> str | None:
-        return await claims.place(tx, Consumer(f"ours-{n}", "p", "u"), Want(resources={"VCPU": 1}))
+        return await choosing.place(tx, Consumer(f"ours-{n}", "p", "u"), Want(resources={"VCPU": 1}))
 
     async def ours(n: int) -> bool:
         return await transact(placement.store, lambda tx: place(tx, n)) is not None

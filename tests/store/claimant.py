@@ -10,13 +10,13 @@ from pathlib import Path
 
 from trivet.clock import SystemClock
 from trivet.ids import SystemIds
-from trivet.store import claims
+from trivet.store import choosing, claims
 from trivet.store.postgres import PostgresStore
 from trivet.store.sqlite import SqliteStore
 from trivet.store.store import Store, transact
 from trivet.store.tx import Tx
 
-WANT = claims.Want(resources={"VCPU": 1, "MEMORY_MB": 512}, required=frozenset({"CUSTOM_KIND_VM"}))
+WANT = choosing.Want(resources={"VCPU": 1, "MEMORY_MB": 512}, required=frozenset({"CUSTOM_KIND_VM"}))
 
 
 def store_at(where: str) -> Store:
@@ -28,7 +28,7 @@ def store_at(where: str) -> Store:
 async def claim_one(tx: Tx, owner_id: str) -> bool:
     if await tx.row("SELECT 1 FROM owners WHERE id = ?", owner_id) is not None:
         return True
-    host_id = await claims.place(tx, claims.Consumer(owner_id, "p1", "u1", "INSTANCE"), WANT)
+    host_id = await choosing.place(tx, claims.Consumer(owner_id, "p1", "u1", "INSTANCE"), WANT)
     if host_id is None:
         return False
     await tx.run("INSERT INTO owners VALUES (?, ?)", owner_id, host_id)

@@ -7,8 +7,9 @@ import pytest
 from tests.store.conftest import HandClock, fresh_url
 
 from trivet.ids import SystemIds
-from trivet.store import claims
-from trivet.store.claims import Consumer, Want
+from trivet.store import choosing, claims
+from trivet.store.choosing import Want
+from trivet.store.claims import Consumer
 from trivet.store.postgres import PostgresStore
 from trivet.store.store import Store
 from trivet.store.tx import Tx
@@ -44,7 +45,7 @@ async def usage(store: Store) -> dict[str, tuple[int, int]]:
 async def test_placing_takes_every_class_and_freeing_gives_all_back(store: Store) -> None:
     async with store.write() as tx:
         await provide(tx, "h1", vcpu=4, memory_mb=1000)
-        assert await claims.place(tx, consumer("s1"), Want(resources={"VCPU": 3, "MEMORY_MB": 600})) == "h1"
+        assert await choosing.place(tx, consumer("s1"), Want(resources={"VCPU": 3, "MEMORY_MB": 600})) == "h1"
     assert await usage(store) == {"h1:VCPU": (3, 1), "h1:MEMORY_MB": (600, 400)}
     async with store.write() as tx:
         assert await claims.held(tx, "s1") == {"h1": {"VCPU": 3, "MEMORY_MB": 600}}
@@ -61,7 +62,7 @@ async def test_a_claim_that_lacks_one_class_takes_none(store: Store) -> None:
         await provide(tx, "h1", vcpu=4, memory_mb=100)
         await provide(tx, "h2", vcpu=1, memory_mb=1000)
         assert not await claims.take(tx, consumer("s1"), {"h1": {"VCPU": 2}, "h2": {"VCPU": 2, "MEMORY_MB": 10}})
-        assert await claims.place(tx, consumer("s1"), Want(resources={"VCPU": 2, "MEMORY_MB": 200})) is None
+        assert await choosing.place(tx, consumer("s1"), Want(resources={"VCPU": 2, "MEMORY_MB": 200})) is None
         assert not await claims.take(tx, consumer("s1"), {"h1": {"VGPU": 1}})
     assert all(used == 0 for used, _ in (await usage(store)).values())
     async with store.read() as tx:
@@ -73,7 +74,7 @@ async def test_smallest_largest_and_step_sizes_are_kept(store: Store, amount: in
     async with store.write() as tx:
         await provide(tx, "h1", vcpu=100)
         await tx.run("UPDATE inventories SET min_unit = 2, max_unit = 8, step_size = 2")
-        assert await claims.place(tx, consumer("s1"), Want(resources={"VCPU": amount})) is None
+        assert await choosing.place(tx, consumer("s1"), Want(resources={"VCPU": amount})) is None
         assert not await claims.take(tx, consumer("s1"), {"h1": {"VCPU": amount}})
         assert not await claims.replace(tx, [(consumer("s1"), {"h1": {"VCPU": amount}})])
         assert await claims.take(tx, consumer("s1"), {"h1": {"VCPU": 4}})
@@ -90,7 +91,7 @@ async def test_a_place_must_fit_the_wishes(store: Store) -> None:
 
     async def fitting(**wishes: object) -> set[str]:
         async with store.read() as tx:
-            return set(await claims.look(tx, Want(resources={"VCPU": 1}, **wishes)))  # type: ignore[arg-type] # a few kinds of wishes
+            return set(await choosing.look(tx, Want(resources={"VCPU": 1}, **wishes)))  # type: ignore[arg-type] # a few kinds of wishes
 
     assert await fitting() == {"plain", "ssd", "slow"}
     assert await fitting(required=frozenset({"SSD"})) == {"ssd", "slow"}
@@ -106,15 +107,15 @@ async def test_the_emptiest_goes_first_or_the_fullest_if_so_wished(store: Store)
     async with store.write() as tx:
         await provide(tx, "small", vcpu=10)
         await provide(tx, "big", vcpu=100)
-        assert await claims.look(tx, Want(resources={"VCPU": 1})) == ["big", "small"]
-        assert await claims.look(tx, Want(resources={"VCPU": 1}, spread=False)) == ["small", "big"]
+        assert await choosing.look(tx, Want(resources={"VCPU": 1})) == ["big", "small"]
+        assert await choosing.look(tx, Want(resources={"VCPU": 1}, spread=False)) == ["small", "big"]
 
 
 async def test_equally_good_providers_come_in_a_random_order(store: Store) -> None:
     async with store.write() as tx:
         for n in range(6):
             await provide(tx, f"h{n}", vcpu=10)
-        orders = {tuple(await claims.look(tx, Want(resources={"VCPU": 1}))) for _ in range(20)}
+        orders = {tuple(await choosing.look(tx, Want(resources={"VCPU": 1}))) for _ in range(20)}
     assert len(orders) > 1
 
 
@@ -140,7 +141,7 @@ async def test_less_may_be_held_where_the_capacity_was_lowered_below_what_is_use
         assert await claims.replace(tx, [(consumer("a"), {"h1": {"VCPU": 6}})])
         assert not await claims.replace(tx, [(consumer("a"), {"h1": {"VCPU": 7}})])
         assert await claims.replace(tx, [(consumer("a"), {"h1": {"VCPU": 6}})])
-        assert await claims.place(tx, consumer("b"), Want(resources={"VCPU": 1})) is None
+        assert await choosing.place(tx, consumer("b"), Want(resources={"VCPU": 1})) is None
 
 
 async def test_every_change_moves_the_generations_on(store: Store) -> None:
@@ -164,7 +165,7 @@ async def take_the_last_one_twice(one: Store, two: Store) -> list[bool]:
 
     async def claim(store: Store, id: str, looked: asyncio.Event, go: asyncio.Event) -> bool:
         async with store.write() as tx:
-            assert await claims.look(tx, Want(resources={"VCPU": 1})) == ["h1"]
+            assert await choosing.look(tx, Want(resources={"VCPU": 1})) == ["h1"]
             looked.set()
             await go.wait()
             return await claims.take(tx, consumer(id), {"h1": {"VCPU": 1}})

@@ -19,8 +19,9 @@ from trivet.domain.hosts import HOSTS, Host
 from trivet.domain.inventories import Inventory
 from trivet.errors import Conflict, NotFound, Stale
 from trivet.ids import SystemIds
-from trivet.store import claims
-from trivet.store.claims import Consumer, Want
+from trivet.store import choosing, claims
+from trivet.store.choosing import Want
+from trivet.store.claims import Consumer
 from trivet.store.postgres import PostgresStore
 from trivet.store.store import Store
 from trivet.store.tx import Tx
@@ -63,7 +64,7 @@ async def act(tx: Tx, chance: random.Random) -> None:
     consumer = Consumer(f"consumer-{chance.randrange(CONSUMERS)}", "p", "u")
     kind = chance.choice(("place", "free", "replace", "register", "inventories", "traits", "forget", "delete"))
     if kind == "place":
-        await claims.place(tx, consumer, Want(resources=dict.fromkeys(CLASSES, 1)))
+        await choosing.place(tx, consumer, Want(resources=dict.fromkeys(CLASSES, 1)))
     elif kind == "free":
         await claims.free(tx, consumer.id)
     elif kind == "replace":

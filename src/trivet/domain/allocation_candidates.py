@@ -9,7 +9,7 @@ from trivet.domain.candidate_trees import Ask, Candidate, Group
 from trivet.domain.provider_summaries import KnownProviders, Summary, Version
 from trivet.domain.providers import linked
 from trivet.domain.traits import SHARES
-from trivet.store import claims
+from trivet.store import choosing
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -40,11 +40,11 @@ async def _world(tx: Tx) -> tuple[bool, bool]:
 async def _of_single_providers(
     tx: Tx, ask: Ask, group: Group, known: KnownProviders
 ) -> tuple[list[Candidate], list[Summary]]:
-    scarce = await claims.scarcest(tx, group.resources)
+    scarce = await choosing.scarcest(tx, group.resources)
     if scarce is None:
         return [], []
     where = Where()
-    claims.with_room(where, group.resources, scarce)
+    choosing.with_room(where, group.resources, scarce)
     linked(
         where,
         "i.provider_id",
@@ -64,6 +64,6 @@ async def _of_single_providers(
     amounts = group.resources
     candidates = [
         Candidate(allocations={id: amounts}, mappings={group.suffix: [id]})
-        for id in claims.shuffled(tx, rows, 4 * amounts[scarce])
+        for id in choosing.shuffled(tx, rows, 4 * amounts[scarce])
     ]
     return candidates, await known.summaries(tx, {id: Version(*version) for id, _, *version in rows})

@@ -10,8 +10,9 @@ from collections.abc import Collection
 import msgspec
 
 from trivet.errors import Conflict, NotFound
-from trivet.store import claims
-from trivet.store.claims import Consumer, Want
+from trivet.store import choosing, claims
+from trivet.store.choosing import Want
+from trivet.store.claims import Consumer
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -183,7 +184,7 @@ async def place(tx: Tx, consumer: Consumer, want: Want) -> Host | None:
     silent: frozenset[str] = frozenset()
     while True:
         await tx.savepoint()
-        chosen = await claims.place(tx, consumer, msgspec.structs.replace(want, excluded=want.excluded | silent))
+        chosen = await choosing.place(tx, consumer, msgspec.structs.replace(want, excluded=want.excluded | silent))
         host = await tx.get(HOSTS, chosen) if chosen is not None else None
         if chosen is None or (host is not None and host.enabled and is_up(host, tx.clock.now())):
             await tx.keep()

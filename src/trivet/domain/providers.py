@@ -203,7 +203,7 @@ def linked(
     member_of: tuple[frozenset[str], ...],
     outside: frozenset[str],
 ) -> None:
-    """Conditions on the traits and aggregates of the provider that `column` names (no EXISTS: see claims.with_room)."""
+    """Conditions on the traits and aggregates of the provider that `column` names (no EXISTS: see choosing.py)."""
     for table, linked_column, groups, never in (
         ("provider_traits", "trait", required, forbidden),
         ("provider_aggregates", "aggregate_id", member_of, outside),

@@ -16,6 +16,7 @@ from trivet.domain.servers import FlavorOf, Kind, Server
 from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.ids import is_uuid
 from trivet.store import claims
+from trivet.store.choosing import Want
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -125,12 +126,12 @@ def resources_of(flavor: FlavorOf) -> dict[str, int]:
     return {name: amount for name, amount in wanted.items() if amount > 0}
 
 
-def _want(kind: Kind, flavor: FlavorOf, only: frozenset[str] | None, excluded: frozenset[str]) -> claims.Want:
+def _want(kind: Kind, flavor: FlavorOf, only: frozenset[str] | None, excluded: frozenset[str]) -> Want:
     required, forbidden = {hosts.kind_trait(kind)}, set[str]()
     for name, text in flavor.extra_specs.items():
         if name.startswith("trait:"):
             (required if text == "required" else forbidden).add(name.removeprefix("trait:"))
-    return claims.Want(
+    return Want(
         resources=resources_of(flavor),
         required=frozenset(required),
         forbidden=frozenset(forbidden),

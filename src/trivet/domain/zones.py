@@ -5,7 +5,7 @@ import msgspec
 from trivet.domain import aggregates
 from trivet.domain.hosts import HOSTS, Host
 from trivet.errors import Invalid
-from trivet.store.claims import Want
+from trivet.store.choosing import Want
 from trivet.store.tx import Tx
 
 DEFAULT = "nova"

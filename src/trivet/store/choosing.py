@@ -1,0 +1,136 @@
+"""Choosing: which provider a consumer shall take its capacity from.
+
+What is seen here only proposes where to try, since others claim meanwhile; the claim decides (claims.py), and
+losing there means trying the next.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from trivet.store.claims import FITS, Consumer, take
+from trivet.store.tx import Tx
+from trivet.store.where import Where
+
+_BEST_FEW = 8
+_SHUFFLED_MAX = 64
+
+
+class Want(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider must have to be chosen."""
+
+    resources: dict[str, int]
+    required: frozenset[str] = frozenset()
+    forbidden: frozenset[str] = frozenset()
+    aggregates: tuple[frozenset[str], ...] = ()
+    """In at least one aggregate of each set."""
+    outside: frozenset[str] = frozenset()
+    """In none of these aggregates."""
+    only: frozenset[str] | None = None
+    excluded: frozenset[str] = frozenset()
+    spread: bool = True
+    """The emptiest first; otherwise the fullest that has room."""
+
+
+async def place(tx: Tx, consumer: Consumer, want: Want) -> str | None:
+    """Choose a root provider with room and claim there. None only when a fresh look finds nobody with room."""
+    while True:
+        found = await look(tx, want)
+        if not found:
+            return None
+        for provider_id in found:
+            if await take(tx, consumer, {provider_id: want.resources}):
+                return provider_id
+
+
+async def look(tx: Tx, want: Want, limit: int = _BEST_FEW) -> list[str]:
+    """Some root providers with room, the best first. Those that are about equally good come in a random order,
+    or else all claimants would queue on one row."""
+    scarce = await scarcest(tx, want.resources)
+    if scarce is None:
+        return []
+    where = Where()
+    with_room(where, want.resources, scarce)
+    _narrow(where, want)
+    rows = await tx.rows(
+        f"SELECT i.provider_id, i.free FROM inventories i{where.sql}"
+        f" ORDER BY i.free {'DESC' if want.spread else 'ASC'} LIMIT {int(limit)}",
+        *where.values,
+    )
+    return shuffled(tx, rows, 4 * want.resources[scarce]) if want.spread else [str(row[0]) for row in rows]
+
+
+async def scarcest(tx: Tx, resources: dict[str, int]) -> str | None:
+    """The class of which even the emptiest provider holds the fewest times what is wanted; None if one lacks all room.
+
+    Walking that class's index meets the providers with room in few steps, however many providers there are.
+    """
+    names = sorted(resources)
+    if not names:
+        return None
+    row = await tx.row(
+        "SELECT " + ", ".join("(SELECT MAX(free) FROM inventories WHERE class = ?)" for _ in names), *names
+    )
+    assert row is not None
+    times = [(row[n] or 0) / resources[name] for n, name in enumerate(names)]
+    least = min(times)
+    return names[times.index(least)] if least >= 1 else None
+
+
+def with_room(where: Where, resources: dict[str, int], scarce: str) -> None:
+    """Conditions on `inventories i`, the row of the scarce class, that its provider has room for all of it.
+
+    They are counted, not asked by EXISTS: PostgreSQL would plan a join, and a poor one where it has no statistics
+    yet; such a subquery leaves it no choice but to walk the index and look each provider up.
+    """
+    amount = resources[scarce]
+    where.add("i.class = ? AND i.free >= ?", scarce, amount).add(FITS, amount, amount, amount)
+    others = sorted((name, wanted) for name, wanted in resources.items() if name != scarce)
+    if others:
+        each = " OR ".join([f"(class = ? AND free >= ? AND {FITS})"] * len(others))
+        where.add(
+            f"(SELECT COUNT(*) FROM inventories WHERE provider_id = i.provider_id AND ({each})) = {len(others)}",
+            *(value for name, wanted in others for value in (name, wanted, wanted, wanted, wanted)),
+        )
+
+
+def _narrow(where: Where, want: Want) -> None:
+    where.add("(SELECT 1 FROM providers WHERE id = i.provider_id AND parent_id IS NULL LIMIT 1) = 1")
+    for trait in sorted(want.required):
+        where.add("(SELECT 1 FROM provider_traits WHERE provider_id = i.provider_id AND trait = ? LIMIT 1) = 1", trait)
+    if want.forbidden:
+        inner = Where().any_of("trait", sorted(want.forbidden))
+        where.add(
+            f"(SELECT 1 FROM provider_traits{inner.sql} AND provider_id = i.provider_id LIMIT 1) IS NULL", *inner.values
+        )
+    for group in want.aggregates:
+        inner = Where().any_of("aggregate_id", sorted(group))
+        where.add(
+            f"(SELECT 1 FROM provider_aggregates{inner.sql} AND provider_id = i.provider_id LIMIT 1) = 1", *inner.values
+        )
+    if want.outside:
+        inner = Where().any_of("aggregate_id", sorted(want.outside))
+        where.add(
+            f"(SELECT 1 FROM provider_aggregates{inner.sql} AND provider_id = i.provider_id LIMIT 1) IS NULL",
+            *inner.values,
+        )
+    if want.only is not None:
+        where.any_of("i.provider_id", sorted(want.only))
+    where.none_of("i.provider_id", sorted(want.excluded))
+
+
+def shuffled(tx: Tx, rows: Sequence[Sequence[object]], band: int) -> list[str]:
+    """Those within `band` of the emptiest in any order, then the others in theirs."""
+    if not rows:
+        return []
+    best = int(str(rows[0][1]))
+    near = [str(row[0]) for row in rows if int(str(row[1])) >= best - band]
+    far = [str(row[0]) for row in rows[len(near) :]]
+    if len(near) > _SHUFFLED_MAX:
+        # To begin anywhere keeps claimants apart as well, and costs nothing however long the list is.
+        first = tx.ids.choice_below(len(near))
+        return near[first:] + near[:first] + far
+    for n in range(len(near) - 1, 0, -1):
+        other = tx.ids.choice_below(n + 1)
+        near[n], near[other] = near[other], near[n]
+    return near + far
