@@ -6,6 +6,7 @@ Placement sees the same groups as aggregates of providers, so a request can be k
 from trivet.domain import hosts
 from trivet.domain.hosts import HOSTS, Host
 from trivet.errors import Conflict, Invalid, NotFound
+from trivet.store import claims
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -104,8 +105,9 @@ async def add_host(tx: Tx, aggregate: Aggregate, name: str) -> Aggregate:
                 " zone while it has servers.",
             )
     aggregate = await tx.update(AGGREGATES, aggregate, hosts=(*aggregate.hosts, host.id), updated_at=tx.clock.now())
-    await tx.run("INSERT INTO provider_aggregates VALUES (?, ?) ON CONFLICT DO NOTHING", host.id, aggregate.id)
     await _settle_zone(tx, host)
+    await claims.hold(tx, host.id)
+    await tx.run("INSERT INTO provider_aggregates VALUES (?, ?) ON CONFLICT DO NOTHING", host.id, aggregate.id)
     return aggregate
 
 
@@ -121,8 +123,9 @@ async def remove_host(tx: Tx, aggregate: Aggregate, name: str) -> Aggregate:
         )
     kept = tuple(id for id in aggregate.hosts if id != host.id)
     aggregate = await tx.update(AGGREGATES, aggregate, hosts=kept, updated_at=tx.clock.now())
-    await tx.run("DELETE FROM provider_aggregates WHERE provider_id = ? AND aggregate_id = ?", host.id, aggregate.id)
     await _settle_zone(tx, host)
+    await claims.hold(tx, host.id)
+    await tx.run("DELETE FROM provider_aggregates WHERE provider_id = ? AND aggregate_id = ?", host.id, aggregate.id)
     return aggregate
 
 

@@ -6,7 +6,7 @@ its change is refused if somebody was faster.
 
 import msgspec
 
-from trivet.errors import Conflict, Invalid, NotFound
+from trivet.errors import Conflict, Invalid, NotFound, Stale
 from trivet.store import claims
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -63,7 +63,7 @@ async def some(tx: Tx, ids: list[str]) -> dict[str, Provider]:
 async def create(tx: Tx, id: str, name: str, parent_id: str | None) -> Provider:
     root_id = id
     if parent_id is not None:
-        parent = await get(tx, parent_id)
+        parent = (await _in_held_trees(tx, parent_id)).get(parent_id)
         if parent is None:
             raise Invalid("provider.parent_absent", f"The parent provider {parent_id} does not exist.")
         root_id = parent.root_id
@@ -103,14 +103,29 @@ async def _new_root(tx: Tx, provider: Provider, parent_id: str | None, *, may_mo
     if provider.parent_id is not None and not may_move:
         what = "un-parenting" if parent_id is None else "re-parenting"
         raise Invalid("provider.moved", f"Unable to save resource provider {provider.id}: {what} is not allowed.")
+    held = await _in_held_trees(tx, provider.id, *([parent_id] if parent_id is not None else []))
+    if held.get(provider.id) != provider:
+        raise Stale("providers", provider.id)
     if parent_id is None:
         return provider.id
-    parent = await get(tx, parent_id)
+    parent = held.get(parent_id)
     if parent is None:
         raise Invalid("provider.parent_absent", f"Unable to save: the parent provider {parent_id} does not exist.")
     if parent_id in await _below(tx, provider):
         raise Invalid("provider.loop", "Unable to save: creating loop in the provider tree is not allowed.")
     return parent.root_id
+
+
+async def _in_held_trees(tx: Tx, *ids: str) -> dict[str, Provider]:
+    """Those of `ids` that exist. Their trees keep their shape until the commit: a tree's root stands for all of it."""
+    before = await some(tx, list(ids))
+    for root_id in sorted({provider.root_id for provider in before.values()}):
+        await tx.run("UPDATE providers SET root_id = root_id WHERE id = ?", root_id)
+    held = await some(tx, list(ids))
+    moved = [id for id, provider in before.items() if id not in held or held[id].root_id != provider.root_id]
+    if moved:
+        raise Stale("providers", moved[0])
+    return held
 
 
 async def _below(tx: Tx, provider: Provider) -> list[str]:
