@@ -88,6 +88,9 @@ class App:
         routes = node.here.get(request.method)
         if routes is None and request.method == "HEAD":
             routes = node.here.get("GET")
+        if routes is None and request.path.endswith("/"):
+            # Somebody forgot to put the id behind it: that one does not exist.
+            raise NotFound("route.absent", f"There is nothing to {request.method} at {request.path[:200]}.")
         if routes is None:
             allowed = ", ".join(sorted(node.here))
             raise Invalid(
