@@ -23,6 +23,32 @@ async def test_a_lease_has_one_holder_until_it_ends(store: Store, clock: HandClo
     assert await take(store, "a") is None
 
 
+async def test_a_clock_that_is_set_back_leaves_no_lease_with_the_dead(store: Store, clock: HandClock) -> None:
+    first = await take(store, "a")
+    assert first is not None
+    clock.at -= 3600
+    second = await take(store, "b")
+    assert second is not None and second.token == 2, "nobody takes a lease for an hour: this one is from before"
+    async with store.write() as tx:
+        with pytest.raises(Lost):
+            await leases.fence(tx, first)
+
+
+async def test_a_clock_that_is_set_forward_gives_a_lease_to_one_more_and_never_to_two(
+    store: Store, clock: HandClock
+) -> None:
+    first = await take(store, "a")
+    clock.at += 3600
+    second = await take(store, "b")
+    clock.at -= 3600
+    assert first is not None and second is not None
+    async with store.write() as tx:
+        assert await leases.renew_all(tx, "a", 10) == set()
+        with pytest.raises(Lost):
+            await leases.confirm(tx, first)
+        await leases.confirm(tx, second)
+
+
 async def test_renewing_keeps_the_token_and_coming_back_late_does_not(store: Store, clock: HandClock) -> None:
     assert await take(store, "a") is not None
     clock.at += 9

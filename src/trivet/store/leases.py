@@ -10,6 +10,10 @@ import msgspec
 from trivet.errors import Conflict
 from trivet.store.tx import Tx
 
+_LONGEST_S = 60.0
+"""Nobody takes a lease for longer. One that ends later still was taken before the clock was set back: its holder may
+be long dead, and nobody would wait an hour for that."""
+
 
 class Lease(msgspec.Struct, frozen=True):
     name: str
@@ -31,13 +35,14 @@ async def take(tx: Tx, name: str, holder: str, seconds: float) -> Lease | None:
         " token = CASE WHEN leases.holder = excluded.holder AND leases.ends_at >= ? THEN leases.token"
         " ELSE leases.token + 1 END,"
         " holder = excluded.holder, ends_at = excluded.ends_at"
-        " WHERE leases.holder = excluded.holder OR leases.ends_at < ?"
+        " WHERE leases.holder = excluded.holder OR leases.ends_at < ? OR leases.ends_at > ?"
         " RETURNING token",
         name,
         holder,
         now + seconds,
         now,
         now,
+        now + _LONGEST_S,
     )
     return Lease(name, holder, int(row[0]), now + seconds) if row is not None else None
 
