@@ -201,3 +201,17 @@ async def test_an_address_group_is_one_rule_for_each_of_its_blocks_of_the_right_
     spec = lab.engine.specs["group"][group["id"]]
     assert isinstance(spec, GroupSpec)
     assert [each.remote_cidr for each in spec.rules if each.direction == "ingress"] == ["192.0.2.0/24"]
+
+
+async def test_what_somebody_else_wrote_into_the_engine_is_made_good_by_the_sweeps(lab: Lab) -> None:
+    """A late order of who had this duty before, say: no row changes, so no event tells of it."""
+    network, _ = await lab.mine.network()
+    await lab.mine.make("port", network_id=network)
+    await lab.step()
+    right = {noun: dict(specs) for noun, specs in lab.engine.specs.items()}
+    await lab.engine.ensure_network(NetworkSpec(id=network, mtu=9000, subnets=()))
+    await lab.engine.remove("group", next(iter(right["group"])))
+    for _ in range(15):
+        await lab.controller.sweep()
+        await lab.controller.apply()
+    assert lab.engine.specs == right

@@ -397,7 +397,8 @@ def test_a_duty_that_does_not_let_go_takes_no_other_duty_with_it() -> None:
         running = asyncio.create_task(duties.run())
         await asyncio.sleep(1)
         async with store.write() as tx:
-            await tx.run("UPDATE leases SET holder = 'somebody', ends_at = ? WHERE name = 'stubborn'", 1e12)
+            later = store.clock.now() + 50
+            await tx.run("UPDATE leases SET holder = 'somebody', ends_at = ? WHERE name = 'stubborn'", later)
         await asyncio.sleep(30)
         assert duties.held == ["good"] and good.ended == []
         async with store.read() as tx:

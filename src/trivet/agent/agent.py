@@ -101,6 +101,9 @@ class Agent:
             # One that was cancelled before its first step could not tidy up after itself.
             self._busy.clear()
             self._waiting.clear()
+            if self._metadata is not None:
+                # An address has one listener: who has the hosts next, perhaps this process again, needs it.
+                await self._metadata.close()
 
     # -- hints
 

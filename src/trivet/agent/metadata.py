@@ -8,6 +8,7 @@ how many connections one guest may hold, so that a guest that hogs it hurts only
 
 import asyncio
 import logging
+import os
 import re
 import socket
 from collections import Counter
@@ -51,14 +52,21 @@ class MetadataService:
             return
         async with self._opening.setdefault(network_id, asyncio.Lock()):
             if network_id not in self._doors:
-                listener = socket.socket(fileno=await wires.open_metadata(network_id))
+                listener = socket.socket(fileno=await _opened(wires, network_id))
                 self._doors[network_id] = await self.answer_on(network_id, listener)
 
     async def answer_on(self, network_id: str, listener: socket.socket) -> asyncio.Server:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await self._handle(network_id, reader, writer)
 
-        return await asyncio.start_server(handle, sock=listener, limit=_HEAD_MAX)
+        server = await asyncio.start_server(handle, sock=listener, limit=_HEAD_MAX, start_serving=False)
+        try:
+            await server.start_serving()
+        except asyncio.CancelledError:
+            # It listens by then, and nobody would ever close it.
+            server.close()
+            raise
+        return server
 
     async def leave(self, network_id: str, wires: WireDriver) -> None:
         """No server of this network is here any more."""
@@ -135,6 +143,21 @@ class MetadataService:
             return _reply(404, b"404 Not Found\n", "text/plain", method)
         kind = "application/json" if path.endswith(".json") else "text/plain; charset=utf-8"
         return _reply(200, found, kind, method)
+
+
+async def _opened(wires: WireDriver, network_id: str) -> int:
+    """Who is cancelled while it opens leaves no socket behind: nobody else could have the address."""
+    opening = asyncio.ensure_future(wires.open_metadata(network_id))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_unused)
+        raise
+
+
+def _close_unused(opening: asyncio.Future[int]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result())
 
 
 def _reply(status: int, body: bytes, kind: str, method: str) -> bytes:
