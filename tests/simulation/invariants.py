@@ -1,6 +1,10 @@
 """What must hold when the dust has settled, whatever happened before. Each returns what is wrong, in sentences."""
 
+from typing import Any
+
 from tests.simulation.world import PROJECT, World
+from trivet.controllers import network_rows
+from trivet.domain.ports import PORTS
 from trivet.domain.servers import SERVERS
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -12,6 +16,8 @@ async def check(world: World) -> list[str]:
         for invariant in (_capacity, _claims_have_owners, _quota, _settled, _log_is_whole, _ports):
             found += await invariant(tx)
         found += await _hosts_equal_rows(tx, world)
+        found += await _network_equals_rows(tx, world)
+        found += await _wires(tx, world)
     return found
 
 
@@ -99,4 +105,38 @@ async def _hosts_equal_rows(tx: Tx, world: World) -> list[str]:
             wrong.append(
                 f"server {server.id} is {server.status}/{server.power} boot {server.boots}, on its host: {seen}"
             )
+    return wrong
+
+
+async def _network_equals_rows(tx: Tx, world: World) -> list[str]:
+    """The engine of the network holds what the rows say, as they say it."""
+    wanted: dict[str, Any] = {
+        "network": await network_rows.networks(tx, None),
+        "group": await network_rows.groups(tx, None),
+        "port": (await network_rows.ports(tx, None))[0],
+        "router": await network_rows.routers(tx, None),
+    }
+    wrong = []
+    for noun, specs in world.network.specs.items():
+        wrong += [f"{noun} {id} belongs to nobody" for id in specs.keys() - wanted[noun].keys()]
+        wrong += [f"{noun} {id} is not there" for id in wanted[noun].keys() - specs.keys()]
+        both = specs.keys() & wanted[noun].keys()
+        wrong += [f"{noun} {id} is {specs[id]}" for id in sorted(both) if specs[id] != wanted[noun][id]()]
+    return wrong
+
+
+async def _wires(tx: Tx, world: World) -> list[str]:
+    """Every port of a server is plugged in on its host, and says whether it is up."""
+    plugged = {port for wires in world.wires.values() for port in await wires.plugged()}
+    up = await world.network.ports_up()
+    found = {port.id: port for port in await tx.select(PORTS)}
+    failed = {server.id for server in await tx.select(SERVERS, Where().add("status = 'error'"))}
+    wrong = [f"wire of {id} belongs to nobody" for id in plugged - found.keys()]
+    for id, port in found.items():
+        if port.device_id in failed:
+            continue
+        if port.device_owner.startswith("compute:") != (id in plugged):
+            wrong.append(f"port {id} of {port.device_id or 'nobody'} is {'' if id in plugged else 'not '}plugged in")
+        if (port.status == "ACTIVE") != (id in up):
+            wrong.append(f"port {id} says {port.status}, and the engine {'up' if id in up else 'down'}")
     return wrong

@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+from tests.simulation import wiring
 from tests.simulation.mortals import Life, MortalStore, Reached
 from tests.simulation.virtual_time import VirtualClock, VirtualLoop
 from trivet.agent.engines import Engines
@@ -207,10 +208,14 @@ class World:
                 continue
 
     async def _act(self, store: MortalStore, chance: random.Random) -> None:
+        if chance.random() < 0.3:
+            await wiring.act(store, CALL.caller, chance)
+            return
         async with store.read() as tx:
             there = await tx.select(SERVERS, Where().add("deleted_at IS NULL"), order="id")
         if not there or chance.random() < 0.4:
-            wanted = ServerCreate(name="s", image_id="i" * 36, flavor_id="small", networks="none")
+            nics = await wiring.for_a_server(store, chance)
+            wanted = ServerCreate(name="s", image_id="i" * 36, flavor_id="small", networks=nics)
             await transact(store, lambda tx: server_create.create(tx, CALL, wanted))
             return
         id = chance.choice(there).id
