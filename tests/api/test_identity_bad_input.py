@@ -136,6 +136,6 @@ async def test_what_does_not_exist_is_told_in_identitys_words(identity: Cloud) -
     assert answer.status == 405
 
 
-async def test_an_id_that_was_left_out_is_not_found(cloud: Cloud) -> None:
-    assert (await cloud.call("DELETE", "/identity/v3/projects/")).status == 404
-    assert (await cloud.call("GET", "/identity/v3/projects/")).status == 200, "a slash too many does no harm"
+async def test_an_id_that_was_left_out_is_not_found(identity: Cloud) -> None:
+    assert (await identity.call("DELETE", "/identity/v3/projects/")).status == 404
+    assert (await identity.call("GET", "/identity/v3/projects/")).status == 200, "a slash too many does no harm"
