@@ -15,10 +15,16 @@ def clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "TRIVET_"))}
 
 
-def trivet(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def trivet(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command that ends by itself."""
     return subprocess.run(
-        [str(TRIVET), *words], cwd=folder, env=clean(), capture_output=True, text=True, check=False, timeout=READY_S
+        [str(TRIVET), *words],
+        cwd=folder,
+        env=clean() | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=READY_S,
     )
 
 

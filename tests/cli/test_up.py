@@ -82,6 +82,25 @@ def test_a_port_that_is_taken_is_refused_and_the_password_is_not_lost(
     assert "hosts    4 of 4 up" in trivet(tmp_path, "status", "--data", "second").stdout
 
 
+def test_a_first_start_that_fails_after_admin_was_made_does_not_lose_the_password(start: Start, tmp_path: Path) -> None:
+    wrong = trivet(tmp_path, "up", "--data", "cloud", "--listen", listen(), PATH=str(tmp_path))
+    assert wrong.returncode == 1 and "Real engines cannot run on this machine" in wrong.stderr
+    up = start("--data", "cloud", "--listen", listen()).ready()
+    assert "admin's password, shown this once" in up.said()
+    assert "hosts    4 of 4 up" in trivet(tmp_path, "status", "--data", "cloud").stdout
+    assert not (tmp_path / "cloud" / "first-password").exists()
+
+
+def test_who_joins_a_cloud_of_others_claims_to_know_no_password(start: Start, tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path / 'shared.db'}"
+    start("--data", "first", "--listen", listen(), "--database", database).ready()
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second" / "secret").write_bytes((tmp_path / "first" / "secret").read_bytes())
+    joined = start("--data", "second", "--listen", listen(), "--database", database).ready()
+    assert "password" not in joined.said() and "clouds.yaml" not in joined.said()
+    assert not (tmp_path / "second" / "clouds.yaml").exists()
+
+
 def test_workers_of_two_clouds_never_share_a_port(start: Start, tmp_path: Path) -> None:
     address = listen()
     start("--data", "first", "--listen", address, "--workers", "2").ready()

@@ -11,7 +11,7 @@ from trivet.settings import Settings
 def write_clouds_yaml(settings: Settings, password: str | None) -> Path:
     """Cloud `trivet`, as admin. The password is known at the first start only; later it is taken from the file."""
     path = Path(settings.data) / "clouds.yaml"
-    known = password or settings.admin_password or _password_in(path)
+    known = password or settings.admin_password or password_in(path)
     if known is None:
         return path
     cloud = {
@@ -37,7 +37,7 @@ def write_clouds_yaml(settings: Settings, password: str | None) -> Path:
     return path
 
 
-def _password_in(path: Path) -> str | None:
+def password_in(path: Path) -> str | None:
     try:
         found: dict[str, Any] = json.loads(path.read_text().partition("\n")[2])
         password = found["clouds"]["trivet"]["auth"]["password"]

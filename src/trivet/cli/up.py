@@ -47,6 +47,7 @@ def serve(settings: Settings, *, with_hosts: bool) -> int:
 
 
 async def _serve(settings: Settings, *, with_hosts: bool) -> int:
+    from trivet.cli import first_password  # noqa: PLC0415
     from trivet.cli.clouds_yaml import write_clouds_yaml  # noqa: PLC0415
     from trivet.process import running, serving  # noqa: PLC0415
 
@@ -56,11 +57,13 @@ async def _serve(settings: Settings, *, with_hosts: bool) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if workers.is_worker():
         _watch_parent(stop)
-    async with running(settings, with_hosts=with_hosts) as process:
-        # Before the port is asked for, which may be refused: the next start would not know the password.
-        write_clouds_yaml(settings, process.admin_password)
-        if process.admin_password and not settings.admin_password:
-            say(f"admin's password, shown this once: {process.admin_password}")
+    foreseen = first_password.foresee(settings)
+    async with running(foreseen, with_hosts=with_hosts) as process:
+        password = await first_password.of_admin(process, foreseen)
+        write_clouds_yaml(settings, password)
+        first_password.forget(settings)
+        if password and not settings.admin_password:
+            say(f"admin's password, shown this once: {password}")
         async with serving(process):
             _collect_seldom()
             if workers.is_worker():
