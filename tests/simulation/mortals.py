@@ -1,4 +1,4 @@
-"""A process that can die between any two of its effects, or sleep through the end of its leases.
+"""A process that can die between any two of its effects, sleep through the end of its leases, or trip over a bug.
 
 A dead process is not unwound: no `finally` of it has any effect, because every door to the world (store and
 engines) stays shut for it for ever. That is what `kill -9` looks like from outside.
@@ -21,6 +21,7 @@ class Life:
     def __init__(self, chance: random.Random, *, dies_at_commit: float) -> None:
         self._chance = chance
         self._dies_at_commit = dies_at_commit
+        self._trips_at_verb = 0.01
         self.alive = True
         self.over = False
         """The simulation itself has ended: what still waits may go."""
@@ -43,14 +44,19 @@ class Life:
         self.over = True
 
     def calm(self) -> None:
-        """From now on it neither dies nor sleeps."""
-        self._dies_at_commit = 0.0
+        """From now on it neither dies nor sleeps, and its drivers have no bugs."""
+        self._dies_at_commit = self._trips_at_verb = 0.0
         self.awake_at = 0.0
 
     def dies_now(self) -> bool:
         if self.alive and self._chance.random() < self._dies_at_commit:
             self.alive = False
         return not self.alive
+
+    def trip(self) -> None:
+        """A driver's bug, now and then: before it did anything, or after."""
+        if self._chance.random() < self._trips_at_verb:
+            raise KeyError("a bug")
 
 
 class _Unwritten(BaseException):
@@ -118,8 +124,10 @@ class Reached:
             # Now and then a host is so slow that the lease has passed on before the verb takes effect.
             slow = self._chance.random() < 0.02
             await asyncio.sleep(self._chance.uniform(5, 15) if slow else self._chance.uniform(0, 0.2))
+            self._life.trip()
             result = await found(*args, **kwargs)
             await self._life.door()
+            self._life.trip()
             return result
 
         return verb

@@ -7,6 +7,7 @@ import pytest
 
 from trivet.agent import agent, following
 from trivet.agent.agent import Agent
+from trivet.controllers.networks import NetworkController
 from trivet.domain import quotas, reports, server_create, server_placing
 from trivet.drivers.sim.machines import SimMachines
 from trivet.store import log
@@ -92,6 +93,22 @@ def a_server_goes_elsewhere_without_its_claim(patch: pytest.MonkeyPatch) -> None
     patch.setattr(server_placing, "claim_elsewhere", carelessly)
 
 
+def the_network_is_not_compared(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(self: NetworkController) -> None:
+        return None
+
+    patch.setattr(NetworkController, "_compare", nothing)
+
+
+def a_server_that_failed_is_not_tried_again(patch: pytest.MonkeyPatch) -> None:
+    """And the sweep believes that it will be."""
+
+    def wait_for_ever(self: Agent, id: str) -> None:
+        self._waiting.add(id)
+
+    patch.setattr(Agent, "_try_later", wait_for_ever)
+
+
 MUTANTS: list[Mutant] = [
     a_claim_is_not_given_back,
     quota_is_not_given_back,
@@ -101,4 +118,6 @@ MUTANTS: list[Mutant] = [
     a_crash_is_not_mended,
     a_deleted_server_is_ended_before_its_host_says_so,
     a_server_goes_elsewhere_without_its_claim,
+    the_network_is_not_compared,
+    a_server_that_failed_is_not_tried_again,
 ]
