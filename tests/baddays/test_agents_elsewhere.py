@@ -3,6 +3,7 @@
 The agent is a few HTTP calls; the API is the real one, with its blobs in a directory.
 """
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -13,7 +14,10 @@ import pytest
 
 from tests.api.one_service import Answer, ask
 from tests.api.server_cloud import Cloud
+from tests.simulation import virtual_time
+from tests.simulation.virtual_time import VirtualLoop
 from trivet.agent.config_drive import config_drive
+from trivet.agent.http_client import Ask, HttpClient
 from trivet.api.agent.service import SERVICE as AGENT
 from trivet.api.compute.service import SERVICE as COMPUTE
 from trivet.api.kit.app import App
@@ -21,6 +25,7 @@ from trivet.domain.images import IMAGES
 from trivet.domain.secrets import Secrets
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.files import FileBlobs, FileSink
+from trivet.errors import Busy
 
 
 class FullDisk(FileBlobs):
@@ -114,6 +119,34 @@ async def test_bytes_that_the_cloud_has_lost_are_said_to_be_gone(agent: Elsewher
     await sink.write(b"bytes")
     await sink.finish()
     assert (await agent.call("GET", path)).raw == b"bytes"
+
+
+def test_a_far_side_that_takes_nothing_any_more_is_away() -> None:
+    """Its machine hangs, say, or the network in between: nothing is refused and nothing read."""
+    loop = VirtualLoop()
+
+    async def live() -> float:
+        taken = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await taken.wait()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1024)
+        client = HttpClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", [])
+        with pytest.raises(Busy, match="cannot be reached"):
+            await client.call(Ask("PUT", "/", body=endless(), wait_s=1e6))
+        after = loop.time()
+        taken.set()
+        server.close()
+        return after
+
+    assert virtual_time.run(loop, live()) < 3600
+
+
+async def endless() -> AsyncIterator[bytes]:
+    while True:
+        yield bytes(1 << 20)
 
 
 def seed_in(tree: dict[str, str]) -> bytes:

@@ -18,6 +18,8 @@ from trivet.errors import Busy, Conflict, Forbidden, Invalid, NotFound, TrivetEr
 
 _CHUNK = 256 * 1024
 _CONNECT_S = 10.0
+_SEND_S = 60.0
+"""For the other end to take a piece."""
 _IDLE_MAX = 4
 _BODY_MAX = 64 << 20
 _KINDS: dict[int, type[TrivetError]] = {400: Invalid, 401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict}
@@ -56,7 +58,8 @@ class _Wire:
     async def send(self, *events: "h11.Event") -> None:
         for event in events:
             self.writer.write(self.state.send(event) or b"")
-        await self.writer.drain()
+        async with asyncio.timeout(_SEND_S):
+            await self.writer.drain()
 
     async def next(self, wait_s: float) -> "h11.Event | type[h11.PAUSED]":
         while (event := self.state.next_event()) is h11.NEED_DATA:
