@@ -5,19 +5,16 @@ A circle costs a second before the database breaks it, with everybody waiting be
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from tests.api.server_cloud import Cloud
+from tests.domain.counting import Counting
 from tests.postgres import PostgresCluster, postgres_cluster
 
 from trivet.clock import SystemClock
 from trivet.domain import reports
 from trivet.domain.servers import SERVERS
-from trivet.errors import Stale
 from trivet.ids import SystemIds
-from trivet.store.postgres import PostgresStore
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
@@ -27,21 +24,6 @@ pytestmark = pytest.mark.postgres
 
 ROUNDS = 120
 AT_ONCE = 8
-
-
-class Counting(PostgresStore):
-    """Knows how often the database broke a circle."""
-
-    circles = 0
-
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[Tx]:
-        try:
-            async with super().write() as tx:
-                yield tx
-        except Stale as error:
-            self.circles += "transaction" in error.message
-            raise
 
 
 async def settle(cloud: Cloud, server_id: str) -> None:

@@ -171,6 +171,9 @@ async def make(
     status: Status = "DOWN",
 ) -> Port:
     """Checked already; also how routers and floating IPs get theirs."""
+    if project_id:
+        # Not last, for once: who makes several ports would hold this row while he waits for the next one's address.
+        await quotas.take(tx, project_id, {"port": 1})
     id = tx.ids.uuid()
     pairs = port_words.pairs(wanted.allowed_address_pairs or (), secure=secure)
     options = port_words.dhcp_options(wanted.extra_dhcp_opts or ())
@@ -215,8 +218,6 @@ async def make(
     await _join(tx, port.id, groups)
     if wanted.tags:
         port = await tags.put(tx, PORTS, port, wanted.tags)
-    if project_id:
-        await quotas.take(tx, project_id, {"port": 1})
     return port
 
 

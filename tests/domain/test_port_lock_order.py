@@ -1,0 +1,43 @@
+"""Ports come and go at once on few networks, also several in one request, and nobody waits in a circle (PostgreSQL)."""
+
+import asyncio
+import random
+
+import pytest
+from tests.api.network_cloud import Cloud
+from tests.domain.counting import Counting
+from tests.postgres import PostgresCluster, postgres_cluster
+
+from trivet.clock import SystemClock
+from trivet.ids import SystemIds
+
+__all__ = ["postgres_cluster"]
+
+pytestmark = pytest.mark.postgres
+
+ROUNDS = 150
+AT_ONCE = 8
+
+
+async def test_ports_that_come_and_go_at_once_never_wait_in_a_circle(postgres_cluster: PostgresCluster) -> None:
+    seed = random.randrange(1 << 30)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    store = Counting(postgres_cluster.new_database(), SystemClock(), SystemIds(), connections=AT_ONCE)
+    async with Cloud(store) as cloud:
+        client = cloud.mine
+        networks = [(await client.network(f"10.{n}.0.0/24"))[0] for n in range(3)]
+        live: list[str] = []
+        rounds = iter(range(ROUNDS))
+
+        async def worker() -> None:
+            for _ in rounds:
+                if live and chance.random() < 0.4:
+                    await client.drop(f"ports/{live.pop(chance.randrange(len(live)))}")
+                    continue
+                some = chance.sample(networks, chance.choice((1, 2, 3)))
+                asked = {"ports": [{"network_id": network_id} for network_id in some]}
+                live.extend(port["id"] for port in (await client.call("POST", "/v2.0/ports", asked)).ok("ports"))
+
+        await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
+        assert store.circles == 0
