@@ -134,6 +134,14 @@ async def test_access_rules_travel_in_the_token_and_are_kept_once(identity: Clou
     assert (await identity.call("DELETE", one, token=token)).status == 403
 
 
+async def test_no_access_rules_are_no_limits(identity: Cloud) -> None:
+    """The stock client sends an empty list where nobody asked for rules."""
+    user_id, token = await _member(identity)
+    made = (await _app_credential(identity, user_id, token, access_rules=[])).body["application_credential"]
+    program = (await _app_login(identity, made)).headers["x-subject-token"]
+    assert (await identity.get(f"/identity/v3/users/{user_id}", token=program)).status == 200
+
+
 @pytest.mark.parametrize(
     "rule", [{}, {"service": "x", "method": "GET"}, {"service": "x", "method": "FETCH", "path": "/"}, {"id": "absent"}]
 )

@@ -28,6 +28,19 @@ async def test_bytes_come_out_as_they_went_in_with_their_hashes(cloud: Cloud) ->
     assert answer.headers["content-md5"] == shown["checksum"]
 
 
+async def test_bytes_that_are_gone_are_told_before_any_are_sent(cloud: Cloud) -> None:
+    image = await cloud.create()
+    assert (await cloud.upload(image["id"], b"0123456789")).status == 204
+    async with cloud.parts.store.read() as tx:
+        row = await tx.row("SELECT blob_key FROM images WHERE id = ?", image["id"])
+    assert row is not None
+    await cloud.parts.blobs.remove(row[0])
+    for headers in ({}, {"range": "bytes=2-3"}):
+        answer = await cloud.call("GET", f"/v2/images/{image['id']}/file", headers=headers)
+        assert answer.status == 404
+        assert b"is gone from this cloud's store" in answer.raw
+
+
 async def test_an_image_without_bytes_has_no_content(cloud: Cloud) -> None:
     image = await cloud.create()
     answer = await cloud.call("GET", f"/v2/images/{image['id']}/file")

@@ -135,6 +135,7 @@ async def roles_of(tx: Tx, credential: AppCredential) -> list[Role]:
 
 
 async def rules_of(tx: Tx, credential: AppCredential) -> list[access_rules.AccessRule] | None:
-    if credential.access_rule_ids is None:
+    """None is everything; so is a list of none, which the stock client sends where nobody asked for rules."""
+    if not credential.access_rule_ids:
         return None
     return await tx.select(access_rules.ACCESS_RULES, Where().any_of("id", credential.access_rule_ids), order="id")

@@ -77,9 +77,10 @@ async def _drop(tx: Tx, id: str) -> None:
 
 
 def _last(output: str, lines: int | None) -> str:
+    """The end of the last line begins no other one."""
     if lines is None:
         return output
-    return "\n".join(output.split("\n")[-lines:]) if lines else ""
+    return "\n".join(output.removesuffix("\n").split("\n")[-lines:]) if lines else ""
 
 
 # -- the other side

@@ -3,9 +3,9 @@
 from trivet.api.agent import door
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import agent_access, server_images
+from trivet.domain import agent_access, image_content, server_images
 from trivet.domain.images import Image
-from trivet.errors import Invalid, NotFound
+from trivet.errors import Invalid
 from trivet.store.tx import Tx
 
 _FORMATS = ("raw", "qcow2", "oci")
@@ -20,12 +20,10 @@ async def download(request: Request) -> Reply:
         host = await door.looking(tx, request)
         key = request.asked("key") or ""
         image = await agent_access.image(tx, host, request.values["image_id"], key)
-    if await request.parts.blobs.size(key) is None:
-        raise NotFound("image.lost_bytes", f"The data of image {image.id} is gone from this cloud's store.")
     headers = [(b"x-trivet-sha512", (image.os_hash_value or "").encode())]
     if image.size is not None:
         headers.append((b"content-length", str(image.size).encode()))
-    return Reply(200, request.parts.blobs.read(key), headers)
+    return Reply(200, await image_content.read(request.parts, image, key), headers)
 
 
 @resource.on("PUT", "/images/{image_id}/file", may="public", tx="none", stream=True)

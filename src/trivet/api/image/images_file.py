@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import image_data, images
+from trivet.domain import image_content, image_data, images
 from trivet.domain.images import Image
 from trivet.errors import Forbidden, Invalid, OverQuota
 
@@ -53,7 +53,7 @@ async def download(request: Request) -> Reply:
         return Reply(204)
     span = _asked_range(request, image.size)
     if span is None:
-        return _whole(request, image, image.blob_key, image.size)
+        return await _whole(request, image, image.blob_key, image.size)
     first, last = span
     length = last - first + 1
     headers = [
@@ -61,14 +61,14 @@ async def download(request: Request) -> Reply:
         (b"content-range", f"bytes {first}-{last}/{image.size}".encode()),
         (b"accept-ranges", b"bytes"),
     ]
-    return Reply(206, request.parts.blobs.read(image.blob_key, first, length), headers)
+    return Reply(206, await image_content.read(request.parts, image, image.blob_key, first, length), headers)
 
 
-def _whole(request: Request, image: Image, key: str, size: int) -> Reply:
+async def _whole(request: Request, image: Image, key: str, size: int) -> Reply:
     headers = [(b"content-length", str(size).encode()), (b"accept-ranges", b"bytes")]
     if image.checksum is not None:
         headers.append((b"content-md5", image.checksum.encode()))
-    return Reply(200, request.parts.blobs.read(key), headers)
+    return Reply(200, await image_content.read(request.parts, image, key), headers)
 
 
 def _asked_range(request: Request, size: int) -> tuple[int, int] | None:
