@@ -1,4 +1,4 @@
-"""Ports come and go at once on few networks, also several in one request, and nobody waits in a circle (PostgreSQL)."""
+"""Ports and rules come and go at once, also several in one request, and nobody waits in a circle (PostgreSQL)."""
 
 import asyncio
 import random
@@ -19,11 +19,19 @@ ROUNDS = 150
 AT_ONCE = 8
 
 
-async def test_ports_that_come_and_go_at_once_never_wait_in_a_circle(postgres_cluster: PostgresCluster) -> None:
+@pytest.fixture
+def chance() -> random.Random:
     seed = random.randrange(1 << 30)
     print(f"seed {seed}")
-    chance = random.Random(seed)
-    store = Counting(postgres_cluster.new_database(), SystemClock(), SystemIds(), connections=AT_ONCE)
+    return random.Random(seed)
+
+
+@pytest.fixture
+def store(postgres_cluster: PostgresCluster) -> Counting:
+    return Counting(postgres_cluster.new_database(), SystemClock(), SystemIds(), connections=AT_ONCE)
+
+
+async def test_ports_that_come_and_go_at_once_never_wait_in_a_circle(store: Counting, chance: random.Random) -> None:
     async with Cloud(store) as cloud:
         client = cloud.mine
         networks = [(await client.network(f"10.{n}.0.0/24"))[0] for n in range(3)]
@@ -38,6 +46,25 @@ async def test_ports_that_come_and_go_at_once_never_wait_in_a_circle(postgres_cl
                 some = chance.sample(networks, chance.choice((1, 2, 3)))
                 asked = {"ports": [{"network_id": network_id} for network_id in some]}
                 live.extend(port["id"] for port in (await client.call("POST", "/v2.0/ports", asked)).ok("ports"))
+
+        await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
+        assert store.circles == 0
+
+
+async def test_rules_that_come_and_go_at_once_never_wait_in_a_circle(store: Counting, chance: random.Random) -> None:
+    async with Cloud(store) as cloud:
+        client = cloud.mine
+        group = await client.make("security_group", name="web")
+        rounds = iter(range(ROUNDS))
+
+        async def worker() -> None:
+            for first in rounds:
+                rule = await client.make(
+                    "security_group_rule", security_group_id=group["id"], direction="ingress", protocol="tcp",
+                    port_range_min=first + 1, port_range_max=60000,
+                )  # fmt: skip
+                if chance.random() < 0.8:
+                    await client.drop(f"security-group-rules/{rule['id']}")
 
         await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
         assert store.circles == 0

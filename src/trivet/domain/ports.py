@@ -284,13 +284,14 @@ async def delete(tx: Tx, port: Port) -> None:
 
 async def remove(tx: Tx, port: Port) -> None:
     """Whatever it is. Floating IPs that pointed at it point at nothing."""
+    if port.project_id:
+        # Before its address, as it was taken.
+        await quotas.give_back(tx, port.project_id, {"port": 1})
     await _loosen_floating_ips(tx, port.id)
     await tx.run("DELETE FROM port_security_groups WHERE port_id = ?", port.id)
     await addresses.free(tx, port.id, port.fixed_ips)
     await tags.forget(tx, "ports", port)
     await tx.delete(PORTS, port)
-    if port.project_id:
-        await quotas.give_back(tx, port.project_id, {"port": 1})
 
 
 async def bind(tx: Tx, port: Port, *, server_id: str, host_id: str | None, zone: str) -> Port:

@@ -74,9 +74,9 @@ async def create(tx: Tx, caller: Caller, wanted: RuleCreate) -> SecurityGroupRul
     if rule.remote_address_group_id:
         await address_groups.visible(tx, caller, rule.remote_address_group_id)
     await _is_new(tx, rule)
-    await quotas.take(tx, rule.project_id, {"security_group_rule": 1})
     await tx.insert(SECURITY_GROUP_RULES, rule)
     await security_groups.touch(tx, group.id)
+    await quotas.take(tx, rule.project_id, {"security_group_rule": 1})
     return rule
 
 
