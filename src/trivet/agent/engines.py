@@ -33,7 +33,7 @@ class Halted:
             self._ids |= set(json.loads(file.read_text()))
         except FileNotFoundError:
             pass
-        except ValueError:
+        except (ValueError, TypeError):
             _logger.warning("It cannot be read which servers were stopped with this host; those stay off")
 
     def discard(self, id: str) -> None:
