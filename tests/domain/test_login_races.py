@@ -10,6 +10,7 @@ from tests.api.identity_cloud import Cloud
 from tests.api.one_service import Answer, FastPasswords
 from tests.postgres import PostgresCluster, postgres_cluster
 
+from trivet.errors import Forbidden
 from trivet.ids import SystemIds
 from trivet.settings import Settings
 from trivet.store.sqlite import SqliteStore
@@ -95,3 +96,21 @@ async def test_guesses_made_at_once_are_no_more_than_guesses_made_one_by_one(two
     here.parts.passwords = quick
     assert (await lucky).status == 401, "it began before the others were counted, but is not compared before them"
     slow.close()
+
+
+async def test_half_a_login_during_which_the_password_changes_is_worth_nothing(two: tuple[Cloud, Cloud]) -> None:
+    here, _ = two
+    options = {"multi_factor_auth_enabled": True, "multi_factor_auth_rules": [["password", "totp"]]}
+    user = await here.make("user", "users", name="ann", password="pw", options=options)
+    quick, slow = here.parts.passwords, _SlowToMatch("pw")
+    here.parts.passwords = slow
+    half = asyncio.create_task(here.login("ann", "pw"))
+    await slow.asked.wait()
+    changed = await here.call("PATCH", f"/identity/v3/users/{user['id']}", {"user": {"password": "new"}})
+    assert changed.status == 200
+    slow.go_on.set()
+    here.parts.passwords = quick
+    receipt = (await half).headers["openstack-auth-receipt"]
+    slow.close()
+    with pytest.raises(Forbidden):
+        here.parts.tokens.receipt(receipt)

@@ -103,7 +103,7 @@ async def _prove(parts: Parts, identity: Identity, receipt: str | None) -> Prove
     together = tuple(dict.fromkeys(methods))
     # Who shows a token or an application credential gave the other proofs when that was made.
     if parent is None and app_credential is None and not user_options.enough(user.options, together):
-        raise receipts.refusal(parts, user, together)
+        raise receipts.refusal(parts, user, together, began_at)
     return Proven(user=user, methods=together, began_at=began_at, parent=parent, app_credential=app_credential)
 
 

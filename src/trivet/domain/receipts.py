@@ -22,16 +22,16 @@ class MoreNeeded(Forbidden):
         self.rules: list[list[str]] = user.options.get("multi_factor_auth_rules", [])
 
 
-def refusal(parts: Parts, user: User, methods: tuple[str, ...]) -> MoreNeeded:
-    now = parts.clock.now()
+def refusal(parts: Parts, user: User, methods: tuple[str, ...], began_at: float) -> MoreNeeded:
+    """As with a token, what was revoked since the login began hits its receipt."""
     caller = Caller(
         user_id=user.id,
         roles=frozenset(),
         user_domain_id=user.domain_id,
         methods=methods,
         audit_id=parts.ids.secret()[:22],
-        issued_at=now,
-        ends_at=now + _LIVES_S,
+        issued_at=began_at,
+        ends_at=began_at + _LIVES_S,
         receipt=True,
     )
     return MoreNeeded(parts.tokens.issue(caller), caller, user)
