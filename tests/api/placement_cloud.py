@@ -7,6 +7,7 @@ import pytest
 from tests.api.one_service import Answer, OneService, ask, store_on
 
 from trivet.api.placement.service import SERVICE
+from trivet.domain import hosts
 
 PROJECT, USER = "1" * 32, "2" * 32
 
@@ -45,6 +46,13 @@ class Placement(OneService):
             ids = list(aggregates)
             (await self.call("PUT", f"/resource_providers/{id}/aggregates", ids, version="1.18")).ok()
         return id
+
+    async def host(self, **facts: Any) -> hosts.Host:
+        """One of this cloud's own hosts, as its agent says it is."""
+        said: dict[str, Any] = {"kinds": ("vm",), "vcpus": 8, "memory_mib": 1024, "disk_gib": 10, **facts}
+        host = hosts.Host(id="h", name="h", **said, hypervisor_type="sim", created_at=0.0, updated_at=0.0)
+        async with self.store.write() as tx:
+            return await hosts.register(tx, host)
 
     async def allocate(self, consumer_id: str, generation: int | None, **at: dict[str, int]) -> Answer:
         """`at` is provider id (underscores for dashes) -> class -> amount."""

@@ -110,6 +110,20 @@ async def test_traits_of_ones_own_begin_with_custom(placement: Placement) -> Non
     assert (await placement.call("GET", "/traits", version="1.5")).status == 404
 
 
+async def test_what_a_host_says_of_itself_stays_whatever_traits_it_is_given(placement: Placement) -> None:
+    """Without the trait of its kind no server could be placed there."""
+    await placement.host(kinds=("vm", "container"))
+    path = "/resource_providers/h/traits"
+    own = ["CUSTOM_KIND_CONTAINER", "CUSTOM_KIND_VM"]
+    said = (await placement.call("GET", path)).ok()
+    told = (await placement.call("PUT", path, said | {"traits": ["HW_CPU_X86_SSE", own[0]]})).ok()
+    assert told["traits"] == [*own, "HW_CPU_X86_SSE"]
+    await placement.host(kinds=("vm",))
+    assert (await placement.call("GET", path)).ok()["traits"] == [own[1], "HW_CPU_X86_SSE"]
+    assert (await placement.call("DELETE", path)).status == 204
+    assert (await placement.call("GET", path)).ok()["traits"] == [own[1]]
+
+
 async def test_classes_of_ones_own_begin_with_custom(placement: Placement) -> None:
     assert (await placement.call("PUT", "/resource_classes/CUSTOM_FPGA")).status == 201
     assert (await placement.call("PUT", "/resource_classes/VCPU")).status == 400

@@ -70,21 +70,11 @@ async def test_a_provider_made_again_under_its_id_begins_anew(placement: Placeme
 
 
 async def test_what_hosts_and_their_servers_change(placement: Placement) -> None:
-    async def registered(**facts: Any) -> hosts.Host:
-        host = hosts.Host(
-            **{"id": "h", "name": "h", "kinds": ("vm",), "vcpus": 8, "memory_mib": 1024, "disk_gib": 10, **facts},
-            hypervisor_type="sim",
-            created_at=0.0,
-            updated_at=0.0,
-        )
-        async with placement.store.write() as tx:
-            return await hosts.register(tx, host)
-
-    host = await registered()
+    host = await placement.host()
     seen = [await summaries(placement)]
-    await registered(vcpus=16)
+    await placement.host(vcpus=16)
     seen.append(await summaries(placement))
-    host = await registered(vcpus=16, kinds=("vm", "container"))
+    host = await placement.host(vcpus=16, kinds=("vm", "container"))
     seen.append(await summaries(placement))
     async with placement.store.write() as tx:
         host = await hosts.switch(tx, host, enabled=False, reason="mending")

@@ -19,6 +19,7 @@ from trivet.store.where import Where
 
 ALIVE_S = 30.0
 DISABLED = "COMPUTE_STATUS_DISABLED"
+_KIND = "CUSTOM_KIND_"
 RATIOS = {"VCPU": 4.0, "MEMORY_MB": 1.0, "DISK_GB": 1.0}
 
 
@@ -52,7 +53,7 @@ HOSTS = Table("hosts", Host)
 
 def kind_trait(kind: str) -> str:
     """What a provider must have to run servers of a kind."""
-    return f"CUSTOM_KIND_{kind.upper()}"
+    return _KIND + kind.upper()
 
 
 def is_up(host: Host, now: float) -> bool:
@@ -143,21 +144,31 @@ async def _ensure_capacity(tx: Tx, provider_id: str, name: str, total: int, rati
 
 
 async def _ensure_traits(tx: Tx, host: Host) -> None:
-    wanted = {kind_trait(kind) for kind in host.kinds}
-    if not host.enabled:
-        wanted.add(DISABLED)
     rows = await tx.rows("SELECT trait FROM provider_traits WHERE provider_id = ?", host.id)
     has = {str(row[0]) for row in rows}
-    ours = {trait for trait in has if trait == DISABLED or trait.startswith("CUSTOM_KIND_")}
-    if wanted == ours:
+    wanted = _with_own(host, has)
+    if wanted == has:
         return
     await claims.hold(tx, host.id)
     for trait in sorted(wanted - has):
         if trait.startswith("CUSTOM_"):
             await tx.run("INSERT INTO custom_traits VALUES (?, ?) ON CONFLICT DO NOTHING", trait, tx.clock.now())
         await tx.run("INSERT INTO provider_traits VALUES (?, ?) ON CONFLICT DO NOTHING", host.id, trait)
-    for trait in sorted(ours - wanted):
+    for trait in sorted(has - wanted):
         await tx.run("DELETE FROM provider_traits WHERE provider_id = ? AND trait = ?", host.id, trait)
+
+
+async def with_own_traits(tx: Tx, provider_id: str, traits: set[str]) -> set[str]:
+    """What a provider may be given: if it is a host, what that says of itself stays as it says, or nothing could be
+    placed there any more."""
+    host = await tx.get(HOSTS, provider_id)
+    return traits if host is None else _with_own(host, traits)
+
+
+def _with_own(host: Host, traits: set[str]) -> set[str]:
+    others = {trait for trait in traits if trait != DISABLED and not trait.startswith(_KIND)}
+    own = {kind_trait(kind) for kind in host.kinds}
+    return others | own | (set() if host.enabled else {DISABLED})
 
 
 async def look_after(tx: Tx, host_ids: Collection[str], api_url: str) -> None:

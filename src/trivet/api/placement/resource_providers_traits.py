@@ -9,7 +9,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
 from trivet.api.placement.resource_providers import needed
-from trivet.domain import providers, traits
+from trivet.domain import hosts, providers, traits
 from trivet.errors import Invalid
 
 resource = Resource()
@@ -36,7 +36,7 @@ async def replace(request: Request) -> Reply:
     missing = await traits.missing(request.tx, body.traits)
     if missing:
         raise Invalid("trait.absent", f"No such trait {', '.join(sorted(missing))}")
-    wanted = set(body.traits)
+    wanted = await hosts.with_own_traits(request.tx, provider.id, set(body.traits))
     if wanted != set(await traits.of_provider(request.tx, provider.id)):
         provider = await providers.move_on(request.tx, provider)
         await traits.set_of_provider(request.tx, provider.id, wanted)
@@ -46,9 +46,10 @@ async def replace(request: Request) -> Reply:
 @resource.on("DELETE", "/resource_providers/{uuid}/traits", may="operator", since="1.6")
 async def delete(request: Request) -> Reply:
     provider = await needed(request)
-    if await traits.of_provider(request.tx, provider.id):
+    left = await hosts.with_own_traits(request.tx, provider.id, set())
+    if left != set(await traits.of_provider(request.tx, provider.id)):
         await providers.move_on(request.tx, provider)
-        await traits.set_of_provider(request.tx, provider.id, set())
+        await traits.set_of_provider(request.tx, provider.id, left)
     return Reply(204)
 
 
