@@ -28,7 +28,7 @@ from trivet.api.kit.http import BoundedProtocol
 from trivet.api.kit.service import Service
 from trivet.clock import Clock, SystemClock
 from trivet.controllers.console_reads import ConsoleReads
-from trivet.controllers.duties import Duties
+from trivet.controllers.duties import Duties, foreseen
 from trivet.controllers.images import ImageController
 from trivet.controllers.log_trim import LogTrim
 from trivet.controllers.networks import NetworkController
@@ -211,7 +211,7 @@ async def _tend(clock: Clock, tend: Callable[[], Awaitable[None]]) -> None:
     while True:
         await clock.sleep(_TEND_EVERY_S)
         try:
-            await tend()
+            await foreseen("The care of the engines", tend())
         except DriverError as error:
             _logger.warning("The engines are not all well: %s", error.why)
 

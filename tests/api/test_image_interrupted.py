@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from tests.api.image_cloud import Cloud, cloud
@@ -110,3 +111,20 @@ async def test_a_writer_that_was_given_up_cannot_finish_over_its_successor(cloud
         await slow
     assert (await cloud.call("GET", f"/v2/images/{image['id']}/file")).raw == b"of the successor"
     assert len(await cloud.blob_keys()) == 1
+
+
+async def test_bytes_that_cannot_be_removed_stop_no_other_and_are_tried_again(cloud: Cloud, tmp_path: Path) -> None:
+    stuck, other = await cloud.active(b"stuck"), await cloud.active(b"other")
+    files = {path.read_bytes(): path for path in (tmp_path / "blobs").iterdir() if path.is_file()}
+    files[b"stuck"].unlink()
+    (files[b"stuck"] / "in the way").mkdir(parents=True)
+    for image in (stuck, other):
+        async with cloud.store.write() as tx:
+            await images.delete(tx, caller_of(MINE), image["id"])
+    await image_sweep.sweep(cloud.parts)
+    assert not files[b"other"].exists()
+    (files[b"stuck"] / "in the way").rmdir()
+    files[b"stuck"].rmdir()
+    files[b"stuck"].write_bytes(b"stuck")
+    await image_sweep.sweep(cloud.parts)
+    assert not files[b"stuck"].exists()

@@ -9,6 +9,7 @@ import logging
 from trivet.domain import image_tasks
 from trivet.domain.image_data import KEY_PREFIX
 from trivet.domain.images import IMAGES
+from trivet.drivers.contracts.errors import DriverError
 from trivet.parts import Parts
 from trivet.store.store import transact
 from trivet.store.tx import Tx
@@ -20,7 +21,7 @@ _logger = logging.getLogger(__name__)
 
 async def sweep(parts: Parts) -> None:
     for key in await transact(parts.store, _put_back_dead):
-        await parts.blobs.remove(key)
+        await _removed(parts, key)
     await transact(parts.store, image_tasks.forget_old)
     await _finish_deletes(parts)
     await _remove_orphans(parts)
@@ -53,10 +54,9 @@ async def _finish_deletes(parts: Parts) -> None:
     async with parts.store.read() as tx:
         rows = await tx.rows("SELECT id, blob_keys FROM deleted_images WHERE blob_keys IS NOT NULL LIMIT 1000")
     for id, keys in rows:
-        for key in str(keys).split():
-            await parts.blobs.remove(key)
-        async with parts.store.write() as tx:
-            await tx.run("UPDATE deleted_images SET blob_keys = NULL WHERE id = ?", id)
+        if all([await _removed(parts, key) for key in str(keys).split()]):
+            async with parts.store.write() as tx:
+                await tx.run("UPDATE deleted_images SET blob_keys = NULL WHERE id = ?", id)
 
 
 async def _remove_orphans(parts: Parts) -> None:
@@ -70,7 +70,17 @@ async def _remove_orphans(parts: Parts) -> None:
     for key in old:
         if key not in used:
             _logger.info("Removing the orphan %s", key)
-            await parts.blobs.remove(key)
+            await _removed(parts, key)
+
+
+async def _removed(parts: Parts, key: str) -> bool:
+    """One that cannot be removed now stops no other, and is an orphan for the next sweep."""
+    try:
+        await parts.blobs.remove(key)
+    except DriverError as error:
+        _logger.warning("%s stays for now: %s", key, error.why)
+        return False
+    return True
 
 
 def _made_at(key: str) -> float:

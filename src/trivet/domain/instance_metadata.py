@@ -51,18 +51,18 @@ _SEED_BYTES = 512
 Files = dict[str, bytes]
 
 
-async def files(tx: Tx, server_id: str, secrets: Secrets | None = None) -> Files:
+async def files(tx: Tx, server_id: str, secrets: Secrets) -> Files:
     """Of a server that is there; a config drive also holds what only its owner may read."""
     server = await tx.need(SERVERS, server_id, "server")
-    return build(server, await _interfaces(tx, server_id), seed=_seed(tx, server, secrets))
+    return build(server, await _interfaces(tx, server_id), seed=_seed(server, secrets))
 
 
-async def at(tx: Tx, network_id: str, ip: str, secrets: Secrets | None = None) -> Files | None:
+async def at(tx: Tx, network_id: str, ip: str, secrets: Secrets) -> Files | None:
     """Of the server that has this address on this network: the source address of who asks the service."""
     server = await _server_at(tx, network_id, ip)
     if server is None:
         return None
-    tree = build(server, await _interfaces(tx, server.id), seed=_seed(tx, server, secrets), password=False)
+    tree = build(server, await _interfaces(tx, server.id), seed=_seed(server, secrets), password=False)
     for version in OPENSTACK_VERSIONS:
         tree[f"openstack/{version}/password"] = (server.guest_password or "").encode()
     return tree
@@ -88,13 +88,9 @@ async def _server_at(tx: Tx, network_id: str, ip: str) -> Server | None:
     return server if server is not None and server.deleted_at is None else None
 
 
-def _seed(tx: Tx, server: Server, secrets: Secrets | None) -> bytes:
-    """One a server, at every door and every read. It is kept nowhere: who reads the database cannot tell it.
-
-    Without the cloud's secrets it is a new one each time.
-    """
-    root = secrets.derived(f"random seed of server {server.id}") if secrets else tx.ids.secret().encode()
-    return hashlib.shake_256(root).digest(_SEED_BYTES)
+def _seed(server: Server, secrets: Secrets) -> bytes:
+    """One a server, at every door and every read. It is kept nowhere: who reads the database cannot tell it."""
+    return hashlib.shake_256(secrets.derived(f"random seed of server {server.id}")).digest(_SEED_BYTES)
 
 
 async def _interfaces(tx: Tx, server_id: str) -> list[Interface]:
