@@ -1,5 +1,7 @@
 """Users and groups: their passwords, the rules for those, and who is where."""
 
+import asyncio
+
 import pytest
 from tests.api.identity_cloud import Cloud, NewCloud
 
@@ -56,6 +58,23 @@ async def test_after_too_many_wrong_passwords_a_user_waits(new_identity: NewClou
     assert (await identity.login("u", "pw")).status == 401
     identity.clock.added_s += 11
     assert (await identity.login("u", "pw")).status == 201
+
+
+async def test_the_change_of_ones_password_is_no_way_around_the_lockout(new_identity: NewCloud) -> None:
+    identity = await new_identity(Settings(lockout_tries=2, lockout_s=10))
+    id = (await identity.make("user", "users", name="u", password="right"))["id"]
+    assert [await _change(identity, id, guess, "new") for guess in ("wrong", "guess", "right")] == [401, 401, 401]
+    assert (await identity.login("u", "right")).status == 401, "it is the same lock"
+    identity.clock.added_s += 11
+    assert await _change(identity, id, "right", "new") == 204
+    assert (await identity.login("u", "new")).status == 201
+
+
+async def test_of_two_changes_of_one_password_one_counts(identity: Cloud) -> None:
+    id = (await identity.make("user", "users", name="u", password="old"))["id"]
+    statuses = await asyncio.gather(*(_change(identity, id, "old", new) for new in ("one", "two")))
+    assert sorted(statuses) == [204, 401]
+    assert (await identity.login("u", ("one", "two")[statuses.index(204)])).status == 201
 
 
 async def test_an_administrator_or_an_option_spares_a_user_the_lockout(new_identity: NewCloud) -> None:

@@ -2,28 +2,22 @@
 
 import operator
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
 from trivet.clock import parse_iso
 from trivet.domain import personas, revocations
 from trivet.domain.callers import Caller
-from trivet.domain.passwords import Passwords
 from trivet.domain.projects import DEFAULT_DOMAIN, PROJECTS
 from trivet.domain.projects import need as need_project
-from trivet.errors import Conflict, Forbidden, Invalid, NotFound
-from trivet.parts import Parts
+from trivet.errors import Conflict, Invalid, NotFound
 from trivet.settings import Settings
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 
 _DAY_S = 86_400.0
-
-
-class Commit(Protocol):
-    async def __call__(self, parts: Parts, act: Callable[[Tx], Awaitable[None]], /) -> None: ...
 
 
 class PasswordOf(msgspec.Struct, frozen=True):
@@ -135,46 +129,6 @@ def ends_at(options: dict[str, Any], now: float, settings: Settings) -> float | 
     if not settings.password_days or options.get("ignore_password_expiry") is True:
         return None
     return now + settings.password_days * _DAY_S
-
-
-async def check_own_change(user: User, old: str, new: str, passwords: Passwords, settings: Settings) -> None:
-    """Outside any transaction: each look at an old password costs as much as a login."""
-    if user.options.get("lock_password") is True:
-        raise Invalid("password.locked", "You cannot change your password: an administrator has locked it.")
-    if not user.passwords or not await passwords.matches(old, user.passwords[0].hash):
-        raise Forbidden("auth.failed", "The request you have made requires authentication.", status=401)
-    check_shape(new, settings)
-    for earlier in user.passwords[: settings.password_history]:
-        if await passwords.matches(new, earlier.hash):
-            raise Invalid(
-                "password.used_before",
-                "The new password cannot be identical to a previous password. The total number which includes"
-                f" the new password must be unique is {settings.password_history}.",
-            )
-
-
-async def change_own(parts: Parts, id: str, old: str, new: str, commit: Commit) -> None:
-    """`commit` runs an act in a transaction of its own."""
-    async with parts.store.read() as tx:
-        found = await tx.get(USERS, id)
-    if found is None or not found.enabled:
-        await parts.passwords.waste(old)
-        raise Forbidden("auth.failed", "The request you have made requires authentication.", status=401)
-    await check_own_change(found, old, new, parts.passwords, parts.settings)
-    hashed = await parts.passwords.hash(new)
-
-    async def act(tx: Tx) -> None:
-        now = tx.clock.now()
-        user = await need(tx, id)
-        await revocations.cut(tx, "user", id)
-        await tx.update(
-            USERS,
-            user,
-            passwords=with_password(user.passwords, hashed, now, parts.settings, by_owner=True),
-            password_ends_at=ends_at(user.options, now, parts.settings),
-        )
-
-    await commit(parts, act)
 
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {

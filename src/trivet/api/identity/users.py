@@ -13,7 +13,7 @@ from trivet.api.identity.writing import commit, writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
-from trivet.domain import auth_lists, federated_users, groups, personas, removal, users
+from trivet.domain import auth_lists, federated_users, groups, own_password, personas, removal, users
 from trivet.domain.user_options import check_options
 from trivet.domain.users import USERS, User
 from trivet.store.tx import Tx
@@ -180,5 +180,5 @@ async def change_own_password(request: Request) -> Reply:
     """No token: who knows the old password may set a new one, also when the old one has run out."""
     fields, _ = views.read(request, "user", OwnPassword)
     parts = request.parts
-    await users.change_own(parts, request.values["user_id"], fields.original_password, fields.password, commit)
+    await own_password.change(parts, request.values["user_id"], fields.original_password, fields.password, commit)
     return Reply(204)
