@@ -285,7 +285,7 @@ async def test_a_request_signed_with_an_ec2_key_becomes_a_token(identity: Cloud)
     assert answer.status == 200
     assert answer.body["token"]["user"]["id"] == user_id
     assert "x-subject-token" in answer.headers
-    wrong = {"credentials": {**said, "signature": "x" + signature[1:]}}
+    wrong = {"credentials": {**said, "signature": signature.swapcase()}}
     assert (await identity.call("POST", "/identity/v3/ec2tokens", wrong)).status == 401
     assert (await identity.call("POST", "/identity/v3/ec2tokens", {"credentials": said}, token=token)).status == 403
     assert (await identity.get(f"{path}/{key['access']}", token=token)).body["credential"] == key

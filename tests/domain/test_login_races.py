@@ -10,10 +10,13 @@ from tests.api.identity_cloud import Cloud
 from tests.api.one_service import Answer, FastPasswords
 from tests.postgres import PostgresCluster, postgres_cluster
 
+from trivet.api.identity.writing import commit
+from trivet.domain import revocations, users
 from trivet.errors import Forbidden
 from trivet.ids import SystemIds
 from trivet.settings import Settings
 from trivet.store.sqlite import SqliteStore
+from trivet.store.tx import Tx
 
 __all__ = ["postgres_cluster"]
 
@@ -66,6 +69,34 @@ async def test_a_process_that_has_not_heard_makes_no_new_token_from_a_dead_one(
         answer = await here.call("DELETE", "/identity/v3/auth/tokens", headers={"x-subject-token": token})
     assert answer.status in (200, 204)
     assert (await from_token(late, token)).status in (401, 404)
+
+
+async def test_a_login_during_the_change_of_a_password_has_no_token_after_it(two: tuple[Cloud, Cloud]) -> None:
+    """It read the old password, since the change was not committed, but after the time of the cut."""
+    here, other = two
+    user_id = (await here.make("user", "users", name="ann", password="old"))["id"]
+    hashed = await here.parts.passwords.hash("new")
+    under_way, go_on = asyncio.Event(), asyncio.Event()
+
+    async def change(tx: Tx) -> None:
+        user = await users.need(tx, user_id)
+        await revocations.cut(tx, "user", user_id)
+        await tx.update(users.USERS, user, passwords=(users.PasswordOf(hashed, tx.clock.now()),))
+        under_way.set()
+        await go_on.wait()
+
+    changing = asyncio.create_task(commit(here.parts, change))
+    await under_way.wait()
+    token = await other.token("ann", "old")
+    go_on.set()
+    await changing
+    new = await here.token("ann", "new")
+    for cloud in two:
+        async with cloud.store.read() as tx:
+            await revocations.fill(tx, cloud.parts.tokens)
+        with pytest.raises(Forbidden):
+            cloud.parts.tokens.caller(token)
+        assert cloud.parts.tokens.caller(new).user_id == user_id
 
 
 class _SlowToMatch(FastPasswords):

@@ -4,6 +4,7 @@ The row is for processes that start later, its event for those that run: each ke
 still matter (tokens.Revocations). Processes hear of it when they follow the log, well within a second.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -14,7 +15,7 @@ from trivet.domain.tokens import Tokens, rests_on
 from trivet.store.log import Event
 from trivet.store.store import Store
 from trivet.store.tables import Record, Table
-from trivet.store.tx import Change, Tx
+from trivet.store.tx import Change, Tx, Verb
 from trivet.store.where import Where
 
 What = Literal["token", "chain", "user", "grant", "project", "domain", "app_credential", "trust", "oauth"]
@@ -51,11 +52,32 @@ NOUNS = frozenset(
 
 async def cut(tx: Tx, what: What, target: str) -> None:
     """Tokens that rest on it are dead, once this commits."""
-    now = tx.clock.now()
-    row = Revocation(id=tx.ids.hex(), what=what, target=target, cutoff=now)
+    row = Revocation(id=tx.ids.hex(), what=what, target=target, cutoff=tx.clock.now())
     await tx.insert(REVOCATIONS, row)
-    said = msgspec.json.encode((what, target, now)).decode()
-    tx.note(Change(noun="revocations", id=row.id, verb="created", revision=1, detail=said))
+    _say(tx, row, "created")
+
+
+def made_in(changes: Sequence[Change]) -> list[str]:
+    """The ids of those that a login may have slipped past while the transaction of these changes was open."""
+    found = []
+    for change in changes:
+        if change.noun == "revocations" and change.detail is not None:
+            what = msgspec.json.decode(change.detail, type=tuple[What, str, float])[0]
+            # Of a token, and of what was made from it, nothing new can be had by a password.
+            if what not in ("token", "chain"):
+                found.append(change.id)
+    return found
+
+
+async def cut_later(tx: Tx, ids: Sequence[str]) -> None:
+    """Once more, after the commit: who logged in while it was under way still read what was true before."""
+    for row in await tx.select(REVOCATIONS, Where().any_of("id", ids), order="id"):
+        _say(tx, await tx.update(REVOCATIONS, row, cutoff=tx.clock.now()), "updated")
+
+
+def _say(tx: Tx, row: Revocation, verb: Verb) -> None:
+    said = msgspec.json.encode((row.what, row.target, row.cutoff)).decode()
+    tx.note(Change(noun="revocations", id=row.id, verb=verb, revision=row.revision, detail=said))
 
 
 async def fill(tx: Tx, tokens: Tokens) -> None:

@@ -4,6 +4,7 @@ What it changed is applied to this process (revoked tokens, forgotten memos) bef
 the other processes hear of it through the log.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import TypeVar
@@ -12,14 +13,28 @@ from trivet.api.kit.callers import Policy
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Handler, Resource
 from trivet.domain import personas, revocations
+from trivet.errors import Busy
 from trivet.parts import Parts
 from trivet.store.store import transact
-from trivet.store.tx import Tx
+from trivet.store.tx import Change, Tx
 
+_logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
 async def commit(parts: Parts, act: Callable[[Tx], Awaitable[T]]) -> T:
+    result, changes = await _applied(parts, act)
+    cuts = revocations.made_in(changes)
+    if cuts:
+        try:
+            await _applied(parts, lambda tx: revocations.cut_later(tx, cuts))
+        except Busy as error:
+            # What was asked is done, and all that was open before it is cut.
+            _logger.warning("Logins of this very moment may have slipped past a revocation: %s", error)
+    return result
+
+
+async def _applied(parts: Parts, act: Callable[[Tx], Awaitable[T]]) -> tuple[T, list[Change]]:
     last: list[Tx] = []
 
     def run(tx: Tx) -> Awaitable[T]:
@@ -29,7 +44,7 @@ async def commit(parts: Parts, act: Callable[[Tx], Awaitable[T]]) -> T:
     result = await transact(parts.store, run)
     for change in last[0].changes:
         revocations.apply(parts.tokens, change)
-    return result
+    return result, last[0].changes
 
 
 def looks(resource: Resource, path: str, method: str = "GET") -> Callable[[Handler], Handler]:
