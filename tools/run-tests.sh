@@ -9,8 +9,11 @@ export PYTHONHASHSEED=0
 began=$SECONDS
 say() { printf '\n\033[1m== %s (%d s)\033[0m\n' "$1" $((SECONDS - began)); }
 
+# A test that hangs is told by its stack after a quarter of an hour, and does not hang whoever waits for all.
+half() { timeout --kill-after=60 30m "$py" -m pytest -o faulthandler_timeout=900 --durations=12 "$@" tests; }
+
 say "rules, stores, dialects, the house"
-"$py" -m pytest -n 2 --durations=12 -m "not dataplane and not contract" tests
+half -n 2 -m "not dataplane and not contract"
 say "engines, packets and real clients"
-"$py" -m pytest --durations=12 -m "dataplane or contract" tests
+half -m "dataplane or contract"
 say "all passed"

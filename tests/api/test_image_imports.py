@@ -1,11 +1,12 @@
 """Imports: bytes that the cloud fetches or was left with, taken in later by whichever process is there."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -20,10 +21,17 @@ from trivet.store.store import transact
 __all__ = ["cloud"]
 
 
+class Served(dict[str, bytes]):
+    """Path -> what a web server serves there. Of what lies below /held it sends a half, and then waits."""
+
+    def __init__(self) -> None:
+        self.half_sent, self.go_on = Event(), Event()
+
+
 @pytest.fixture
-def site() -> Iterator[tuple[str, dict[str, bytes]]]:
-    """A web server on loopback: (its address, path -> what it serves)."""
-    served: dict[str, bytes] = {}
+def site() -> Iterator[tuple[str, Served]]:
+    """A web server on loopback: its address, and what it serves."""
+    served = Served()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -36,7 +44,17 @@ def site() -> Iterator[tuple[str, dict[str, bytes]]]:
             self.send_response(200 if body is not None else 404)
             self.send_header("content-length", str(len(body or b"")))
             self.end_headers()
-            self.wfile.write(body or b"")
+            half = len(body or b"") // 2 if self.path.startswith("/held/") else 0
+            if half:
+                self._say((body or b"")[:half])
+                served.half_sent.set()
+                served.go_on.wait(60)
+            self._say((body or b"")[half:])
+
+        def _say(self, some: bytes) -> None:
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(some)
+                self.wfile.flush()
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -45,6 +63,7 @@ def site() -> Iterator[tuple[str, dict[str, bytes]]]:
     thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}", served
+    served.go_on.set()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -77,7 +96,7 @@ async def test_staged_bytes_are_imported(cloud: Cloud) -> None:
     (await cloud.call("GET", "/v2/tasks")).refused(403)
 
 
-async def test_an_image_is_downloaded_from_the_web(cloud: Cloud, site: tuple[str, dict[str, bytes]]) -> None:
+async def test_an_image_is_downloaded_from_the_web(cloud: Cloud, site: tuple[str, Served]) -> None:
     url, served = site
     served["/disk.img"] = b"from the web" * 200_000
     image = await cloud.create()
@@ -85,9 +104,7 @@ async def test_an_image_is_downloaded_from_the_web(cloud: Cloud, site: tuple[str
     assert (shown["status"], shown["size"]) == ("active", len(served["/disk.img"]))
 
 
-async def test_a_failed_import_says_why_and_can_be_tried_again(
-    cloud: Cloud, site: tuple[str, dict[str, bytes]]
-) -> None:
+async def test_a_failed_import_says_why_and_can_be_tried_again(cloud: Cloud, site: tuple[str, Served]) -> None:
     url, served = site
     image = await cloud.create(disk_format="qcow2")
     shown = await imported(cloud, image["id"], name="web-download", uri=f"{url}/absent")
@@ -103,9 +120,7 @@ async def test_a_failed_import_says_why_and_can_be_tried_again(
     assert len(await cloud.blob_keys()) == 1
 
 
-async def test_our_own_network_is_not_reached_through_an_import(
-    cloud: Cloud, site: tuple[str, dict[str, bytes]]
-) -> None:
+async def test_our_own_network_is_not_reached_through_an_import(cloud: Cloud, site: tuple[str, Served]) -> None:
     url, served = site
     served["/disk.img"] = b"secret of the cloud"
     cloud.images = ImageController(cloud.parts, Web(Allowed()))
@@ -117,7 +132,7 @@ async def test_our_own_network_is_not_reached_through_an_import(
         assert "not public" in shown["trivet_fault"] or "cannot be found" in shown["trivet_fault"], host
 
 
-async def test_a_redirect_is_no_way_in_either(cloud: Cloud, site: tuple[str, dict[str, bytes]]) -> None:
+async def test_a_redirect_is_no_way_in_either(cloud: Cloud, site: tuple[str, Served]) -> None:
     url, _ = site
     image = await cloud.create()
     shown = await imported(cloud, image["id"], name="web-download", uri=f"{url}/to/http://169.254.169.254/latest/")
@@ -144,31 +159,28 @@ async def test_imports_that_cannot_be_are_refused_at_once(cloud: Cloud, method: 
     assert (await cloud.show(image["id"]))["status"] == "queued"
 
 
-async def test_an_import_whose_process_died_is_done_by_another(
-    cloud: Cloud, site: tuple[str, dict[str, bytes]]
-) -> None:
+async def test_an_import_whose_process_died_is_done_by_another(cloud: Cloud, site: tuple[str, Served]) -> None:
     url, served = site
-    served["/disk.img"] = b"late but whole"
+    served["/held/disk.img"] = b"late but whole"
     image = await cloud.create()
-    body = {"method": {"name": "web-download", "uri": f"{url}/disk.img"}}
+    body = {"method": {"name": "web-download", "uri": f"{url}/held/disk.img"}}
     (await cloud.call("POST", f"/v2/images/{image['id']}/import", body)).ok()
     dying = asyncio.create_task(cloud.images.settle())
-    while (await cloud.show(image["id"]))["status"] != "importing" or not cloud.images._running:
-        await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    assert await asyncio.to_thread(served.half_sent.wait, 30)
     for running in cloud.images._running.values():
         running.cancel()
     await asyncio.gather(dying, return_exceptions=True)
+    served.go_on.set()
     successor = ImageController(cloud.parts, Web(Allowed("127.0.0.1")))
     cloud.clock.added_s += LEASE_S + 1
     await image_sweep.sweep(cloud.parts)
     await successor.settle()
     shown = await cloud.show(image["id"])
-    assert (shown["status"], shown["size"]) == ("active", len(served["/disk.img"]))
+    assert (shown["status"], shown["size"]) == ("active", len(served["/held/disk.img"]))
     assert len(await cloud.blob_keys()) == 1
 
 
-async def test_a_location_is_copied_and_held_against_its_hash(cloud: Cloud, site: tuple[str, dict[str, bytes]]) -> None:
+async def test_a_location_is_copied_and_held_against_its_hash(cloud: Cloud, site: tuple[str, Served]) -> None:
     url, served = site
     served["/disk.img"] = b"located"
 
