@@ -2,9 +2,11 @@
 
 import asyncio
 import ipaddress
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from threading import Event, Thread, Timer
 
 import pytest
 
@@ -63,6 +65,37 @@ async def test_a_download_that_breaks_off_is_not_taken_for_whole() -> None:
         with pytest.raises(DriverError, match="broke off") as told:
             await answer.text(1000)
         assert told.value.again
+
+
+async def test_who_gives_up_a_download_does_not_wait_for_its_next_byte() -> None:
+    """Nor does the event loop, and everybody with it: in another thread the read may last for half a minute."""
+    let_go, had_to_help = Event(), Event()
+
+    def half_an_answer(listening: socket.socket) -> None:
+        with listening.accept()[0] as client:
+            client.recv(1)
+            client.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
+            let_go.wait()
+
+    def help_out() -> None:
+        had_to_help.set()
+        let_go.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = Thread(target=half_an_answer, args=(listening,))
+        server.start()
+        answer = await Web(Allowed("127.0.0.1")).get(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        reading = asyncio.create_task(answer.text(1000))
+        await asyncio.sleep(0.2)
+        helper = Timer(10, help_out)
+        helper.start()
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        helper.cancel()
+        let_go.set()
+        server.join()
+    assert reading.cancelled()
+    assert not had_to_help.is_set()
 
 
 async def test_an_endless_answer_is_cut() -> None:

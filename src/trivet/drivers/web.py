@@ -7,6 +7,7 @@ changes its mind gains nothing.
 """
 
 import asyncio
+import contextlib
 import http.client
 import ipaddress
 import os
@@ -59,8 +60,11 @@ def is_public(address: Address) -> bool:
 class Answer:
     """Status, headers (lower-case names) and a body to be read in chunks."""
 
-    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+    def __init__(
+        self, wire: socket.socket, connection: http.client.HTTPConnection, response: http.client.HTTPResponse
+    ) -> None:
         self.status = response.status
+        self._wire = wire
         self.headers = {name.lower(): value for name, value in response.getheaders()}
         self._connection = connection
         self._response = response
@@ -89,6 +93,9 @@ class Answer:
         return found
 
     def close(self) -> None:
+        # Who is still reading, in his thread, is woken first: to close under him would wait for him, in the event loop.
+        with contextlib.suppress(OSError):
+            self._wire.shutdown(socket.SHUT_RDWR)
         self._response.close()
         self._connection.close()
 
@@ -129,8 +136,9 @@ class Web:
             connection.sock = self._connected(host, port)
             if parts.scheme == "https":
                 connection.sock = self._secured(connection.sock, host)
+            wire = connection.sock
             connection.request("GET", path, headers={"user-agent": "trivet", "accept-encoding": "identity", **headers})
-            return Answer(connection, connection.getresponse())
+            return Answer(wire, connection, connection.getresponse())
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.close()
             raise DriverError(f"{host}:{port} cannot be reached: {error}.", again=True) from error
