@@ -18,6 +18,7 @@ async def test_the_probe_guest_gets_through_where_guests_run() -> None:
     assert await subject.runs_guests("tcg", "max")
 
 
+@pytest.mark.hardware
 async def test_a_kvm_that_cannot_run_ordinary_guests_is_found_out() -> None:
     if not Path("/sys/module/kvm_pvm").exists() or not os.access("/dev/kvm", os.W_OK):
         pytest.skip("this host has no KVM of the kind that opens and runs nothing (kvm_pvm)")
@@ -26,6 +27,7 @@ async def test_a_kvm_that_cannot_run_ordinary_guests_is_found_out() -> None:
     assert not await subject.runs_guests("kvm", "host")
 
 
+@pytest.mark.hardware
 async def test_what_was_found_is_remembered_for_this_kernel_and_this_qemu(tmp_path: Path) -> None:
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         pytest.skip("no /dev/kvm here")

@@ -1,0 +1,22 @@
+"""One rule for all tests: where CI is, or TRIVET_REQUIRE_ENGINES says so, what is missing is a failure and not a skip.
+
+But a test marked `hardware` may need a machine that this one is not.
+"""
+
+import os
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+_REQUIRED = bool(os.environ.get("CI") or os.environ.get("TRIVET_REQUIRE_ENGINES"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if _REQUIRED and report.skipped and item.get_closest_marker("hardware") is None:
+        why: Any = report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"Nothing may be skipped here: {why[2] if isinstance(why, tuple) else why}"
+    return report
