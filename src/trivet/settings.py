@@ -64,6 +64,9 @@ class Settings:
         return f"http://{self.listen}"
 
 
+_DATABASES = ("postgresql", "postgres", "sqlite")
+
+
 def load(path: Path | None, environment: dict[str, str], flags: dict[str, Any]) -> Settings:
     """Flags over environment over file over defaults. Unknown names are refused with the nearest known one."""
     said: dict[str, Any] = {}
@@ -86,6 +89,12 @@ def check(settings: Settings) -> Settings:
         raise Invalid("setting.invalid", "limit_model must be flat or strict_two_level.")
     if settings.workers < 1:
         raise Invalid("setting.invalid", "workers must be 1 or more.")
+    if settings.sim_hosts < 0:
+        raise Invalid("setting.invalid", "sim_hosts cannot be below 0.")
+    scheme, colon, _ = settings.database.partition("://")
+    if colon and scheme.partition("+")[0] not in _DATABASES:
+        known = ", ".join(f"{name}://" for name in _DATABASES)
+        raise Invalid("setting.invalid", f"database must be the path of a file for SQLite, or begin with {known}.")
     return settings
 
 

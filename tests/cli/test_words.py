@@ -30,6 +30,11 @@ REFUSALS = {
     "no cloud to ask": (("status", "--data", "."), "There is no clouds.yaml; name the data directory"),
     "a service that is not": (("routes", "volume"), "There is no service volume; there are agent, compute,"),
     "a cloud that nobody knows": (("gaps", "--cloud", "none"), "Cloud none was not found; is OS_CLIENT_CONFIG_FILE"),
+    "a database that we do not speak": (
+        ("up", "--sim", "--database", "mysql://x"),
+        "database must be the path of a file for SQLite, or begin with postgresql://, postgres://, sqlite://.",
+    ),
+    "less than no hosts": (("up", "--sim", "--sim-hosts", "-1"), "sim_hosts cannot be below 0."),
     "a database that is not there": (
         ("migrate", "--data", "d", "--database", "postgresql://nobody@127.0.0.1:1/x"),
         "The database cannot be reached: ",
