@@ -28,7 +28,7 @@ from trivet.api.kit.http import BoundedProtocol
 from trivet.api.kit.service import Service
 from trivet.clock import Clock, SystemClock
 from trivet.controllers.console_reads import ConsoleReads
-from trivet.controllers.duties import Duties, foreseen
+from trivet.controllers.duties import Duties
 from trivet.controllers.images import ImageController
 from trivet.controllers.log_trim import LogTrim
 from trivet.controllers.networks import NetworkController
@@ -39,6 +39,7 @@ from trivet.domain.projects import PROJECTS
 from trivet.domain.revocations import RevocationListener
 from trivet.domain.tokens import Tokens
 from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.files import FileBlobs
 from trivet.errors import Invalid
 from trivet.hosting import Hosting, host_engines

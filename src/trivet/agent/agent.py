@@ -2,14 +2,13 @@
 
 Hints come from the log (or over the wire); a sweep every minute is the promise. The sweep looks at the
 host first and at the records second: what stood on the host before the records were read, and is in no
-record, is a stray and goes. `foreseen` is the agent's boundary: the one place that catches everything, around
-one server, one engine or one question, so that none of them stops the others.
+record, is a stray and goes. What is done with one server, one engine or one question goes through `foreseen`,
+so that none of them stops the others.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Collection, Coroutine, Mapping
-from typing import TypeVar
 
 from trivet.agent.engines import Engines
 from trivet.agent.following import clear, follow
@@ -19,6 +18,7 @@ from trivet.clock import Clock
 from trivet.domain.orders import Order
 from trivet.domain.servers import Kind
 from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.contracts.machine import MachineDriver, Seen
 from trivet.errors import TrivetError
 
@@ -31,26 +31,14 @@ _BUG = "internal"
 """What an API calls an error that nobody foresaw there."""
 _logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
 Place = tuple[str, str]
 """(host, server or port)"""
-
-
-async def foreseen(what: str, act: Awaitable[T]) -> T:
-    """Whatever nobody foresaw is told as an engine's trouble would be: it may pass, and it has been logged."""
-    try:
-        return await act
-    except (DriverError, TrivetError):
-        raise
-    except Exception as error:
-        _logger.exception("%s: nobody foresaw this", what)
-        raise DriverError("An unexpected error happened on our side; it has been logged.", again=True) from error
 
 
 async def went_well(what: str, act: Awaitable[object]) -> bool:
     """What may fail without consequence for anything else."""
     try:
-        await foreseen(what, act)
+        await foreseen(what, act, TrivetError)
     except (DriverError, TrivetError) as error:
         _logger.warning("%s: %s", what, error)
         return False
@@ -140,7 +128,9 @@ class Agent:
         """Their orders, and those of which none can be made: they keep no other from being followed."""
         asked = sorted(servers)
         try:
-            return await foreseen(f"orders of {', '.join(asked[:3])}...", self._link.orders(self.hosts, asked)), set()
+            return await foreseen(
+                f"orders of {', '.join(asked[:3])}...", self._link.orders(self.hosts, asked), TrivetError
+            ), set()
         except (TrivetError, DriverError) as error:
             if not _is_bug(error):
                 raise

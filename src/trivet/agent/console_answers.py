@@ -4,11 +4,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from trivet.agent.agent import foreseen, went_well
+from trivet.agent.agent import went_well
 from trivet.agent.engines import Engines
 from trivet.domain.agent_words import ConsoleAnswer, ConsoleQuestion
 from trivet.domain.console_output import WAIT_S
 from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.foreseen import foreseen
 from trivet.errors import TrivetError
 
 _WHY_MAX = 255
@@ -40,7 +41,7 @@ async def _answer(engines: Engines, question: ConsoleQuestion) -> ConsoleAnswer:
     reading = driver.console_log(question.server_id, question.limit_bytes)
     try:
         async with asyncio.timeout(WAIT_S):
-            return ConsoleAnswer(output=await foreseen(f"console of server {question.server_id}", reading))
+            return ConsoleAnswer(output=await foreseen(f"console of server {question.server_id}", reading, TrivetError))
     except DriverError as refusal:
         return ConsoleAnswer(error=refusal.why[:_WHY_MAX])
     except TimeoutError:

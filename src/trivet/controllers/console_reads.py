@@ -4,11 +4,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine
 
-from trivet.controllers.duties import foreseen
 from trivet.domain import console_output
 from trivet.domain.console_output import CONSOLE_READS, ConsoleRead
 from trivet.domain.servers import Kind
 from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.contracts.machine import MachineDriver
 from trivet.errors import TrivetError
 from trivet.store.log import Event

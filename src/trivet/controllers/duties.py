@@ -3,18 +3,16 @@
 Every process offers to do every duty. Who gets a lease does the work until it stops renewing; the next
 process takes over when the lease has ended. Nobody is elected, and a process that cannot reach the
 database drops its duties before their leases end.
-
-`foreseen` is the boundary of every controller: the one place that catches everything, around one object.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection
-from typing import TypeVar
 
 from trivet.controllers.pauses import pause_s
 from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.foreseen import foreseen
 from trivet.errors import TrivetError
 from trivet.store import leases
 from trivet.store.leases import Lease
@@ -27,29 +25,8 @@ _LET_GO_S = 2.0
 _RAN_WELL_S = 30.0
 _logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
 Work = Callable[[Lease], Awaitable[None]]
 """Runs until it is cancelled; starts from the records every time."""
-
-
-class Unforeseen(DriverError):
-    """A bug, told as an engine's trouble would be: it may pass, and it has been logged."""
-
-    def __init__(self) -> None:
-        super().__init__("An unexpected error happened on our side; it has been logged.", again=True)
-
-
-async def foreseen(what: str, act: Awaitable[T], *expected: type[Exception]) -> T:
-    """What is done with one object. Only drivers' refusals and what is expected come out of it as they are."""
-    try:
-        return await act
-    except DriverError:
-        raise
-    except expected:
-        raise
-    except Exception as error:
-        _logger.exception("%s: nobody foresaw this", what)
-        raise Unforeseen from error
 
 
 class Duties:

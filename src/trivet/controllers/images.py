@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 
-from trivet.controllers.duties import foreseen
 from trivet.controllers.pauses import Pauses
 from trivet.domain import image_data, image_imports, image_sweep, image_tasks
 from trivet.domain.image_imports import Wanted
@@ -17,6 +16,7 @@ from trivet.domain.image_tasks import TRIES_MAX, ImageTask
 from trivet.domain.images import IMAGES, Image
 from trivet.drivers import oci_pull, web
 from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.web import Web
 from trivet.errors import Busy, Conflict, TrivetError
 from trivet.parts import Parts

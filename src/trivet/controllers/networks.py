@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from trivet.controllers import network_rows
-from trivet.controllers.duties import Unforeseen, foreseen
 from trivet.controllers.pauses import pause_s
 from trivet.domain import floating_ips, ports
 from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.drivers.contracts.network import NetworkDriver, Noun, RouterSpec
 from trivet.errors import Busy
 from trivet.store.log import Event

@@ -3,11 +3,11 @@
 Each late server is ended in a transaction of its own, so that one that cannot be ended holds up no other.
 """
 
-from trivet.controllers.duties import Unforeseen, foreseen
 from trivet.controllers.pauses import Pauses
 from trivet.domain import reports
 from trivet.domain.server_ending import KEEP_S, forget_deleted
 from trivet.domain.servers import SERVERS
+from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.errors import Busy
 from trivet.store.leases import Lease, Lost, fence
 from trivet.store.store import Store, transact
