@@ -45,7 +45,8 @@ def test_killed_during_a_hundred_creates_and_deletes(alone: Alone) -> None:
                     deleted.append(gone)
         except (AssertionError, OSError) as error:
             wrong.append(repr(error))
-        done.set()
+        finally:
+            done.set()
 
     worker = threading.Thread(target=work)
     worker.start()
@@ -93,6 +94,7 @@ def test_asked_to_stop_under_load_it_ends_well_and_loses_nothing(alone: Alone) -
     for worker in workers:
         worker.start()
     while len(made) < 10:
+        assert any(worker.is_alive() for worker in workers)
         time.sleep(0.02)
     stopping.set()
     assert alone.stop() == 0

@@ -9,6 +9,8 @@ from pathlib import Path
 
 TRIVET = Path(sys.executable).parent / "trivet"
 READY_S = 60.0
+# Who starts the tests in the background may have them ignore Ctrl-C, and children inherit that.
+_HEEDING_CTRL_C = ("env", "--default-signal=INT")
 
 
 def clean() -> dict[str, str]:
@@ -35,7 +37,12 @@ class Up:
         self._said = folder / f"said{len(list(folder.glob('said*')))}"
         with self._said.open("w") as out:
             self.process = subprocess.Popen(
-                [str(TRIVET), *words], cwd=folder, env=clean(), stdout=out, stderr=out, start_new_session=True
+                [*_HEEDING_CTRL_C, str(TRIVET), *words],
+                cwd=folder,
+                env=clean(),
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
             )
 
     def said(self) -> str:

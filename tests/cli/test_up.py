@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import socket
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -54,7 +56,31 @@ def test_status_tells_hosts_room_and_servers_by_the_clouds_own_api(start: Start,
     assert "hosts    2 of 2 up" in trivet(tmp_path, "status", "--data", "cloud").stdout
     assert up.stop() == 0
     silent = trivet(tmp_path, "status", "--data", "cloud")
-    assert silent.returncode == 1 and "Is the cloud running?" in silent.stderr
+    assert silent.returncode == 1 and "Is it running?" in silent.stderr
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"HTTP/1.1 201 Created\r\ncontent-length: 370\r\n\r\n", b"220 mail\r\n", b"HTTP/1.1 200 OK\r\n\r\n<html>"],
+    ids=["nothing", "killed after the head", "no web server", "no cloud"],
+)
+def test_status_of_what_answers_otherwise_is_a_sentence(said: bytes, start: Start, tmp_path: Path) -> None:
+    address = listen()
+    assert start("--data", "cloud", "--listen", address).ready().stop() == 0
+
+    def answer(listening: socket.socket) -> None:
+        with listening.accept()[0] as client:
+            client.recv(65536)
+            client.sendall(said)
+
+    host, _, port = address.rpartition(":")
+    with socket.create_server((host, int(port))) as listening:
+        other = threading.Thread(target=answer, args=(listening,))
+        other.start()
+        told = trivet(tmp_path, "status", "--data", "cloud")
+        other.join()
+    assert told.returncode == 1 and told.stderr.startswith(f"trivet: http://{address} is silent or no cloud (")
+    assert "Traceback" not in told.stderr
 
 
 def test_a_password_that_changed_is_not_called_silence(start: Start, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Several equal processes on one PostgreSQL behind a plain TCP balancer, as users would run them."""
 
+import http.client
 import json
 import os
 import signal
@@ -82,26 +83,35 @@ class Client:
         headers["OpenStack-API-Version"] = "compute 2.79"
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self.url + path, data, headers, method=method)
-        for attempt in range(tries):
+        for attempt in range(1, tries + 1):
             try:
-                with urllib.request.urlopen(request, timeout=30) as reply:
-                    raw = reply.read()
-                    return reply.status, json.loads(raw) if raw else None, reply.headers
-            except urllib.error.HTTPError as error:
-                raw = error.read()
-                if error.code == 503 and attempt < tries - 1:
-                    self._again()
-                    continue
-                return error.code, json.loads(raw) if raw[:1] == b"{" else raw.decode(), error.headers
-            except (urllib.error.URLError, OSError):
-                if attempt == tries - 1:
+                status, raw, told = _answer(request)
+            except OSError:
+                if attempt == tries:
                     raise
                 self._again()
+                continue
+            if status == 503 and attempt < tries:
+                self._again()
+                continue
+            return status, json.loads(raw) if raw[:1] in (b"{", b"[") else raw.decode() or None, told
         raise AssertionError("the last try returns or raises")
 
     def _again(self) -> None:
         self.retries += 1
         time.sleep(0.2)
+
+
+def _answer(request: urllib.request.Request) -> tuple[int, bytes, Any]:
+    try:
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return reply.status, reply.read(), reply.headers
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read(), error.headers
+    except http.client.HTTPException as error:
+        # Killed between an answer's head and its body; the library does not call that an OSError.
+        raise ConnectionError(repr(error)) from error
 
 
 class Balancer:

@@ -1,6 +1,7 @@
 """trivet status: what a running cloud says of itself, at a glance."""
 
 import argparse
+import http.client
 import json
 import urllib.error
 import urllib.parse
@@ -97,9 +98,10 @@ class _Cloud:
             if error.code == 401:
                 raise Forbidden("status.refused", f"The cloud refuses the password in {self._from}.") from error
             raise Busy("status.silent", f"{url} cannot answer: {error}.") from error
-        except (urllib.error.URLError, OSError) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            # Also when it dies in the middle of an answer, or something else listens there.
             why = getattr(error, "reason", error)
-            raise Busy("status.silent", f"{_origin(url)} does not answer ({why}). Is the cloud running?") from error
+            raise Busy("status.silent", f"{_origin(url)} is silent or no cloud ({why}). Is it running?") from error
 
 
 def _origin(url: str) -> str:
