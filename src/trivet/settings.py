@@ -36,7 +36,7 @@ class Settings:
         False, "The operator's acts need a token scoped to the system, not just the role admin."
     )
     limit_model: str = option("flat", "How limits of domains and projects relate: flat or strict_two_level.")
-    lockout_tries: int = option(0, "Lock a user out after this many wrong passwords in a row. 0: never.")
+    lockout_tries: int = option(0, "Lock a user out after this many wrong passwords or passcodes in a row. 0: never.")
     lockout_s: int = option(1800, "How long a locked-out user waits.")
     password_history: int = option(0, "How many earlier passwords may not be chosen again.")
     password_days: int = option(0, "After how many days a password ends. 0: never.")

@@ -6,12 +6,13 @@ costs to check is paid outside any transaction.
 
 import msgspec
 
-from trivet.domain import logins, revocations
+from trivet.domain import logins, revocations, totp
 from trivet.domain.app_credentials import AppCredential
 from trivet.domain.callers import Caller
 from trivet.domain.users import USERS, User
-from trivet.errors import Forbidden, Invalid, NotFound
+from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.parts import Parts
+from trivet.store.store import transact
 from trivet.store.tx import Tx
 
 MESSAGE = "The request you have made requires authentication."
@@ -72,6 +73,7 @@ def enabled_domain(which: DomainRef) -> EnabledDomain:
 
 
 async def by_password(parts: Parts, who: UserRef, password: str) -> User:
+    """Whether the user was locked out meanwhile, and how old the password is, are left to the login's end."""
     async with parts.store.read() as tx:
         user = await find_user(tx, who)
         if user is not None:
@@ -82,8 +84,30 @@ async def by_password(parts: Parts, who: UserRef, password: str) -> User:
     if not await parts.passwords.matches(password, user.passwords[0].hash):
         await logins.failed(parts, user)
         raise unauthorized()
-    await logins.succeeded(parts, user)
-    logins.check_password_age(user, parts.clock.now())
+    return user
+
+
+async def by_passcode(parts: Parts, who: UserRef, passcode: str) -> User:
+    async with parts.store.read() as tx:
+        user = await find_user(tx, who)
+    if user is None:
+        raise unauthorized()
+    known: User = user
+
+    async def act(tx: Tx) -> bool:
+        await logins.take_try(tx, known, parts.settings)
+        right = await totp.accept(tx, parts.tokens.secrets, known.id, passcode)
+        if right:
+            await logins.give_back(tx, known, parts.settings)
+        return right
+
+    try:
+        right = await transact(parts.store, act)
+    except Conflict as error:
+        # The user was deleted since it was found.
+        raise unauthorized() from error
+    if not right:
+        raise unauthorized()
     return user
 
 

@@ -2,11 +2,10 @@
 
 import msgspec
 
-from trivet.domain import auth, delegation, receipts, scoping, totp, user_options
+from trivet.domain import auth, delegation, logins, receipts, scoping, user_options
 from trivet.domain.auth import DomainRef, Proven, UserRef, unauthorized
 from trivet.domain.callers import Caller
 from trivet.domain.scoping import ProjectRef, Scope
-from trivet.domain.users import User
 from trivet.errors import Forbidden, Invalid
 from trivet.parts import Parts
 from trivet.store.tx import Tx
@@ -62,6 +61,8 @@ class ScopeAsked(msgspec.Struct, frozen=True):
 
 
 _NOTHING = ScopeAsked()
+_GUESSED = frozenset(("password", "totp"))
+"""Methods whose wrong proofs are counted."""
 
 
 async def login(parts: Parts, identity: Identity, asked: ScopeAsked, receipt: str | None = None) -> Caller:
@@ -102,7 +103,12 @@ async def _prove(parts: Parts, identity: Identity, receipt: str | None) -> Prove
     app_credential = next((proof.app_credential for proof in shown if proof.app_credential is not None), None)
     together = tuple(dict.fromkeys(methods))
     # Who shows a token or an application credential gave the other proofs when that was made.
-    if parent is None and app_credential is None and not user_options.enough(user.options, together):
+    whole = parent is not None or app_credential is not None or user_options.enough(user.options, together)
+    if not _GUESSED.isdisjoint(identity.methods):
+        await logins.succeeded(parts, user, whole=whole)
+    if "password" in identity.methods:
+        logins.check_password_age(user, parts.clock.now())
+    if not whole:
         raise receipts.refusal(parts, user, together, began_at)
     return Proven(user=user, methods=together, began_at=began_at, parent=parent, app_credential=app_credential)
 
@@ -116,21 +122,13 @@ async def _one(parts: Parts, identity: Identity, method: str, began_at: float) -
         user, parent = await auth.by_token(parts, identity.token.id)
         return Proven(user=user, methods=(*parent.methods, method), began_at=began_at, parent=parent)
     if method == "totp" and identity.totp is not None:
-        user = await _by_totp(parts, identity.totp.user)
+        user = await auth.by_passcode(parts, identity.totp.user, identity.totp.user.passcode)
         return Proven(user=user, methods=(method,), began_at=began_at)
     if method == "application_credential" and identity.application_credential is not None:
         proof = identity.application_credential
         user, credential = await delegation.prove_app_credential(parts, proof.id, proof.name, proof.user, proof.secret)
         return Proven(user=user, methods=(method,), began_at=began_at, app_credential=credential)
     raise unauthorized()
-
-
-async def _by_totp(parts: Parts, who: TotpUser) -> User:
-    async with parts.store.write() as tx:
-        user = await auth.find_user(tx, who)
-        if user is None or not await totp.accept(tx, parts.tokens.secrets, user.id, who.passcode):
-            raise unauthorized()
-        return user
 
 
 async def _scope(tx: Tx, parts: Parts, proven: Proven, asked: ScopeAsked) -> Scope:

@@ -6,8 +6,8 @@ So it is a login as well, and a wrong old password counts like one at the front 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from trivet.domain import logins, revocations
-from trivet.domain.auth import unauthorized
+from trivet.domain import logins, revocations, user_options
+from trivet.domain.auth import UserRef, find_user, unauthorized
 from trivet.domain.users import USERS, User, check_shape, ends_at, need, with_password
 from trivet.errors import Invalid
 from trivet.parts import Parts
@@ -21,10 +21,10 @@ class Commit(Protocol):
 async def change(parts: Parts, id: str, old: str, new: str, commit: Commit) -> None:
     """`commit` runs an act in a transaction of its own."""
     async with parts.store.read() as tx:
-        found = await tx.get(USERS, id)
+        found = await find_user(tx, UserRef(id=id))
         if found is not None:
             await logins.check(tx, found, parts.settings)
-    if found is None or not found.enabled or not found.passwords:
+    if found is None or not found.passwords:
         await parts.passwords.waste(old)
         raise unauthorized()
     await _check(parts, found, old, new)
@@ -33,8 +33,8 @@ async def change(parts: Parts, id: str, old: str, new: str, commit: Commit) -> N
     async def act(tx: Tx) -> None:
         now = tx.clock.now()
         user = await need(tx, id)
-        if user.passwords[:1] != found.passwords[:1]:
-            # Somebody else was faster, and what was proved is no longer the password.
+        if user.passwords[:1] != found.passwords[:1] or not user.enabled:
+            # Somebody else was faster, and what was proved is no longer enough.
             raise unauthorized()
         await revocations.cut(tx, "user", id)
         await tx.update(
@@ -54,7 +54,7 @@ async def _check(parts: Parts, user: User, old: str, new: str) -> None:
     if not await parts.passwords.matches(old, user.passwords[0].hash):
         await logins.failed(parts, user)
         raise unauthorized()
-    await logins.succeeded(parts, user)
+    await logins.succeeded(parts, user, whole=user_options.enough(user.options, ("password",)))
     check_shape(new, parts.settings)
     kept = parts.settings.password_history
     for earlier in user.passwords[:kept]:
