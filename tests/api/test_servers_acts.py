@@ -329,7 +329,18 @@ async def test_deleting_twice_is_the_same_as_once(cloud: Cloud) -> None:
     (await cloud.call("DELETE", f"/servers/{id}")).ok()
     await cloud.settle()
     assert await cloud.rows("SELECT status FROM servers") == [("deleted",)]
-    cloud.clock.added_s += server_ending.KEEP_S + 1
+
+
+async def test_a_deleted_server_and_what_was_done_to_it_are_forgotten_after_a_day(cloud: Cloud) -> None:
+    old, young, living = await cloud.made(), await cloud.made(), await cloud.made()
+    (await cloud.call("DELETE", f"/servers/{old}")).ok()
+    await cloud.settle()
+    cloud.clock.added_s += server_ending.KEEP_S / 2
+    (await cloud.call("DELETE", f"/servers/{young}")).ok()
+    await cloud.settle()
+    cloud.clock.added_s += server_ending.KEEP_S / 2 + 1
     async with cloud.store.write() as tx:
-        await server_ending.forget_deleted(tx)
-    assert await cloud.rows("SELECT status FROM servers") == []
+        assert await server_ending.forget_deleted(tx) == 1
+        assert await server_ending.forget_deleted(tx) == 0
+    assert {row[0] for row in await cloud.rows("SELECT id FROM servers")} == {young, living}
+    assert {row[0] for row in await cloud.rows("SELECT server_id FROM server_actions")} == {young, living}

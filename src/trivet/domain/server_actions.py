@@ -1,7 +1,7 @@
 """Server actions: what was done to a server, by whom, and how it ended. Nova calls them instance actions.
 
 An action is opened by the act that changes what is wanted, in its transaction, and closed when the row is
-settled. It outlives the server, so that one can ask who deleted it.
+settled. It lives as long as the server's row, which outlives the server by a day: one can ask who deleted it.
 """
 
 import msgspec
