@@ -11,6 +11,7 @@ import os
 import pkgutil
 import secrets
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ from trivet.store.sqlite import SqliteStore
 from trivet.store.store import Store
 
 _TEND_EVERY_S = 5.0
+_LAST_ANSWERS_S = 3.0
 _logger = logging.getLogger(__name__)
 
 
@@ -231,11 +233,26 @@ async def _background(work: Coroutine[None, None, None], name: str) -> AsyncIter
 
 
 class _Server(uvicorn.Server):
-    """Signals are the command's business, not the server's."""
+    """Signals are the command's business, not the server's; and stopping is short and says nothing."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """What is being answered may end. What does not in time is cancelled, and has ended before this returns."""
+        state = self.server_state
+        for server in self.servers:
+            server.close()
+        for connection in list(state.connections):
+            connection.shutdown()
+        end = time.monotonic() + _LAST_ANSWERS_S
+        while (state.connections or state.tasks) and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+        late = list(state.tasks)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -252,7 +269,6 @@ async def serving(process: Process) -> AsyncIterator[None]:
         log_config=None,
         server_header=False,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=3,
         h11_max_incomplete_event_size=64 * 1024,
         ws_max_size=1 << 20,
     )

@@ -79,7 +79,15 @@ class App:
             reply.headers += service.microversions.reply_headers(request.version)
         reply.headers.append((b"x-openstack-request-id", request.id.encode()))
         reply.headers.append((b"x-compute-request-id", request.id.encode()))
-        await _send(reply, send, head=scope["method"] == "HEAD")
+        head = scope["method"] == "HEAD"
+        if isinstance(reply.body, bytes):
+            await _send(reply, reply.body, send, head=head)
+            return
+        try:
+            await _send_stream(reply, reply.body, send, head=head)
+        except Exception:
+            # Too late to say so: the connection is closed on an answer without its end.
+            _logger.exception("%s %s broke off", request.method, request.path)
 
     def _route(self, request: Request) -> tuple[Service, list[Route]]:
         node = self._tree.find(request.path, request.values)
@@ -88,7 +96,7 @@ class App:
         routes = node.here.get(request.method)
         if routes is None and request.method == "HEAD":
             routes = node.here.get("GET")
-        if routes is None and request.path.endswith("/"):
+        if routes is None and request.path.endswith("/") and request.path != f"{node.prefix}/":
             # Somebody forgot to put the id behind it: that one does not exist.
             raise NotFound("route.absent", f"There is nothing to {request.method} at {request.path[:200]}.")
         if routes is None:
@@ -213,6 +221,8 @@ async def _body(request: Request, receive: Receive, body_max: int) -> bytes:
     What is not much too large is read to its end and dropped: a client that still sends does not hear the answer.
     """
     announced = request.headers.get(b"content-length", b"")
+    if not announced and b"transfer-encoding" not in request.headers:
+        return b""
     if announced.isdigit() and int(announced[:20]) > body_max + _DROPPED_MAX:
         raise _too_large(body_max)
     chunks: list[bytes] = []
@@ -242,16 +252,12 @@ def _too_large(body_max: int) -> Invalid:
     return Invalid("body.too_large", f"The request body is larger than {body_max} bytes.", status=413)
 
 
-async def _send(reply: Reply, send: Send, *, head: bool) -> None:
-    body = reply.body
-    if isinstance(body, bytes):
-        # 204 and 304 have no body, and so no length either.
-        if reply.status not in (204, 304):
-            reply.headers.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-        await send({"type": "http.response.body", "body": b"" if head else body})
-        return
-    await _send_stream(reply, body, send, head=head)
+async def _send(reply: Reply, body: bytes, send: Send, *, head: bool) -> None:
+    # 204 and 304 have no body, and so no length either.
+    if reply.status not in (204, 304):
+        reply.headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    await send({"type": "http.response.body", "body": b"" if head else body})
 
 
 async def _send_stream(reply: Reply, chunks: AsyncIterator[bytes], send: Send, *, head: bool) -> None:

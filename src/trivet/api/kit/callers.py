@@ -10,7 +10,7 @@ page and the test. Roles imply each other: reader < member < manager < admin.
     manager        may change what a project or domain manager looks after
     admin          the operator: role admin (with strict scope: only when scoped to the system)
     operator       as admin; and a system reader may, too, where the method only looks
-    service        as admin; meant for other parts of the cloud (agents, metadata)
+    service        as operator; and the role service may, which other parts of a cloud have (a scheduler, say)
 
 What a caller may see among records of others is decided in `domain/`, by project.
 """
@@ -33,15 +33,17 @@ def check(policy: Policy, method: str, caller: Caller) -> None:
 
 
 def needed(policy: Policy) -> str:
-    return {"operator": "admin, or reader of the system", "service": "admin"}.get(policy, policy)
+    operator = "admin, or reader of the system"
+    return {"operator": operator, "service": f"service, {operator}"}.get(policy, policy)
 
 
 def _allowed(policy: Policy, method: str, caller: Caller) -> bool:
-    if policy in ("admin", "service"):
+    if policy == "admin":
         return caller.is_operator
-    if policy == "operator":
+    if policy in ("operator", "service"):
         looking = method in ("GET", "HEAD")
-        return caller.is_operator or (looking and caller.system and caller.has("reader"))
+        named = policy == "service" and caller.has("service")
+        return named or caller.is_operator or (looking and caller.system and caller.has("reader"))
     if caller.is_operator:
         return True
     if policy == "reader":
