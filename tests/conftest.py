@@ -1,6 +1,7 @@
-"""One rule for all tests: where CI is, or TRIVET_REQUIRE_ENGINES says so, what is missing is a failure and not a skip.
+"""What all tests share: the databases, and one rule.
 
-But a test marked `hardware` may need a machine that this one is not.
+Where CI is, or TRIVET_REQUIRE_ENGINES says so, what is missing is a failure and not a skip. But a test marked
+`hardware` may need a machine that this one is not.
 """
 
 import os
@@ -8,6 +9,10 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+
+from tests.postgres import postgres_cluster, shared_cluster
+
+__all__ = ["postgres_cluster", "shared_cluster"]
 
 _REQUIRED = bool(os.environ.get("CI") or os.environ.get("TRIVET_REQUIRE_ENGINES"))
 

@@ -7,9 +7,9 @@ import pytest
 from tests.api.identity_cloud import identity, new_identity
 from tests.api.network_cloud import here
 from tests.api.placement_cloud import placement
-from tests.postgres import PostgresCluster, postgres_cluster
+from tests.postgres import PostgresCluster
 
-__all__ = ["here", "identity", "new_identity", "placement", "postgres_cluster"]
+__all__ = ["here", "identity", "new_identity", "placement"]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -18,4 +18,4 @@ def database(request: pytest.FixtureRequest) -> str:
     if request.param == "sqlite":
         return ""
     cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
-    return cluster.new_database()
+    return cluster.migrated_database()

@@ -6,7 +6,7 @@ process signs its tokens with one key, since making a key takes longer than most
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Self
@@ -149,13 +149,28 @@ async def ask_in_chunks(
     """At a None among the chunks the client goes away."""
     path, _, in_path = path.partition("?")
     said = {"host": "cloud:8774", **headers}
+    raw = [(name.lower().encode(), value.encode()) for name, value in said.items()]
+    asked = urlencode(query, doseq=True, quote_via=quote) if query else in_path
+    return await exchange(app, method, path, chunks, headers=raw, query=asked.encode())
+
+
+async def exchange(
+    app: App,
+    method: str,
+    path: str,
+    chunks: Iterable[bytes | None],
+    *,
+    headers: Sequence[tuple[bytes, bytes]],
+    query: bytes = b"",
+) -> Answer:
+    """As the server does it, with whatever bytes a client may send."""
     scope = {
         "type": "http",
         "method": method,
         "scheme": "http",
         "path": path,
-        "query_string": (urlencode(query, doseq=True, quote_via=quote) if query else in_path).encode(),
-        "headers": [(name.lower().encode(), value.encode()) for name, value in said.items()],
+        "query_string": query,
+        "headers": list(headers),
     }
     left = list(chunks)
     sent: list[dict[str, Any]] = []
@@ -171,7 +186,7 @@ async def ask_in_chunks(
         sent.append(message)
 
     await app(scope, receive, send)
-    answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    answered = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
     return Answer(sent[0]["status"], answered, b"".join(message.get("body", b"") for message in sent[1:]))
 
 

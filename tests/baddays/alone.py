@@ -1,52 +1,26 @@
 """One real process with simulated hosts, and what can be asked of it from outside."""
 
-import os
-import signal
-import subprocess
-import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.processes.cluster import BIN, PASSWORD, READY_S, Client, free_port
+from tests.ports import free_port
+from tests.processes.cluster import PASSWORD, Client
+from tests.programs import PATIENCE_S, Program, clean, until
 
 COMPUTE = "/compute/v2.1"
-WAIT_S = 120.0
 
 
-class Alone:
+class Alone(Program):
     def __init__(self, data: Path, logs: Path, database: str = "") -> None:
-        self.data = data
-        self._logs = logs
-        self._database = database
-        self._port = free_port()
-        self.url = f"http://127.0.0.1:{self._port}"
-        self.process: subprocess.Popen[bytes]
-
-    def start(self) -> None:
-        environment = os.environ | {"TRIVET_ADMIN_PASSWORD": PASSWORD}
-        words = ["up", "--sim", "--data", str(self.data), "--listen", f"127.0.0.1:{self._port}"]
-        if self._database:
-            words += ["--database", self._database]
-        said = self._logs / "out"
-        with said.open("w") as out, (self._logs / "log").open("a") as log:
-            self.process = subprocess.Popen([str(BIN / "trivet"), *words], env=environment, stdout=out, stderr=log)
-        end = time.monotonic() + READY_S
-        while "ready" not in said.read_text():
-            assert self.process.poll() is None and time.monotonic() < end, self.log()[-4000:]
-            time.sleep(0.02)
-
-    def log(self) -> str:
-        return (self._logs / "log").read_text()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        words = ["up", "--sim", "--data", str(data), "--listen", f"127.0.0.1:{port}"]
+        if database:
+            words += ["--database", database]
+        environment = clean() | {"TRIVET_ADMIN_PASSWORD": PASSWORD}
+        super().__init__(logs / "out", logs / "log", *words, environment=environment)
 
     def client(self) -> "Tenant":
         client = Tenant(self.url)
@@ -64,12 +38,11 @@ class Tenant(Client):
 
     def image(self) -> str:
         made = self.ok("POST", "/image/v2/images", {"name": "i", "disk_format": "raw", "container_format": "bare"})
-        import urllib.request  # noqa: PLC0415 - only here bytes are sent
-
         headers = {"X-Auth-Token": self.token, "Content-Type": "application/octet-stream"}
         url = f"{self.url}/image/v2/images/{made['id']}/file"
-        with urllib.request.urlopen(urllib.request.Request(url, b"\0" * 4096, headers, method="PUT"), timeout=30) as to:
-            assert to.status == 204
+        sent = urllib.request.Request(url, b"\0" * 4096, headers, method="PUT")
+        with urllib.request.urlopen(sent, timeout=PATIENCE_S) as reply:
+            assert reply.status == 204
         id: str = made["id"]
         return id
 
@@ -95,11 +68,8 @@ class Tenant(Client):
         # A first try may have been carried out before its connection broke.
         assert status in (204, 404), told
 
-    def until(self, what: str, check: Callable[[], Any], seconds: float = WAIT_S) -> None:
-        end = time.monotonic() + seconds
-        while not check():
-            assert time.monotonic() < end, what
-            time.sleep(0.2)
+    def until(self, what: str, check: Callable[[], Any]) -> None:
+        until(what, check, self.servers, pause_s=0.2)
 
     def books_balance(self) -> None:
         """Claims, quota and ports are those of the servers that are there, and no others."""

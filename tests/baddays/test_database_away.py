@@ -2,51 +2,36 @@
 
 import ctypes
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.baddays.alone import COMPUTE, Alone, Tenant
-from tests.postgres import PostgresCluster, postgres_cluster
-
-__all__ = ["postgres_cluster"]
-
-
-class Restarted(PostgresCluster):
-    """One of our own, for nobody else's tests may be on what stops."""
-
-    def resume(self) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self._folder} {self._options}"
-        self._run("pg_ctl", "-D", str(self._data), "-o", options, "-l", str(self._folder / "log"), "-w", "start")
-
-    def is_listened_to(self, url: str) -> bool:
-        command = ["psql", url, "-Atc", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "1"
+from tests.postgres import PostgresCluster, running_cluster
 
 
 @pytest.fixture
-def own_cluster(postgres_cluster: PostgresCluster) -> Iterator[Restarted]:
-    """Skipped where the shared one is."""
-    folder = Path(tempfile.mkdtemp(prefix="trivet-pg-"))
-    folder.chmod(0o755)
-    cluster = Restarted(folder)
-    cluster.start()
-    yield cluster
-    cluster.stop()
-    shutil.rmtree(folder)
+def own_cluster() -> Iterator[PostgresCluster]:
+    """Nobody else's tests may be on what stops."""
+    with running_cluster() as cluster:
+        yield cluster
+
+
+def is_listened_to(url: str) -> bool:
+    command = ["psql", url, "-Atc", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"]
+    made = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    return made.stdout.strip() == "1"
 
 
 @pytest.mark.postgres
-def test_postgresql_stops_and_comes_back(tmp_path: Path, own_cluster: Restarted) -> None:
+def test_postgresql_stops_and_comes_back(tmp_path: Path, own_cluster: PostgresCluster) -> None:
     (tmp_path / "data").mkdir()
     url = own_cluster.new_database()
     alone = Alone(tmp_path / "data", tmp_path, url)
-    alone.start()
     try:
+        alone.start()
         tenant = alone.client()
         image, network = tenant.image(), tenant.network()
         status, told = tenant.create("before", image, network)
@@ -65,7 +50,7 @@ def test_postgresql_stops_and_comes_back(tmp_path: Path, own_cluster: Restarted)
             tenant.until("all ACTIVE", lambda: {server["status"] for server in tenant.servers()} == {"ACTIVE"})
         assert "before" in {server["name"] for server in tenant.servers()}
         assert "meanwhile" not in {server["name"] for server in tenant.servers()}
-        tenant.until("it listens again", lambda: own_cluster.is_listened_to(url))
+        tenant.until("it listens again", lambda: is_listened_to(url))
         tenant.books_balance()
         assert alone.process.poll() is None
     finally:
@@ -100,8 +85,8 @@ def fill_up(disk: Path) -> Path:
 
 def test_a_full_disk_is_told_and_forgotten(tmp_path: Path, small_disk: Path) -> None:
     alone = Alone(small_disk, tmp_path)
-    alone.start()
     try:
+        alone.start()
         tenant = alone.client()
         image, network = tenant.image(), tenant.network()
         ballast = fill_up(small_disk)

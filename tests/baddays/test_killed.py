@@ -4,11 +4,13 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.baddays.alone import Alone
+from tests.programs import until
 
 SERVERS = 100
 DEATHS = 8
@@ -18,9 +20,11 @@ DEATHS = 8
 def alone(tmp_path: Path) -> Iterator[Alone]:
     (tmp_path / "data").mkdir()
     alone = Alone(tmp_path / "data", tmp_path)
-    alone.start()
-    yield alone
-    alone.stop()
+    try:
+        alone.start()
+        yield alone
+    finally:
+        alone.stop()
 
 
 def test_killed_during_a_hundred_creates_and_deletes(alone: Alone) -> None:
@@ -29,37 +33,30 @@ def test_killed_during_a_hundred_creates_and_deletes(alone: Alone) -> None:
     image, network = tenant.image(), tenant.network()
     made: list[str] = []
     deleted: list[str] = []
-    wrong: list[str] = []
-    done = threading.Event()
 
     def work() -> None:
         own = alone.client()
-        try:
-            for number in range(SERVERS):
-                status, told = own.create(f"s{number}", image, network)
-                assert status == 202, told
-                made.append(told["server"]["id"])
-                if number % 2:
-                    gone = made[-2]
-                    own.delete(gone)
-                    deleted.append(gone)
-        except (AssertionError, OSError) as error:
-            wrong.append(repr(error))
-        finally:
-            done.set()
+        for number in range(SERVERS):
+            status, told = own.create(f"s{number}", image, network)
+            assert status == 202, told
+            made.append(told["server"]["id"])
+            if number % 2:
+                gone = made[-2]
+                own.delete(gone)
+                deleted.append(gone)
 
-    worker = threading.Thread(target=work)
-    worker.start()
     chance = random.Random(11)
-    for death in range(1, DEATHS + 1):
-        while len(made) < death * SERVERS // (DEATHS + 2) and not done.is_set():
-            time.sleep(0.002)
-        time.sleep(chance.uniform(0, 0.02))
-        assert not done.is_set(), ("it dies in the middle", wrong)
-        alone.kill()
-        alone.start()
-    worker.join()
-    assert wrong == [] and len(made) == SERVERS
+    with ThreadPoolExecutor(1) as thread:
+        working = thread.submit(work)
+        for death in range(1, DEATHS + 1):
+            while len(made) < death * SERVERS // (DEATHS + 2) and not working.done():
+                time.sleep(0.002)
+            time.sleep(chance.uniform(0, 0.02))
+            assert not working.done(), ("it dies in the middle", working.exception())
+            alone.kill()
+            alone.start()
+        working.result()
+    assert len(made) == SERVERS
     # What a broken connection left without an answer may be there a second time: it counts like any other.
     tenant.until("all ACTIVE", lambda: {server["status"] for server in tenant.servers()} == {"ACTIVE"})
     there = {server["id"] for server in tenant.servers()}
@@ -90,16 +87,13 @@ def test_asked_to_stop_under_load_it_ends_well_and_loses_nothing(alone: Alone) -
             elif stopping.is_set():
                 return
 
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(3)]
-    for worker in workers:
-        worker.start()
-    while len(made) < 10:
-        assert any(worker.is_alive() for worker in workers)
-        time.sleep(0.02)
-    stopping.set()
-    assert alone.stop() == 0
-    for worker in workers:
-        worker.join()
+    with ThreadPoolExecutor(3) as threads:
+        working = [threads.submit(work, number) for number in range(3)]
+        until("ten are made", lambda: len(made) >= 10 or all(one.done() for one in working))
+        stopping.set()
+        assert alone.stop() == 0
+        for one in working:
+            one.result()
     assert "Traceback" not in alone.log()
     alone.start()
     again = alone.client()

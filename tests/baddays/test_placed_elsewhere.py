@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from tests.api.server_cloud import POWER, Cloud
-from tests.postgres import postgres_cluster
 from trivet.domain import hosts, reports
 from trivet.domain.orders import Report
 from trivet.domain.ports import PORTS
@@ -14,12 +13,10 @@ from trivet.domain.server_groups import SERVER_GROUPS, ServerGroup
 from trivet.domain.servers import SERVERS, Server
 from trivet.store.where import Where
 
-__all__ = ["postgres_cluster"]
-
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def cloud(request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
-    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
+    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").migrated_database()
     async with Cloud(database) as cloud:
         yield cloud
 

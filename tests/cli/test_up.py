@@ -4,16 +4,17 @@ import json
 import os
 import signal
 import socket
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.cli.command import Up, trivet
-from tests.processes.cluster import free_port
+from tests.ports import free_port
+from tests.programs import PATIENCE_S, until
 
 Start = Callable[..., Up]
 
@@ -37,7 +38,7 @@ def listen() -> str:
 
 
 def answers(address: str) -> bool:
-    with urllib.request.urlopen(f"http://{address}/identity/v3", timeout=10) as reply:
+    with urllib.request.urlopen(f"http://{address}/identity/v3", timeout=PATIENCE_S) as reply:
         return bool(reply.status == 200)
 
 
@@ -74,11 +75,11 @@ def test_status_of_what_answers_otherwise_is_a_sentence(said: bytes, start: Star
             client.sendall(said)
 
     host, _, port = address.rpartition(":")
-    with socket.create_server((host, int(port))) as listening:
-        other = threading.Thread(target=answer, args=(listening,))
-        other.start()
+    with socket.create_server((host, int(port))) as listening, ThreadPoolExecutor(1) as other:
+        listening.settimeout(PATIENCE_S)
+        answering = other.submit(answer, listening)
         told = trivet(tmp_path, "status", "--data", "cloud")
-        other.join()
+        answering.result()
     assert told.returncode == 1 and told.stderr.startswith(f"trivet: http://{address} is silent or no cloud (")
     assert "Traceback" not in told.stderr
 
@@ -160,10 +161,7 @@ def test_workers_say_ready_once_and_one_that_died_comes_back(start: Start, tmp_p
     first = workers_of(up)
     assert len(first) == 3
     os.kill(first[0], signal.SIGKILL)
-    end = time.monotonic() + 60
-    while len(workers_of(up)) < 3 or first[0] in workers_of(up):
-        assert time.monotonic() < end, up.said()
-        time.sleep(0.05)
+    until("three again", lambda: len(workers_of(up)) == 3 and first[0] not in workers_of(up), up.said)
     assert answers(address)
     assert up.stop(signal.SIGINT) == 0
     assert not any(alive(pid) for pid in first)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import TRIVET, clean, trivet
+from tests.cli.command import TRIVET, trivet
+from tests.programs import PATIENCE_S, clean
 
 COMMANDS = ("up", "api", "agent", "status", "gaps", "routes", "migrate")
 
@@ -61,7 +62,7 @@ def test_routes_of_one_service_are_found_by_either_of_its_names(name: str, tmp_p
 def test_a_reader_who_has_had_enough_is_no_error(tmp_path: Path) -> None:
     made = subprocess.run(
         f"set -o pipefail; {TRIVET} routes | head -1", shell=True, executable="/bin/bash",
-        cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False,
+        cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert (made.returncode, made.stderr, len(made.stdout.splitlines())) == (0, "", 1)
 

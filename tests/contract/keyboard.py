@@ -7,14 +7,16 @@ from urllib.parse import urlsplit
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
+from tests.programs import PATIENCE_S
 
-def type_into(url: str, command: str, until: str, seconds: float = 40) -> str:
+
+def type_into(url: str, command: str, until: str, seconds: float = PATIENCE_S) -> str:
     """What the console says from the command on, up to the first `until` behind it."""
     parts = urlsplit(url)
     said = ""
     with (
         contextlib.suppress(WebSocketException),
-        connect(f"ws://{parts.netloc}{parts.path}?{parts.query}", open_timeout=15) as socket,
+        connect(f"ws://{parts.netloc}{parts.path}?{parts.query}", open_timeout=PATIENCE_S) as socket,
     ):
         socket.send(b"\r")
         time.sleep(0.6)

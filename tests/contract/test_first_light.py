@@ -5,13 +5,13 @@ All of it through the stock client and the cloud's own consoles, against real en
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.contract.conftest import RealCloud
 from tests.contract.keyboard import type_into
+from tests.programs import until
 
 pytestmark = [pytest.mark.contract, pytest.mark.dataplane]
 
@@ -33,10 +33,10 @@ def pair(cloud: RealCloud) -> Iterator[dict[str, str]]:
 
 
 def _wait_for_guest(cloud: RealCloud, server: str, times: int = 1) -> None:
-    end = time.monotonic() + 180
-    while cloud.openstack("console", "log", "show", server, table=True).count("GUEST-READY") < times:
-        assert time.monotonic() < end, cloud.openstack("console", "log", "show", server, table=True)
-        time.sleep(1)
+    def log() -> str:
+        return str(cloud.openstack("console", "log", "show", server, table=True))
+
+    until("the guest is ready", lambda: log().count("GUEST-READY") >= times, log, pause_s=1, patience_s=400)
 
 
 def _typed(cloud: RealCloud, server: str, command: str) -> str:
@@ -94,10 +94,7 @@ def test_pause_is_a_state_of_both_kinds(cloud: RealCloud, pair: dict[str, str], 
 
 
 def test_what_a_kind_cannot_do_is_refused_with_the_reason(cloud: RealCloud, pair: dict[str, str]) -> None:
-    made = subprocess.run(
-        ["openstack", "server", "suspend", "a-container"], env=cloud.environment | {"PATH": cloud.path},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    made = cloud.tried("server", "suspend", "a-container")
     assert made.returncode != 0
     assert "not applicable to a container" in made.stderr
 
@@ -116,22 +113,14 @@ def test_a_floating_ip_leads_in_from_outside_and_only_as_far_as_the_rules_say(
     groups = cloud.openstack("security", "group", "list", "--project", project)
     group = next(row["ID"] for row in groups if row["Name"] == "default")
     rule = cloud.openstack("security", "group", "rule", "create", "--protocol", "icmp", group)["id"]
-    assert _answers_within(address, 20), "a rule lets pings in"
+    until("a rule lets pings in", lambda: _answers(address))
     cloud.openstack("security", "group", "rule", "delete", rule, table=True)
-    assert _silent_within(address, 20), "without the rule they stay out again"
+    until("without the rule they stay out again", lambda: not _answers(address))
     cloud.openstack("floating", "ip", "delete", address, table=True)
 
 
 def _answers(address: str) -> bool:
     return subprocess.run(["ping", "-c", "1", "-W", "1", address], capture_output=True, check=False).returncode == 0
-
-
-def _answers_within(address: str, tries: int) -> bool:
-    return any(_answers(address) for _ in range(tries))
-
-
-def _silent_within(address: str, tries: int) -> bool:
-    return any(not _answers(address) for _ in range(tries))
 
 
 def test_a_token_is_good_for_its_console_only_as_long_as_the_server_is_there(
@@ -142,24 +131,13 @@ def test_a_token_is_good_for_its_console_only_as_long_as_the_server_is_there(
     assert "it-lives" not in type_into(url + "x", "echo it''-lives", "it-lives", seconds=3)
 
 
-def _wait_for_the_host(cloud: RealCloud) -> None:
-    """The dead process's lease on its host has to end first; until then its consoles answer 503."""
-    for _ in range(20):
-        made = subprocess.run(
-            ["openstack", "console", "log", "show", "a-vm"], env=cloud.environment | {"PATH": cloud.path},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if made.returncode == 0:
-            return
-    raise AssertionError(made.stderr)
-
-
 def test_a_killed_cloud_comes_back_and_its_servers_never_noticed(cloud: RealCloud, pair: dict[str, str]) -> None:
     boots = cloud.openstack("console", "log", "show", "a-vm", table=True).count("GUEST-READY")
     _typed(cloud, "a-container", "echo remembered > /tmp/mark")
     cloud.kill()
-    cloud.up()
-    _wait_for_the_host(cloud)
+    cloud.start()
+    # The dead process's lease on its host has to end first; until then its consoles answer 503.
+    until("the host's consoles", lambda: cloud.tried("console", "log", "show", "a-vm").returncode == 0)
     assert cloud.openstack("console", "log", "show", "a-vm", table=True).count("GUEST-READY") == boots
     assert "remembered" in _typed(cloud, "a-container", "cat /tmp/mark")
     assert " 0% packet loss" in _typed(cloud, "a-container", f"ping -c 3 {pair['vm']}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.postgres import PostgresCluster, postgres_cluster
+from tests.postgres import PostgresCluster
 
 from trivet.clock import Clock, SystemClock
 from trivet.controllers.log_trim import LogTrim
@@ -23,8 +23,6 @@ from trivet.store.postgres import PostgresStore
 from trivet.store.sqlite import SqliteStore
 from trivet.store.store import Store
 from trivet.store.tx import Change
-
-__all__ = ["postgres_cluster"]
 
 
 @dataclass
@@ -91,7 +89,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     found: list[Store]
     if request.param == "postgres":
         cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
-        url = cluster.new_database()
+        url = cluster.migrated_database()
         found = [PostgresStore(url, clock, ids, connections=2) for _ in range(2)]
     else:
         found = [SqliteStore(tmp_path / "trivet.db", clock, ids) for _ in range(2)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.api.identity_cloud import Cloud
 from tests.api.one_service import Answer, FastPasswords
-from tests.postgres import PostgresCluster, postgres_cluster
+from tests.postgres import PostgresCluster
 
 from trivet.api.identity.writing import commit
 from trivet.domain import revocations, users
@@ -17,8 +17,6 @@ from trivet.ids import SystemIds
 from trivet.settings import Settings
 from trivet.store.sqlite import SqliteStore
 from trivet.store.tx import Tx
-
-__all__ = ["postgres_cluster"]
 
 TRIES = 5
 
@@ -38,7 +36,7 @@ async def two(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[t
     settings = Settings(lockout_tries=TRIES)
     if request.param == "postgres":
         cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
-        url = cluster.new_database()
+        url = cluster.migrated_database()
         clouds = (Cloud(settings, url), Cloud(settings, url))
     else:
         clouds = (OnFile(settings, tmp_path / "trivet.db"), OnFile(settings, tmp_path / "trivet.db"))

@@ -6,12 +6,10 @@ import random
 import pytest
 from tests.api.network_cloud import Cloud
 from tests.domain.counting import Counting
-from tests.postgres import PostgresCluster, postgres_cluster
+from tests.postgres import PostgresCluster
 
 from trivet.clock import SystemClock
 from trivet.ids import SystemIds
-
-__all__ = ["postgres_cluster"]
 
 pytestmark = pytest.mark.postgres
 
@@ -28,7 +26,7 @@ def chance() -> random.Random:
 
 @pytest.fixture
 def store(postgres_cluster: PostgresCluster) -> Counting:
-    return Counting(postgres_cluster.new_database(), SystemClock(), SystemIds(), connections=AT_ONCE)
+    return Counting(postgres_cluster.migrated_database(), SystemClock(), SystemIds(), connections=AT_ONCE)
 
 
 async def test_ports_that_come_and_go_at_once_never_wait_in_a_circle(store: Counting, chance: random.Random) -> None:

@@ -5,16 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from tests.api.one_service import store_on
-from tests.postgres import PostgresCluster, postgres_cluster
+from tests.postgres import PostgresCluster
 
 from trivet.domain import aggregates, hosts, providers
 from trivet.domain.hosts import Host
 from trivet.errors import Conflict, Invalid
 from trivet.store.store import Store, transact
 from trivet.store.tx import Tx
-
-__all__ = ["postgres_cluster"]
-
 
 Act = Callable[[Tx], Awaitable[None]]
 
@@ -24,7 +21,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     url = ""
     if request.param == "postgres":
         cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
-        url = cluster.new_database()
+        url = cluster.migrated_database()
     opened = store_on(url)
     await opened.open()
     await opened.migrate()

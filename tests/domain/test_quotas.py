@@ -4,13 +4,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from tests.api.identity_cloud import Cloud
-from tests.postgres import PostgresCluster, postgres_cluster
+from tests.postgres import PostgresCluster
 
 from trivet.domain import limits, quotas
 from trivet.errors import OverQuota
 from trivet.settings import Settings
-
-__all__ = ["postgres_cluster"]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -18,7 +16,7 @@ async def cloud(request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
     url = ""
     if request.param == "postgres":
         cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
-        url = cluster.new_database()
+        url = cluster.migrated_database()
     async with Cloud(Settings(), url) as started:
         async with started.store.write() as tx:
             await limits.set_model(tx, "strict_two_level")

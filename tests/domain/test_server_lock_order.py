@@ -9,7 +9,7 @@ import random
 import pytest
 from tests.api.server_cloud import Cloud
 from tests.domain.counting import Counting
-from tests.postgres import PostgresCluster, postgres_cluster
+from tests.postgres import PostgresCluster
 
 from trivet.clock import SystemClock
 from trivet.domain import reports
@@ -17,8 +17,6 @@ from trivet.domain.servers import SERVERS
 from trivet.ids import SystemIds
 from trivet.store.store import transact
 from trivet.store.tx import Tx
-
-__all__ = ["postgres_cluster"]
 
 pytestmark = pytest.mark.postgres
 
@@ -40,7 +38,7 @@ async def test_servers_that_come_and_go_at_once_never_wait_in_a_circle(postgres_
     print(f"seed {seed}")
     chance = random.Random(seed)
     cloud = Cloud()
-    store = Counting(postgres_cluster.new_database(), SystemClock(), SystemIds(), connections=AT_ONCE)
+    store = Counting(postgres_cluster.migrated_database(), SystemClock(), SystemIds(), connections=AT_ONCE)
     cloud.store = cloud.parts.store = store
     live: list[str] = []
     rounds = iter(range(ROUNDS))

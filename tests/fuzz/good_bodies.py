@@ -7,7 +7,7 @@ field and the type they want, so they are schema enough.
 import re
 from typing import Any
 
-from tests.policies.whole_cloud import Answer
+from tests.api.one_service import Answer
 from trivet.api.kit.routes import Route
 
 _MISSING = re.compile(r"missing required field `([^`]+)`(?: - at `([^`]+)`)?")

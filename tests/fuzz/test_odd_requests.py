@@ -4,27 +4,25 @@ import asyncio
 import json
 import logging
 import re
-import signal
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.api.one_service import Answer
 from tests.fuzz import odd
 from tests.fuzz.good_bodies import better, good_bodies, guess
 from tests.policies.records import Project, fill, new_project
 from tests.policies.test_route_policies import LOOKING, ask, path_of
-from tests.policies.whole_cloud import Answer, WholeCloud, whole_cloud
-from tests.postgres import postgres_cluster
+from tests.policies.whole_cloud import WholeCloud, whole_cloud
+from tests.postgres import PostgresCluster
 from trivet.api.kit.routes import Route
 from trivet.api.kit.service import Service
-
-__all__ = ["postgres_cluster"]
 
 SHAPES = {
     "keystone": lambda body: set(body) == {"error"} and {"code", "title", "message"} <= set(body["error"]),
@@ -35,7 +33,6 @@ SHAPES = {
     "glance": lambda body: {"code", "title", "message"} <= set(body),
     "placement": lambda body: {"status", "title", "detail"} <= set(body["errors"][0]),
 }
-HANGS_AFTER_S = 30
 _ENDING = ("forceDelete", "shelveOffload", "os-resetState", "lock")
 """Actions after which others would not get any further; like DELETE, they are sent to what is not there."""
 
@@ -74,11 +71,7 @@ class Fuzzed:
         return answer
 
     def _run(self, call: Any) -> Answer:
-        signal.alarm(HANGS_AFTER_S)
-        try:
-            answer: Answer = self.runner.run(call)
-        finally:
-            signal.alarm(0)
+        answer: Answer = self.runner.run(call)
         return answer
 
     def judge(self, service: Service, what: str, answer: Answer) -> None:
@@ -91,25 +84,24 @@ class Fuzzed:
                 self.wrong.append(f"{what}: not in the words of {service.name}: {kind} {answer.raw[:200]!r}")
 
 
-def _hangs(number: int, frame: FrameType | None) -> None:
-    raise TimeoutError("the request hangs")
-
-
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def fuzzed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
     folder: Path = tmp_path_factory.mktemp("fuzz")
-    database = "" if request.param == "sqlite" else request.getfixturevalue("postgres_cluster").new_database()
-    before = signal.signal(signal.SIGALRM, _hangs)
-    logging.disable(logging.WARNING)
-    with asyncio.Runner() as runner:
+    with ExitStack() as stack:
+        database = ""
+        if request.param == "postgres":
+            cluster: PostgresCluster = request.getfixturevalue("shared_cluster")
+            stack.enter_context(cluster.sparing())
+            database = cluster.migrated_database()
+        logging.disable(logging.WARNING)
+        stack.callback(logging.disable, logging.NOTSET)
+        runner = stack.enter_context(asyncio.Runner())
         context = whole_cloud(folder, database=database)
         cloud = runner.run(context.__aenter__())
+        stack.callback(lambda: runner.run(context.__aexit__(None, None, None)))
         project = runner.run(new_project(cloud, "odd"))
         runner.run(fill(cloud, project))
         yield Fuzzed(runner, cloud, project)
-        runner.run(context.__aexit__(None, None, None))
-    logging.disable(logging.NOTSET)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(autouse=True)

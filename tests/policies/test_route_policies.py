@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.one_service import Answer
 from tests.policies.records import Project, fill, new_project
-from tests.policies.whole_cloud import Answer, WholeCloud, whole_cloud
+from tests.policies.whole_cloud import WholeCloud, whole_cloud
 from trivet.api.kit import versions
 from trivet.api.kit.routes import Route
 from trivet.api.kit.service import Service
@@ -195,7 +196,7 @@ async def test_with_strict_scope_operators_are_of_the_system(tmp_path: Path) -> 
         for service, route in cloud.routes:
             if route.may not in ADMINISTERING:
                 continue
-            looks = route.may == "operator" and route.method in LOOKING
+            looks = route.may in ("operator", "service") and route.method in LOOKING
             for token, may in ((project_admin, False), (system_reader, looks)):
                 answer = await ask(cloud, service, route, {}, token)
                 if (answer.status != 403) != may:

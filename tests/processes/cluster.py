@@ -2,65 +2,33 @@
 
 import http.client
 import json
-import os
-import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
-BIN = Path(sys.executable).parent
+from tests.ports import free_port
+from tests.programs import PATIENCE_S, Program, clean, until
+
 PASSWORD = "a password for tests"
-READY_S = 30.0
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-class Member:
-    def __init__(self, folder: Path, name: str, database: str) -> None:
-        self.data = folder / name
-        self.data.mkdir()
+class Member(Program):
+    def __init__(self, folder: Path, name: str, database: str, public_url: str) -> None:
+        data = folder / name
+        data.mkdir()
         # As a shared file system would be mounted on every machine.
         (folder / "blobs").mkdir(exist_ok=True)
-        (self.data / "blobs").symlink_to(folder / "blobs")
+        (data / "blobs").symlink_to(folder / "blobs")
+        (data / "secret").write_bytes(b"the same for every process")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._database = database
-        self.process: subprocess.Popen[bytes]
-
-    def start(self, public_url: str) -> None:
-        secret = self.data / "secret"
-        secret.write_bytes(b"the same for every process")
-        environment = os.environ | {"TRIVET_ADMIN_PASSWORD": PASSWORD, "TRIVET_PUBLIC_URL": public_url}
-        words = ["up", "--sim", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
-        said = self.data / "out"
-        said.write_text("")
-        with said.open("a") as out, (self.data / "log").open("a") as log:
-            self.process = subprocess.Popen(
-                [str(BIN / "trivet"), *words, "--database", self._database], env=environment, stdout=out, stderr=log
-            )
-        end = time.monotonic() + READY_S
-        while "ready" not in said.read_text():
-            assert self.process.poll() is None and time.monotonic() < end, (self.data / "log").read_text()[-4000:]
-            time.sleep(0.05)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(30)
+        words = ["up", "--sim", "--data", str(data), "--listen", f"127.0.0.1:{self.port}", "--database", database]
+        environment = clean() | {"TRIVET_ADMIN_PASSWORD": PASSWORD, "TRIVET_PUBLIC_URL": public_url}
+        super().__init__(data / "out", data / "log", *words, environment=environment)
 
 
 class Client:
@@ -104,7 +72,7 @@ class Client:
 
 def _answer(request: urllib.request.Request) -> tuple[int, bytes, Any]:
     try:
-        with urllib.request.urlopen(request, timeout=30) as reply:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
             return reply.status, reply.read(), reply.headers
     except urllib.error.HTTPError as error:
         with error:
@@ -117,28 +85,30 @@ def _answer(request: urllib.request.Request) -> tuple[int, bytes, Any]:
 class Balancer:
     """haproxy in TCP mode: it knows nothing of HTTP, and tries the next process when one does not take the call."""
 
-    def __init__(self, folder: Path, ports: list[int]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        servers = "\n".join(f"  server s{port} 127.0.0.1:{port} check inter 200 fall 1 rise 1" for port in ports)
         self._conf = folder / "haproxy.cfg"
+        self._log = folder / "haproxy.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, ports: list[int]) -> None:
+        servers = "\n".join(f"  server s{port} 127.0.0.1:{port} check inter 200 fall 1 rise 1" for port in ports)
         self._conf.write_text(
             "defaults\n  mode tcp\n  timeout connect 2s\n  timeout client 60s\n  timeout server 60s\n"
             "  retries 3\n  option redispatch\n"
             f"listen api\n  bind 127.0.0.1:{self.port}\n  balance roundrobin\n{servers}\n"
         )
-        self.process: subprocess.Popen[bytes]
+        with self._log.open("w") as log:
+            command = ["haproxy", "-f", str(self._conf), "-db"]
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        until("haproxy listens", self._listens, self._log.read_text)
 
-    def start(self) -> None:
-        self.process = subprocess.Popen(["haproxy", "-f", str(self._conf), "-db"], stderr=subprocess.DEVNULL)
-        end = time.monotonic() + READY_S
-        while time.monotonic() < end:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.1)
-        raise AssertionError("haproxy did not start")
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(PATIENCE_S)

@@ -2,7 +2,8 @@
 
 import random
 import threading
-import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from websockets.sync.client import connect
 
 from tests.processes.cluster import Client
 from tests.processes.conftest import Cluster
+from tests.programs import PATIENCE_S, until
 
 pytestmark = pytest.mark.postgres
 
@@ -28,15 +30,13 @@ def image_and_flavor(client: Client) -> tuple[str, str]:
 
 
 def upload(client: Client, image_id: str) -> None:
-    import urllib.request  # noqa: PLC0415 - only here bytes are sent
-
     request = urllib.request.Request(
         f"{client.url}/image/v2/images/{image_id}/file",
         b"\0" * 65536,
         {"X-Auth-Token": client.token, "Content-Type": "application/octet-stream"},
         method="PUT",
     )
-    with urllib.request.urlopen(request, timeout=30) as reply:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
         assert reply.status == 204
 
 
@@ -48,37 +48,24 @@ def create(client: Client, image: str, flavor: str, name: str) -> str:
     return id
 
 
-def wait_until(what: str, check: Any, seconds: float = 60, state: Any = None) -> None:
-    end = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < end, f"{what}: {state}"
-        time.sleep(0.1)
-
-
 def test_clients_notice_nothing_but_a_broken_connection_while_processes_are_killed(cluster: Cluster) -> None:
     """HA-03: creates, lists and deletes through the balancer, eight kill -9 meanwhile."""
     image, flavor = image_and_flavor(cluster.client())
     upload(cluster.client(cluster.members[0].url), image)
-    wrong: list[str] = []
     made: list[str] = []
     done = threading.Event()
 
     def work(number: int) -> None:
         client = cluster.client()
-        try:
-            for index in range(SERVERS // 3):
-                id = create(client, image, flavor, f"s{number}-{index}")
-                made.append(id)
-                status, listed, _ = client.call("GET", "/compute/v2.1/servers?limit=1000")
-                if status != 200 or id not in {row["id"] for row in listed["servers"]}:
-                    wrong.append(f"list gave {status} without {id}")
-                if index % 2:
-                    status, body, _ = client.call("DELETE", f"/compute/v2.1/servers/{id}")
-                    # A first try may have been carried out before its connection broke.
-                    if status not in (204, 404):
-                        wrong.append(f"delete gave {status}: {body}")
-        except (AssertionError, OSError) as error:
-            wrong.append(repr(error))
+        for index in range(SERVERS // 3):
+            id = create(client, image, flavor, f"s{number}-{index}")
+            made.append(id)
+            status, listed, _ = client.call("GET", "/compute/v2.1/servers?limit=1000")
+            assert status == 200 and id in {row["id"] for row in listed["servers"]}, f"list gave {status} without {id}"
+            if index % 2:
+                status, body, _ = client.call("DELETE", f"/compute/v2.1/servers/{id}")
+                # A first try may have been carried out before its connection broke.
+                assert status in (204, 404), body
 
     def kill_now_and_then() -> None:
         chance = random.Random(7)
@@ -88,25 +75,21 @@ def test_clients_notice_nothing_but_a_broken_connection_while_processes_are_kill
             chance.choice(cluster.members).kill()
             cluster.revive()
 
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(3)]
-    killer = threading.Thread(target=kill_now_and_then)
-    for thread in (*workers, killer):
-        thread.start()
-    for thread in workers:
-        thread.join()
-    done.set()
-    killer.join()
-    assert wrong == []
+    with ThreadPoolExecutor(4) as threads:
+        killing = threads.submit(kill_now_and_then)
+        try:
+            for working in [threads.submit(work, number) for number in range(3)]:
+                working.result()
+        finally:
+            done.set()
+        killing.result()
     client = cluster.client()
 
-    unsettled: list[Any] = [None]
-
-    def settled() -> bool:
+    def unsettled() -> list[Any]:
         listed = client.call("GET", "/compute/v2.1/servers/detail?limit=1000")[1]["servers"]
-        unsettled[:] = [(row["id"], row["status"], row.get("fault")) for row in listed if row["status"] != "ACTIVE"]
-        return not unsettled
+        return [(row["id"], row["status"], row.get("fault")) for row in listed if row["status"] != "ACTIVE"]
 
-    wait_until("every server that is left becomes ACTIVE", settled, state=unsettled)
+    until("every server that is left becomes ACTIVE", lambda: not unsettled(), unsettled)
     listed = client.call("GET", "/compute/v2.1/servers/detail?limit=1000")[1]["servers"]
     assert {row["id"] for row in listed} <= set(made)
     assert_no_claim_without_its_owner(client, listed)
@@ -129,7 +112,7 @@ def test_a_console_token_of_one_process_opens_through_another_and_outlives_its_m
     image, flavor = image_and_flavor(client)
     upload(client, image)
     id = create(client, image, flavor, "talker")
-    wait_until("ACTIVE", lambda: client.call("GET", f"/compute/v2.1/servers/{id}")[1]["server"]["status"] == "ACTIVE")
+    until("ACTIVE", lambda: client.call("GET", f"/compute/v2.1/servers/{id}")[1]["server"]["status"] == "ACTIVE")
     body = {"remote_console": {"protocol": "serial", "type": "serial"}}
     status, made, _ = client.call("POST", f"/compute/v2.1/servers/{id}/remote-consoles", body)
     assert status == 200, made
@@ -138,10 +121,10 @@ def test_a_console_token_of_one_process_opens_through_another_and_outlives_its_m
     def speaks(port: int, word: str) -> bool:
         said = b""
         try:
-            with connect(f"ws://127.0.0.1:{port}/console/serial?token={token}", open_timeout=5) as socket:
+            with connect(f"ws://127.0.0.1:{port}/console/serial?token={token}", open_timeout=PATIENCE_S) as socket:
                 socket.send(word.encode() + b"\n")
                 while word.encode() not in said:
-                    data = socket.recv(timeout=3)
+                    data = socket.recv(timeout=PATIENCE_S)
                     said += data if isinstance(data, bytes) else data.encode()
         except (OSError, TimeoutError, WebSocketException):
             return False
@@ -150,10 +133,10 @@ def test_a_console_token_of_one_process_opens_through_another_and_outlives_its_m
     assert speaks(first.port, "by-its-maker")
     assert speaks(second.port, "by-another")
     first.kill()
-    wait_until("the same token reconnects through the second", lambda: speaks(second.port, "after-the-maker"))
+    until("the same token reconnects through the second", lambda: speaks(second.port, "after-the-maker"))
     status, _, _ = cluster.client(second.url).call("DELETE", f"/compute/v2.1/servers/{id}")
     assert status == 204
-    wait_until("a deleted server's token opens nothing", lambda: not speaks(second.port, "nobody"))
+    until("a deleted server's token opens nothing", lambda: not speaks(second.port, "nobody"))
 
 
 def test_a_revocation_reaches_every_process(cluster: Cluster) -> None:
@@ -164,18 +147,14 @@ def test_a_revocation_reaches_every_process(cluster: Cluster) -> None:
         other.token = token
         assert other.call("GET", "/compute/v2.1/servers")[0] == 200
     by = cluster.client(cluster.members[0].url)
-    import urllib.request  # noqa: PLC0415 - only here another header is sent
-
     request = urllib.request.Request(
         f"{by.url}/identity/v3/auth/tokens",
         headers={"X-Auth-Token": by.token, "X-Subject-Token": token},
         method="DELETE",
     )
-    with urllib.request.urlopen(request, timeout=10) as reply:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
         assert reply.status == 204
-    wait_until(
-        "401 everywhere", lambda: all(other.call("GET", "/compute/v2.1/servers")[0] == 401 for other in others), 10
-    )
+    until("401 everywhere", lambda: all(other.call("GET", "/compute/v2.1/servers")[0] == 401 for other in others))
     assert by.call("GET", "/compute/v2.1/servers")[0] == 200
 
 

@@ -5,14 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from tests.postgres import PostgresCluster, postgres_cluster
+from tests.postgres import PostgresCluster
 
 from trivet.ids import SystemIds
 from trivet.store.postgres import PostgresStore
 from trivet.store.sqlite import SqliteStore
 from trivet.store.store import Store
-
-__all__ = ["postgres_cluster"]
 
 
 class HandClock:
@@ -50,7 +48,7 @@ def new_store(request: pytest.FixtureRequest, clock: HandClock, tmp_path: Path) 
 
 def fresh_url(request: pytest.FixtureRequest) -> str:
     cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
-    return cluster.new_database()
+    return cluster.migrated_database()
 
 
 @pytest.fixture(params=["sqlite", "memory", pytest.param("postgres", marks=pytest.mark.postgres)])

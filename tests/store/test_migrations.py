@@ -1,15 +1,21 @@
 """Migrations: forward, once, and refused where they cannot be right."""
 
 import pytest
-from tests.store.conftest import NewStore
+from tests.api.one_service import store_on
+from tests.postgres import PostgresCluster
 
 from trivet.errors import Invalid
 from trivet.store import migrations
 from trivet.store.store import Store
 
 
-async def test_a_second_run_does_nothing(new_store: NewStore) -> None:
-    store = new_store()
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def test_a_second_run_does_nothing(database: str, request: pytest.FixtureRequest) -> None:
+    url = ""
+    if database == "postgres":
+        cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
+        url = cluster.new_database()
+    store = store_on(url)
     await store.open()
     first = await store.migrate()
     assert first == [migration.name for migration in migrations.known()]

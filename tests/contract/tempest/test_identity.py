@@ -7,10 +7,9 @@ import pytest
 
 from tests.contract.tempest import conf
 from tests.contract.tempest.workspace import Workspace
-from tests.postgres import PostgresCluster, postgres_cluster
+from tests.postgres import PostgresCluster
 from trivet.testing import SimCloud
 
-__all__ = ["postgres_cluster"]
 pytestmark = [pytest.mark.contract, pytest.mark.postgres]
 
 WANTED = (
