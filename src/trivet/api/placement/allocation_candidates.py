@@ -26,7 +26,7 @@ _SINCE_IN_GROUP = {"resources": 1010, "required": 1017, "member_of": 1021, "in_t
 _GROUPS_MAX = 50
 
 
-@resource.on("GET", "/allocation_candidates", may="operator", since="1.10")
+@resource.on("GET", "/allocation_candidates", may="service", since="1.10")
 async def index(request: Request) -> Reply:
     wire.accepts_json(request)
     ask = _ask(request)

@@ -18,7 +18,7 @@ resource = Resource()
 ManyAllocations = Annotated[dict[UuidKey, ConsumerAllocations], msgspec.Meta(min_length=1)]
 
 
-@resource.on("GET", "/allocations/{consumer_uuid}", may="operator")
+@resource.on("GET", "/allocations/{consumer_uuid}", may="service")
 async def show(request: Request) -> Reply:
     wire.accepts_json(request)
     consumer_id = request.values["consumer_uuid"]
@@ -40,7 +40,7 @@ async def show(request: Request) -> Reply:
     return wire.reply(request, 200, shown, changed_at=changed_at)
 
 
-@resource.on("PUT", "/allocations/{consumer_uuid}", may="operator")
+@resource.on("PUT", "/allocations/{consumer_uuid}", may="service")
 async def put(request: Request) -> Reply:
     consumer_id = wire.uuid(request.values["consumer_uuid"], "Malformed consumer_uuid")
     said = bodies.read_one(request, consumer_id)
@@ -48,7 +48,7 @@ async def put(request: Request) -> Reply:
     return Reply(204)
 
 
-@resource.on("POST", "/allocations", may="operator", since="1.13")
+@resource.on("POST", "/allocations", may="service", since="1.13")
 async def put_many(request: Request) -> Reply:
     read: dict[str, ConsumerAllocations] = wire.read(request, ManyAllocations)
     said = [bodies.checked(request, wire.uuid(id, "consumer"), body) for id, body in read.items()]
@@ -56,7 +56,7 @@ async def put_many(request: Request) -> Reply:
     return Reply(204)
 
 
-@resource.on("DELETE", "/allocations/{consumer_uuid}", may="operator")
+@resource.on("DELETE", "/allocations/{consumer_uuid}", may="service")
 async def delete(request: Request) -> Reply:
     consumer_id = request.values["consumer_uuid"]
     if not await claims.free(request.tx, consumer_id):

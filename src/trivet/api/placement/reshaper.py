@@ -19,7 +19,7 @@ class Reshape(Body, frozen=True, kw_only=True):
     allocations: dict[UuidKey, ConsumerAllocations]
 
 
-@resource.on("POST", "/reshaper", may="operator", since="1.30")
+@resource.on("POST", "/reshaper", may="service", since="1.30")
 async def reshape(request: Request) -> Reply:
     """New inventories come first, allocations move, and only then do old inventories go."""
     body = wire.read(request, Reshape)

@@ -32,7 +32,7 @@ class ProviderChange(Body, frozen=True, kw_only=True):
     parent_provider_uuid: Annotated[str | UnsetType | None, Since("1.14")] = UNSET
 
 
-@resource.on("GET", "/resource_providers", may="operator")
+@resource.on("GET", "/resource_providers", may="service")
 async def index(request: Request) -> Reply:
     wire.accepts_json(request)
     found = await providers.find(request.tx, await _wishes(request))
@@ -41,7 +41,7 @@ async def index(request: Request) -> Reply:
     return wire.reply(request, 200, {"resource_providers": shown}, changed_at=changed_at)
 
 
-@resource.on("POST", "/resource_providers", may="operator")
+@resource.on("POST", "/resource_providers", may="service")
 async def create(request: Request) -> Reply:
     body = wire.read(request, ProviderCreate)
     id = request.parts.ids.uuid() if body.uuid is UNSET else wire.uuid(body.uuid, "uuid")
@@ -53,14 +53,14 @@ async def create(request: Request) -> Reply:
     return wire.reply(request, 201, location=location)
 
 
-@resource.on("GET", "/resource_providers/{uuid}", may="operator")
+@resource.on("GET", "/resource_providers/{uuid}", may="service")
 async def show(request: Request) -> Reply:
     wire.accepts_json(request)
     provider = await needed(request)
     return wire.reply(request, 200, _shown(request, provider), changed_at=provider.updated_at)
 
 
-@resource.on("PUT", "/resource_providers/{uuid}", may="operator")
+@resource.on("PUT", "/resource_providers/{uuid}", may="service")
 async def change(request: Request) -> Reply:
     wire.says_json(request)
     provider = await needed(request)
@@ -76,7 +76,7 @@ async def change(request: Request) -> Reply:
     return wire.reply(request, 200, _shown(request, provider), changed_at=provider.updated_at)
 
 
-@resource.on("DELETE", "/resource_providers/{uuid}", may="operator")
+@resource.on("DELETE", "/resource_providers/{uuid}", may="service")
 async def delete(request: Request) -> Reply:
     await providers.delete(request.tx, request.values["uuid"])
     return Reply(204)

@@ -19,14 +19,14 @@ class AggregatesBody(Body, frozen=True, kw_only=True):
     resource_provider_generation: int
 
 
-@resource.on("GET", "/resource_providers/{uuid}/aggregates", may="operator", since="1.1")
+@resource.on("GET", "/resource_providers/{uuid}/aggregates", may="service", since="1.1")
 async def index(request: Request) -> Reply:
     wire.accepts_json(request)
     provider = await needed(request)
     return _reply(request, provider, await providers.aggregates_of(request.tx, provider.id))
 
 
-@resource.on("PUT", "/resource_providers/{uuid}/aggregates", may="operator", since="1.1")
+@resource.on("PUT", "/resource_providers/{uuid}/aggregates", may="service", since="1.1")
 async def replace(request: Request) -> Reply:
     wire.says_json(request)
     provider = await needed(request)

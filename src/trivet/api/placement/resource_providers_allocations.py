@@ -9,7 +9,7 @@ from trivet.domain import allocations
 resource = Resource()
 
 
-@resource.on("GET", "/resource_providers/{uuid}/allocations", may="operator")
+@resource.on("GET", "/resource_providers/{uuid}/allocations", may="service")
 async def index(request: Request) -> Reply:
     wire.accepts_json(request)
     provider = await needed(request)

@@ -48,14 +48,14 @@ class InventoriesBody(Body, frozen=True, kw_only=True):
     inventories: dict[ClassName, InventoryBody]
 
 
-@resource.on("GET", "/resource_providers/{uuid}/inventories", may="operator")
+@resource.on("GET", "/resource_providers/{uuid}/inventories", may="service")
 async def index(request: Request) -> Reply:
     wire.accepts_json(request)
     provider = await needed(request)
     return _all(request, provider, await inventories.of_provider(request.tx, provider.id))
 
 
-@resource.on("POST", "/resource_providers/{uuid}/inventories", may="operator")
+@resource.on("POST", "/resource_providers/{uuid}/inventories", may="service")
 async def create(request: Request) -> Reply:
     wire.says_json(request)
     provider = await needed(request)
@@ -72,7 +72,7 @@ async def create(request: Request) -> Reply:
     return _one(request, provider, inventory, status=201, location=location)
 
 
-@resource.on("PUT", "/resource_providers/{uuid}/inventories", may="operator")
+@resource.on("PUT", "/resource_providers/{uuid}/inventories", may="service")
 async def replace(request: Request) -> Reply:
     wire.says_json(request)
     provider = await needed(request)
@@ -85,12 +85,12 @@ async def replace(request: Request) -> Reply:
     return _all(request, provider, wanted)
 
 
-@resource.on("DELETE", "/resource_providers/{uuid}/inventories", may="operator", until="1.4")
+@resource.on("DELETE", "/resource_providers/{uuid}/inventories", may="service", until="1.4")
 async def no_delete_all(request: Request) -> Reply:
     raise Invalid("method.not_allowed", "Inventories are deleted together from version 1.5 on.", status=405)
 
 
-@resource.on("DELETE", "/resource_providers/{uuid}/inventories", may="operator", since="1.5")
+@resource.on("DELETE", "/resource_providers/{uuid}/inventories", may="service", since="1.5")
 async def delete_all(request: Request) -> Reply:
     provider = await needed(request)
     await providers.move_on(request.tx, provider)
@@ -98,7 +98,7 @@ async def delete_all(request: Request) -> Reply:
     return Reply(204)
 
 
-@resource.on("GET", "/resource_providers/{uuid}/inventories/{resource_class}", may="operator")
+@resource.on("GET", "/resource_providers/{uuid}/inventories/{resource_class}", may="service")
 async def show(request: Request) -> Reply:
     wire.accepts_json(request)
     provider = await needed(request)
@@ -109,7 +109,7 @@ async def show(request: Request) -> Reply:
     return _one(request, provider, inventory)
 
 
-@resource.on("PUT", "/resource_providers/{uuid}/inventories/{resource_class}", may="operator")
+@resource.on("PUT", "/resource_providers/{uuid}/inventories/{resource_class}", may="service")
 async def change(request: Request) -> Reply:
     wire.says_json(request)
     provider = await needed(request)
@@ -127,7 +127,7 @@ async def change(request: Request) -> Reply:
     return _one(request, provider, inventory)
 
 
-@resource.on("DELETE", "/resource_providers/{uuid}/inventories/{resource_class}", may="operator")
+@resource.on("DELETE", "/resource_providers/{uuid}/inventories/{resource_class}", may="service")
 async def delete(request: Request) -> Reply:
     provider = await needed(request)
     name = request.values["resource_class"]

@@ -22,13 +22,13 @@ class TraitsBody(Body, frozen=True, kw_only=True):
     resource_provider_generation: int
 
 
-@resource.on("GET", "/resource_providers/{uuid}/traits", may="operator", since="1.6")
+@resource.on("GET", "/resource_providers/{uuid}/traits", may="service", since="1.6")
 async def index(request: Request) -> Reply:
     provider = await needed(request)
     return _reply(request, await traits.of_provider(request.tx, provider.id), provider.generation)
 
 
-@resource.on("PUT", "/resource_providers/{uuid}/traits", may="operator", since="1.6")
+@resource.on("PUT", "/resource_providers/{uuid}/traits", may="service", since="1.6")
 async def replace(request: Request) -> Reply:
     body = wire.read(request, TraitsBody)
     provider = await needed(request)
@@ -43,7 +43,7 @@ async def replace(request: Request) -> Reply:
     return _reply(request, sorted(wanted), provider.generation)
 
 
-@resource.on("DELETE", "/resource_providers/{uuid}/traits", may="operator", since="1.6")
+@resource.on("DELETE", "/resource_providers/{uuid}/traits", may="service", since="1.6")
 async def delete(request: Request) -> Reply:
     provider = await needed(request)
     left = await hosts.with_own_traits(request.tx, provider.id, set())

@@ -9,7 +9,7 @@ from trivet.domain import inventories
 resource = Resource()
 
 
-@resource.on("GET", "/resource_providers/{uuid}/usages", may="operator")
+@resource.on("GET", "/resource_providers/{uuid}/usages", may="service")
 async def index(request: Request) -> Reply:
     wire.accepts_json(request)
     provider = await needed(request)

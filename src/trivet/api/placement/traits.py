@@ -9,7 +9,7 @@ from trivet.errors import Invalid
 resource = Resource()
 
 
-@resource.on("GET", "/traits", may="operator", since="1.6")
+@resource.on("GET", "/traits", may="service", since="1.6")
 async def index(request: Request) -> Reply:
     wire.only(request, {"name", "associated"})
     names: set[str] | None = None
@@ -37,13 +37,13 @@ async def index(request: Request) -> Reply:
     return wire.reply(request, 200, {"traits": found})
 
 
-@resource.on("GET", "/traits/{name}", may="operator", since="1.6")
+@resource.on("GET", "/traits/{name}", may="service", since="1.6")
 async def show(request: Request) -> Reply:
     made_at = await traits.need(request.tx, request.values["name"])
     return wire.reply(request, 204, changed_at=made_at or request.parts.clock.now())
 
 
-@resource.on("PUT", "/traits/{name}", may="operator", since="1.6")
+@resource.on("PUT", "/traits/{name}", may="service", since="1.6")
 async def create(request: Request) -> Reply:
     name = request.values["name"]
     new = await traits.create(request.tx, name)
@@ -55,7 +55,7 @@ async def create(request: Request) -> Reply:
     )
 
 
-@resource.on("DELETE", "/traits/{name}", may="operator", since="1.6")
+@resource.on("DELETE", "/traits/{name}", may="service", since="1.6")
 async def delete(request: Request) -> Reply:
     await traits.delete(request.tx, request.values["name"])
     return Reply(204)

@@ -15,7 +15,7 @@ _LENGTH_MAX = 255
 _TYPED = 1038
 
 
-@resource.on("GET", "/usages", may="reader", since="1.9")
+@resource.on("GET", "/usages", may="token", since="1.9")
 async def show(request: Request) -> Reply:
     wire.only(request, {"project_id", "user_id"} | ({"consumer_type"} if request.version >= _TYPED else set()))
     project_id = request.asked("project_id")
@@ -28,8 +28,9 @@ async def show(request: Request) -> Reply:
             raise wire.bad(f"{name} must have between 1 and {_LENGTH_MAX} characters")
     if kind is not None and not _TYPE.match(kind):
         raise wire.bad(f"{kind!r} does not match '^[A-Z0-9_]+$|^all|^unknown$'")
-    if not request.caller.may_see(project_id):
-        raise Forbidden("policy.forbidden", "You may see the usages of your own project only.")
+    caller = request.caller
+    if not caller.has("service") and not (caller.has("reader") and caller.may_see(project_id)):
+        raise Forbidden("policy.forbidden", "You may see the usages of your own project only, as its reader.")
     found: object
     if request.version >= _TYPED:
         found = await allocations.usages_by_type(request.tx, project_id, user_id, kind)
