@@ -221,28 +221,33 @@ async def _body(request: Request, receive: Receive, body_max: int) -> bytes:
     What is not much too large is read to its end and dropped: a client that still sends does not hear the answer.
     """
     announced = request.headers.get(b"content-length", b"")
-    if not announced and b"transfer-encoding" not in request.headers:
-        return b""
     if announced.isdigit() and int(announced[:20]) > body_max + _DROPPED_MAX:
         raise _too_large(body_max)
-    chunks: list[bytes] = []
-    size = 0
+    if not announced and b"transfer-encoding" not in request.headers:
+        # On the wire there is none, so there is nothing to be patient about.
+        return await _whole(receive, body_max)
     try:
         async with asyncio.timeout(_BODY_WAIT_S):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Invalid("body.cut", "The client went away before the body was complete.")
-                chunk = message.get("body", b"")
-                size += len(chunk)
-                if size <= body_max:
-                    chunks.append(chunk)
-                elif size > body_max + _DROPPED_MAX:
-                    raise _too_large(body_max)
-                if not message.get("more_body", False):
-                    break
+            return await _whole(receive, body_max)
     except TimeoutError as error:
         raise Invalid("body.slow", "The request body did not arrive in time.", status=408) from error
+
+
+async def _whole(receive: Receive, body_max: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Invalid("body.cut", "The client went away before the body was complete.")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= body_max:
+            chunks.append(chunk)
+        elif size > body_max + _DROPPED_MAX:
+            raise _too_large(body_max)
+        if not message.get("more_body", False):
+            break
     if size > body_max:
         raise _too_large(body_max)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
