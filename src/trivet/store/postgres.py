@@ -5,6 +5,7 @@ more. A transaction that the server aborted for a race (deadlock, serialization)
 `transact` runs it again. Commits that write to the log take turns (see log.py).
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -27,7 +28,30 @@ _STATEMENTS_KEPT = 512
 _PLANNING = {"jit": "off", "plan_cache_mode": "force_generic_plan", "enable_bitmapscan": "off", "enable_seqscan": "off"}
 """Our statements find rows by index, whatever the values: one plan each, and one that walks the index in order. Also
 while a table is still small: the plan is kept when it has grown (claims at 10,000 hosts took 100 ms in place of 4)."""
+_CUT_OFF = {
+    "idle_in_transaction_session_timeout": "10s",
+    "client_connection_check_interval": "5s",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "20s",
+}
+"""What a process that froze or was cut off had begun is taken back soon: its locks, the log's turn among them, would
+stop everybody else for as long as TCP holds the dead connection open, which is hours."""
+_PATIENCE_S = 30.0
+_LET_GO_S = 0.5
+"""For leaving a transaction that failed. Longer than that only a database is that does not answer at all, and who
+waited for it would hold a lease beyond its end (controllers/duties.py)."""
 _AWAY = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
+_NOT_ITSELF = (
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.UndefinedTableError,
+)
+"""It answers, but cannot work: it stops, has no room for us, fails at its files, has ended our transaction, or a
+failover has led us to one that is empty."""
 
 
 @lru_cache(maxsize=4096)
@@ -46,7 +70,9 @@ def told(error: Exception) -> Exception:
         return Invalid("value.invalid", "A value cannot be stored: a character or a number that no record may hold.")
     if isinstance(error, asyncpg.DiskFullError):
         return Busy("store.full", "The database's disk is full; free some space and try again.")
-    if isinstance(error, (*_AWAY, asyncpg.OperatorInterventionError)):
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        return Busy("store.away", "The database takes no changes at the moment; try again.")
+    if isinstance(error, (*_AWAY, *_NOT_ITSELF)):
         return Busy("store.away", "The database cannot be reached at the moment; try again.")
     return error
 
@@ -116,10 +142,10 @@ class PostgresStore:
                 max_size=self._connections,
                 connection_class=_Connection,
                 max_inactive_connection_lifetime=60,
-                command_timeout=30,
+                command_timeout=_PATIENCE_S,
                 statement_cache_size=_STATEMENTS_KEPT,
                 max_cached_statement_lifetime=0,
-                server_settings=_PLANNING,
+                server_settings=_PLANNING | _CUT_OFF,
             )
             await self.listen()
         except (asyncpg.PostgresError, *_AWAY) as error:
@@ -158,10 +184,7 @@ class PostgresStore:
                     await self._append(connection, rows)
                 await tx.run("COMMIT")
             except BaseException:
-                if not connection.is_closed():
-                    # Broken by now, perhaps; then there is nothing to take back, and the first error says why.
-                    with suppress(asyncpg.PostgresError, *_AWAY):
-                        await connection.execute("ROLLBACK")
+                await _roll_back(connection)
                 raise
         if tx.changes:
             self.wake.set()
@@ -175,16 +198,28 @@ class PostgresStore:
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Any]:
         try:
-            connection = await self._pool.acquire(timeout=30)
+            connection = await self._pool.acquire(timeout=_PATIENCE_S)
         except (asyncpg.PostgresError, TimeoutError, *_AWAY) as error:
             raise Busy("store.away", "The database cannot be reached at the moment; try again.") from error
         try:
             yield connection
         finally:
-            await self._pool.release(connection)
+            # What was committed is, whatever becomes of the connection.
+            with suppress(asyncpg.PostgresError, *_AWAY):
+                await self._pool.release(connection, timeout=_LET_GO_S)
 
     async def migrate(self) -> list[str]:
         async with self.write() as tx:
             await tx.run("SET LOCAL lock_timeout = '4s'")
             await tx.run(f"SELECT pg_advisory_xact_lock({log.MIGRATION_LOCK})")
             return await migrations.apply(tx, migrations.POSTGRES)
+
+
+async def _roll_back(connection: Any) -> None:
+    """Soon, or by giving up the connection: then PostgreSQL does it. The first error says why, not one of these."""
+    with suppress(asyncpg.PostgresError, *_AWAY):
+        try:
+            async with asyncio.timeout(_LET_GO_S):
+                await connection.execute("ROLLBACK")
+        except (asyncpg.PostgresError, *_AWAY):
+            connection.terminate()
