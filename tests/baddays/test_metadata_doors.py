@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.baddays.test_poisoned_servers import FarSide
+from tests.ports import free_port
 from trivet.agent.agent import Agent
 from trivet.agent.engines import Engines
 from trivet.agent.metadata import MetadataService
@@ -23,8 +24,7 @@ class OneAddress(SimWires):
 
     def __init__(self) -> None:
         super().__init__(SimNetwork())
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self.address = found.getsockname()
+        self.address = ("127.0.0.1", free_port())
         self.slow = asyncio.Event()
         self.slow.set()
 
@@ -80,7 +80,7 @@ async def test_who_looks_after_a_host_again_in_the_same_process_answers_its_gues
         far.wanted = {f"s{turn}": order(turn)}
         agent = Agent({"h": Engines({"vm": machines}, wires)}, far, SystemClock(), service())
         running = asyncio.create_task(agent.run())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not machines.has(f"s{turn}"):
                 await asyncio.sleep(0.01)
         assert await answers(wires)

@@ -61,7 +61,7 @@ async def running(lab: Lab) -> AsyncIterator[None]:
 
 
 async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not true():
             await asyncio.sleep(0.005)
 
@@ -143,7 +143,7 @@ async def test_ports_follow_what_the_engine_says(lab: Lab) -> None:
     statuses: list[str] = []
 
     async def becomes(status: str) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while await lab.status(f"ports/{port['id']}") != status:
                 await asyncio.sleep(0.005)
         statuses.append(status)

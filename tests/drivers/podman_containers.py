@@ -5,7 +5,6 @@ host is looked for at its end.
 """
 
 import asyncio
-import os
 import subprocess
 import time
 import uuid
@@ -15,22 +14,18 @@ from typing import TypeVar
 
 import msgspec
 import pytest
+from tests.drivers.engines import image_named, need
 
 from trivet.drivers.contracts.machine import Disk, MachineSpec, Seen
 from trivet.drivers.podman import PodmanMachines, missing
 
-IMAGE = os.environ.get("TRIVET_TEST_CONTAINER", "")
-PATIENCE_S = 20.0
+IMAGE = image_named("TRIVET_TEST_CONTAINER")
+PATIENCE_S = 60.0
 T = TypeVar("T")
 
 
 def need_engine() -> None:
-    lacks = missing()
-    if not Path(IMAGE).is_file():
-        lacks.append("the image that TRIVET_TEST_CONTAINER should name (tools/build-container.sh makes it)")
-    if lacks:
-        reason = "no containers here: missing " + ", ".join(lacks)
-        pytest.skip(reason)
+    need("containers", missing(), "TRIVET_TEST_CONTAINER", "tools/build-container.sh")
 
 
 @pytest.fixture

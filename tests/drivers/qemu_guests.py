@@ -1,30 +1,23 @@
 """A small real guest for the tests of the QEMU driver: boot it, and type on its serial port."""
 
 import asyncio
-import os
 import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
-import pytest
+from tests.drivers.engines import image_named, need
 
 from trivet.drivers.contracts.machine import Disk, MachineSpec, Nic, Seen
 from trivet.drivers.qemu import QemuMachines, missing
 
-IMAGE = os.environ.get("TRIVET_TEST_GUEST", "")
+IMAGE = image_named("TRIVET_TEST_GUEST")
 PATIENCE_S = 120.0
 """A machine that emulates its CPU on a busy host takes its time."""
 
 
 def need_engine() -> None:
-    lacks = missing()
-    if not Path(IMAGE).is_file():
-        lacks.append("the image that TRIVET_TEST_GUEST should name (tools/build-guest.sh makes it)")
-    if lacks:
-        reason = "no virtual machines here: missing " + ", ".join(lacks)
-        pytest.skip(reason)
+    need("virtual machines", missing(), "TRIVET_TEST_GUEST", "tools/build-guest.sh")
 
 
 def guest_spec(

@@ -9,10 +9,12 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.programs import PATIENCE_S
 from tests.store import claimant
 from tests.store.claimant import store_at
 from tests.store.conftest import fresh_url
@@ -56,9 +58,30 @@ async def prepare(where: str) -> Store:
     return store
 
 
-def start(where: str, n: int) -> "subprocess.Popen[str]":
-    command = [sys.executable, str(CLAIMANT), where, str(n), str(PROCESSES), str(HOSTS * EACH), "4"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+Claimant = subprocess.Popen[str]
+Start = Callable[[int], Claimant]
+
+
+@pytest.fixture
+def start(where: str) -> Iterator[Start]:
+    """Whatever still runs at the end of the test is killed."""
+    begun: list[Claimant] = []
+
+    def start(n: int) -> Claimant:
+        command = [sys.executable, str(CLAIMANT), where, str(n), str(PROCESSES), str(HOSTS * EACH), "4"]
+        begun.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        with process:
+            process.kill()
+
+
+def ended_well(process: Claimant) -> None:
+    said, errors = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, errors
+    assert said == "0\n", f"{said} claims were refused though there was room"
 
 
 async def check_exactly_full(store: Store) -> None:
@@ -92,13 +115,10 @@ async def check_nothing_leaked(store: Store) -> None:
         assert list(over) == []
 
 
-async def test_claims_of_many_processes_fill_the_capacity_exactly(where: str) -> None:
+async def test_claims_of_many_processes_fill_the_capacity_exactly(where: str, start: Start) -> None:
     store = await prepare(where)
-    processes = [start(where, n) for n in range(PROCESSES)]
-    for process in processes:
-        said, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors
-        assert said == "0\n", f"{said} claims were refused though there was room"
+    for process in [start(n) for n in range(PROCESSES)]:
+        ended_well(process)
     await check_exactly_full(store)
     await store.close()
 
@@ -118,27 +138,25 @@ async def test_claims_of_many_threads_fill_the_capacity_exactly(where: str) -> N
     await store.close()
 
 
-async def test_killed_claimants_leave_nothing_behind_and_their_successors_finish(where: str) -> None:
+async def test_killed_claimants_leave_nothing_behind_and_their_successors_finish(where: str, start: Start) -> None:
     seed = random.randrange(1 << 30)
     print(f"seed {seed}")
     chance = random.Random(seed)
     store = await prepare(where)
-    processes = {n: start(where, n) for n in range(PROCESSES)}
+    processes = {n: start(n) for n in range(PROCESSES)}
     kills = 0
     while processes:
         time.sleep(chance.uniform(0.01, 0.15))
         for n, process in list(processes.items()):
             if process.poll() is not None:
-                said, errors = process.communicate()
-                assert process.returncode == 0, errors
-                assert said == "0\n", f"{said} claims were refused though there was room"
+                ended_well(process)
                 del processes[n]
         if processes and kills < 40:
             n = chance.choice(sorted(processes))
             processes[n].kill()
-            processes[n].communicate()
+            processes[n].communicate(timeout=PATIENCE_S)
             kills += 1
-            processes[n] = start(where, n)
+            processes[n] = start(n)
             await check_nothing_leaked(store)
     await check_exactly_full(store)
     await store.close()

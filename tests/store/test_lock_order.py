@@ -113,12 +113,13 @@ async def test_whoever_changes_providers_at_once_never_waits_in_a_circle(store: 
 
 async def until_someone_waits(store: Store) -> None:
     """For a row that another transaction holds."""
-    while True:
-        async with store.read() as tx:
-            waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            if await tx.row(waiting) is not None:
-                return
-        await asyncio.sleep(0.01)
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(60):
+        while True:
+            async with store.read() as tx:
+                if await tx.row(waiting) is not None:
+                    return
+            await asyncio.sleep(0.01)
 
 
 async def test_a_host_that_registers_while_its_ratio_is_changed_takes_up_the_new_one(store: Store) -> None:

@@ -87,7 +87,7 @@ async def test_a_commit_wakes_who_waits_in_this_process(store: Store) -> None:
     waiting = asyncio.create_task(store.wake.wait(60))
     await asyncio.sleep(0)
     await say(store, "a")
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 60)
 
 
 @pytest.mark.postgres
@@ -100,7 +100,7 @@ async def test_a_commit_wakes_who_waits_in_another_process(request: pytest.Fixtu
     waiting = asyncio.create_task(two.wake.wait(60))
     await asyncio.sleep(0)
     await say(one, "a")
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 60)
     await one.close()
     await two.close()
 
@@ -211,11 +211,13 @@ async def nouns_that_a_reader_sees(store: PostgresStore) -> list[str]:
     async with store.read() as gate:
         await gate.rows(f"SELECT pg_advisory_lock({_GATE})")
         slow = asyncio.create_task(say(store, "slow"))
-        while await waiting_for_locks(store) < 1:
-            await asyncio.sleep(0.001)
+        async with asyncio.timeout(60):
+            while await waiting_for_locks(store) < 1:
+                await asyncio.sleep(0.001)
         quick = asyncio.create_task(say(store, "quick"))
-        while not quick.done() and await waiting_for_locks(store) < 2:
-            await asyncio.sleep(0.001)
+        async with asyncio.timeout(60):
+            while not quick.done() and await waiting_for_locks(store) < 2:
+                await asyncio.sleep(0.001)
         seen += await read_all(store)
         await gate.rows(f"SELECT pg_advisory_unlock({_GATE})")
         await asyncio.gather(slow, quick)
