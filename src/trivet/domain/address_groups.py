@@ -65,7 +65,7 @@ async def create(tx: Tx, caller: Caller, wanted: AddressGroupCreate) -> AddressG
         created_at=now,
         updated_at=now,
     )
-    await quotas.take(tx, project_id, {"address_group": 1})
+    quotas.at_end(tx, project_id, {"address_group": 1})
     return await tx.insert(ADDRESS_GROUPS, group)
 
 
@@ -95,9 +95,9 @@ async def delete(tx: Tx, group: AddressGroup) -> None:
         raise Conflict(
             "address_group.in_use", f"Address group {group.id} is in use on one or more security group rules."
         )
-    await rbac.forget(tx, "address_group", group.id)
     await tx.delete(ADDRESS_GROUPS, group)
-    await quotas.give_back(tx, group.project_id, {"address_group": 1})
+    await rbac.forget(tx, "address_group", group.id)
+    quotas.at_end(tx, group.project_id, {"address_group": -1})
 
 
 async def blocks_of(tx: Tx, ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -106,7 +106,7 @@ async def blocks_of(tx: Tx, ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 async def _with(tx: Tx, group: AddressGroup, blocks: tuple[str, ...]) -> AddressGroup:
     written = await tx.update(ADDRESS_GROUPS, group, addresses=blocks, updated_at=tx.clock.now())
-    for id in await _users(tx, group.id):
+    for id in sorted(await _users(tx, group.id)):
         await security_groups.touch(tx, id)
     return written
 

@@ -67,9 +67,11 @@ async def update(tx: Tx, caller: Caller, scope: AddressScope, wanted: AddressSco
             "address_scope.shared",
             f"Unable to update address scope {scope.id}: Shared address scope can't be unshared.",
         )
+    written = await tx.update(ADDRESS_SCOPES, scope, **({} if wanted.name is UNSET else {"name": wanted.name}))
     if wanted.shared is True:
+        await rbac.hold(tx, [("address_scope", scope.id)])
         await rbac.grant(tx, scope.project_id, "address_scope", scope.id, "access_as_shared")
-    return await tx.update(ADDRESS_SCOPES, scope, **({} if wanted.name is UNSET else {"name": wanted.name}))
+    return written
 
 
 async def delete(tx: Tx, scope: AddressScope) -> None:
@@ -78,5 +80,5 @@ async def delete(tx: Tx, scope: AddressScope) -> None:
             "address_scope.in_use",
             f"Unable to complete operation on address scope {scope.id}. There are one or more subnet pools in use.",
         )
-    await rbac.forget(tx, "address_scope", scope.id)
     await tx.delete(ADDRESS_SCOPES, scope)
+    await rbac.forget(tx, "address_scope", scope.id)

@@ -64,6 +64,12 @@ def eui64(cidr: str, mac: str) -> str:
     return str(IPv6Address(int(network_of(cidr).network_address) + low))
 
 
+async def hold_pools(tx: Tx, subnet_id: str, pools: Iterable[Pool]) -> None:
+    """Whoever wants an address of them waits until the commit."""
+    for pool in sorted(pools, key=lambda pool: pool.start):
+        await tx.run("UPDATE allocation_pools SET next = next WHERE subnet_id = ? AND first = ?", subnet_id, pool.start)
+
+
 async def open_pools(tx: Tx, subnet_id: str, pools: Iterable[Pool]) -> None:
     for pool in pools:
         size = int(parsed(pool.end)) - int(parsed(pool.start)) + 1
@@ -117,6 +123,8 @@ async def claim_any(tx: Tx, subnet_id: str, network_id: str, port_id: str, pools
 
 
 async def _claim_freed(tx: Tx, subnet_id: str, network_id: str, port_id: str, pools: Sequence[Pool]) -> str | None:
+    # Those that take what came back take turns, as those that take new ones do.
+    await hold_pools(tx, subnet_id, pools[:1])
     while True:
         oldest = await tx.row("SELECT seq, ip FROM freed_addresses WHERE subnet_id = ? ORDER BY seq LIMIT 1", subnet_id)
         if oldest is None:
@@ -130,18 +138,21 @@ async def _claim_freed(tx: Tx, subnet_id: str, network_id: str, port_id: str, po
 
 
 async def free(tx: Tx, port_id: str, addresses: Iterable[FixedIp]) -> None:
-    """Give back some addresses of a port. Subnets without pools (SLAAC) keep no list of what came back."""
+    """Give back some addresses of a port. Subnets without pools (SLAAC) keep no list of what came back.
+
+    The list comes first, as for those that take an address from it.
+    """
     for address in addresses:
-        await tx.run(
-            "DELETE FROM addresses WHERE subnet_id = ? AND ip = ? AND port_id = ?",
-            address.subnet_id,
-            address.ip_address,
-            port_id,
-        )
         await tx.run(
             "INSERT INTO freed_addresses (subnet_id, ip) SELECT ?, ? WHERE EXISTS"
             " (SELECT 1 FROM allocation_pools WHERE subnet_id = ?) ON CONFLICT DO NOTHING",
             address.subnet_id,
             address.ip_address,
             address.subnet_id,
+        )
+        await tx.run(
+            "DELETE FROM addresses WHERE subnet_id = ? AND ip = ? AND port_id = ?",
+            address.subnet_id,
+            address.ip_address,
+            port_id,
         )

@@ -4,6 +4,7 @@ Its address is held by a port of its own on the external network. `status` is wr
 controllers/networks.py once the router has been told.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -131,8 +132,16 @@ async def create(tx: Tx, caller: Caller, wanted: FloatingIpCreate) -> FloatingIp
     )
     await tx.insert(FLOATING_IPS, floating)
     _tell(tx, target.router_id)
-    await quotas.take(tx, project_id, {"floatingip": 1})
+    quotas.at_end(tx, project_id, {"floatingip": 1})
     return floating
+
+
+async def before_several(tx: Tx, caller: Caller, wishes: Sequence[FloatingIpCreate]) -> None:
+    await security_groups.make_defaults(tx, caller, (wish.project_id for wish in wishes))
+    await ports.hold(tx, (wish.floating_network_id for wish in wishes))
+    for port_id in sorted({wish.port_id for wish in wishes if wish.port_id}):
+        # A server that goes takes its ports with it in this order.
+        await tx.run("UPDATE ports SET revision = revision WHERE id = ?", port_id)
 
 
 async def update(tx: Tx, caller: Caller, floating: FloatingIp, wanted: FloatingIpUpdate) -> FloatingIp:
@@ -167,7 +176,7 @@ async def delete(tx: Tx, floating: FloatingIp) -> None:
     await tx.delete(FLOATING_IPS, floating)
     await ports.remove(tx, await tx.need(PORTS, floating.floating_port_id, "port"))
     _tell(tx, floating.router_id)
-    await quotas.give_back(tx, floating.project_id, {"floatingip": 1})
+    quotas.at_end(tx, floating.project_id, {"floatingip": -1})
 
 
 async def drop_unused(tx: Tx, network_id: str) -> None:

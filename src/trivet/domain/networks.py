@@ -5,7 +5,7 @@ requests that change the same network's subnets cannot miss each other, and ever
 networks in the log hears of subnets as well.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -14,6 +14,7 @@ from trivet.domain import quotas, rbac, security_groups, tags
 from trivet.domain.callers import Caller
 from trivet.domain.network_words import Number, Text
 from trivet.errors import Conflict, Invalid, NotFound, Stale
+from trivet.store import leases
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -108,6 +109,12 @@ async def for_servers(tx: Tx, caller: Caller) -> list[Network]:
     return await tx.select(NETWORKS, where, order="created_at, id")
 
 
+async def hold(tx: Tx, ids: Iterable[str]) -> None:
+    """Networks come before what is granted on them, and after their subnets and ports."""
+    for id in sorted(set(ids)):
+        await tx.run("UPDATE networks SET revision = revision WHERE id = ?", id)
+
+
 async def create(tx: Tx, caller: Caller, wanted: NetworkCreate) -> Network:
     for name, given in (
         ("create_network:shared", wanted.shared if wanted.shared else UNSET),
@@ -119,10 +126,12 @@ async def create(tx: Tx, caller: Caller, wanted: NetworkCreate) -> Network:
     ):
         rbac.operator_only(caller, name, given)
     project_id = rbac.owner(caller, wanted.project_id)
-    await quotas.take(tx, project_id, {"network": 1})
     await security_groups.default_of(tx, project_id)
     now = tx.clock.now()
     kind, physical, segmentation_id = _provider(wanted)
+    if kind != "geneve" or segmentation_id:
+        # A number that was chosen, or the first that is free: two that want some of the same take turns.
+        await leases.take(tx, "segments", tx.ids.hex(), 0)
     network = Network(
         id=tx.ids.uuid(),
         project_id=project_id,
@@ -144,12 +153,17 @@ async def create(tx: Tx, caller: Caller, wanted: NetworkCreate) -> Network:
     if network.is_default:
         await _one_default(tx, network.id)
     await tx.insert(NETWORKS, network)
+    quotas.at_end(tx, project_id, {"network": 1})
     await _claim_segment(tx, network, chosen=bool(segmentation_id))
     if wanted.shared is True:
         await rbac.grant(tx, project_id, "network", network.id, "access_as_shared")
     if network.external:
         await rbac.grant(tx, project_id, "network", network.id, "access_as_external")
     return network
+
+
+async def before_several(tx: Tx, caller: Caller, wishes: Sequence[NetworkCreate]) -> None:
+    await security_groups.make_defaults(tx, caller, (wish.project_id for wish in wishes))
 
 
 async def update(tx: Tx, caller: Caller, network: Network, wanted: NetworkUpdate) -> Network:
@@ -163,6 +177,8 @@ async def update(tx: Tx, caller: Caller, network: Network, wanted: NetworkUpdate
     ):
         rbac.operator_only(caller, name, given)
     _same_provider(network, wanted)
+    if wanted.shared is not UNSET or wanted.external is not UNSET:
+        await hold(tx, (network.id,))
     if wanted.shared is True:
         await rbac.grant(tx, network.project_id, "network", network.id, "access_as_shared")
     elif wanted.shared is False:
@@ -201,18 +217,20 @@ async def delete(tx: Tx, network: Network) -> None:
             f"Unable to complete operation on network {network.id}. "
             f"There are one or more ports still in use on the network, id for these ports: {busy[0]}.",
         )
-    for subnet_id in network.subnets:
+    # In the order in which they are taken hold of (port_addresses.py).
+    on = "SELECT id FROM subnets WHERE network_id = ? ORDER BY ip_version, created_at, id"
+    for (subnet_id,) in await tx.rows(on, network.id):
         await tx.run("DELETE FROM allocation_pools WHERE subnet_id = ?", subnet_id)
         await tx.run("DELETE FROM freed_addresses WHERE subnet_id = ?", subnet_id)
     owners = await tx.rows("SELECT project_id, COUNT(*) FROM subnets WHERE network_id = ? GROUP BY 1", network.id)
     for project_id, count in owners:
-        await quotas.give_back(tx, str(project_id), {"subnet": int(count)})
+        quotas.at_end(tx, str(project_id), {"subnet": -int(count)})
     await tx.run("DELETE FROM subnets WHERE network_id = ?", network.id)
     await tx.run("DELETE FROM network_segments WHERE network_id = ?", network.id)
-    await rbac.forget(tx, "network", network.id)
     await tags.forget(tx, "networks", network)
     await tx.delete(NETWORKS, network)
-    await quotas.give_back(tx, network.project_id, {"network": 1})
+    await rbac.forget(tx, "network", network.id)
+    quotas.at_end(tx, network.project_id, {"network": -1})
 
 
 async def _may_be_internal(tx: Tx, network: Network) -> None:

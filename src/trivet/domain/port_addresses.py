@@ -1,10 +1,11 @@
 """Port addresses: which IPs a port gets, from what was asked and which subnets its network has.
 
 Asked for nothing, a port gets one IPv4 address, one IPv6 address, and one from every subnet whose hosts
-address themselves. Subnets are walked in one order everywhere, so two ports never wait for each other crosswise.
+address themselves. Pools are taken hold of in one order everywhere (`hold`), before any address that is asked for by
+name, so two ports never wait for each other crosswise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -20,6 +21,18 @@ from trivet.store.tx import Tx
 class FixedIpAsked(Struct, frozen=True, forbid_unknown_fields=True):
     subnet_id: Id | None = None
     ip_address: str | None = None
+
+
+async def hold(tx: Tx, subnets: Iterable[Subnet]) -> None:
+    """For who wants several addresses, so that nobody can come in between. One port that takes what it gets meets the
+    pools of its network in the same order."""
+    for subnet in sorted(subnets, key=_place):
+        if not subnet.self_addressed:
+            await addresses.hold_pools(tx, subnet.id, subnet.allocation_pools)
+
+
+def _place(subnet: Subnet) -> tuple[str, int, float, str]:
+    return subnet.network_id, subnet.ip_version, subnet.created_at, subnet.id
 
 
 def is_router(device_owner: str) -> bool:
@@ -67,8 +80,12 @@ class Seeker:
                 found.append(match)
             else:
                 open_wishes.append(wish)
-        for wish in sorted(open_wishes, key=lambda wish: (wish.ip_address is None, wish.subnet_id or "")):
-            found.append(await self._one(wish))
+        chosen = [(self._subnet_for(wish), wish) for wish in open_wishes]
+        if len(chosen) > 1:
+            await hold(self._tx, {subnet.id: subnet for subnet, _ in chosen}.values())
+        chosen.sort(key=lambda pair: (pair[1].ip_address is None, _place(pair[0]), pair[1].ip_address or ""))
+        for subnet, wish in chosen:
+            found.append(await self._one(subnet, wish))
         if wanted and not kept:
             found.extend(await self._self_addressed(found))
         return tuple(found)
@@ -95,8 +112,7 @@ class Seeker:
             raise Conflict("address.in_use", f"IP address {ip} already allocated in subnet {subnet.id}")
         return FixedIp(subnet.id, ip)
 
-    async def _one(self, wish: FixedIpAsked) -> FixedIp:
-        subnet = self._subnet_for(wish)
+    async def _one(self, subnet: Subnet, wish: FixedIpAsked) -> FixedIp:
         if wish.ip_address is None:
             if subnet.self_addressed and not is_router(self._owner):
                 return await self._own(subnet)

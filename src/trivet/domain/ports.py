@@ -4,18 +4,19 @@ A port's host says where it is plugged in; `status` is what the network's engine
 by controllers/networks.py only (its events carry the detail `status`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from trivet.domain import addresses, networks, port_words, quotas, rbac, security_groups, subnets, tags
+from trivet.domain import addresses, networks, port_addresses, port_words, quotas, rbac, security_groups, subnets, tags
 from trivet.domain.addresses import FixedIp
 from trivet.domain.callers import Caller
 from trivet.domain.network_words import Id, Text
 from trivet.domain.networks import Network
 from trivet.domain.port_addresses import FixedIpAsked, Seeker
 from trivet.domain.port_words import AddressPair, DhcpOption
+from trivet.domain.subnets import SUBNETS
 from trivet.errors import Conflict, NotFound, Stale
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Change, Tx
@@ -145,6 +146,13 @@ async def of_servers(tx: Tx, ids: Sequence[str]) -> dict[str, list[Port]]:
 # -- acts
 
 
+async def hold(tx: Tx, network_ids: Iterable[str]) -> None:
+    """Before several ports are made: nobody else gets an address on these networks until the commit, and nobody who
+    does the same on some of them meets us halfway."""
+    on = await tx.select(SUBNETS, Where().any_of("network_id", sorted(set(network_ids))))
+    await port_addresses.hold(tx, on)
+
+
 async def create(tx: Tx, caller: Caller, wanted: PortCreate, *, for_server: bool = False) -> Port:
     """`for_server`: it goes when its server goes."""
     network = await networks.visible(tx, caller, wanted.network_id)
@@ -157,6 +165,11 @@ async def create(tx: Tx, caller: Caller, wanted: PortCreate, *, for_server: bool
         secure = network.port_security_enabled
     groups = await _groups(tx, caller, project_id, wanted.security_groups, wanted.device_owner, secure=secure)
     return await make(tx, network, project_id, wanted, groups=groups, secure=secure, for_server=for_server)
+
+
+async def before_several(tx: Tx, caller: Caller, wishes: Sequence[PortCreate]) -> None:
+    await security_groups.make_defaults(tx, caller, (wish.project_id for wish in wishes))
+    await hold(tx, (wish.network_id for wish in wishes))
 
 
 async def make(
@@ -172,8 +185,7 @@ async def make(
 ) -> Port:
     """Checked already; also how routers and floating IPs get theirs."""
     if project_id:
-        # Not last, for once: who makes several ports would hold this row while he waits for the next one's address.
-        await quotas.take(tx, project_id, {"port": 1})
+        quotas.at_end(tx, project_id, {"port": 1})
     id = tx.ids.uuid()
     pairs = port_words.pairs(wanted.allowed_address_pairs or (), secure=secure)
     options = port_words.dhcp_options(wanted.extra_dhcp_opts or ())
@@ -285,8 +297,7 @@ async def delete(tx: Tx, port: Port) -> None:
 async def remove(tx: Tx, port: Port) -> None:
     """Whatever it is. Floating IPs that pointed at it point at nothing."""
     if port.project_id:
-        # Before its address, as it was taken.
-        await quotas.give_back(tx, port.project_id, {"port": 1})
+        quotas.at_end(tx, port.project_id, {"port": -1})
     await _loosen_floating_ips(tx, port.id)
     await tx.run("DELETE FROM port_security_groups WHERE port_id = ?", port.id)
     await addresses.free(tx, port.id, port.fixed_ips)
@@ -319,7 +330,7 @@ async def unplug(tx: Tx, port: Port) -> None:
 
 async def release(tx: Tx, server_id: str) -> None:
     """The server is gone."""
-    for port in await of_server(tx, server_id):
+    for port in sorted(await of_server(tx, server_id), key=lambda port: port.id):
         await unplug(tx, port)
 
 

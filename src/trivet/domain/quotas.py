@@ -1,11 +1,12 @@
 """Quotas: what of its limits a project has taken. A limit belongs to identity (domain/limits.py).
 
 Taking is one conditional statement per limit, in the transaction that creates what is counted: there is no
-reservation that could be left behind. Take quotas last: the row of a busy project is where its requests
-meet, and it should be held for as short a time as possible.
+reservation that could be left behind. Take quotas last, or let `at_end` do so: the row of a busy project is where its
+requests meet. It should be held for as short a time as possible, and nothing be waited for with it in hand.
 """
 
 from trivet.domain import limits
+from trivet.domain.limits import Ceiling
 from trivet.errors import OverQuota
 from trivet.store.tx import Tx
 
@@ -35,6 +36,34 @@ async def take(tx: Tx, project_id: str, amounts: dict[str, int], *, holder_id: s
         for scope_id, ceiling in sorted(ceilings.items()):
             if ceiling.together:
                 await _check_together(tx, scope_id, resource, amount, ceiling.limit)
+
+
+def at_end(tx: Tx, project_id: str, amounts: dict[str, int]) -> None:
+    """Take these, or give back what is below zero, when all else of the transaction is done. What several things
+    take is added up, and taken in one order."""
+    owed = tx.last(_Owed).amounts
+    for resource, amount in amounts.items():
+        owed[resource, project_id] = owed.get((resource, project_id), 0) + amount
+
+
+class _Owed:
+    def __init__(self) -> None:
+        self.amounts: dict[tuple[str, str], int] = {}
+
+    async def finish(self, tx: Tx) -> None:
+        owed, self.amounts = sorted(self.amounts.items()), {}
+        shared: dict[tuple[str, str], tuple[Ceiling, int]] = {}
+        for (resource, project_id), amount in owed:
+            if amount < 0:
+                await give_back(tx, project_id, {resource: -amount})
+            elif amount > 0:
+                ceilings = {ceiling.scope_id: ceiling for ceiling in await limits.ceilings(tx, project_id, resource)}
+                own = ceilings.get(project_id)
+                await _take_own(tx, project_id, resource, amount, own.limit if own is not None else None)
+                shared |= {(resource, id): (found, amount) for id, found in ceilings.items() if found.together}
+        # Projects may lie below one scope: its turn comes after the last of their own rows.
+        for (resource, scope_id), (ceiling, amount) in sorted(shared.items(), key=lambda item: item[0]):
+            await _check_together(tx, scope_id, resource, amount, ceiling.limit)
 
 
 async def give_back(tx: Tx, project_id: str, amounts: dict[str, int]) -> None:

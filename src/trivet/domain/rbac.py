@@ -3,6 +3,7 @@
 Sharing is always a row here, also when it was said by `shared` or `router:external` on the thing itself.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import UNSET, UnsetType
@@ -122,7 +123,7 @@ async def grant(tx: Tx, project_id: str, kind: ObjectType, id: str, action: Acti
         id=tx.ids.uuid(), project_id=project_id, object_type=kind, object_id=id, action=action, target_tenant=target
     )
     if await tx.insert_new(RBAC_POLICIES, policy):
-        await quotas.take(tx, project_id, {"rbac_policy": 1})
+        quotas.at_end(tx, project_id, {"rbac_policy": 1})
 
 
 async def withdraw(tx: Tx, kind: ObjectType, id: str, action: Action, target: str = "*") -> None:
@@ -138,13 +139,13 @@ async def withdraw(tx: Tx, kind: ObjectType, id: str, action: Action, target: st
     if policy is not None:
         await _not_relied_on(tx, policy)
         await tx.delete(RBAC_POLICIES, policy)
-        await quotas.give_back(tx, policy.project_id, {"rbac_policy": 1})
+        quotas.at_end(tx, policy.project_id, {"rbac_policy": -1})
 
 
 async def forget(tx: Tx, kind: ObjectType, id: str) -> None:
     sql = "DELETE FROM rbac_policies WHERE object_type = ? AND object_id = ? RETURNING project_id"
     for (project_id,) in await tx.rows(sql, kind, id):
-        await quotas.give_back(tx, str(project_id), {"rbac_policy": 1})
+        quotas.at_end(tx, str(project_id), {"rbac_policy": -1})
 
 
 # -- the policies as things of their own
@@ -164,7 +165,8 @@ async def create(
         raise Invalid("rbac.action", f"Invalid action '{action}' for object type '{kind}'.")
     if target == "*" and not caller.is_operator:
         operator_only(caller, "create_rbac_policy:target_tenant", target)
-    await quotas.take(tx, project_id, {"rbac_policy": 1})
+    await hold(tx, [(kind, object_id)])
+    quotas.at_end(tx, project_id, {"rbac_policy": 1})
     policy = RbacPolicy(
         id=tx.ids.uuid(),
         project_id=project_id,
@@ -195,6 +197,7 @@ async def own(tx: Tx, caller: Caller, id: str, what: str) -> RbacPolicy:
 async def retarget(tx: Tx, caller: Caller, policy: RbacPolicy, target: str) -> RbacPolicy:
     if target == policy.target_tenant:
         return policy
+    await hold(tx, [(policy.object_type, policy.object_id)])
     if target == "*":
         operator_only(caller, "update_rbac_policy:target_tenant", target)
     await _not_relied_on(tx, policy)
@@ -213,10 +216,17 @@ async def retarget(tx: Tx, caller: Caller, policy: RbacPolicy, target: str) -> R
 
 
 async def delete(tx: Tx, policy: RbacPolicy) -> None:
+    await hold(tx, [(policy.object_type, policy.object_id)])
     await _not_relied_on(tx, policy)
     await tx.delete(RBAC_POLICIES, policy)
     await _touch(tx, policy)
-    await quotas.give_back(tx, policy.project_id, {"rbac_policy": 1})
+    quotas.at_end(tx, policy.project_id, {"rbac_policy": -1})
+
+
+async def hold(tx: Tx, things: Iterable[tuple[ObjectType, str]]) -> None:
+    """A thing comes before its policies: whoever changes both, or several, waits for others in this order."""
+    for kind, id in sorted(set(things)):
+        await tx.run(f"UPDATE {TABLE_OF[kind]} SET revision = revision WHERE id = ?", id)
 
 
 async def _touch(tx: Tx, policy: RbacPolicy) -> None:

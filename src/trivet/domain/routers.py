@@ -108,7 +108,6 @@ async def interfaces(tx: Tx, router_ids: Sequence[str]) -> dict[str, list[Port]]
 
 async def create(tx: Tx, caller: Caller, wanted: RouterCreate) -> Router:
     project_id = rbac.owner(caller, wanted.project_id)
-    await quotas.take(tx, project_id, {"router": 1})
     await security_groups.default_of(tx, project_id)
     now = tx.clock.now()
     router = Router(
@@ -122,10 +121,17 @@ async def create(tx: Tx, caller: Caller, wanted: RouterCreate) -> Router:
         updated_at=now,
     )
     await tx.insert(ROUTERS, router)
+    quotas.at_end(tx, project_id, {"router": 1})
     asked = wanted.external_gateway_info
     if asked is not None and asked.network_id:
         return await tx.update(ROUTERS, router, **(await _set_gateway(tx, caller, router, asked)))
     return router
+
+
+async def before_several(tx: Tx, caller: Caller, wishes: Sequence[RouterCreate]) -> None:
+    await security_groups.make_defaults(tx, caller, (wish.project_id for wish in wishes))
+    gateways = [wish.external_gateway_info for wish in wishes]
+    await ports.hold(tx, (asked.network_id for asked in gateways if asked is not None and asked.network_id))
 
 
 async def update(tx: Tx, caller: Caller, router: Router, wanted: RouterUpdate) -> Router:
@@ -161,7 +167,7 @@ async def delete(tx: Tx, router: Router) -> None:
         await ports.remove(tx, await tx.need(PORTS, router.gateway_port_id, "port"))
     await tags.forget(tx, "routers", router)
     await tx.delete(ROUTERS, router)
-    await quotas.give_back(tx, router.project_id, {"router": 1})
+    quotas.at_end(tx, router.project_id, {"router": -1})
 
 
 # -- the gateway

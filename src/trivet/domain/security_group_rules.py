@@ -1,5 +1,6 @@
 """Security group rules: what may pass, checked so that an engine can do exactly what was asked."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -69,15 +70,19 @@ async def create(tx: Tx, caller: Caller, wanted: RuleCreate) -> SecurityGroupRul
     if not caller.is_operator and project_id != group.project_id:
         raise security_groups.absent(group.id)
     rule = _checked(tx, wanted, project_id if wanted.project_id is not UNSET else group.project_id)
+    await security_groups.touch(tx, group.id)
     if rule.remote_group_id and rule.remote_group_id != group.id:
         await security_groups.visible(tx, caller, rule.remote_group_id)
     if rule.remote_address_group_id:
         await address_groups.visible(tx, caller, rule.remote_address_group_id)
     await _is_new(tx, rule)
     await tx.insert(SECURITY_GROUP_RULES, rule)
-    await security_groups.touch(tx, group.id)
-    await quotas.take(tx, rule.project_id, {"security_group_rule": 1})
+    quotas.at_end(tx, rule.project_id, {"security_group_rule": 1})
     return rule
+
+
+async def before_several(tx: Tx, caller: Caller, wishes: Sequence[RuleCreate]) -> None:
+    await security_groups.hold(tx, {wish.security_group_id for wish in wishes})
 
 
 async def create_default(tx: Tx, wanted: RuleCreate, *, in_default: bool, in_others: bool) -> DefaultRule:
@@ -124,9 +129,9 @@ def _checked(tx: Tx, wanted: RuleCreate, project_id: str) -> SecurityGroupRule:
 
 
 async def delete(tx: Tx, rule: SecurityGroupRule) -> None:
-    await tx.delete(SECURITY_GROUP_RULES, rule)
     await security_groups.touch(tx, rule.security_group_id)
-    await quotas.give_back(tx, rule.project_id, {"security_group_rule": 1})
+    await tx.delete(SECURITY_GROUP_RULES, rule)
+    quotas.at_end(tx, rule.project_id, {"security_group_rule": -1})
 
 
 async def _is_new(tx: Tx, rule: SecurityGroupRule) -> None:

@@ -4,7 +4,7 @@ Every project has one called `default`, made when it is first needed. A change o
 group's row as well: who follows groups in the log hears of rules, and two changes cannot miss each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -14,7 +14,7 @@ from trivet.domain.default_rules import PARENT, Rule
 from trivet.domain.network_words import Text
 from trivet.errors import Conflict, NotFound, Stale
 from trivet.store.tables import Record, Table
-from trivet.store.tx import Tx
+from trivet.store.tx import Change, Tx
 from trivet.store.where import Where
 
 DEFAULT = "default"
@@ -90,8 +90,14 @@ async def default_of(tx: Tx, project_id: str) -> SecurityGroup:
     if not await tx.insert_new(SECURITY_GROUPS, group):
         raise Stale("security_groups", group.id)
     rules = await _insert_rules(tx, group)
-    await quotas.take(tx, project_id, {"security_group": 1, "security_group_rule": rules})
+    quotas.at_end(tx, project_id, {"security_group": 1, "security_group_rule": rules})
     return group
+
+
+async def make_defaults(tx: Tx, caller: Caller, asked: Iterable[str | UnsetType]) -> None:
+    """Before several things are made for these projects, for each of which its default group would be made."""
+    for project_id in sorted({rbac.owner(caller, project_id) for project_id in asked}):
+        await default_of(tx, project_id)
 
 
 async def create(tx: Tx, caller: Caller, wanted: SecurityGroupCreate) -> SecurityGroup:
@@ -111,8 +117,12 @@ async def create(tx: Tx, caller: Caller, wanted: SecurityGroupCreate) -> Securit
     )
     await tx.insert(SECURITY_GROUPS, group)
     rules = await _insert_rules(tx, group)
-    await quotas.take(tx, project_id, {"security_group": 1, "security_group_rule": rules})
+    quotas.at_end(tx, project_id, {"security_group": 1, "security_group_rule": rules})
     return group
+
+
+async def before_several(tx: Tx, caller: Caller, wishes: Sequence[SecurityGroupCreate]) -> None:
+    await make_defaults(tx, caller, (wish.project_id for wish in wishes))
 
 
 async def update(tx: Tx, group: SecurityGroup, wanted: SecurityGroupUpdate) -> SecurityGroup:
@@ -133,30 +143,49 @@ async def delete(tx: Tx, caller: Caller, group: SecurityGroup) -> None:
         raise Conflict("security_group.in_use", f"Security Group {group.id} in use.")
     if group.is_default and not caller.is_operator:
         raise Conflict("security_group.default_stays", "Insufficient rights for removing default security group.")
-    gone = await tx.run("DELETE FROM security_group_rules WHERE security_group_id = ?", group.id)
     remote = await tx.rows(
         "SELECT DISTINCT security_group_id FROM security_group_rules WHERE remote_group_id = ?", group.id
     )
-    for (other_id,) in remote:
-        await tx.run(
-            "DELETE FROM security_group_rules WHERE security_group_id = ? AND remote_group_id = ?", other_id, group.id
-        )
-        await touch(tx, str(other_id))
-    await rbac.forget(tx, "security_group", group.id)
+    others = {str(row[0]) for row in remote} - {group.id}
+    await hold(tx, others | {group.id})
+    gone = await tx.rows(
+        "DELETE FROM security_group_rules WHERE security_group_id = ? OR remote_group_id = ? RETURNING project_id",
+        group.id,
+        group.id,
+    )
+    for other_id in sorted(others):
+        await touch(tx, other_id)
     await tags.forget(tx, "security_groups", group)
     await tx.delete(SECURITY_GROUPS, group)
-    await quotas.give_back(tx, group.project_id, {"security_group": 1, "security_group_rule": gone})
+    await rbac.forget(tx, "security_group", group.id)
+    quotas.at_end(tx, group.project_id, {"security_group": -1})
+    for (project_id,) in gone:
+        quotas.at_end(tx, str(project_id), {"security_group_rule": -1})
 
 
 async def _in_use(tx: Tx, id: str) -> bool:
     return await tx.row("SELECT 1 FROM port_security_groups WHERE group_id = ? LIMIT 1", id) is not None
 
 
+async def hold(tx: Tx, ids: Iterable[str]) -> None:
+    """Groups come before their rules: who holds a group finds them at rest."""
+    for id in sorted(ids):
+        await tx.run("UPDATE security_groups SET revision = revision WHERE id = ?", id)
+
+
 async def touch(tx: Tx, id: str) -> None:
-    """Something of the group changed that its row does not hold."""
-    group = await tx.get(SECURITY_GROUPS, id)
-    if group is not None:
-        await tx.update(SECURITY_GROUPS, group, updated_at=max(tx.clock.now(), group.updated_at + 1e-6))
+    """Something of the group changes that its row does not hold. To be said before it is done (see `hold`)."""
+    now = tx.clock.now()
+    row = await tx.row(
+        "UPDATE security_groups SET revision = revision + 1,"
+        " updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 0.000001 END"
+        " WHERE id = ? RETURNING revision, project_id",
+        now,
+        now,
+        id,
+    )
+    if row is not None:
+        tx.note(Change(SECURITY_GROUPS.name, id, "updated", int(row[0]), project_id=str(row[1])))
 
 
 async def _insert_rules(tx: Tx, group: SecurityGroup) -> int:

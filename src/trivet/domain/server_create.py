@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from trivet.domain import flavors, images, keypairs, quotas, server_actions, server_nics, server_placing
+from trivet.domain import flavors, images, keypairs, ports, quotas, server_actions, server_nics, server_placing
 from trivet.domain.flavors import Flavor
 from trivet.domain.hosts import Host
 from trivet.domain.images import Image
@@ -102,6 +102,8 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
     )
     count = await _count(tx, caller.project_id, parts)
     places = await _places(tx, call, caller.project_id, parts, count)
+    if len(places) * len(parts.nics) > 1:
+        await ports.hold(tx, (nic.network.id for nic in parts.nics if nic.network is not None))
     made = [await _one(tx, call, caller.project_id, parts, place) for place in places]
     await _take_quota(tx, caller.project_id, parts.flavor, made)
     return made

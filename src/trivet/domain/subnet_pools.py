@@ -120,7 +120,7 @@ async def create(tx: Tx, caller: Caller, wanted: SubnetPoolCreate) -> SubnetPool
         await _in_scope(tx, caller, pool, pool.address_scope_id, pool.prefixes)
     if pool.is_default:
         await _one_default(tx, pool)
-    await quotas.take(tx, project_id, {"subnetpool": 1})
+    quotas.at_end(tx, project_id, {"subnetpool": 1})
     await tx.insert(SUBNET_POOLS, pool)
     if wanted.shared:
         await rbac.grant(tx, project_id, "subnetpool", pool.id, "access_as_shared")
@@ -184,10 +184,16 @@ async def delete(tx: Tx, pool: SubnetPool) -> None:
     busy = await tx.row("SELECT id FROM subnets WHERE subnetpool_id = ? LIMIT 1", pool.id)
     if busy is not None:
         raise Conflict("subnetpool.in_use", f"Unable to delete subnet pool {pool.id}: Subnets are allocated from it.")
-    await rbac.forget(tx, "subnetpool", pool.id)
     await tags.forget(tx, "subnet_pools", pool)
     await tx.delete(SUBNET_POOLS, pool)
-    await quotas.give_back(tx, pool.project_id, {"subnetpool": 1})
+    await rbac.forget(tx, "subnetpool", pool.id)
+    quotas.at_end(tx, pool.project_id, {"subnetpool": -1})
+
+
+async def hold(tx: Tx, ids: Iterable[str]) -> None:
+    """Before something is cut out of several."""
+    for id in sorted(set(ids)):
+        await tx.run("UPDATE subnet_pools SET revision = revision WHERE id = ?", id)
 
 
 async def cut(tx: Tx, caller: Caller, project_id: str, pool_id: str, *, cidr: str | None, prefixlen: int | None) -> str:

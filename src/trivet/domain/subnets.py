@@ -126,6 +126,15 @@ async def of_network(tx: Tx, network_id: str) -> list[Subnet]:
     return await tx.select(SUBNETS, Where().equal("network_id", network_id), order="created_at, id")
 
 
+async def before_several(tx: Tx, caller: Caller, wishes: Sequence[SubnetCreate]) -> None:
+    """Held: what they are cut from, and then the networks that they will be on."""
+    cut = {str(wish.subnetpool_id) for wish in wishes if wish.subnetpool_id}
+    if any(wish.use_default_subnetpool for wish in wishes):
+        cut |= {str(row[0]) for row in await tx.rows("SELECT id FROM subnet_pools WHERE is_default = 1")}
+    await subnet_pools.hold(tx, cut)
+    await networks.hold(tx, (wish.network_id for wish in wishes))
+
+
 async def create(tx: Tx, caller: Caller, wanted: SubnetCreate) -> Subnet:
     network = await networks.visible(tx, caller, wanted.network_id)
     rbac.must_own(caller, network.project_id, "create_subnet")
@@ -168,7 +177,7 @@ async def create(tx: Tx, caller: Caller, wanted: SubnetCreate) -> Subnet:
         created_at=now,
         updated_at=now,
     )
-    await quotas.take(tx, project_id, {"subnet": 1})
+    quotas.at_end(tx, project_id, {"subnet": 1})
     await tx.insert(SUBNETS, subnet)
     if not subnet.self_addressed:
         await addresses.open_pools(tx, subnet.id, pools)
@@ -210,8 +219,10 @@ async def update(tx: Tx, caller: Caller, subnet: Subnet, wanted: SubnetUpdate) -
         await addresses.open_pools(tx, subnet.id, pools)
     now = tx.clock.now()
     network = await tx.need(NETWORKS, subnet.network_id, "network")
+    written = await tx.update(SUBNETS, subnet, updated_at=now, **changes)
+    # The network last, as whoever makes or deletes a subnet does.
     await tx.update(NETWORKS, network, updated_at=now)
-    return await tx.update(SUBNETS, subnet, updated_at=now, **changes)
+    return written
 
 
 async def delete(tx: Tx, subnet: Subnet) -> None:
@@ -235,7 +246,7 @@ async def delete(tx: Tx, subnet: Subnet) -> None:
     network = await tx.need(NETWORKS, subnet.network_id, "network")
     left = tuple(id for id in network.subnets if id != subnet.id)
     await tx.update(NETWORKS, network, subnets=left, updated_at=tx.clock.now())
-    await quotas.give_back(tx, subnet.project_id, {"subnet": 1})
+    quotas.at_end(tx, subnet.project_id, {"subnet": -1})
 
 
 async def _forget_self_addresses(tx: Tx, subnet: Subnet) -> None:

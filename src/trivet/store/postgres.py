@@ -179,6 +179,7 @@ class PostgresStore:
             await tx.run("BEGIN")
             try:
                 yield tx
+                await tx.finish()
                 if tx.changes:
                     rows = [log.row_of(change, self.clock.now()) for change in tx.changes]
                     await self._append(connection, rows)

@@ -116,6 +116,7 @@ class SqliteStore:
             await tx.run("BEGIN IMMEDIATE")
             try:
                 yield tx
+                await tx.finish()
                 for change in tx.changes:
                     await tx.run(log.SQL_APPEND, *log.row_of(change, self.clock.now()))
                 await tx.run("COMMIT")

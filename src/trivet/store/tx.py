@@ -7,7 +7,7 @@ keeps the log in commit order (see log.py) and costs one statement however many 
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -32,11 +32,23 @@ class Change(msgspec.Struct, frozen=True):
     detail: str | None = None
 
 
+class Last(Protocol):
+    """What a transaction does when all else is done: to rows that many meet at, and in one order."""
+
+    async def finish(self, tx: "Tx") -> None:
+        """Doing it twice is doing it once."""
+        ...
+
+
+L = TypeVar("L", bound=Last)
+
+
 class Tx(ABC):
     def __init__(self, clock: Clock, ids: Ids) -> None:
         self.clock = clock
         self.ids = ids
         self.changes: list[Change] = []
+        self._last: dict[type[Last], Last] = {}
 
     # -- what a database must offer
 
@@ -117,6 +129,20 @@ class Tx(ABC):
         if not await self.run(table.sql_delete, record.id, record.revision):
             raise Stale(table.name, record.id)
         self._note(table, record, "deleted", None)
+
+    # -- the end
+
+    def last(self, kind: type[L]) -> L:
+        """The one of this kind that belongs to this transaction, to be told what it shall do."""
+        found = self._last.get(kind)
+        if found is None:
+            found = self._last[kind] = kind()
+        return found  # type: ignore[return-value] # kept by its own type
+
+    async def finish(self) -> None:
+        """Called before every commit; earlier by who wants to know at once whether it can be done."""
+        for last in self._last.values():
+            await last.finish(self)
 
     # -- the log
 

@@ -84,7 +84,7 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/floatingips", may="member")
 async def create(request: Request) -> Reply:
-    return await COLLECTION.create(request, FloatingIpIn, floating_ips.create)
+    return await COLLECTION.create(request, FloatingIpIn, floating_ips.create, floating_ips.before_several)
 
 
 @resource.on("GET", "/v2.0/floatingips/{floatingip_id}", may="reader")

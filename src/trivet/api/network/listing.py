@@ -122,17 +122,37 @@ class Collection(Generic[R]):
         (shown,) = await self.show(request, [record])
         return Reply(200, {self.singular: cut(shown, fields_of(request))})
 
-    async def create(self, request: Request, kind: type[B], make: Callable[[Tx, Caller, B], Awaitable[R]]) -> Reply:
+    async def create(
+        self,
+        request: Request,
+        kind: type[B],
+        make: Callable[[Tx, Caller, B], Awaitable[R]],
+        before_several: Callable[[Tx, Caller, Sequence[B]], Awaitable[None]] | None = None,
+    ) -> Reply:
         async def make_owned(wanted: B) -> R:
             return await make(request.tx, request.caller, bodies.owned(wanted))
 
-        return await self.made(request, kind, make_owned)
+        async def before(wishes: Sequence[B]) -> None:
+            if before_several is not None:
+                await before_several(request.tx, request.caller, [bodies.owned(wanted) for wanted in wishes])
 
-    async def made(self, request: Request, kind: type[B], make: Callable[[B], Awaitable[R]]) -> Reply:
-        """One or several, all of them or none: it is one transaction."""
+        return await self.made(request, kind, make_owned, before)
+
+    async def made(
+        self,
+        request: Request,
+        kind: type[B],
+        make: Callable[[B], Awaitable[R]],
+        before_several: Callable[[Sequence[B]], Awaitable[None]] | None = None,
+    ) -> Reply:
+        """One or several, all of them or none: it is one transaction. `before_several` takes hold, in one order, of
+        what others may want as well, in whichever order they are asked for."""
         wishes, single = bodies.one_or_several(request, kind, self.singular, self.plural)
         try:
+            if before_several is not None and len(wishes) > 1:
+                await before_several(wishes)
             records = [await make(wish) for wish in wishes]
+            await request.tx.finish()
         except OverQuota as error:
             # This service says 409 where the others say 403.
             resource = str(error.details.get("resource", ""))

@@ -98,7 +98,7 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/networks", may="member")
 async def create(request: Request) -> Reply:
-    return await COLLECTION.create(request, NetworkIn, networks.create)
+    return await COLLECTION.create(request, NetworkIn, networks.create, networks.before_several)
 
 
 @resource.on("GET", "/v2.0/networks/{network_id}", may="reader")

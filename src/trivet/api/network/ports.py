@@ -168,7 +168,10 @@ async def create(request: Request) -> Reply:
         said = await _with_host_id(request, bodies.owned(wanted))
         return await ports.create(request.tx, request.caller, said)
 
-    return await COLLECTION.made(request, PortIn, make)
+    async def before(wishes: Sequence[PortIn]) -> None:
+        await ports.before_several(request.tx, request.caller, [bodies.owned(wish) for wish in wishes])
+
+    return await COLLECTION.made(request, PortIn, make, before)
 
 
 @resource.on("GET", "/v2.0/ports/{port_id}", may="reader")

@@ -72,7 +72,10 @@ async def create(request: Request) -> Reply:
             target=owned.target_tenant,
         )
 
-    return await COLLECTION.made(request, RbacPolicyIn, make)
+    async def before(wishes: Sequence[RbacPolicyIn]) -> None:
+        await rbac.hold(request.tx, ((wish.object_type, wish.object_id) for wish in wishes))
+
+    return await COLLECTION.made(request, RbacPolicyIn, make, before)
 
 
 @resource.on("GET", "/v2.0/rbac-policies/{rbac_policy_id}", may="reader")

@@ -70,7 +70,7 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/routers", may="member")
 async def create(request: Request) -> Reply:
-    return await COLLECTION.create(request, RouterIn, routers.create)
+    return await COLLECTION.create(request, RouterIn, routers.create, routers.before_several)
 
 
 @resource.on("GET", "/v2.0/routers/{router_id}", may="reader")

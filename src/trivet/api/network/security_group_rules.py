@@ -61,7 +61,7 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/security-group-rules", may="member")
 async def create(request: Request) -> Reply:
-    return await COLLECTION.create(request, RuleIn, security_group_rules.create)
+    return await COLLECTION.create(request, RuleIn, security_group_rules.create, security_group_rules.before_several)
 
 
 @resource.on("GET", "/v2.0/security-group-rules/{security_group_rule_id}", may="reader")

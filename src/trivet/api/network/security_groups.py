@@ -81,7 +81,7 @@ async def _ensure_default(request: Request) -> None:
 
 @resource.on("POST", "/v2.0/security-groups", may="member")
 async def create(request: Request) -> Reply:
-    return await COLLECTION.create(request, SecurityGroupIn, security_groups.create)
+    return await COLLECTION.create(request, SecurityGroupIn, security_groups.create, security_groups.before_several)
 
 
 @resource.on("GET", "/v2.0/security-groups/{security_group_id}", may="reader")

@@ -77,7 +77,7 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/subnets", may="member")
 async def create(request: Request) -> Reply:
-    return await COLLECTION.create(request, SubnetIn, subnets.create)
+    return await COLLECTION.create(request, SubnetIn, subnets.create, subnets.before_several)
 
 
 @resource.on("GET", "/v2.0/subnets/{subnet_id}", may="reader")
