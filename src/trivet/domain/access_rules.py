@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from trivet.domain import personas
 from trivet.domain.callers import Caller
+from trivet.domain.holding import hold
 from trivet.errors import Forbidden, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -67,6 +68,7 @@ async def delete(tx: Tx, caller: Caller, user_id: str, id: str) -> None:
     if user_id != caller.user_id and not (caller.system and caller.has("admin")):
         raise personas.refusal("identity:delete_access_rule")
     found = await visible(tx, caller, user_id, id)
+    await hold(tx, ACCESS_RULES, id)
     rows = await tx.rows("SELECT access_rule_ids FROM app_credentials WHERE user_id = ?", user_id)
     if any(id in (text or "") for (text,) in rows):
         raise Forbidden("access_rule.used", "An application credential has this access rule.")

@@ -10,7 +10,10 @@ import msgspec
 
 from trivet.domain import access_rules, assignments, personas
 from trivet.domain.callers import Caller
+from trivet.domain.holding import hold
 from trivet.domain.passwords import Passwords
+from trivet.domain.projects import PROJECTS
+from trivet.domain.projects import need as need_project
 from trivet.domain.roles import ROLES, Role, RoleMap
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
@@ -100,6 +103,9 @@ async def create(tx: Tx, caller: Caller, new: AppCredential) -> AppCredential:
         raise Invalid("app_credential.ended", "Invalid application credential: it would have ended already.")
     if await tx.find(APP_CREDENTIALS, "user_id = ? AND name = ?", new.user_id, new.name) is not None:
         raise Conflict("app_credential.exists", f"Duplicate entry found with name {new.name[:64]}.")
+    await hold(tx, PROJECTS, (await need_project(tx, new.project_id)).id)
+    for rule_id in sorted(new.access_rule_ids or ()):
+        await hold(tx, access_rules.ACCESS_RULES, rule_id)
     return await tx.insert(APP_CREDENTIALS, new)
 
 

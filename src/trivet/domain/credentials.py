@@ -10,7 +10,10 @@ import msgspec
 
 from trivet.domain import personas
 from trivet.domain.callers import Caller
+from trivet.domain.holding import hold
+from trivet.domain.projects import PROJECTS
 from trivet.domain.secrets import Secrets
+from trivet.domain.users import USERS
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -104,6 +107,11 @@ async def create(
         access_hash=hashed,
         extra=extra,
     )
+    # Either may be unknown here: an operator's credential may be about a user of elsewhere.
+    if await tx.get(USERS, user_id) is not None:
+        await hold(tx, USERS, user_id)
+    if project_id is not None and await tx.get(PROJECTS, project_id) is not None:
+        await hold(tx, PROJECTS, project_id)
     if not await tx.insert_new(CREDENTIALS, new):
         raise Conflict("credential.exists", "There is a credential with this access key already.")
     return new

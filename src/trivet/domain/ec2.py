@@ -5,6 +5,7 @@ import msgspec
 from trivet.domain import credentials, personas, projects, users
 from trivet.domain.callers import Caller
 from trivet.domain.credentials import CREDENTIALS, Credential
+from trivet.domain.holding import hold
 from trivet.domain.secrets import Secrets
 from trivet.errors import NotFound
 from trivet.store.tx import Tx
@@ -50,6 +51,8 @@ async def create(tx: Tx, secrets: Secrets, caller: Caller, user_id: str, project
     await projects.need(tx, project_id)
     if caller.app_credential_id is not None or not caller.has("member"):
         raise personas.refusal("identity:ec2_create_credential")
+    await hold(tx, users.USERS, user_id)
+    await hold(tx, projects.PROJECTS, project_id)
     blob = {"access": tx.ids.hex(), "secret": tx.ids.hex(), "trust_id": caller.trust_id}
     hashed = credentials.access_hash(blob["access"] or "")
     new = Credential(

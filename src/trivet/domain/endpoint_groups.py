@@ -7,6 +7,7 @@ from typing import Any
 
 from trivet.domain import catalog, endpoints, projects, removal
 from trivet.domain.endpoints import ENDPOINTS, Endpoint
+from trivet.domain.holding import hold
 from trivet.domain.projects import PROJECTS, Project
 from trivet.errors import Invalid, NotFound
 from trivet.store.tables import Record, Table
@@ -60,6 +61,7 @@ async def of_project(tx: Tx, project_id: str) -> list[EndpointGroup]:
 async def give(tx: Tx, group_id: str, project_id: str) -> None:
     await need(tx, group_id)
     await projects.need(tx, project_id)
+    await hold(tx, PROJECTS, project_id)
     await tx.run(
         "INSERT INTO endpoint_group_projects (endpoint_group_id, project_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
         group_id,
@@ -107,6 +109,7 @@ async def _projects(tx: Tx, source: str, id: str) -> list[Project]:
 async def give_one(tx: Tx, endpoint_id: str, project_id: str) -> None:
     await endpoints.need(tx, endpoint_id)
     await projects.need(tx, project_id)
+    await hold(tx, PROJECTS, project_id)
     await tx.run(
         "INSERT INTO endpoint_projects (endpoint_id, project_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
         endpoint_id,

@@ -8,6 +8,7 @@ import re
 from typing import Any, Literal
 
 from trivet.domain import regions, services
+from trivet.domain.holding import hold
 from trivet.errors import Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -66,5 +67,6 @@ async def update(tx: Tx, id: str, changes: dict[str, Any]) -> Endpoint:
 
 async def delete(tx: Tx, id: str) -> None:
     found = await need(tx, id)
+    await hold(tx, ENDPOINTS, id)
     await tx.run("DELETE FROM policy_associations WHERE endpoint_id = ?", id)
     await tx.delete(ENDPOINTS, found)

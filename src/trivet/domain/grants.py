@@ -6,6 +6,7 @@ The operator gives anything; a manager of a domain gives the roles up to his own
 from trivet.domain import assignments, groups, personas, projects, removal, roles, users
 from trivet.domain.assignments import Assignment
 from trivet.domain.callers import Caller
+from trivet.domain.holding import hold
 from trivet.domain.roles import Role
 from trivet.errors import Forbidden, NotFound
 from trivet.store.tx import Change, Tx
@@ -13,6 +14,7 @@ from trivet.store.tx import Change, Tx
 
 async def give(tx: Tx, caller: Caller, wanted: Assignment) -> None:
     role = await _checked(tx, caller, wanted, changing=True)
+    await _hold(tx, wanted)
     if role.domain_id is not None and wanted.target_kind == "project":
         target = await projects.need(tx, wanted.target_id)
         if projects.domain_of(target) != role.domain_id:
@@ -27,6 +29,7 @@ async def give(tx: Tx, caller: Caller, wanted: Assignment) -> None:
 
 async def take(tx: Tx, caller: Caller, unwanted: Assignment) -> None:
     await _checked(tx, caller, unwanted, changing=True)
+    await _hold(tx, unwanted)
     if not await assignments.remove(tx, unwanted):
         raise _absent(unwanted)
     narrowed = None if unwanted.inherited else unwanted.target_id
@@ -105,6 +108,16 @@ async def _actor_domain(tx: Tx, asked: Assignment) -> str | None:
         return user.domain_id if user is not None else None
     group = await tx.get(groups.GROUPS, asked.actor_id)
     return group.domain_id if group is not None else None
+
+
+async def _hold(tx: Tx, about: Assignment) -> None:
+    if about.actor_kind == "user":
+        await hold(tx, users.USERS, about.actor_id)
+    else:
+        await hold(tx, groups.GROUPS, about.actor_id)
+    if about.target_kind != "system":
+        await hold(tx, projects.PROJECTS, about.target_id)
+    await hold(tx, roles.ROLES, about.role_id)
 
 
 def _absent(asked: Assignment) -> NotFound:

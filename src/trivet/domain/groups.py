@@ -4,6 +4,7 @@ from typing import Any
 
 from trivet.domain import personas, removal, users
 from trivet.domain.callers import Caller
+from trivet.domain.holding import hold
 from trivet.domain.projects import need as need_project
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
@@ -64,6 +65,7 @@ async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Gr
 async def delete(tx: Tx, caller: Caller, id: str) -> None:
     found = await need(tx, id)
     personas.need_manage(caller, found.domain_id, "identity:delete_group")
+    await hold(tx, GROUPS, id)
     await removal.group(tx, id)
     await tx.delete(GROUPS, found)
 
@@ -95,6 +97,7 @@ async def remove_member(tx: Tx, caller: Caller, group_id: str, user_id: str) -> 
 async def _both(tx: Tx, caller: Caller, group_id: str, user_id: str, action: str) -> None:
     await managed(tx, caller, group_id, action)
     await users.managed(tx, caller, user_id, action)
+    await hold(tx, GROUPS, group_id)
 
 
 async def of_user(tx: Tx, user_id: str) -> list[Group]:

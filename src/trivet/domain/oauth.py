@@ -8,10 +8,13 @@ from typing import Any, Literal
 from trivet.domain import assignments, oauth_signatures, personas, projects, revocations
 from trivet.domain.app_credentials import RoleRef
 from trivet.domain.callers import Caller
+from trivet.domain.holding import hold
 from trivet.domain.memo import Memo
 from trivet.domain.oauth_signatures import SignedRequest
 from trivet.domain.roles import ROLES, Role, role_map
 from trivet.domain.secrets import Secrets
+from trivet.domain.users import USERS
+from trivet.domain.users import need as need_user
 from trivet.errors import Forbidden, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -63,6 +66,7 @@ async def request_token(tx: Tx, secrets: Secrets, signed: SignedRequest, project
     consumer = await _consumer(tx, signed)
     oauth_signatures.check(signed, secrets.open(consumer.sealed), "", tx.clock.now())
     await projects.need(tx, project_id)
+    await hold(tx, projects.PROJECTS, project_id)
     secret = tx.ids.hex()
     new = OauthToken(
         id=tx.ids.hex(),
@@ -85,6 +89,7 @@ async def authorize(tx: Tx, memo: Memo, caller: Caller, id: str, asked: list[Rol
     chosen = [ref.id if ref.id is not None else known.ids.get(ref.name or "", "") for ref in asked]
     if not chosen or not set(chosen) <= has:
         raise Forbidden("oauth.roles", "You do not have all of these roles in the project that was asked for.")
+    await hold(tx, USERS, (await need_user(tx, caller.user_id)).id)
     verifier = tx.ids.hex()[:8]
     await tx.update(OAUTH_TOKENS, token, user_id=caller.user_id, role_ids=tuple(chosen), verifier=verifier)
     return verifier

@@ -9,6 +9,7 @@ import msgspec
 
 from trivet.domain import endpoints, regions, services
 from trivet.domain.endpoints import ENDPOINTS, Endpoint
+from trivet.domain.holding import hold
 from trivet.errors import NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -55,6 +56,12 @@ def _absent() -> NotFound:
 async def associate(tx: Tx, policy_id: str, target: Target) -> None:
     """One policy a target: a later one takes its place."""
     await _check(tx, policy_id, target)
+    if target.endpoint_id:
+        await hold(tx, ENDPOINTS, target.endpoint_id)
+    if target.service_id:
+        await hold(tx, services.SERVICES, target.service_id)
+    if target.region_id:
+        await hold(tx, regions.REGIONS, target.region_id)
     await tx.run(
         "INSERT INTO policy_associations (policy_id, endpoint_id, service_id, region_id) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (endpoint_id, service_id, region_id) DO UPDATE SET policy_id = excluded.policy_id",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from trivet.domain.holding import hold
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -46,6 +47,7 @@ async def update(tx: Tx, id: str, changes: dict[str, Any]) -> Region:
 async def delete(tx: Tx, id: str) -> None:
     """With the regions below it; none may have endpoints."""
     found = await need(tx, id)
+    await hold(tx, REGIONS, id)
     used = await tx.row(
         "WITH RECURSIVE down (id) AS (SELECT id FROM regions WHERE id = ?"
         " UNION SELECT r.id FROM regions r JOIN down ON r.parent_id = down.id)"
@@ -59,4 +61,5 @@ async def delete(tx: Tx, id: str) -> None:
         )
     for (child_id,) in await tx.rows("SELECT id FROM regions WHERE parent_id = ?", id):
         await delete(tx, child_id)
+    await tx.run("DELETE FROM policy_associations WHERE region_id = ?", id)
     await tx.delete(REGIONS, found)

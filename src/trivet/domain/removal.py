@@ -6,7 +6,9 @@ Everything in one transaction, and every token that rested on it dies with it.
 from trivet.domain import personas, revocations, trusts, users
 from trivet.domain.app_credentials import APP_CREDENTIALS
 from trivet.domain.callers import Caller
+from trivet.domain.holding import hold
 from trivet.domain.projects import PROJECTS, Project, domain_of, refuse_immutable, subtree
+from trivet.domain.roles import ROLES
 from trivet.domain.tokens import grant_of
 from trivet.domain.trusts import TRUSTS
 from trivet.domain.users import USERS
@@ -17,6 +19,7 @@ from trivet.store.where import Where
 
 async def user(tx: Tx, caller: Caller, id: str) -> None:
     gone = await users.managed(tx, caller, id, "identity:delete_user")
+    await hold(tx, USERS, gone.id)
     await revocations.cut(tx, "user", gone.id)
     await tx.run("DELETE FROM assignments WHERE actor_id = ? AND actor_kind = 'user'", gone.id)
     await tx.run("DELETE FROM credentials WHERE user_id = ?", gone.id)
@@ -68,6 +71,7 @@ async def domain(tx: Tx, caller: Caller, id: str) -> None:
 
 
 async def _project(tx: Tx, gone: Project) -> None:
+    await hold(tx, PROJECTS, gone.id)
     await revocations.cut(tx, "project", gone.id)
     await of_target(tx, gone.id)
     await tx.run("DELETE FROM credentials WHERE project_id = ?", gone.id)
@@ -146,6 +150,7 @@ async def cut_holders(tx: Tx, role_id: str) -> None:
 
 async def role(tx: Tx, role_id: str) -> None:
     """What rests on a role; the role itself is its caller's to delete."""
+    await hold(tx, ROLES, role_id)
     await cut_holders(tx, role_id)
     await tx.run("DELETE FROM assignments WHERE role_id = ?", role_id)
 

@@ -11,7 +11,7 @@ import msgspec
 
 from trivet.domain import signing_keys
 from trivet.domain.callers import Caller
-from trivet.domain.tokens import Tokens, rests_on
+from trivet.domain.tokens import Tokens, rests_on, unauthorized
 from trivet.store.log import Event
 from trivet.store.store import Store
 from trivet.store.tables import Record, Table
@@ -96,6 +96,11 @@ async def hit(tx: Tx, tokens: Tokens, caller: Caller) -> bool:
     for row in await tx.select(REVOCATIONS, where):
         tokens.revocations.cut(row.what, row.target, row.cutoff)
     return tokens.revocations.hit(caller)
+
+
+async def refuse_dead(tx: Tx, tokens: Tokens, caller: Caller) -> None:
+    if await hit(tx, tokens, caller):
+        raise unauthorized()
 
 
 async def drop_before(tx: Tx, at: float) -> int:

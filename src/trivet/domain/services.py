@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from trivet.domain.holding import hold
 from trivet.errors import Conflict, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -35,6 +36,7 @@ async def update(tx: Tx, id: str, changes: dict[str, Any]) -> Service:
 async def delete(tx: Tx, id: str) -> None:
     """With its endpoints."""
     found = await need(tx, id)
+    await hold(tx, SERVICES, id)
     if await tx.row("SELECT 1 FROM registered_limits WHERE service_id = ?", id) is not None:
         raise Conflict("service.limits", "Delete the registered limits of the service first.")
     await tx.run("DELETE FROM policy_associations WHERE service_id = ?", id)

@@ -141,15 +141,15 @@ class Tokens:
         if remembered is not None:
             caller, checked_at_count = remembered
             if caller.ends_at <= self._clock.now():
-                raise _unauthorized()
+                raise unauthorized()
             if checked_at_count != self.revocations.count:
                 if self.revocations.hit(caller):
-                    raise _unauthorized()
+                    raise unauthorized()
                 self._remembered[token] = (caller, self.revocations.count)
             return caller
         caller = self._verified(token)
         if caller.receipt or caller.ends_at <= self._clock.now() or self.revocations.hit(caller):
-            raise _unauthorized()
+            raise unauthorized()
         self._remembered[token] = (caller, self.revocations.count)
         if len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
@@ -159,14 +159,14 @@ class Tokens:
         """Who has proved what so far."""
         caller = self._verified(receipt)
         if not caller.receipt or caller.ends_at <= self._clock.now() or self.revocations.hit(caller):
-            raise _unauthorized()
+            raise unauthorized()
         return caller
 
     def _verified(self, token: str) -> Caller:
         try:
             key = self._keys.get(jwt.get_unverified_header(token).get("kid", ""))
             if key is None:
-                raise _unauthorized()
+                raise unauthorized()
             said = jwt.decode(
                 token,
                 key,
@@ -174,7 +174,7 @@ class Tokens:
                 options={"verify_exp": False, "verify_iat": False, "require": ["sub", "iat", "exp", "jti"]},
             )
         except (jwt.InvalidTokenError, ValueError) as error:
-            raise _unauthorized() from error
+            raise unauthorized() from error
         return Caller(
             user_id=said["sub"],
             roles=expanded(tuple(said["roles"])),
@@ -203,7 +203,7 @@ def _public(key: SigningKey) -> EllipticCurvePublicKey:
     return public
 
 
-def _unauthorized() -> Forbidden:
+def unauthorized() -> Forbidden:
     return Forbidden(
         "token.invalid", "The request you have made requires authentication: send a valid X-Auth-Token.", status=401
     )

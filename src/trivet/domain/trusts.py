@@ -8,7 +8,9 @@ import msgspec
 from trivet.domain import assignments, personas, users
 from trivet.domain.app_credentials import RoleRef
 from trivet.domain.callers import Caller
+from trivet.domain.holding import hold
 from trivet.domain.memo import Memo
+from trivet.domain.projects import PROJECTS
 from trivet.domain.roles import ROLES, Role, RoleMap, role_map
 from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
@@ -110,6 +112,10 @@ async def create(tx: Tx, memo: Memo, caller: Caller, wanted: Wanted) -> Trust:
     if wanted.ends_at is not None and wanted.ends_at <= tx.clock.now():
         raise Invalid("trust.ended", "The 'expires_at' must not be before now.")
     await _check_has(tx, known, wanted, role_ids)
+    for user_id in sorted({wanted.trustor_id, wanted.trustee_id}):
+        await hold(tx, users.USERS, user_id)
+    if wanted.project_id is not None:
+        await hold(tx, PROJECTS, wanted.project_id)
     new = Trust(
         id=tx.ids.hex(),
         trustor_id=wanted.trustor_id,

@@ -111,7 +111,7 @@ async def create(request: Request) -> Reply:
         )
         return await _view(request, tx, await app_credentials.create(tx, caller, new))
 
-    shown = await commit(request.parts, act)
+    shown = await commit(request.parts, act, caller)
     return Reply(201, {"application_credential": {**shown, "secret": secret}})
 
 

@@ -102,7 +102,7 @@ async def create(request: Request) -> Reply:
         )
         return await users.create(tx, request.caller, new)
 
-    return Reply(201, {"user": view(request, await commit(request.parts, act))})
+    return Reply(201, {"user": view(request, await commit(request.parts, act, request.caller))})
 
 
 @resource.on("GET", "/v3/users/{user_id}", may="token")
@@ -140,7 +140,7 @@ async def update(request: Request) -> Reply:
             changes["extra"] = extra
         return await users.update(tx, request.caller, id, changes)
 
-    return Reply(200, {"user": view(request, await commit(request.parts, act))})
+    return Reply(200, {"user": view(request, await commit(request.parts, act, request.caller))})
 
 
 @writes(resource, "DELETE", "/v3/users/{user_id}", may="token")

@@ -13,17 +13,28 @@ from trivet.api.kit.callers import Policy
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Handler, Resource
 from trivet.domain import personas, revocations
-from trivet.errors import Busy
+from trivet.domain.callers import Caller
+from trivet.errors import Busy, Conflict
 from trivet.parts import Parts
 from trivet.store.store import transact
 from trivet.store.tx import Change, Tx
 
 _logger = logging.getLogger(__name__)
+_TRIES = 5
+_IN_THE_WAY = "record.exists"
+"""What the store says of a row that the database refused."""
 T = TypeVar("T")
 
 
-async def commit(parts: Parts, act: Callable[[Tx], Awaitable[T]]) -> T:
-    result, changes = await _applied(parts, act)
+async def commit(parts: Parts, act: Callable[[Tx], Awaitable[T]], caller: Caller | None = None) -> T:
+    """`caller`: whose token asks for it. What is written outlives the token, so the database is asked about that."""
+
+    async def checked(tx: Tx) -> T:
+        if caller is not None:
+            await revocations.refuse_dead(tx, parts.tokens, caller)
+        return await act(tx)
+
+    result, changes = await _applied(parts, checked)
     cuts = revocations.made_in(changes)
     if cuts:
         try:
@@ -41,10 +52,21 @@ async def _applied(parts: Parts, act: Callable[[Tx], Awaitable[T]]) -> tuple[T, 
         last[:] = [tx]
         return act(tx)
 
-    result = await transact(parts.store, run)
+    result = await _decided(parts, run)
     for change in last[0].changes:
         revocations.apply(parts.tokens, change)
     return result, last[0].changes
+
+
+async def _decided(parts: Parts, act: Callable[[Tx], Awaitable[T]]) -> T:
+    """If a row stands in the way that was not there a moment ago, `act` looks again and says in its words why not."""
+    for _ in range(_TRIES):
+        try:
+            return await transact(parts.store, act)
+        except Conflict as error:
+            if error.code != _IN_THE_WAY:
+                raise
+    raise Conflict(_IN_THE_WAY, "What this belongs to, or what is named like it, is being changed; look again.")
 
 
 def looks(resource: Resource, path: str, method: str = "GET") -> Callable[[Handler], Handler]:
@@ -83,7 +105,7 @@ def writes(resource: Resource, method: str, path: str, *, may: Policy) -> Callab
                 request.within(tx)
                 return handler(request)
 
-            return await commit(request.parts, act)
+            return await commit(request.parts, act, None if may == "public" else request.caller)
 
         resource.on(method, path, may=may, tx="none")(run)
         return handler
