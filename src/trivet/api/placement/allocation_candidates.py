@@ -15,7 +15,6 @@ from trivet.domain import allocation_candidates, traits
 from trivet.domain.candidate_trees import Ask, Candidate, Group
 from trivet.domain.provider_summaries import Summary, Usage
 from trivet.errors import Invalid
-from trivet.ids import is_uuid
 
 resource = Resource()
 
@@ -63,8 +62,9 @@ def _ask(request: Request) -> Ask:
             'The "group_policy" parameter is required when specifying more than one "resources{N}" parameter.',
         )
     limit = wire.first(request, "limit")
-    if limit is not None and not _NUMBER.match(limit):
-        raise wire.bad(f"{limit[:64]!r} does not match '^[1-9][0-9]*$'")
+    for said in request.asked_all("limit"):
+        if not _NUMBER.match(said):
+            raise wire.bad(f"{said[:64]!r} does not match '^[1-9][0-9]*$'")
     required, forbidden = _root_traits(request)
     return Ask(
         groups=groups,
@@ -103,8 +103,8 @@ def _group(request: Request, suffix: str) -> Group:
     required, forbidden = wire.traits(request, f"required{suffix}")
     member_of, outside = wire.member_of(request, f"member_of{suffix}")
     in_tree = request.asked(f"in_tree{suffix}")
-    if in_tree is not None and not is_uuid(in_tree.strip()):
-        raise wire.bad(f"Expected 'in_tree' parameter to be a format of uuid. Got: {in_tree[:64]}")
+    if in_tree is not None:
+        in_tree = wire.uuid(in_tree.strip(), "Invalid query string parameters: Expected 'in_tree' to be a UUID")
     return Group(
         suffix=suffix,
         resources=wire.resources(said) if said is not None else {},
@@ -112,7 +112,7 @@ def _group(request: Request, suffix: str) -> Group:
         forbidden=forbidden,
         member_of=member_of,
         outside=outside,
-        in_tree=in_tree.strip() if in_tree is not None else None,
+        in_tree=in_tree,
     )
 
 

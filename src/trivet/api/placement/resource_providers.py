@@ -92,9 +92,6 @@ async def _wishes(request: Request) -> Wishes:
         if request.version >= since:
             allowed.add(name)
     wire.only(request, allowed)
-    for name in ("uuid", "in_tree"):
-        if (asked := request.asked(name)) is not None:
-            wire.uuid(asked, "Invalid query string parameters")
     said = request.asked("resources")
     amounts = wire.resources(said) if said is not None else {}
     required, forbidden = wire.traits(request, "required")
@@ -107,9 +104,9 @@ async def _wishes(request: Request) -> Wishes:
             f'Invalid trait(s) in "required" parameter: No such trait(s): {", ".join(sorted(no_traits))}.',
         )
     return Wishes(
-        name=request.asked("name"),
-        id=request.asked("uuid"),
-        in_tree=request.asked("in_tree"),
+        name=request.asked("name") or None,
+        id=wire.asked_uuid(request, "uuid"),
+        in_tree=wire.asked_uuid(request, "in_tree"),
         resources=amounts,
         required=required,
         forbidden=forbidden,

@@ -10,7 +10,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
 from trivet.api.placement.resource_providers import needed
-from trivet.domain import inventories, providers
+from trivet.domain import inventories, providers, resource_classes
 from trivet.domain.inventories import MOST, Inventory
 from trivet.domain.providers import Provider
 from trivet.errors import Conflict, Invalid, NotFound
@@ -115,6 +115,7 @@ async def change(request: Request) -> Reply:
     provider = await needed(request)
     body = wire.read(request, InventoryChange)
     name = request.values["resource_class"]
+    await resource_classes.need(request.tx, name)
     providers.check_generation(provider, body.resource_provider_generation)
     inventory = inventory_of(body)
     await check(request, provider.id, {name: inventory})

@@ -85,6 +85,13 @@ def uuid(text: str, what: str) -> str:
     return usual
 
 
+def asked_uuid(request: Request, name: str) -> str | None:
+    said = request.asked(name)
+    if said is not None and not is_uuid(said):
+        raise bad(f"{name}: {said[:64]!r} is not a 'uuid'")
+    return said.lower() if said is not None else None
+
+
 def resources(text: str) -> dict[str, int]:
     """VCPU:2,MEMORY_MB:1024"""
     found: dict[str, int] = {}
@@ -173,10 +180,8 @@ def member_of(request: Request, name: str) -> tuple[tuple[frozenset[str], ...], 
                 "Multiple values for 'member_of' must be prefixed with the 'in:' or '!in:' keyword using the valid"
                 f" microversion. Got: {value}",
             )
-        ids = frozenset(value.removeprefix("!").removeprefix("in:").split(","))
-        for id in ids:
-            if not is_uuid(id):
-                raise bad(f"Expected 'member_of' parameter to contain valid UUID(s). Got: {id[:64]}")
+        said = value.removeprefix("!").removeprefix("in:").split(",")
+        ids = frozenset(uuid(id, "Invalid query string parameters: Expected 'member_of' to be UUIDs") for id in said)
         if not value.startswith("!"):
             required.append(ids)
         elif request.version < 1032:
