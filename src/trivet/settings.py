@@ -4,9 +4,12 @@ Read once: a TOML file, then TRIVET_... from the environment, then flags. There 
 handed what they need. A driver's own options live beside the driver.
 """
 
+import socket
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -56,15 +59,47 @@ class Settings:
     @property
     def url(self) -> str:
         """What the catalog says, without a slash at the end."""
-        return (self.public_url or f"http://{self.listen}").rstrip("/")
+        return (self.public_url or self.own_url).rstrip("/")
 
     @property
     def own_url(self) -> str:
         """Where this very process answers, for others like it."""
-        return f"http://{self.listen}"
+        host = self.listen_host.strip("[]")
+        if self.listens_everywhere:
+            host = _facing_out(host)
+        return f"http://[{host}]:{self.listen_port}" if ":" in host else f"http://{host}:{self.listen_port}"
+
+    @property
+    def listens_everywhere(self) -> bool:
+        """At all addresses of this machine, so that `listen` is none that a client could use."""
+        return self.listen_host.strip("[]") in _WILDCARDS
+
+    @property
+    def database_file(self) -> Path | None:
+        """SQLite's; None if the records live elsewhere, or nowhere."""
+        if self.database.startswith("postgres") or self.database == ":memory:":
+            return None
+        return Path(self.database.removeprefix("sqlite:///") or Path(self.data) / "trivet.db")
 
 
-_DATABASES = ("postgresql", "postgres", "sqlite")
+_DATABASES = ("postgresql://", "postgres://", "sqlite:///")
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - whether somebody did is the question
+"""And what is left to say on a machine that has no way out."""
+_FAR_AWAY = ((socket.AF_INET6, "2001:db8::1"), (socket.AF_INET, "192.0.2.1"))
+
+
+@cache
+def _facing_out(wildcard: str) -> str:
+    """The address of this machine from which it would go to others. To ask, nothing is sent.
+
+    Who listens at :: hears both families.
+    """
+    for family, far_away in _FAR_AWAY:
+        if family == socket.AF_INET or wildcard == "::":
+            with socket.socket(family, socket.SOCK_DGRAM) as probe, suppress(OSError):
+                probe.connect((far_away, 9))
+                return str(probe.getsockname()[0])
+    return _WILDCARDS[wildcard]
 
 
 def load(path: Path | None, environment: dict[str, str], flags: dict[str, Any]) -> Settings:
@@ -91,10 +126,13 @@ def check(settings: Settings) -> Settings:
         raise Invalid("setting.invalid", "workers must be 1 or more.")
     if settings.sim_hosts < 0:
         raise Invalid("setting.invalid", "sim_hosts cannot be below 0.")
-    scheme, colon, _ = settings.database.partition("://")
-    if colon and scheme.partition("+")[0] not in _DATABASES:
-        known = ", ".join(f"{name}://" for name in _DATABASES)
+    if "://" in settings.database and not settings.database.startswith(_DATABASES):
+        known = ", ".join(_DATABASES)
         raise Invalid("setting.invalid", f"database must be the path of a file for SQLite, or begin with {known}.")
+    if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
+        raise Invalid(
+            "setting.invalid", f"public_url must begin with http:// or https://, not {settings.public_url!r}."
+        )
     return settings
 
 

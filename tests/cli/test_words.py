@@ -33,7 +33,7 @@ REFUSALS = {
     "a cloud that nobody knows": (("gaps", "--cloud", "none"), "Cloud none was not found; is OS_CLIENT_CONFIG_FILE"),
     "a database that we do not speak": (
         ("up", "--sim", "--database", "mysql://x"),
-        "database must be the path of a file for SQLite, or begin with postgresql://, postgres://, sqlite://.",
+        "database must be the path of a file for SQLite, or begin with postgresql://, postgres://, sqlite:///.",
     ),
     "less than no hosts": (("up", "--sim", "--sim-hosts", "-1"), "sim_hosts cannot be below 0."),
     "a database that is not there": (

@@ -1,4 +1,4 @@
-"""The directory of --data: made where it is missing, and one process's at a time.
+"""The directory of --data: made where it is missing, one process's at a time, its secrets nobody else's to read.
 
 Two processes on one SQLite file would get along; but each would write its own address into the one clouds.yaml.
 """
@@ -10,11 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trivet.errors import Conflict, Invalid
+from trivet.settings import Settings
+
+_SECRET = ("secret", "clouds.yaml", "first-password", "blobs", "scratch")
+_OTHERS = 0o077
 
 
-def make(settings_data: str) -> Path:
+def make(settings: Settings) -> Path:
     """There from now on, and ours to use, with all that is in it."""
-    folder = Path(settings_data)
+    folder = Path(settings.data)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         refused = [path for path in (folder, *folder.iterdir()) if not _is_ours(path)]
@@ -25,11 +29,44 @@ def make(settings_data: str) -> Path:
             "data.refused",
             f"May not read and write {refused[0]}; choose another directory with --data, or be its user.",
         )
+    for name in _SECRET:
+        _close_to_others(folder / name)
+    if settings.database_file is not None:
+        _make_database(settings.database_file)
     return folder
 
 
 def _is_ours(path: Path) -> bool:
-    return os.access(path, os.R_OK | os.W_OK) or not path.exists()
+    wanted = os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)
+    return os.access(path, wanted) or not path.exists()
+
+
+def _make_database(path: Path) -> None:
+    """SQLite would make it as the umask says, and gives what it makes beside it (-wal, -shm) the same mode."""
+    try:
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            if not path.is_file():
+                raise Invalid("data.refused", f"{path} is no file; choose another with --database.") from None
+        if not _is_ours(path):
+            raise Invalid("data.refused", f"May not read and write {path}; choose another with --database.")
+    except OSError as error:
+        raise Invalid(
+            "data.refused", f"Cannot use {path} ({error.strerror}); choose another with --database."
+        ) from error
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        _close_to_others(file)
+
+
+def _close_to_others(path: Path) -> None:
+    """If it is there and our own: an earlier release, or somebody's copy, may have left it open to all."""
+    try:
+        found = path.stat()
+        if found.st_mode & _OTHERS and found.st_uid == os.geteuid():
+            path.chmod(found.st_mode & ~_OTHERS & 0o7777)
+    except FileNotFoundError:
+        pass
 
 
 @contextmanager

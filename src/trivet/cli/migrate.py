@@ -22,7 +22,7 @@ def run(chosen: argparse.Namespace) -> int:
     from trivet.process import make_store  # noqa: PLC0415
 
     settings = options.read_settings(chosen)
-    data_folder.make(settings.data)
+    data_folder.make(settings)
 
     async def migrate() -> list[str]:
         store = make_store(settings, SystemClock(), SystemIds())

@@ -14,4 +14,9 @@ def say_ready(settings: Settings, seconds: float) -> None:
     many = f" by {settings.workers} workers" if settings.workers > 1 else ""
     # A process that joined a cloud made elsewhere has none: it does not know the password.
     where = f"; clouds.yaml: {clouds_yaml}" if clouds_yaml.exists() else ""
+    if settings.listens_everywhere and not settings.public_url:
+        say(
+            f"Clients are told to come to {settings.url}. If that is not how they reach this machine, name what is: "
+            "--public-url, or TRIVET_PUBLIC_URL."
+        )
     say(f"ready: {settings.url}{many} after {seconds:.1f} s{where}")

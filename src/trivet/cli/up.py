@@ -29,7 +29,7 @@ def run(chosen: argparse.Namespace) -> int:
     settings = options.read_settings(chosen)
     if workers.is_worker():
         return serve(settings, with_hosts=chosen.with_hosts)
-    folder = data_folder.make(settings.data)
+    folder = data_folder.make(settings)
     with data_folder.held(folder):
         if settings.workers > 1:
             return workers.supervise(settings)

@@ -25,7 +25,7 @@ _PART_DEAD_S = 3600.0
 class FileBlobs:
     def __init__(self, directory: Path | str) -> None:
         self._directory = Path(directory)
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     async def create(self, key: str) -> "FileSink":
         path = self._path(key)
