@@ -57,6 +57,7 @@ from trivet.store.store import Store
 
 _TEND_EVERY_S = 5.0
 _LAST_ANSWERS_S = 3.0
+_KEY_BYTES = 32
 _logger = logging.getLogger(__name__)
 
 
@@ -85,8 +86,7 @@ def services() -> list[Service]:
 def make_store(settings: Settings, clock: Clock, ids: Ids) -> Store:
     if settings.database.startswith("postgres"):
         return PostgresStore(settings.database, clock, ids)
-    path = settings.database.removeprefix("sqlite:///") or str(Path(settings.data) / "trivet.db")
-    return SqliteStore(path, clock, ids)
+    return SqliteStore(settings.database_file or settings.database, clock, ids)
 
 
 def make_parts(settings: Settings, store: Store, clock: Clock, ids: Ids) -> Parts:
@@ -154,12 +154,15 @@ def _secret(path: Path) -> bytes:
     """What seals the secrets in the database; lost, they are lost."""
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
+            file.write(secrets.token_bytes(_KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
     except FileExistsError:
         pass
-    return path.read_bytes()
+    key = path.read_bytes()
+    if len(key) < _KEY_BYTES:
+        raise Invalid("secret.short", f"{path} is too short to be a key; copy the right one here, or remove it.")
+    return key
 
 
 def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Hosting | None) -> None:
