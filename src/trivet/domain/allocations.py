@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 
-from trivet.domain import providers, resource_classes
+from trivet.domain import inventories, providers, resource_classes
+from trivet.domain.inventories import Inventory
+from trivet.domain.providers import Provider
 from trivet.errors import Conflict, Invalid, TrivetError
 from trivet.store import claims
 from trivet.store.claims import Allocations, Consumer
@@ -78,6 +80,29 @@ async def put(tx: Tx, wanted: list[tuple[Consumer, Allocations]], known: dict[st
     """Each consumer holds exactly this from now on, all of them or none."""
     if not await claims.replace(tx, wanted, known):
         raise await _why_not(tx, wanted)
+
+
+async def reshape(
+    tx: Tx,
+    inventories_of: list[tuple[Provider, dict[str, Inventory]]],
+    wanted: list[tuple[Consumer, Allocations]],
+    known: dict[str, int | None],
+) -> None:
+    """New inventories come first, allocations move, and only then do old inventories go; all of it or nothing.
+
+    Consumers are taken hold of before all providers that are touched, as for every claim.
+    """
+    begun = await claims.begin_replacing(tx, wanted, known)
+    await providers.hold(tx, {provider.id for provider, _ in inventories_of} | begun.changes.keys())
+    for provider, kept in inventories_of:
+        await providers.move_on(tx, provider, by=1 if kept else 0)
+        await inventories.write(tx, provider.id, kept)
+    if not await claims.end_replacing(tx, begun):
+        raise await _why_not(tx, wanted)
+    for provider, kept in inventories_of:
+        has = set(await inventories.of_provider(tx, provider.id))
+        await inventories.remove(tx, provider.id, has - set(kept))
+        await providers.move_on(tx, await providers.need(tx, provider.id))
 
 
 async def _why_not(tx: Tx, wanted: list[tuple[Consumer, Allocations]]) -> TrivetError:

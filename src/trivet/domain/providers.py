@@ -4,6 +4,8 @@ A provider's generation counts every change of what it has or gives. A client se
 its change is refused if somebody was faster.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 
 from trivet.errors import Conflict, Invalid, NotFound, Stale
@@ -103,24 +105,30 @@ async def _new_root(tx: Tx, provider: Provider, parent_id: str | None, *, may_mo
     if provider.parent_id is not None and not may_move:
         what = "un-parenting" if parent_id is None else "re-parenting"
         raise Invalid("provider.moved", f"Unable to save resource provider {provider.id}: {what} is not allowed.")
-    held = await _in_held_trees(tx, provider.id, *([parent_id] if parent_id is not None else []))
-    if held.get(provider.id) != provider:
+    below = await _below(tx, provider)
+    held = await _in_held_trees(tx, provider.id, *([parent_id] if parent_id is not None else []), also=below)
+    if held.get(provider.id) != provider or await _below(tx, provider) != below:
         raise Stale("providers", provider.id)
     if parent_id is None:
         return provider.id
     parent = held.get(parent_id)
     if parent is None:
         raise Invalid("provider.parent_absent", f"Unable to save: the parent provider {parent_id} does not exist.")
-    if parent_id in await _below(tx, provider):
+    if parent_id in below:
         raise Invalid("provider.loop", "Unable to save: creating loop in the provider tree is not allowed.")
     return parent.root_id
 
 
-async def _in_held_trees(tx: Tx, *ids: str) -> dict[str, Provider]:
+async def hold(tx: Tx, ids: Iterable[str]) -> None:
+    """Nobody else changes them until the commit; it counts as no change yet."""
+    for id in sorted(ids):
+        await tx.run("UPDATE providers SET generation = generation WHERE id = ?", id)
+
+
+async def _in_held_trees(tx: Tx, *ids: str, also: Iterable[str] = ()) -> dict[str, Provider]:
     """Those of `ids` that exist. Their trees keep their shape until the commit: a tree's root stands for all of it."""
     before = await some(tx, list(ids))
-    for root_id in sorted({provider.root_id for provider in before.values()}):
-        await tx.run("UPDATE providers SET root_id = root_id WHERE id = ?", root_id)
+    await hold(tx, {provider.root_id for provider in before.values()}.union(also))
     held = await some(tx, list(ids))
     moved = [id for id, provider in before.items() if id not in held or held[id].root_id != provider.root_id]
     if moved:
@@ -133,7 +141,7 @@ async def _below(tx: Tx, provider: Provider) -> list[str]:
     rows = await tx.rows("SELECT id, parent_id FROM providers WHERE root_id = ?", provider.root_id)
     found = [provider.id]
     for above in found:
-        found.extend(str(id) for id, parent_id in rows if parent_id == above)
+        found.extend(sorted(str(id) for id, parent_id in rows if parent_id == above))
     return found
 
 
@@ -240,6 +248,7 @@ async def aggregates_of(tx: Tx, provider_id: str) -> list[str]:
 
 async def set_aggregates(tx: Tx, provider_id: str, aggregate_ids: set[str]) -> None:
     """The provider's generation is the caller's to move on."""
+    await hold(tx, (provider_id,))
     has = set(await aggregates_of(tx, provider_id))
     for aggregate_id in sorted(has - aggregate_ids):
         await tx.run(

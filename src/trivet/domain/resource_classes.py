@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from trivet.errors import Conflict, Invalid, NotFound
+from trivet.errors import Conflict, Invalid, NotFound, Stale
+from trivet.store import claims
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -61,11 +62,29 @@ async def rename(tx: Tx, name: str, new_name: str) -> None:
     if new_name != name and not await create(tx, new_name):
         raise Conflict("resource_class.exists", f"Resource class already exists: {new_name}")
     if new_name != name:
-        of_class = "id IN (SELECT provider_id FROM inventories WHERE class = ?)"
-        await tx.run(f"UPDATE providers SET generation = generation + 1 WHERE {of_class}", name)
+        await _hold_all_of(tx, name)
         await tx.run("UPDATE inventories SET class = ? WHERE class = ?", new_name, name)
         await tx.run("UPDATE claims SET class = ? WHERE class = ?", new_name, name)
         await tx.run("DELETE FROM custom_classes WHERE name = ?", name)
+
+
+async def _hold_all_of(tx: Tx, name: str) -> None:
+    """Who holds some of a class, then who has some, in the order of all claims (store/claims.py)."""
+    holders, havers = await _holders(tx, name), await _havers(tx, name)
+    for id in holders:
+        await tx.run("UPDATE consumers SET generation = generation WHERE id = ?", id)
+    for id in havers:
+        await claims.hold(tx, id)
+    if (holders, havers) != (await _holders(tx, name), await _havers(tx, name)):
+        raise Stale("custom_classes", name)
+
+
+async def _holders(tx: Tx, name: str) -> list[str]:
+    return sorted(str(row[0]) for row in await tx.rows("SELECT DISTINCT consumer_id FROM claims WHERE class = ?", name))
+
+
+async def _havers(tx: Tx, name: str) -> list[str]:
+    return sorted(str(row[0]) for row in await tx.rows("SELECT provider_id FROM inventories WHERE class = ?", name))
 
 
 async def delete(tx: Tx, name: str) -> None:

@@ -59,26 +59,54 @@ async def replace(
     a provider whose capacity was lowered meanwhile. `known` says which generation a consumer should have now
     (None: it should not exist); Conflict if it has another.
     """
-    consumers = sorted(wanted, key=lambda pair: pair[0].id)
     await tx.savepoint()
+    done = await end_replacing(tx, await begin_replacing(tx, wanted, known or {}))
+    await (tx.keep() if done else tx.undo())
+    return done
+
+
+class _Change(msgspec.Struct, frozen=True):
+    """Of one class of one provider."""
+
+    more: int = 0
+    units: tuple[int, ...] = ()
+    """What the provider's smallest, largest and step size apply to: what each consumer is to hold."""
+
+
+class Replacing(msgspec.Struct, frozen=True):
+    """Consumers are held and hold nothing; what that means for providers is known but not done."""
+
+    consumers: list[tuple[Consumer, Allocations]]
+    changes: dict[str, dict[str, _Change]]
+    """provider id -> class -> change"""
+
+
+async def begin_replacing(
+    tx: Tx, wanted: Iterable[tuple[Consumer, Allocations]], known: Mapping[str, int | None]
+) -> Replacing:
+    """Half of `replace`, for who changes the providers as well: that comes after the consumers."""
+    consumers = sorted(wanted, key=lambda pair: pair[0].id)
     changes: dict[str, dict[str, _Change]] = {}
     for consumer, allocations in consumers:
         generation = await _register(tx, consumer)
-        if known is not None and consumer.id in known and generation != (known[consumer.id] or 0) + 1:
+        if consumer.id in known and generation != (known[consumer.id] or 0) + 1:
             raise _other_generation(generation - 1, known[consumer.id])
         if generation > 1:  # a new one holds nothing
             _add(changes, await _give_up(tx, consumer.id), -1)
         _add(changes, allocations, 1)
-    for provider_id, of_provider in sorted(changes.items()):
+    return Replacing(consumers, changes)
+
+
+async def end_replacing(tx: Tx, begun: Replacing) -> bool:
+    """The other half. If it is False, the transaction has to be undone to before the first."""
+    for provider_id, of_provider in sorted(begun.changes.items()):
         if not await _change(tx, provider_id, of_provider):
-            await tx.undo()
             return False
-    for consumer, allocations in consumers:
+    for consumer, allocations in begun.consumers:
         for provider_id, amounts in allocations.items():
             await _write_down(tx, consumer.id, provider_id, amounts)
         if not allocations:
             await tx.run("DELETE FROM consumers WHERE id = ?", consumer.id)
-    await tx.keep()
     return True
 
 
@@ -162,14 +190,6 @@ async def _write_down(tx: Tx, consumer_id: str, provider_id: str, amounts: dict[
         " ON CONFLICT (consumer_id, provider_id, class) DO UPDATE SET used = claims.used + excluded.used",
         *values,
     )
-
-
-class _Change(msgspec.Struct, frozen=True):
-    """Of one class of one provider."""
-
-    more: int = 0
-    units: tuple[int, ...] = ()
-    """What the provider's smallest, largest and step size apply to: what each consumer is to hold."""
 
 
 def _add(changes: dict[str, dict[str, _Change]], allocations: Allocations, sign: Literal[1, -1]) -> None:

@@ -66,8 +66,8 @@ async def create(request: Request) -> Reply:
     await check(request, provider.id, {name: inventory})
     if name in await inventories.of_provider(request.tx, provider.id):
         raise Conflict("record.exists", f"Update conflict: there is an inventory of {name} already.")
-    await inventories.write(request.tx, provider.id, {name: inventory})
     provider = await providers.move_on(request.tx, provider)
+    await inventories.write(request.tx, provider.id, {name: inventory})
     location = wire.path(request, "resource_providers", provider.id, "inventories", name)
     return _one(request, provider, inventory, status=201, location=location)
 
