@@ -14,14 +14,23 @@ import msgspec
 
 from trivet.domain.hosts import HOSTS, register
 from trivet.drivers.sim.machines import SimMachines, Temper
+from trivet.errors import Invalid
 from trivet.hosting.simulated import SIM_DISK_GIB, SIM_MEMORY_MIB, SIM_VCPUS
 from trivet.process import Process, running, serving
-from trivet.settings import Settings
+from trivet.settings import Settings, load
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
 
-_START_S = 30.0
+_PATIENCE_S = 120.0
+_FIXED = {
+    "data": "the cloud has a fresh directory of its own",
+    "listen": "the cloud has a fresh port of its own, which is in its url",
+    "admin_password": "it is in the cloud's auth",
+    "sim": "all its hosts are simulated",
+    "sim_hosts": "say hosts",
+    "workers": "the cloud is one process, the one of the test",
+}
 
 
 class SimCloud:
@@ -38,23 +47,31 @@ class SimCloud:
         **settings: Any,
     ) -> None:
         self._sizes = {"vcpus": vcpus, "memory_mib": memory_mib, "disk_gib": disk_gib}
+        _refuse_what_has_no_effect(self._sizes, settings)
         self._data = Path(tempfile.mkdtemp(prefix="trivet-"))
+        self._holder = _holder_of_a_port()
         self.password = secrets.token_urlsafe(12)
-        self.settings = Settings(
-            data=str(self._data),
-            listen=f"127.0.0.1:{_free_port()}",
-            database=database,
-            sim=True,
-            sim_hosts=hosts,
-            admin_password=self.password,
-            **settings,
-        )
+        try:
+            self.settings = self._settings(sim_hosts=hosts, database=database, **settings)
+        except Invalid:
+            self._clear()
+            raise
         self.process: Process
         self._loop: asyncio.AbstractEventLoop
         self._stop: asyncio.Event
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="trivet", daemon=True)
+
+    def _settings(self, **wanted: Any) -> Settings:
+        """Checked as those of `trivet up` are."""
+        ours = {
+            "data": str(self._data),
+            "listen": "{}:{}".format(*self._holder.getsockname()),
+            "sim": True,
+            "admin_password": self.password,
+        }
+        return load(None, {}, wanted | ours)
 
     # -- what tests use
 
@@ -98,24 +115,33 @@ class SimCloud:
         """The guest of a server shuts itself down."""
         assert self.process.hosting is not None
         for engines in self.process.hosting.engines.values():
-            for driver in {id(driver): driver for driver in engines.machines.values()}.values():
+            for driver in engines.machines.values():
                 if isinstance(driver, SimMachines) and driver.has(server_id):
                     self._loop.call_soon_threadsafe(driver.power_off, server_id)
+                    return
+        raise LookupError(f"No simulated host has a machine of server {server_id!r}; this takes a server's id.")
 
     # -- life
 
     def __enter__(self) -> Self:
         self._thread.start()
-        if not self._ready.wait(_START_S) or self._failure is not None:
+        if not self._ready.wait(_PATIENCE_S) or self._failure is not None:
+            self._clear()
             raise RuntimeError("The simulated cloud did not start.") from self._failure
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._failure is None:
+        if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(_START_S)
+        self._thread.join(_PATIENCE_S)
+        self._clear()
+        if error is None and (self._failure is not None or self._thread.is_alive()):
+            raise RuntimeError("The simulated cloud did not end well.") from self._failure
+
+    def _clear(self) -> None:
+        self._holder.close()
         shutil.rmtree(self._data, ignore_errors=True)
 
     def _run(self) -> None:
@@ -139,8 +165,18 @@ class SimCloud:
                 await register(tx, msgspec.structs.replace(host, **self._sizes))
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _refuse_what_has_no_effect(sizes: dict[str, int], settings: dict[str, Any]) -> None:
+    for name, size in sizes.items():
+        if size < 0:
+            raise Invalid("setting.invalid", f"{name} cannot be below 0.")
+    for name, reason in _FIXED.items():
+        if name in settings:
+            raise Invalid("setting.invalid", f"{name} cannot be set here: {reason}.")
+
+
+def _holder_of_a_port() -> socket.socket:
+    """It never listens, so our server may beside it; the kernel gives its port to nobody else until it is closed."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return holder
