@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ import asyncpg
 import pytest
 
 from tests.ports import free_port
+from tests.scratch import scratch
 from trivet.clock import SystemClock
 from trivet.ids import SystemIds
 from trivet.store.postgres import PostgresStore
@@ -165,16 +165,14 @@ def need_postgres() -> None:
 def running_cluster() -> Iterator[PostgresCluster]:
     """One that nobody else uses."""
     need_postgres()
-    roomy = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES
-    folder = Path(tempfile.mkdtemp(prefix="trivet-pg-", dir=_MEMORY if roomy else None))
-    folder.chmod(0o755)
-    cluster = PostgresCluster(folder)
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
-        shutil.rmtree(folder)
+    with scratch("pg", _ROOM_BYTES) as folder:
+        folder.chmod(0o755)
+        cluster = PostgresCluster(folder)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,9 @@ from trivet.drivers.ovn.northbound import OvnNetwork
 from trivet.drivers.ovn.wires import OvnWires
 
 METADATA = "169.254.169.254"
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
+SILENCE_S = 2.0
+"""After that long nothing comes any more."""
 
 
 def require_engine() -> None:
@@ -94,7 +96,13 @@ class Guest(msgspec.Struct, frozen=True):
         return await run("ip", "netns", "exec", self.netns, *command)
 
     async def pings(self, ip: str) -> bool:
+        """The only one has to be answered within a second."""
         return (await self.run("ping", "-c", "1", "-W", "1", ip))[0] == 0
+
+    async def reaches(self, ip: str) -> bool:
+        """One of many is answered."""
+        await eventually(lambda: self.pings(ip))
+        return True
 
     async def socket(self, kind: int = socket.SOCK_STREAM) -> socket.socket:
         return await socket_in(self.netns, kind)
@@ -285,7 +293,7 @@ async def serve_in(guest: Guest, port: int, answer: str = "hello") -> AsyncItera
         yield
 
 
-async def ask(client: socket.socket, ip: str, port: int, within_s: float = 3.0) -> str | None:
+async def ask(client: socket.socket, ip: str, port: int, within_s: float = PATIENCE_S) -> str | None:
     """The first line that a server says; None if there is no way to it."""
     try:
         async with asyncio.timeout(within_s):
@@ -297,8 +305,8 @@ async def ask(client: socket.socket, ip: str, port: int, within_s: float = 3.0) 
         client.close()
 
 
-async def ask_from(guest: Guest, ip: str, port: int) -> str | None:
-    return await ask(await guest.socket(), ip, port)
+async def ask_from(guest: Guest, ip: str, port: int, within_s: float = PATIENCE_S) -> str | None:
+    return await ask(await guest.socket(), ip, port, within_s)
 
 
 def udp_frame(source: tuple[str, str], target: tuple[str, str], payload: bytes) -> bytes:
@@ -336,7 +344,7 @@ async def raw_socket(guest: Guest) -> socket.socket:
     return await links.inside(guest.netns, make)
 
 
-async def arrives(receiver: socket.socket, payload: bytes, within_s: float = 1.0) -> bool:
+async def arrives(receiver: socket.socket, payload: bytes, within_s: float = PATIENCE_S) -> bool:
     try:
         async with asyncio.timeout(within_s):
             while payload not in await asyncio.get_running_loop().sock_recv(receiver, 65536):

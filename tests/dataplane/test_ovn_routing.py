@@ -13,6 +13,8 @@ import msgspec
 import pytest
 from tests.dataplane.ovn_lab import (
     METADATA,
+    PATIENCE_S,
+    SILENCE_S,
     Guest,
     Lab,
     allow,
@@ -71,6 +73,7 @@ async def outside(lab: Lab) -> AsyncIterator[str]:
     """A stranger's machine on the provider network."""
     name, link = "nxrt-outside", "nxrt-out"
     bridge = lab.engine.external_bridge
+    await run("ip", "netns", "delete", name)  # of a run that was killed
     await run("ip", "netns", "add", name)
     await run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", name)
     await run("ip", "link", "set", link, "up")
@@ -130,10 +133,10 @@ async def test_a_floating_address_is_reached_from_outside_the_cloud(lab: Lab) ->
     await lab.router(with_address)
 
     async def reached() -> bool:
-        return await ask(await host_socket(), FLOATING, 80) == f"hello {HOST}"
+        return await ask(await host_socket(), FLOATING, 80, SILENCE_S) == f"hello {HOST}"
 
     async def lost() -> bool:
-        return await ask(await host_socket(), FLOATING, 80) is None
+        return await ask(await host_socket(), FLOATING, 80, SILENCE_S) is None
 
     async with serve_in(guest, 80), outside(lab) as stranger:
         await eventually(reached)
@@ -158,13 +161,14 @@ async def test_what_goes_out_comes_from_the_routers_address(lab: Lab) -> None:
 
 
 async def _says(guest: Guest, ip: str, answer: str) -> bool:
-    return await ask_from(guest, ip, 80) == answer
+    return await ask_from(guest, ip, 80, SILENCE_S) == answer
 
 
 async def test_the_world_beyond_the_host_sees_the_host(lab: Lab) -> None:
     inside, public = await lab.network(gateway="10.5.0.1"), await provider(lab)
     guest = await lab.guest(inside, "10.5.0.10", (await lab.group(allow("egress")),))
     await lab.router(router_between(inside, public))
+    await run("ip", "netns", "delete", "nxrt-world")  # of a run that was killed
     await run("ip", "netns", "add", "nxrt-world")
     try:
         await run("ip", "link", "add", "nxrt-w", "type", "veth", "peer", "name", "eth0", "netns", "nxrt-world")
@@ -195,7 +199,7 @@ async def test_metadata_tells_networks_with_the_same_addresses_apart(lab: Lab) -
 
 
 async def _metadata_says(guest: Guest, answer: str) -> bool:
-    return await ask_from(guest, METADATA, 80) == answer
+    return await ask_from(guest, METADATA, 80, SILENCE_S) == answer
 
 
 async def test_metadata_is_reached_beside_a_router_and_opened_again_after_a_crash(lab: Lab) -> None:
@@ -226,7 +230,7 @@ async def test_a_guest_gives_itself_an_address_where_a_router_announces_one(lab:
         return "inet6 fd00:5:" in said and "tentative" not in said
 
     await eventually(has_address)
-    assert await guest.pings("fd00:5::1")
+    assert await guest.reaches("fd00:5::1")
 
 
 async def test_ports_come_up_and_go_down_for_those_who_watch(lab: Lab) -> None:
@@ -240,7 +244,7 @@ async def test_ports_come_up_and_go_down_for_those_who_watch(lab: Lab) -> None:
     watching = asyncio.create_task(watch())
     await asyncio.sleep(0.2)
     guest = await lab.guest(network, "10.5.0.10")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while await seen.get() != (guest.port.id, True):
             pass  # OVN first says that it is down
         await lab.wires.unplug(guest.port.id, guest.netns)

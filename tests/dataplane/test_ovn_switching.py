@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.dataplane.ovn_lab import (
+    PATIENCE_S,
+    SILENCE_S,
     Lab,
     allow,
     arrives,
@@ -70,8 +72,8 @@ async def test_guests_ping_each_other_and_talk_tcp(lab: Lab) -> None:
     one = await lab.guest(network, "10.5.0.10", (group,))
     two = await lab.guest(network, "10.5.0.11", (group,))
 
-    assert await one.pings(two.ip)
-    assert await two.pings(one.ip)
+    assert await one.reaches(two.ip)
+    assert await two.reaches(one.ip)
     async with serve_in(two, 80):
         assert await ask_from(one, two.ip, 80) == f"hello {one.ip}"
 
@@ -89,7 +91,7 @@ async def test_much_tcp_arrives_whole(lab: Lab) -> None:
         await asyncio.get_running_loop().sock_connect(client, (two.ip, 80))
         reader, writer = await asyncio.open_connection(sock=client)
         await reader.readline()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             got, _ = await asyncio.gather(reader.readexactly(len(sent)), _send(writer, sent))
         writer.close()
 
@@ -109,12 +111,12 @@ async def test_a_rule_opens_and_closes_for_traffic_that_is_flowing(lab: Lab) -> 
     server = await lab.guest(network, "10.5.0.11", (door,))
 
     async with serve_in(server, 80):
-        assert await ask_from(client, server.ip, 80) is None
+        assert await ask_from(client, server.ip, 80, SILENCE_S) is None
 
         await lab.driver.ensure_group(GroupSpec(id=door, rules=(allow("ingress", "tcp", 80),)))
 
         async def opened() -> bool:
-            return await ask_from(client, server.ip, 80) is not None
+            return await ask_from(client, server.ip, 80, SILENCE_S) is not None
 
         await eventually(opened)
         connection = await client.socket()
@@ -136,7 +138,7 @@ async def test_a_rule_opens_and_closes_for_traffic_that_is_flowing(lab: Lab) -> 
 async def _echoes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
     writer.write(b"are you there?\n")
     try:
-        async with asyncio.timeout(0.6):
+        async with asyncio.timeout(SILENCE_S):
             return bool(await reader.readline())
     except TimeoutError:
         return False
@@ -149,8 +151,8 @@ async def test_answers_come_back_to_a_guest_that_lets_nothing_in(lab: Lab) -> No
 
     async with serve_in(answering, 80), serve_in(asking, 80):
         assert await ask_from(asking, answering.ip, 80) is not None
-        assert await asking.pings(answering.ip)
-        assert await ask_from(answering, asking.ip, 80) is None
+        assert await asking.reaches(answering.ip)
+        assert await ask_from(answering, asking.ip, 80, SILENCE_S) is None
         assert not await answering.pings(asking.ip)
 
 
@@ -165,19 +167,19 @@ async def test_a_rule_for_a_remote_group_lets_in_its_members_and_nobody_else(lab
 
     async with serve_in(server, 80):
         assert await ask_from(friend, server.ip, 80) is not None
-        assert await ask_from(stranger, server.ip, 80) is None
+        assert await ask_from(stranger, server.ip, 80, SILENCE_S) is None
 
         joined = msgspec.structs.replace(stranger.port, groups=(strangers, friends))
         await lab.driver.ensure_port(joined)
 
         async def let_in() -> bool:
-            return await ask_from(stranger, server.ip, 80) is not None
+            return await ask_from(stranger, server.ip, 80, SILENCE_S) is not None
 
         await eventually(let_in)
         await lab.driver.ensure_port(stranger.port)
 
         async def kept_out() -> bool:
-            return await ask_from(stranger, server.ip, 80) is None
+            return await ask_from(stranger, server.ip, 80, SILENCE_S) is None
 
         await eventually(kept_out)
 
@@ -189,9 +191,9 @@ async def test_rules_tell_protocols_ports_and_icmp_types_apart(lab: Lab) -> None
     server = await lab.guest(network, "10.5.0.11", (door,))
 
     async with serve_in(server, 80), serve_in(server, 81):
-        assert await client.pings(server.ip)
+        assert await client.reaches(server.ip)
         assert await ask_from(client, server.ip, 80) is not None
-        assert await ask_from(client, server.ip, 81) is None
+        assert await ask_from(client, server.ip, 81, SILENCE_S) is None
 
 
 async def test_a_spoofed_address_is_dropped_and_the_true_one_arrives(lab: Lab) -> None:
@@ -205,9 +207,9 @@ async def test_a_spoofed_address_is_dropped_and_the_true_one_arrives(lab: Lab) -
     sender.send(udp_frame((one.mac, one.ip), target, b"honest one"))
     assert await arrives(receiver, b"honest one")
     sender.send(udp_frame((one.mac, "10.5.0.77"), target, b"another's address"))
-    assert not await arrives(receiver, b"another's address")
+    assert not await arrives(receiver, b"another's address", SILENCE_S)
     sender.send(udp_frame(("fa:16:3e:99:99:99", one.ip), target, b"another's card"))
-    assert not await arrives(receiver, b"another's card")
+    assert not await arrives(receiver, b"another's card", SILENCE_S)
     sender.send(udp_frame((one.mac, one.ip), target, b"honest two"))
     assert await arrives(receiver, b"honest two")
     sender.close()
@@ -225,7 +227,7 @@ async def test_an_allowed_pair_may_be_used_as_a_source(lab: Lab) -> None:
     sender.send(udp_frame((virtual[0], "10.5.0.77"), (two.mac, two.ip), b"by agreement"))
     assert await arrives(receiver, b"by agreement")
     sender.send(udp_frame((virtual[0], "10.5.0.78"), (two.mac, two.ip), b"beyond it"))
-    assert not await arrives(receiver, b"beyond it")
+    assert not await arrives(receiver, b"beyond it", SILENCE_S)
     sender.close()
     receiver.close()
 
@@ -284,7 +286,7 @@ async def test_a_port_or_network_that_is_down_carries_nothing(lab: Lab) -> None:
     group = await lab.open_group()
     one = await lab.guest(network, "10.5.0.10", (group,))
     two = await lab.guest(network, "10.5.0.11", (group,))
-    assert await one.pings(two.ip)
+    assert await one.reaches(two.ip)
 
     async def silent() -> bool:
         return not await one.pings(two.ip)

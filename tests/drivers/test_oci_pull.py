@@ -223,8 +223,11 @@ async def test_a_real_registry_gives_what_skopeo_put_there_and_skopeo_reads_what
     try:
         assert server.stderr is not None
         listening = None
-        while listening is None:
-            listening = re.search(rb"listening on (127\.0\.0\.1:\d+)", await server.stderr.readline())
+        async with asyncio.timeout(60):
+            while listening is None:
+                line = await server.stderr.readline()
+                assert line, "the registry ended"
+                listening = re.search(rb"listening on (127\.0\.0\.1:\d+)", line)
         host = listening[1].decode()
         await run(
             "skopeo", "copy", "--dest-tls-verify=false", f"oci-archive:{tmp_path}/in.tar", f"docker://{host}/a/b:1"

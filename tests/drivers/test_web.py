@@ -5,8 +5,9 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from threading import Event, Thread, Timer
+from threading import Event, Timer
 
 import pytest
 
@@ -75,25 +76,25 @@ async def test_who_gives_up_a_download_does_not_wait_for_its_next_byte() -> None
         with listening.accept()[0] as client:
             client.recv(1)
             client.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
-            let_go.wait()
+            let_go.wait(60)
 
     def help_out() -> None:
         had_to_help.set()
         let_go.set()
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = Thread(target=half_an_answer, args=(listening,))
-        server.start()
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as thread:
+        listening.settimeout(60)
+        serving = thread.submit(half_an_answer, listening)
         answer = await Web(Allowed("127.0.0.1")).get(f"http://127.0.0.1:{listening.getsockname()[1]}/")
         reading = asyncio.create_task(answer.text(1000))
         await asyncio.sleep(0.2)
-        helper = Timer(10, help_out)
+        helper = Timer(20, help_out)
         helper.start()
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         helper.cancel()
         let_go.set()
-        server.join()
+        serving.result()
     assert reading.cancelled()
     assert not had_to_help.is_set()
 

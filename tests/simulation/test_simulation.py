@@ -6,13 +6,13 @@ The mutants are bugs planted on purpose. An invariant that catches none of them 
 import asyncio
 import contextlib
 import logging
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.scratch import scratch
 from tests.simulation import invariants, mutants
 from tests.simulation.virtual_time import VirtualLoop, run
 from tests.simulation.world import World
@@ -20,6 +20,7 @@ from tests.simulation.world import World
 SEEDS = 200
 CLIENTS = 4
 ACTS = 25
+_ROOM_BYTES = 1 << 30
 
 
 def history(seed: int, folder: Path) -> list[str]:
@@ -44,19 +45,9 @@ def history(seed: int, folder: Path) -> list[str]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    shared = Path("/dev/shm")
-    if not shared.is_dir():
-        return tmp_path
-    made = shared / f"trivet-{tmp_path.name}-{abs(hash(tmp_path)):x}"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture(autouse=True)
-def _cleared(folder: Path) -> Iterator[None]:
-    yield
-    shutil.rmtree(folder)
+def folder() -> Iterator[Path]:
+    with scratch("simulation", _ROOM_BYTES) as made:
+        yield made
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
