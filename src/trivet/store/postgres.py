@@ -38,11 +38,16 @@ _CUT_OFF = {
 }
 """What a process that froze or was cut off had begun is taken back soon: its locks, the log's turn among them, would
 stop everybody else for as long as TCP holds the dead connection open, which is hours."""
-_PATIENCE_S = 30.0
 _LET_GO_S = 0.5
 """For leaving a transaction that failed. Longer than that only a database is that does not answer at all, and who
 waited for it would hold a lease beyond its end (controllers/duties.py)."""
-_AWAY = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
+_AWAY = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # so it says when the end of the connection comes between two of our statements
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+)
 _NOT_ITSELF = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -125,12 +130,14 @@ class PostgresTx(Tx):
 
 
 class PostgresStore:
-    def __init__(self, url: str, clock: Clock, ids: Ids, *, connections: int = 8) -> None:
+    def __init__(self, url: str, clock: Clock, ids: Ids, *, connections: int = 8, patience_s: float = 30.0) -> None:
         self.clock = clock
         self.ids = ids
         self.wake = Wake()
         self._url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
         self._connections = connections
+        self._patience_s = patience_s
+        """For a connection, and again for a statement."""
         self._pool: Any = None
         self._ear: Any = None
 
@@ -142,7 +149,7 @@ class PostgresStore:
                 max_size=self._connections,
                 connection_class=_Connection,
                 max_inactive_connection_lifetime=60,
-                command_timeout=_PATIENCE_S,
+                command_timeout=self._patience_s,
                 statement_cache_size=_STATEMENTS_KEPT,
                 max_cached_statement_lifetime=0,
                 server_settings=_PLANNING | _CUT_OFF,
@@ -176,8 +183,8 @@ class PostgresStore:
     async def write(self) -> AsyncIterator[Tx]:
         async with self._borrowed() as connection:
             tx = PostgresTx(connection, self.clock, self.ids)
-            await tx.run("BEGIN")
             try:
+                await tx.run("BEGIN")
                 yield tx
                 await tx.finish()
                 if tx.changes:
@@ -198,11 +205,14 @@ class PostgresStore:
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Any]:
+        cancelled = _cancellations()
         try:
-            connection = await self._pool.acquire(timeout=_PATIENCE_S)
+            connection = await self._pool.acquire(timeout=self._patience_s)
         except (asyncpg.PostgresError, TimeoutError, *_AWAY) as error:
+            _heed(cancelled)
             raise Busy("store.away", "The database cannot be reached at the moment; try again.") from error
         try:
+            _heed(cancelled)
             yield connection
         finally:
             # What was committed is, whatever becomes of the connection.
@@ -214,6 +224,17 @@ class PostgresStore:
             await tx.run("SET LOCAL lock_timeout = '4s'")
             await tx.run(f"SELECT pg_advisory_xact_lock({log.MIGRATION_LOCK})")
             return await migrations.apply(tx, migrations.POSTGRES)
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
+
+
+def _heed(before: int) -> None:
+    """asyncpg's pool forgets a cancellation that comes while it connects, and the work would go on without a lease."""
+    if _cancellations() > before:
+        raise asyncio.CancelledError
 
 
 async def _roll_back(connection: Any) -> None:
