@@ -14,6 +14,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from functools import cached_property
 from urllib.parse import urljoin, urlsplit
 
 from trivet.drivers.contracts.errors import DriverError
@@ -103,7 +104,11 @@ class Answer:
 class Web:
     def __init__(self, allowed: Allowed) -> None:
         self._allowed = allowed
-        self._tls = ssl.create_default_context()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Made when it is needed first: to read the machine's certificates takes long, and a start need not wait."""
+        return ssl.create_default_context()
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
         """Follows redirects; what was meant for one host (Authorization) is not told to another."""
