@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import TRIVET, Up, clean, trivet
+from tests.cli.command import TRIVET, Up, trivet
 from tests.ports import free_port
+from tests.programs import clean
 
 OPEN_TO_OTHERS = 0o077
 HARMLESS = {"trivet.pid"}
+ANOTHER_KEY = "The key file (secret, in the directory of --data) is not the one that sealed this database: copy it"
 
 
 def open_to_others(folder: Path) -> set[str]:
@@ -73,3 +75,29 @@ def test_a_database_that_cannot_be_is_refused_in_a_sentence(place: str, tmp_path
     made = trivet(tmp_path, "migrate", "--data", "d", "--database", place)
     assert made.returncode == 1 and "Traceback" not in made.stderr
     assert place in made.stderr and "choose another with --database" in made.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        (
+            b"k" * 32,
+            ANOTHER_KEY,
+        ),
+        (None, ANOTHER_KEY),
+        (b"", "cloud/secret is too short to be a key; copy the right one here, or remove it."),
+    ],
+)
+def test_a_key_that_does_not_fit_is_told_by_the_name_of_its_file(
+    key: bytes | None, sentence: str, tmp_path: Path
+) -> None:
+    cloud(tmp_path).ready().stop()
+    secret = tmp_path / "cloud" / "secret"
+    right = secret.read_bytes()
+    secret.unlink()
+    if key is not None:
+        secret.write_bytes(key)
+    made = trivet(tmp_path, "up", "--sim", "--data", "cloud", "--listen", f"127.0.0.1:{free_port()}")
+    assert made.returncode == 1 and made.stderr.startswith(f"trivet: {sentence}")
+    secret.write_bytes(right)
+    cloud(tmp_path).ready().stop()

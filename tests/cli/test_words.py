@@ -31,6 +31,10 @@ REFUSALS = {
     "no cloud to ask": (("status", "--data", "."), "There is no clouds.yaml; name the data directory"),
     "a service that is not": (("routes", "volume"), "There is no service volume; there are agent, compute,"),
     "a cloud that nobody knows": (("gaps", "--cloud", "none"), "Cloud none was not found; is OS_CLIENT_CONFIG_FILE"),
+    "an address for clients that is none": (
+        ("up", "--sim", "--public-url", "cloud.example:8774"),
+        "public_url must begin with http:// or https://, not 'cloud.example:8774'.",
+    ),
     "a database that we do not speak": (
         ("up", "--sim", "--database", "mysql://x"),
         "database must be the path of a file for SQLite, or begin with postgresql://, postgres://, sqlite:///.",

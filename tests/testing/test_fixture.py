@@ -1,11 +1,14 @@
 """The cloud in a test, as docs/cloud-in-a-test.md promises it to others."""
 
+import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from openstack.exceptions import SDKException
 
+from trivet.errors import Invalid
 from trivet.testing import SimCloud
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -66,3 +69,41 @@ def test_a_guest_that_powers_itself_off_is_off_and_stays_so(trivet_cloud: SimClo
     assert conn.compute.wait_for_server(server, status="SHUTOFF", interval=0.1, wait=30).power_state == 4
     conn.compute.start_server(server)
     assert conn.compute.wait_for_server(server, interval=0.1, wait=30).status == "ACTIVE"
+
+
+@pytest.mark.parametrize("name", ["failing", "failing_once"])
+def test_a_misspelt_step_is_refused_with_the_list_of_steps(trivet_cloud: SimCloud, name: str) -> None:
+    said = "There is no step 'strat'; steps are create, start, stop, .* Did you mean start?"
+    with pytest.raises(ValueError, match=said):
+        setattr(trivet_cloud.temper, name, {"strat"})
+    with pytest.raises(ValueError, match=said):
+        getattr(trivet_cloud.temper, name).add("strat")
+    with pytest.raises(ValueError, match=said):
+        getattr(trivet_cloud.temper, name).update({"create", "strat"})
+    with pytest.raises(ValueError, match="delay_s is a number of seconds, 0 or more, not -1"):
+        trivet_cloud.temper.delay_s = -1
+    with pytest.raises(AttributeError):
+        trivet_cloud.temper.failing_twice = {"start"}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("knobs", "sentence"),
+    [
+        ({"token_z": 5}, "There is no setting token_z. Did you mean token_s?"),
+        ({"token_s": "soon"}, "token_s must be a whole number"),
+        ({"limit_model": "round"}, "limit_model must be flat or strict_two_level"),
+        ({"hosts": -1}, "sim_hosts cannot be below 0"),
+        ({"memory_mib": -1}, "memory_mib cannot be below 0"),
+        ({"workers": 4}, "workers cannot be set here: the cloud is one process"),
+        ({"sim_hosts": 4}, "sim_hosts cannot be set here: say hosts"),
+        ({"database": "mysql://x"}, "database must be the path of a file for SQLite"),
+    ],
+)
+def test_a_knob_that_is_none_or_does_nothing_is_refused(knobs: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Invalid, match=re.escape(sentence)):
+        SimCloud(**knobs)
+
+
+def test_a_guest_that_is_not_there_cannot_power_itself_off(trivet_cloud: SimCloud) -> None:
+    with pytest.raises(LookupError, match="No simulated host has a machine of server 'web'"):
+        trivet_cloud.power_off("web")

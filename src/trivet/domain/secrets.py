@@ -14,6 +14,11 @@ from trivet.errors import Busy
 
 _PLAIN = "plain:"
 _FERNET = "fernet:"
+_WRONG_KEY = (
+    "The key file (secret, in the directory of --data) is not the one that sealed this database: copy it from the "
+    "--data of a process that shares the database, or from a backup."
+)
+_NO_KEY = "The database holds secrets, but this process has no key file (secret, in the directory of --data)."
 
 
 class Secrets:
@@ -35,8 +40,8 @@ class Secrets:
         if sealed.startswith(_PLAIN):
             return sealed.removeprefix(_PLAIN)
         if self._fernet is None:
-            raise Busy("secrets.no_key", "The database holds secrets, but this process has no key file to read them.")
+            raise Busy("secrets.no_key", _NO_KEY)
         try:
             return self._fernet.decrypt(sealed.removeprefix(_FERNET)).decode()
         except InvalidToken as error:
-            raise Busy("secrets.wrong_key", "The key file is not the one that sealed this database.") from error
+            raise Busy("secrets.wrong_key", _WRONG_KEY) from error

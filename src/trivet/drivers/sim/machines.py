@@ -1,9 +1,10 @@
 """Machines that exist only as a few words in memory, and misbehave on request."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -14,16 +15,71 @@ from trivet.drivers.sim.consoles import SimConsoles
 
 _LOG_BYTES = 64 * 1024
 
+Step = Literal[
+    "create", "start", "stop", "remove", "pause", "unpause", "suspend", "resume", "attach_nic", "detach_nic",
+    "resize", "snapshot", "inject_nmi",
+]  # fmt: skip
+STEPS: tuple[str, ...] = get_args(Step)
 
-class Temper(msgspec.Struct):
+
+class _Steps(set[str]):
+    """A misspelt step would be one that never fails, and the test around it would prove nothing."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.update(names)
+
+    def add(self, name: str) -> None:
+        if name not in STEPS:
+            near = get_close_matches(name, STEPS, 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ValueError(f"There is no step {name!r}; steps are {', '.join(STEPS)}.{hint}")
+        super().add(name)
+
+    def update(self, *many: Iterable[str]) -> None:
+        for names in many:
+            for name in [names] if isinstance(names, str) else names:
+                self.add(name)
+
+
+class Temper:
     """How the simulated engines behave; may be changed at any time."""
 
-    delay_s: float = 0.0
-    """What each verb takes."""
-    failing: set[str] = msgspec.field(default_factory=set)
-    """Verbs that fail for good: create, start, stop..."""
-    failing_once: set[str] = msgspec.field(default_factory=set)
-    """Verbs that fail the next time, and may be tried again."""
+    __slots__ = ("_delay_s", "_failing", "_failing_once")
+
+    def __init__(self, delay_s: float = 0.0, failing: Iterable[str] = (), failing_once: Iterable[str] = ()) -> None:
+        self.delay_s = delay_s
+        self.failing = _Steps(failing)
+        self.failing_once = _Steps(failing_once)
+
+    @property
+    def delay_s(self) -> float:
+        """What each step takes."""
+        return self._delay_s
+
+    @delay_s.setter
+    def delay_s(self, seconds: float) -> None:
+        if not 0 <= seconds < float("inf"):
+            raise ValueError(f"delay_s is a number of seconds, 0 or more, not {seconds!r}.")
+        self._delay_s = seconds
+
+    @property
+    def failing(self) -> set[str]:
+        """Steps that fail for good: create, start, stop..."""
+        return self._failing
+
+    @failing.setter
+    def failing(self, steps: set[str]) -> None:
+        self._failing = _Steps(steps)
+
+    @property
+    def failing_once(self) -> set[str]:
+        """Steps that fail the next time, and may be tried again."""
+        return self._failing_once
+
+    @failing_once.setter
+    def failing_once(self, steps: set[str]) -> None:
+        self._failing_once = _Steps(steps)
 
 
 class _Machine(msgspec.Struct):
@@ -167,11 +223,11 @@ class SimMachines:
             raise DriverError(f"There is no machine {id} on this host.", again=False)
         return machine
 
-    async def _behave(self, verb: str) -> None:
+    async def _behave(self, step: Step) -> None:
         if self.temper.delay_s:
             await self._clock.sleep(self.temper.delay_s)
-        if verb in self.temper.failing:
-            raise DriverError(f"The simulated engine was told to fail at {verb}.", again=False)
-        if verb in self.temper.failing_once:
-            self.temper.failing_once.discard(verb)
-            raise DriverError(f"The simulated engine was told to fail at {verb} once.", again=True)
+        if step in self.temper.failing:
+            raise DriverError(f"The simulated engine was told to fail at {step}.", again=False)
+        if step in self.temper.failing_once:
+            self.temper.failing_once.discard(step)
+            raise DriverError(f"The simulated engine was told to fail at {step} once.", again=True)

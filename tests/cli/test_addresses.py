@@ -1,0 +1,54 @@
+"""What the cloud calls itself when it listens at every address of its machine: one that a client can come to."""
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.command import Up
+from tests.ports import free_port
+
+NOTICE = "Clients are told to come to "
+NOWHERE = ("0.0.0.0", "[::]", "::")
+
+
+def addresses(tmp_path: Path) -> tuple[str, set[str]]:
+    """Where clouds.yaml sends a client, and where the catalog sends it from there."""
+    text = (tmp_path / "cloud" / "clouds.yaml").read_text().partition("\n")[2]
+    auth: dict[str, Any] = json.loads(text)["clouds"]["trivet"]["auth"]
+    user = {"name": auth["username"], "password": auth["password"], "domain": {"id": "default"}}
+    scope = {"project": {"name": auth["project_name"], "domain": {"id": "default"}}}
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+    request = urllib.request.Request(f"{auth['auth_url']}/auth/tokens", json.dumps(body).encode())
+    with urllib.request.urlopen(request, timeout=20) as reply:
+        catalog = json.load(reply)["token"]["catalog"]
+    named = {endpoint["url"] for service in catalog for endpoint in service["endpoints"]}
+    return auth["auth_url"].removesuffix("/identity/v3"), {"/".join(url.split("/")[:3]) for url in named}
+
+
+@pytest.mark.parametrize("everywhere", ["0.0.0.0", "[::]"])
+def test_who_listens_everywhere_names_an_address_that_answers(everywhere: str, tmp_path: Path) -> None:
+    up = Up(tmp_path, "up", "--sim", "--data", "cloud", "--listen", f"{everywhere}:{free_port()}")
+    try:
+        up.ready()
+        told, named = addresses(tmp_path)
+        assert named == {told}
+        assert not any(f"//{nowhere}:" in told for nowhere in NOWHERE)
+        assert f"{NOTICE}{told}." in up.said() and "TRIVET_PUBLIC_URL" in up.said()
+        assert f"ready: {told} after" in up.said()
+    finally:
+        up.stop()
+
+
+def test_who_is_told_its_address_says_no_other(tmp_path: Path) -> None:
+    port = free_port()
+    public = f"http://localhost:{port}"
+    up = Up(tmp_path, "up", "--sim", "--data", "cloud", "--listen", f"0.0.0.0:{port}", "--public-url", public + "/")
+    try:
+        up.ready()
+        assert addresses(tmp_path) == (public, {public})
+        assert NOTICE not in up.said()
+    finally:
+        up.stop()
