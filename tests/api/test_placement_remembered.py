@@ -1,6 +1,7 @@
 """A process remembers providers by their generation: whatever changes one, its summary is as true as a fresh look's."""
 
 import itertools
+import random
 from typing import Any
 
 import pytest
@@ -108,3 +109,56 @@ async def test_nothing_that_stayed_the_same_is_read_again(
     (await placement.allocate(placement.new_id(), None, **{at(ids[1]): {"VCPU": 3}})).ok()
     (await placement.call("GET", asked)).ok()
     assert read == [[ids[1]]]
+
+
+async def test_what_is_remembered_finds_the_same_as_a_query(placement: Placement) -> None:
+    """Who asks for few of very many providers is answered by the database, everybody else from memory."""
+    seed = random.randrange(1 << 30)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    kinds = (SSE, "HW_CPU_X86_AVX", "COMPUTE_NODE")
+    for n in range(12):
+        id = await placement.provider(f"p{n}", traits=tuple(chance.sample(kinds, chance.randint(0, 3))), vcpu=8)
+        limits = {
+            "min_unit": chance.choice((1, 2)),
+            "max_unit": chance.choice((3, 8)),
+            "step_size": chance.choice((1, 2)),
+        }
+        totals = {"VCPU": chance.randint(1, 8), "MEMORY_MB": chance.randint(1, 8)}
+        inventories = {name: {"total": total} | limits for name, total in totals.items()}
+        said = {"resource_provider_generation": await generation(placement, id), "inventories": inventories}
+        (await placement.call("PUT", f"/resource_providers/{id}/inventories", said)).ok()
+        await placement.allocate(placement.new_id(), None, **{at(id): {"VCPU": 2}})
+    memory, queries = placement.parts.providers, KnownProviders()
+    queries.count = 1 << 60
+    sizes = set()
+    for _ in range(40):
+        wanted = chance.choice(
+            (f"required={chance.choice(kinds)}", f"required=!{SSE}", f"required=in:{','.join(kinds)}", "")
+        )
+        asked = f"resources=VCPU:{chance.randint(1, 4)},MEMORY_MB:{chance.randint(1, 4)}&{wanted}"
+        found = []
+        for placement.parts.providers in (memory, queries):
+            found.append(sorted(map(sorted, await placement.candidates(asked))))
+        assert found[0] == found[1], asked
+        sizes.add(len(found[0]))
+    assert len(sizes) > 3, "they find some"
+
+
+async def test_each_version_hears_its_own_words(placement: Placement) -> None:
+    await placement.provider("h", vcpu=8, memory_mb=1000, traits=(SSE,))
+    versions = [f"1.{n}" for n in (10, 12, 16, 17, 26, 27, 28, 29, 33, 34, 39)]
+    path = "/allocation_candidates?resources="
+    queries = [(v, path + asked) for v in versions for asked in ("VCPU:1", "MEMORY_MB:1", "VCPU:1,MEMORY_MB:1")]
+    random.shuffle(queries)
+    for version, query in queries:
+        told = (await placement.call("GET", query, version=version)).ok()
+        memory, placement.parts.providers = placement.parts.providers, KnownProviders()
+        assert told == (await placement.call("GET", query, version=version)).ok()
+        placement.parts.providers = memory
+
+
+async def test_the_best_come_first_and_no_more_than_were_asked_for(placement: Placement) -> None:
+    ids = [await placement.provider(f"p{n}", vcpu=10 * n) for n in range(1, 6)]
+    assert await placement.candidates("resources=VCPU:1&limit=2") == [{ids[4]}, {ids[3]}]
+    assert [{id} for id in reversed(ids)] == await placement.candidates("resources=VCPU:1")

@@ -5,12 +5,15 @@ losing there means trying the next.
 """
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
 from trivet.store.claims import FITS, Consumer, take
 from trivet.store.tx import Tx
 from trivet.store.where import Where
+
+T = TypeVar("T")
 
 _BEST_FEW = 8
 _SHUFFLED_MAX = 64
@@ -57,7 +60,8 @@ async def look(tx: Tx, want: Want, limit: int = _BEST_FEW) -> list[str]:
         f" ORDER BY i.free {'DESC' if want.spread else 'ASC'} LIMIT {int(limit)}",
         *where.values,
     )
-    return shuffled(tx, rows, 4 * want.resources[scarce]) if want.spread else [str(row[0]) for row in rows]
+    found = [(str(id), int(free)) for id, free in rows]
+    return shuffled(tx, found, 4 * want.resources[scarce]) if want.spread else [id for id, _ in found]
 
 
 async def scarcest(tx: Tx, resources: dict[str, int]) -> str | None:
@@ -119,13 +123,13 @@ def _narrow(where: Where, want: Want) -> None:
     where.none_of("i.provider_id", sorted(want.excluded))
 
 
-def shuffled(tx: Tx, rows: Sequence[Sequence[object]], band: int) -> list[str]:
-    """Those within `band` of the emptiest in any order, then the others in theirs."""
-    if not rows:
+def shuffled(tx: Tx, found: Sequence[tuple[T, int]], band: int) -> list[T]:
+    """Those within `band` of the emptiest, which is the first, in any order; then the others in theirs."""
+    if not found:
         return []
-    best = int(str(rows[0][1]))
-    near = [str(row[0]) for row in rows if int(str(row[1])) >= best - band]
-    far = [str(row[0]) for row in rows[len(near) :]]
+    edge = found[0][1] - band
+    near = [one for one, free in found if free >= edge]
+    far = [one for one, _ in found[len(near) :]]
     if len(near) > _SHUFFLED_MAX:
         # To begin anywhere keeps claimants apart as well, and costs nothing however long the list is.
         first = tx.ids.choice_below(len(near))

@@ -8,10 +8,11 @@ import re
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.request import Reply, Request, encode
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
 from trivet.domain import allocation_candidates, traits
+from trivet.domain.allocation_candidates import Alone, Together
 from trivet.domain.candidate_trees import Ask, Candidate, Group
 from trivet.domain.provider_summaries import Summary, Usage
 from trivet.errors import Invalid
@@ -23,6 +24,8 @@ _NUMBER = re.compile(r"^[1-9][0-9]*$")
 _SINCE = {"limit": 1016, "group_policy": 1025, "root_required": 1035, "same_subtree": 1036}
 _SINCE_IN_GROUP = {"resources": 1010, "required": 1017, "member_of": 1021, "in_tree": 1031}
 _GROUPS_MAX = 50
+_ID = "00000000-0000-0000-0000-000000000000"
+"""Stands for any provider."""
 
 
 @resource.on("GET", "/allocation_candidates", may="service", since="1.10")
@@ -30,13 +33,11 @@ async def index(request: Request) -> Reply:
     wire.accepts_json(request)
     ask = _ask(request)
     await _check_names(request, ask)
-    candidates, summaries = await allocation_candidates.search(request.tx, ask, request.parts.providers)
-    asked = {name for group in ask.groups for name in group.resources}
-    shown = {
-        "allocation_requests": [_candidate(request, candidate) for candidate in candidates],
-        "provider_summaries": {summary.id: _summary(request, summary, asked) for summary in summaries},
-    }
-    return wire.reply(request, 200, shown)
+    found = await allocation_candidates.search(request.tx, ask, request.parts.providers)
+    asked = frozenset(name for group in ask.groups for name in group.resources)
+    return wire.reply(
+        request, 200, _together(request, found, asked) if isinstance(found, Together) else _alone(request, found, asked)
+    )
 
 
 # -- what was asked
@@ -228,6 +229,33 @@ class SummaryView(msgspec.Struct, frozen=True, gc=False):
     root_provider_uuid: str | UnsetType = UNSET
 
 
+def _together(request: Request, found: Together, asked: frozenset[str]) -> object:
+    return {
+        "allocation_requests": [_candidate(request, candidate) for candidate in found.candidates],
+        "provider_summaries": {summary.id: _summary(request, summary, asked) for summary in found.summaries},
+    }
+
+
+def _alone(request: Request, found: Alone, asked: frozenset[str]) -> object:
+    """There may be a thousand that differ by their ids alone, and their summaries were told before: bytes are joined,
+    where objects would be made only to become these bytes."""
+    pattern = Candidate({_ID: found.amounts}, {found.suffix: [_ID]})
+    parts = encode(_candidate(request, pattern)).split(_ID.encode())
+    ids = [known.id_words for known in found.providers]
+    candidates = b",".join([id.join(parts) for id in ids])
+
+    def tell(summary: Summary) -> bytes:
+        return encode(_summary(request, summary, asked))
+
+    # A summary changes its form with these versions only, and depends on what was asked only before the last but one.
+    shape = (request.version >= 1029, request.version >= 1027 or asked, request.version >= 1017)
+    told = [b'"%b":%b' % (id, known.words(shape, tell)) for id, known in zip(ids, found.providers, strict=True)]
+    return {
+        "allocation_requests": msgspec.Raw(b"[%b]" % candidates),
+        "provider_summaries": msgspec.Raw(b"{%b}" % b",".join(told)),
+    }
+
+
 def _candidate(request: Request, candidate: Candidate) -> object:
     if request.version < 1012:
         return {
@@ -240,7 +268,7 @@ def _candidate(request: Request, candidate: Candidate) -> object:
     return CandidateView(at, candidate.mappings) if request.version >= 1034 else CandidateView(at)
 
 
-def _summary(request: Request, summary: Summary, asked: set[str]) -> SummaryView:
+def _summary(request: Request, summary: Summary, asked: frozenset[str]) -> SummaryView:
     version = request.version
     resources = summary.resources
     if version < 1027:
