@@ -143,3 +143,41 @@ async def test_half_a_login_during_which_the_password_changes_is_worth_nothing(t
     slow.close()
     with pytest.raises(Forbidden):
         here.parts.tokens.receipt(receipt)
+
+
+@pytest.mark.parametrize("what", ["role", "group", "project", "domain"])
+async def test_what_is_taken_away_while_a_password_is_compared_is_in_no_token(
+    two: tuple[Cloud, Cloud], what: str
+) -> None:
+    """The login has read its roles by then."""
+    here, other = two
+    domain = await here.make("domain", "domains", name="d")
+    project = await here.make("project", "projects", name="p", domain_id=domain["id"])
+    user = await here.make("user", "users", name="ann", password="pw")
+    group = await here.make("group", "groups", name="g")
+    members = f"/identity/v3/groups/{group['id']}/users/{user['id']}"
+    actor = f"groups/{group['id']}" if what == "group" else f"users/{user['id']}"
+    grant = f"/identity/v3/projects/{project['id']}/{actor}/roles/{await here.role_id('member')}"
+    for path in (members, grant):
+        assert (await here.call("PUT", path)).status == 204
+    quick, slow = here.parts.passwords, _SlowToMatch("pw")
+    here.parts.passwords = slow
+    login = asyncio.create_task(here.login("ann", "pw", project=("p", domain["id"])))
+    await slow.asked.wait()
+    taken = {
+        "role": ("DELETE", grant, None),
+        "group": ("DELETE", members, None),
+        "project": ("PATCH", f"/identity/v3/projects/{project['id']}", {"project": {"enabled": False}}),
+        "domain": ("PATCH", f"/identity/v3/domains/{domain['id']}", {"domain": {"enabled": False}}),
+    }
+    assert (await other.call(*taken[what])).status in (200, 204)
+    slow.go_on.set()
+    here.parts.passwords = quick
+    answer = await login
+    slow.close()
+    for cloud in two:
+        async with cloud.store.read() as tx:
+            await revocations.fill(tx, cloud.parts.tokens)
+    if answer.status == 201:
+        with pytest.raises(Forbidden):
+            here.parts.tokens.caller(answer.headers["x-subject-token"])

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from trivet.domain import auth, delegation, logins, receipts, scoping, user_options
+from trivet.domain import delegation, logins, proofs, receipts, scoping, user_options
 from trivet.domain.auth import DomainRef, Proven, UserRef, unauthorized
 from trivet.domain.callers import Caller
 from trivet.domain.scoping import ProjectRef, Scope
@@ -66,7 +66,7 @@ _GUESSED = frozenset(("password", "totp"))
 
 
 async def login(parts: Parts, identity: Identity, asked: ScopeAsked, receipt: str | None = None) -> Caller:
-    proven = await _prove(parts, identity, receipt)
+    proven = await _prove(parts, identity, asked, receipt)
     if proven.app_credential is not None:
         if not asked.says_nothing:
             raise unauthorized("Application credentials cannot request a scope.")
@@ -78,21 +78,28 @@ async def login(parts: Parts, identity: Identity, asked: ScopeAsked, receipt: st
         )
     if asked.trust_id is not None:
         return await delegation.by_trust(parts, proven, asked.trust_id)
+    scope, roles = await _granted(parts, proven, asked)
+    if scope.target is not None and not roles:
+        raise unauthorized()
+    settings = parts.settings
+    return scoping.caller_of(parts.ids, proven, scope, roles, settings.token_s, strict_scope=settings.strict_scope)
+
+
+async def _granted(parts: Parts, proven: Proven, asked: ScopeAsked) -> tuple[Scope, frozenset[str]]:
+    if proven.granted is not None:
+        if proven.granted.project is None:
+            raise unauthorized()
+        return Scope(project=proven.granted.project), proven.granted.roles
     async with parts.store.read() as tx:
         scope = await _scope(tx, parts, proven, asked)
-        roles = await scoping.roles_in(tx, parts.tokens.memo, proven.user.id, scope)
-        if scope.target is not None and not roles:
-            raise unauthorized()
-        return scoping.caller_of(
-            tx, proven, scope, roles, parts.settings.token_s, strict_scope=parts.settings.strict_scope
-        )
+        return scope, await scoping.roles_in(tx, parts.tokens.memo, proven.user.id, scope)
 
 
-async def _prove(parts: Parts, identity: Identity, receipt: str | None) -> Proven:
+async def _prove(parts: Parts, identity: Identity, asked: ScopeAsked, receipt: str | None) -> Proven:
     if not identity.methods:
         raise Invalid("auth.methods", "Name at least one method.")
     began_at = parts.clock.now()
-    shown = [await _one(parts, identity, method, began_at) for method in dict.fromkeys(identity.methods)]
+    shown = [await _one(parts, identity, asked, method, began_at) for method in dict.fromkeys(identity.methods)]
     user = shown[0].user
     if any(proof.user.id != user.id for proof in shown):
         raise unauthorized()
@@ -110,19 +117,22 @@ async def _prove(parts: Parts, identity: Identity, receipt: str | None) -> Prove
         logins.check_password_age(user, parts.clock.now())
     if not whole:
         raise receipts.refusal(parts, user, together, began_at)
-    return Proven(user=user, methods=together, began_at=began_at, parent=parent, app_credential=app_credential)
+    granted = next((proof.granted for proof in shown if proof.granted is not None), None)
+    return Proven(
+        user=user, methods=together, began_at=began_at, parent=parent, app_credential=app_credential, granted=granted
+    )
 
 
-async def _one(parts: Parts, identity: Identity, method: str, began_at: float) -> Proven:
+async def _one(parts: Parts, identity: Identity, asked: ScopeAsked, method: str, began_at: float) -> Proven:
     if method == "password" and identity.password is not None:
         who = identity.password.user
-        user = await auth.by_password(parts, who, who.password)
-        return Proven(user=user, methods=(method,), began_at=began_at)
+        user, granted = await proofs.by_password(parts, who, who.password, asked.project)
+        return Proven(user=user, methods=(method,), began_at=began_at, granted=granted)
     if method == "token" and identity.token is not None:
-        user, parent = await auth.by_token(parts, identity.token.id)
+        user, parent = await proofs.by_token(parts, identity.token.id)
         return Proven(user=user, methods=(*parent.methods, method), began_at=began_at, parent=parent)
     if method == "totp" and identity.totp is not None:
-        user = await auth.by_passcode(parts, identity.totp.user, identity.totp.user.passcode)
+        user = await proofs.by_passcode(parts, identity.totp.user, identity.totp.user.passcode)
         return Proven(user=user, methods=(method,), began_at=began_at)
     if method == "application_credential" and identity.application_credential is not None:
         proof = identity.application_credential

@@ -17,13 +17,9 @@ from trivet.store.where import Where
 
 async def encoded(tx: Tx, memo: Memo, cloud_url: str, project_id: str | None, user_id: str) -> msgspec.Raw:
     """For everybody the same, unless a project has endpoints of its own or a URL names who asks."""
-    everybody: msgspec.Raw | None = memo.get("catalog")
-    special: frozenset[str] | None = memo.get("catalog_special")
-    if everybody is not None and special is not None and project_id not in special:
-        return everybody
-    own: msgspec.Raw | None = memo.get(("catalog", project_id, user_id))
-    if own is not None:
-        return own
+    known = remembered(memo, project_id, user_id)
+    if known is not None:
+        return known
     generation = memo.generation
     special = frozenset(
         str(row[0])
@@ -48,6 +44,15 @@ async def encoded(tx: Tx, memo: Memo, cloud_url: str, project_id: str | None, us
     else:
         memo.keep(("catalog", project_id, user_id), raw, generation)
     return raw
+
+
+def remembered(memo: Memo, project_id: str | None, user_id: str) -> msgspec.Raw | None:
+    everybody: msgspec.Raw | None = memo.get("catalog")
+    special: frozenset[str] | None = memo.get("catalog_special")
+    if everybody is not None and special is not None and project_id not in special:
+        return everybody
+    own: msgspec.Raw | None = memo.get(("catalog", project_id, user_id))
+    return own
 
 
 async def of_project(tx: Tx, project_id: str, endpoints: Iterable[Endpoint]) -> set[str]:

@@ -54,7 +54,7 @@ async def by_app_credential(parts: Parts, proven: Proven) -> Caller:
         if not roles:
             raise unauthorized()
         rules = await app_credentials.rules_of(tx, credential)
-        caller = _caller(tx, parts, proven, scope, roles)
+        caller = _caller(parts, proven, scope, roles)
     return msgspec.structs.replace(
         caller,
         app_credential_id=credential.id,
@@ -75,7 +75,7 @@ async def by_trust(parts: Parts, proven: Proven, trust_id: str) -> Caller:
         user = await tx.get(USERS, trust.trustor_id) if trust.impersonation else proven.user
         assert user is not None, "trusts.use has found the trustor"
         acting = msgspec.structs.replace(proven, user=user)
-        caller = _caller(tx, parts, acting, scope, roles)
+        caller = _caller(parts, acting, scope, roles)
         ends_at = min(caller.ends_at, trust.ends_at or caller.ends_at)
         return msgspec.structs.replace(caller, trust_id=trust.id, ends_at=ends_at)
 
@@ -97,7 +97,7 @@ async def by_oauth(parts: Parts, signed: SignedRequest) -> Caller:
         roles = (await role_map(tx, parts.tokens.memo)).names(token.role_ids) & has
         if not roles:
             raise unauthorized()
-        caller = _caller(tx, parts, Proven(user=user, methods=("oauth1",), began_at=began_at), scope, roles)
+        caller = _caller(parts, Proven(user=user, methods=("oauth1",), began_at=began_at), scope, roles)
         ends_at = min(caller.ends_at, token.ends_at or caller.ends_at)
         return msgspec.structs.replace(caller, oauth_token_id=token.id, ends_at=ends_at)
 
@@ -115,7 +115,7 @@ async def by_ec2_key(parts: Parts, key: Key) -> Caller:
             roles = await scoping.roles_in(tx, parts.tokens.memo, user.id, scope)
             if not roles:
                 raise unauthorized()
-            return _caller(tx, parts, proven, scope, roles)
+            return _caller(parts, proven, scope, roles)
         trust = await trusts.need(tx, key.trust_id)
         trustee = await auth.find_user(tx, UserRef(id=trust.trustee_id))
     if trustee is None:
@@ -123,5 +123,6 @@ async def by_ec2_key(parts: Parts, key: Key) -> Caller:
     return await by_trust(parts, msgspec.structs.replace(proven, user=trustee), trust.id)
 
 
-def _caller(tx: Tx, parts: Parts, proven: Proven, scope: Scope, roles: frozenset[str]) -> Caller:
-    return scoping.caller_of(tx, proven, scope, roles, parts.settings.token_s, strict_scope=parts.settings.strict_scope)
+def _caller(parts: Parts, proven: Proven, scope: Scope, roles: frozenset[str]) -> Caller:
+    settings = parts.settings
+    return scoping.caller_of(parts.ids, proven, scope, roles, settings.token_s, strict_scope=settings.strict_scope)

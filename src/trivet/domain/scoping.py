@@ -8,13 +8,13 @@ import msgspec
 
 from trivet.domain import assignments
 from trivet.domain.assignments import SYSTEM
-from trivet.domain.auth import DomainRef, Proven, enabled_domain, unauthorized
+from trivet.domain.auth import Condition, DomainRef, Place, Proven, enabled_domain, unauthorized
 from trivet.domain.callers import Caller
 from trivet.domain.memo import Memo
-from trivet.domain.projects import PROJECTS, Project
 from trivet.domain.roles import role_map
 from trivet.domain.users import User
 from trivet.errors import Invalid
+from trivet.ids import Ids
 from trivet.store.tx import Tx
 
 
@@ -27,8 +27,8 @@ class ProjectRef(msgspec.Struct, frozen=True):
 class Scope(msgspec.Struct, frozen=True):
     """At most one of them; none is unscoped."""
 
-    project: Project | None = None
-    domain: Project | None = None
+    project: Place | None = None
+    domain: Place | None = None
     system: bool = False
 
     @property
@@ -47,15 +47,23 @@ _OPEN = "enabled = 1 AND (domain_id IS NULL OR (SELECT d.enabled FROM projects d
 """A project is as enabled as its domain."""
 
 
-async def project(tx: Tx, which: ProjectRef) -> Scope:
+def project_condition(which: ProjectRef) -> Condition:
     if which.id is not None:
-        found = await tx.find(PROJECTS, f"id = ? AND {_OPEN}", which.id)
-    elif which.name is not None and which.domain is not None:
-        domain = enabled_domain(which.domain)
-        condition = f"COALESCE(domain_id, '') = {domain.sql} AND name = ? AND enabled = 1"
-        found = await tx.find(PROJECTS, condition, domain.value, which.name)
-    else:
+        return Condition(f"id = ? AND {_OPEN}", (which.id,))
+    if which.name is None or which.domain is None:
         raise Invalid("auth.scope", "A project is named by its id, or by its name and its domain.")
+    domain = enabled_domain(which.domain)
+    return Condition(f"COALESCE(domain_id, '') = {domain.sql} AND name = ? AND enabled = 1", (domain.value, which.name))
+
+
+async def _place(tx: Tx, condition: str, *values: str) -> Place | None:
+    row = await tx.row(f"SELECT id, domain_id FROM projects WHERE {condition}", *values)
+    return Place(row[0], row[1]) if row is not None else None
+
+
+async def project(tx: Tx, which: ProjectRef) -> Scope:
+    wanted = project_condition(which)
+    found = await _place(tx, wanted.sql, *wanted.values)
     if found is None:
         raise unauthorized()
     return Scope(project=found)
@@ -63,7 +71,7 @@ async def project(tx: Tx, which: ProjectRef) -> Scope:
 
 async def domain(tx: Tx, which: DomainRef) -> Scope:
     wanted = enabled_domain(which)
-    found = await tx.find(PROJECTS, f"id = {wanted.sql}", wanted.value)
+    found = await _place(tx, f"id = {wanted.sql}", wanted.value)
     if found is None:
         raise unauthorized()
     return Scope(domain=found)
@@ -73,7 +81,7 @@ async def default(tx: Tx, memo: Memo, user: User) -> Scope:
     """The user's default project, if there is one on which it has a role."""
     if user.default_project_id is None:
         return UNSCOPED
-    found = await tx.find(PROJECTS, f"id = ? AND is_domain = 0 AND {_OPEN}", user.default_project_id)
+    found = await _place(tx, f"id = ? AND is_domain = 0 AND {_OPEN}", user.default_project_id)
     if found is None:
         return UNSCOPED
     scope = Scope(project=found)
@@ -89,7 +97,7 @@ async def roles_in(tx: Tx, memo: Memo, user_id: str, scope: Scope) -> frozenset[
 
 
 def caller_of(
-    tx: Tx, proven: Proven, scope: Scope, roles: frozenset[str], token_s: int, *, strict_scope: bool
+    ids: Ids, proven: Proven, scope: Scope, roles: frozenset[str], token_s: int, *, strict_scope: bool
 ) -> Caller:
     """Who the new token will speak for. One made from a token ends when that one does."""
     parent = proven.parent
@@ -102,7 +110,7 @@ def caller_of(
         user_domain_id=proven.user.domain_id,
         project_domain_id=(scope.project.domain_id or scope.project.id) if scope.project else None,
         methods=proven.methods,
-        audit_id=tx.ids.secret()[:22],
+        audit_id=ids.secret()[:22],
         parent_audit_id=(parent.parent_audit_id or parent.audit_id) if parent else None,
         issued_at=proven.began_at,
         ends_at=parent.ends_at if parent else proven.began_at + token_s,

@@ -5,11 +5,14 @@ keeps the few that can still matter in memory (`Revocations`). A verified token 
 so that the cost of the signature is paid once a process, not once a request.
 """
 
+from base64 import urlsafe_b64encode
 from collections import OrderedDict
 
 import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from trivet.clock import Clock
@@ -19,6 +22,7 @@ from trivet.domain.secrets import Secrets
 from trivet.errors import Forbidden
 
 _REMEMBERED = 20_000
+_ES256 = ECDSA(SHA256())
 
 
 class SigningKey(msgspec.Struct, frozen=True):
@@ -96,14 +100,16 @@ class Tokens:
         self.memo = Memo()
         self._clock = clock
         self._strict_scope = strict_scope
-        self._signing: tuple[str, EllipticCurvePrivateKey] | None = None
+        self._signing: tuple[bytes, EllipticCurvePrivateKey] | None = None
+        """How each token begins, and what signs it."""
         self._keys: dict[str, EllipticCurvePublicKey] = {}
         self._remembered: OrderedDict[str, tuple[Caller, int]] = OrderedDict()
 
     def use_keys(self, signing: SigningKey, others: list[SigningKey]) -> None:
         private = load_pem_private_key(signing.private_pem.encode(), None)
         assert isinstance(private, EllipticCurvePrivateKey)
-        self._signing = signing.id, private
+        head = {"alg": "ES256", "kid": signing.id, "typ": "JWT"}
+        self._signing = _b64(msgspec.json.encode(head)) + b".", private
         self._keys = {key.id: _public(key) for key in (signing, *others)}
         self._remembered.clear()
 
@@ -132,8 +138,10 @@ class Tokens:
         ):
             if value is not None:
                 said[name] = value
-        key_id, private = self._signing
-        return jwt.encode(said, private, "ES256", headers={"kid": key_id})
+        head, private = self._signing
+        signed = head + _b64(msgspec.json.encode(said))
+        r, s = decode_dss_signature(private.sign(signed, _ES256))
+        return (signed + b"." + _b64(r.to_bytes(32, "big") + s.to_bytes(32, "big"))).decode()
 
     def caller(self, token: str) -> Caller:
         """Who the token speaks for; Forbidden with status 401 if nobody, or nobody any more."""
@@ -195,6 +203,10 @@ class Tokens:
             strict_scope=self._strict_scope,
             receipt=bool(said.get("receipt", False)),
         )
+
+
+def _b64(data: bytes) -> bytes:
+    return urlsafe_b64encode(data).rstrip(b"=")
 
 
 def _public(key: SigningKey) -> EllipticCurvePublicKey:

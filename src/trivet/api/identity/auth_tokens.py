@@ -66,14 +66,9 @@ async def _issued(request: Request, caller: Caller) -> Reply:
 
 async def _told(request: Request, status: int, subject: Caller, token: bytes) -> Reply:
     """What a token says; the token itself goes in a header."""
-    async with request.parts.store.read() as tx:
-        body = await token_facts.encoded(
-            tx,
-            request.parts.tokens.memo,
-            request.parts.settings.url,
-            subject,
-            with_catalog=request.asked("nocatalog") is None,
-        )
+    parts, with_catalog = request.parts, request.asked("nocatalog") is None
+    memo = parts.tokens.memo
+    body = await token_facts.encoded(parts.store, memo, parts.settings.url, subject, with_catalog=with_catalog)
     return Reply(status, body, [(b"x-subject-token", token), _VARY], content_type="application/json")
 
 

@@ -103,8 +103,8 @@ async def _key(request: Request, access: str) -> Key:
 
 async def _token(request: Request, key: Key) -> Reply:
     caller = await delegation.by_ec2_key(request.parts, key)
-    async with request.parts.store.read() as tx:
-        body = await token_facts.encoded(tx, request.parts.tokens.memo, request.parts.settings.url, caller)
+    parts = request.parts
+    body = await token_facts.encoded(parts.store, parts.tokens.memo, parts.settings.url, caller)
     headers = [(b"x-subject-token", request.parts.tokens.issue(caller).encode()), (b"vary", b"X-Auth-Token")]
     return Reply(200, body, headers, content_type="application/json")
 
