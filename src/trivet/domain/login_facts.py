@@ -20,14 +20,15 @@ def _sql(user: Condition, project: Condition) -> str:
     WITH RECURSIVE u AS (SELECT {_LISTED} FROM users WHERE {user.sql}),
     p AS (SELECT id, domain_id, parent_id FROM projects WHERE {project.sql}),
     mine (id) AS (SELECT id FROM u UNION ALL SELECT m.group_id FROM u JOIN memberships m ON m.user_id = u.id),
-    targets (id, parent_id, inherited) AS (
-        SELECT id, parent_id, 0 FROM p
-        UNION ALL SELECT above.id, above.parent_id, 1 FROM targets JOIN projects above ON above.id = targets.parent_id
+    above (id, parent_id) AS (
+        SELECT q.id, q.parent_id FROM p JOIN projects q ON q.id = p.parent_id
+        UNION ALL SELECT q.id, q.parent_id FROM above JOIN projects q ON q.id = above.parent_id
     ),
     held AS (
-        SELECT DISTINCT a.role_id FROM mine CROSS JOIN targets JOIN assignments a
-            ON a.actor_id = mine.id AND a.target_id = targets.id AND a.inherited = targets.inherited
-        WHERE a.inherited = 1 OR a.target_kind = 'project'
+        SELECT a.role_id FROM mine JOIN assignments a ON a.actor_id = mine.id
+        WHERE a.target_id = (SELECT id FROM p) AND a.inherited = 0 AND a.target_kind = 'project'
+        UNION SELECT a.role_id FROM mine JOIN assignments a ON a.actor_id = mine.id
+        WHERE a.inherited = 1 AND a.target_id IN (SELECT id FROM above)
     )
     SELECT {", ".join(f"u.{column}" for column in USERS.columns)}, p.id, p.domain_id, held.role_id
     FROM u LEFT JOIN p ON 1 = 1 LEFT JOIN held ON 1 = 1
