@@ -131,19 +131,21 @@ async def test_a_duty_has_ended_when_its_lease_ends_though_the_database_does_not
         running = asyncio.create_task(duties.run())
         while len(acted) < 2:
             await CLOCK.sleep(0.01)
-        wire.cut()
-        taken = None
-        while taken is None:
-            await CLOCK.sleep(0.1)
-            async with other.read() as tx:
-                row = await tx.row("SELECT ends_at FROM leases WHERE name = 'work'")
-            async with other.write() as tx:
-                taken = await leases.take(tx, "work", "two", 30.0)
-        assert row is not None
-        assert acted[-1] < row[0]
-        wire.mend()
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        try:
+            wire.cut()
+            taken = None
+            while taken is None:
+                await CLOCK.sleep(0.1)
+                async with other.read() as tx:
+                    row = await tx.row("SELECT ends_at FROM leases WHERE name = 'work'")
+                async with other.write() as tx:
+                    taken = await leases.take(tx, "work", "two", 30.0)
+            assert row is not None
+            assert acted[-1] < row[0]
+        finally:
+            wire.mend()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_what_a_frozen_process_had_begun_holds_up_nobody_for_long(url: str) -> None:

@@ -191,6 +191,10 @@ class PostgresStore:
                     rows = [log.row_of(change, self.clock.now()) for change in tx.changes]
                     await self._append(connection, rows)
                 await tx.run("COMMIT")
+            except asyncio.CancelledError:
+                # Who is told to stop has no time to ask whether the database answers: this undoes it, too.
+                connection.terminate()
+                raise
             except BaseException:
                 await _roll_back(connection)
                 raise
