@@ -31,12 +31,20 @@ async def test_an_allocation_is_shown_with_its_generations_and_counted_as_used(p
 
 async def test_who_knows_an_old_generation_of_a_consumer_is_refused(placement: Placement) -> None:
     host, consumer = await placement.provider("h", vcpu=8), placement.new_id()
-    assert (await placement.allocate(consumer, 3, **{at(host): {"VCPU": 1}})).status == 409
+    for other in (0, 1, 3):
+        assert (await placement.allocate(consumer, other, **{at(host): {"VCPU": 1}})).status == 409
     assert (await placement.allocate(consumer, None, **{at(host): {"VCPU": 1}})).status == 204
     refused = await placement.allocate(consumer, None, **{at(host): {"VCPU": 2}})
     assert refused.status == 409
     assert refused.body["errors"][0]["code"] == "placement.concurrent_update"
     assert (await placement.allocate(consumer, 1, **{at(host): {"VCPU": 2}})).status == 204
+
+
+async def test_an_empty_allocation_leaves_no_consumer_behind(placement: Placement) -> None:
+    host, consumer = await placement.provider("h", vcpu=8), placement.new_id()
+    assert (await placement.allocate(consumer, None)).status == 204
+    assert (await placement.call("DELETE", f"/allocations/{consumer}")).status == 404
+    assert (await placement.allocate(consumer, None, **{at(host): {"VCPU": 1}})).status == 204
 
 
 async def test_of_two_at_once_with_the_same_generation_one_is_refused(placement: Placement) -> None:

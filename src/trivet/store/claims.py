@@ -89,7 +89,7 @@ async def begin_replacing(
     changes: dict[str, dict[str, _Change]] = {}
     for consumer, allocations in consumers:
         generation = await _register(tx, consumer)
-        if consumer.id in known and generation != (known[consumer.id] or 0) + 1:
+        if consumer.id in known and known[consumer.id] != (generation - 1 or None):
             raise _other_generation(generation - 1, known[consumer.id])
         if generation > 1:  # a new one holds nothing
             _add(changes, await _give_up(tx, consumer.id), -1)
