@@ -78,11 +78,15 @@ def bad(sentence: str) -> Invalid:
 
 def uuid(text: str, what: str) -> str:
     """In its usual form."""
-    bare = text.replace("-", "").lower()
-    usual = "-".join((bare[:8], bare[8:12], bare[12:16], bare[16:20], bare[20:]))
+    usual = _usual(text)
     if not is_uuid(usual):
         raise Invalid("uuid.invalid", f"{what}: {text[:64]!r} is not a 'uuid'")
     return usual
+
+
+def _usual(text: str) -> str:
+    bare = text.replace("-", "").lower()
+    return "-".join((bare[:8], bare[8:12], bare[12:16], bare[16:20], bare[20:]))
 
 
 def asked_uuid(request: Request, name: str) -> str | None:
@@ -180,8 +184,9 @@ def member_of(request: Request, name: str) -> tuple[tuple[frozenset[str], ...], 
                 "Multiple values for 'member_of' must be prefixed with the 'in:' or '!in:' keyword using the valid"
                 f" microversion. Got: {value}",
             )
-        said = value.removeprefix("!").removeprefix("in:").split(",")
-        ids = frozenset(uuid(id, "Invalid query string parameters: Expected 'member_of' to be UUIDs") for id in said)
+        ids = frozenset(_usual(id) for id in value.removeprefix("!").removeprefix("in:").split(","))
+        if not all(is_uuid(id) for id in ids):
+            raise bad(f"Expected 'member_of' parameter to contain valid UUID(s). Got: {value[:64]}")
         if not value.startswith("!"):
             required.append(ids)
         elif request.version < 1032:
