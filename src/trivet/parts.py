@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from trivet.clock import Clock
 from trivet.domain.blobs import Blobs
+from trivet.domain.host_changes import HostChanges
 from trivet.domain.passwords import Passwords
 from trivet.domain.provider_summaries import KnownProviders
 from trivet.domain.tokens import Tokens
@@ -22,3 +23,4 @@ class Parts:
     passwords: Passwords
     blobs: Blobs
     providers: KnownProviders = field(default_factory=KnownProviders)
+    host_changes: HostChanges = field(default_factory=HostChanges)

@@ -117,6 +117,7 @@ async def running(
         password = await _first_start(parts)
         follower = Follower(store)
         await follower.start()
+        parts.host_changes.follow(follower)
         listener = RevocationListener(store, parts.tokens, settings.token_s)
         await listener.on_resync()
         follower.listen("revocations", listener.on_events, listener.on_resync)
@@ -171,9 +172,10 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
     duties.offer("images", ImageController(parts).run)
     if hosting is None:
         return
-    networks = NetworkController(parts.store, hosting.network)
 
     async def run_networks(lease: Lease) -> None:
+        networks = NetworkController(parts.store, hosting.network, lease)
+
         async def on_events(events: list[Event]) -> None:
             for event in events:
                 await networks.follow(event)
@@ -183,7 +185,7 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
             await networks.resync()
             await networks.run()
         finally:
-            follower.leave("networks")
+            follower.leave("networks", on_events)
 
     async def run_agent(lease: Lease) -> None:
         link = LocalLink(parts, lease)
@@ -191,14 +193,15 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
         if hosting.adopt is not None:
             await hosting.adopt()
         async with parts.store.write() as tx:
+            await leases.fence(tx, lease)
             await hosts.look_after(tx, hosting.engines, parts.settings.own_url)
         agent = Agent(hosting.engines, link, parts.clock, metadata)
 
         async def on_events(events: list[Event]) -> None:
             agent.hint({e.id: e.revision for e in events if e.noun == "servers" and e.host_id in hosting.engines})
 
-        reads = ConsoleReads(parts.store, hosting.engines, hosting.driver)
-        follower.listen("agent", on_events, agent.sweep)
+        reads = ConsoleReads(parts.store, hosting.engines, hosting.driver, lease)
+        follower.listen("agent", on_events, agent.look_again)
         follower.listen("console reads", reads.on_events, reads.on_resync)
         try:
             async with asyncio.TaskGroup() as group:
@@ -206,8 +209,8 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
                 if hosting.tend is not None:
                     group.create_task(_tend(parts.clock, hosting.tend))
         finally:
-            follower.leave("agent")
-            follower.leave("console reads")
+            follower.leave("agent", on_events)
+            follower.leave("console reads", reads.on_events)
 
     duties.offer("networks", run_networks)
     duties.offer(f"agent {hosting.name}", run_agent)

@@ -48,7 +48,7 @@ class Agent:
         return answer
 
     async def orders(self, servers: list[str] | None = None) -> Any:
-        return (await self.call("POST", "/orders", {"servers": servers})).ok()
+        return (await self.call("POST", "/orders", {"servers": servers})).ok("orders")
 
 
 def refused(answer: Answer, status: int, code: str) -> None:

@@ -10,6 +10,7 @@ from tests.api.server_cloud import Cloud, cloud
 from trivet.controllers.console_reads import ConsoleReads
 from trivet.domain import consoles, server_ending
 from trivet.drivers.sim.machines import SimMachines, Temper
+from trivet.store import leases
 
 __all__ = ["cloud"]
 
@@ -303,7 +304,10 @@ async def test_console_output_comes_from_whoever_has_the_hosts_engines(cloud: Cl
     await machines.start(id, {"boots": "1"})
     await machines.start(id, {"boots": "2"})
     host_ids = [row[0] for row in await cloud.rows("SELECT id FROM hosts")]
-    reads = ConsoleReads(cloud.store, host_ids, lambda host_id, kind: machines)
+    async with cloud.store.write() as tx:
+        lease = await leases.take(tx, "agent", "me", 60)
+    assert lease is not None
+    reads = ConsoleReads(cloud.store, host_ids, lambda host_id, kind: machines, lease)
 
     async def answering() -> None:
         while True:

@@ -58,7 +58,7 @@ class Elsewhere:
         self._said["x-trivet-session"] = (await self.call("POST", "/register", facts | {"holder": "aa"})).ok("session")
 
     async def order(self) -> Any:
-        (order,) = (await self.call("POST", "/orders", {"servers": [self.server]})).ok()
+        (order,) = (await self.call("POST", "/orders", {"servers": [self.server]})).ok("orders")
         return order
 
     async def hand_over(self, image: str) -> Answer:

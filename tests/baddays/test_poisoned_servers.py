@@ -18,7 +18,7 @@ from trivet.agent.console_answers import answer_all
 from trivet.agent.engines import Engines
 from trivet.agent.halting import halt, remember
 from trivet.domain.agent_words import ConsoleAnswer, ConsoleQuestion
-from trivet.domain.orders import ImageAt, Order, Report
+from trivet.domain.orders import ImageAt, Order, Orders, Report
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import MachineSpec, Seen
 from trivet.drivers.sim.machines import SimMachines, Temper
@@ -73,6 +73,7 @@ class FarSide:
         self.folder = folder
         self.wanted: dict[str, Order] = {}
         self.cursed: set[str] = set()
+        self.unclear: set[str] = set()
         self.bug: Callable[[str], Exception] = KeyError
         self.reports: list[Report] = []
         self.refusal: TrivetError | None = None
@@ -85,11 +86,12 @@ class FarSide:
             snapshot_image_id=image,
         )  # fmt: skip
 
-    async def orders(self, hosts: Collection[str], servers: Collection[str] | None = None) -> list[Order]:
+    async def orders(self, hosts: Collection[str], servers: Collection[str] | None = None) -> Orders:
         asked = set(self.wanted if servers is None else servers)
         for id in sorted(asked & self.cursed):
             raise self.bug(id)
-        return [order for id, order in self.wanted.items() if id in asked]
+        found = [order for id, order in self.wanted.items() if id in asked - self.unclear]
+        return Orders(found, dict.fromkeys(asked & self.unclear, "h"))
 
     async def report(self, reports: list[Report]) -> dict[str, int]:
         self.reports += reports

@@ -11,19 +11,21 @@ from trivet.controllers.networks import NetworkController
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.network import GroupSpec, NetworkSpec, PortSpec, RouterSpec, Wire
 from trivet.drivers.sim.network import SimNetwork, SimWires
-from trivet.store import log
+from trivet.store import leases, log
+from trivet.store.leases import Lease
 from trivet.store.log import Event
 
 
 class Lab:
     """A cloud with a controller that is driven by hand."""
 
-    def __init__(self, here: Cloud) -> None:
+    def __init__(self, here: Cloud, lease: Lease) -> None:
         self.cloud = here
+        self.lease = lease
         self.mine: Client = here.mine
         self.engine = SimNetwork()
         self.wires = SimWires(self.engine)
-        self.controller = NetworkController(here.store, self.engine)
+        self.controller = NetworkController(here.store, self.engine, lease)
         self._seen = 0
 
     async def events(self) -> list[Event]:
@@ -46,7 +48,10 @@ class Lab:
 @pytest.fixture
 async def lab() -> AsyncIterator[Lab]:
     async with Cloud() as here:
-        yield Lab(here)
+        async with here.store.write() as tx:
+            lease = await leases.take(tx, "networks", "me", 60)
+        assert lease is not None
+        yield Lab(here, lease)
 
 
 @asynccontextmanager
@@ -169,7 +174,7 @@ async def test_after_a_restart_everything_is_made_anew_and_strays_go(lab: Lab) -
     await lab.controller.apply()
     assert set(lab.engine.specs["network"]) == {network}
     assert await lab.status(f"ports/{port['id']}") == "ACTIVE"
-    again = NetworkController(lab.cloud.store, SimNetwork())
+    again = NetworkController(lab.cloud.store, SimNetwork(), lab.lease)
     await again.resync()
     await again.apply()
     assert await lab.status(f"ports/{port['id']}") == "DOWN"
@@ -215,3 +220,33 @@ async def test_what_somebody_else_wrote_into_the_engine_is_made_good_by_the_swee
         await lab.controller.sweep()
         await lab.controller.apply()
     assert lab.engine.specs == right
+
+
+async def test_who_lost_the_lease_says_nothing_of_ports_and_ends(lab: Lab) -> None:
+    """A process that slept: somebody else has the network by now, and says what is so."""
+    network, _ = await lab.mine.network()
+    port = await lab.mine.make("port", network_id=network)
+    await lab.step()
+    task = asyncio.create_task(lab.controller.run())
+    await until(lambda: lab.engine.listeners)
+    async with lab.cloud.store.write() as tx:
+        await leases.release(tx, lab.lease.name, lab.lease.holder)
+        assert await leases.take(tx, lab.lease.name, "somebody else", 60)
+    await lab.wires.plug(wire(port))
+    (ended,) = await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), 60)
+    assert isinstance(ended, ExceptionGroup) and ended.subgroup(leases.Lost)
+    assert await lab.status(f"ports/{port['id']}") == "DOWN"
+
+
+async def test_who_lost_the_lease_says_nothing_of_routers_nor_of_floating_ips(lab: Lab) -> None:
+    outside, _ = await lab.cloud.admin.network("198.51.100.0/24", router__external=True)
+    router = await lab.mine.make("router", external_gateway_info={"network_id": outside})
+    inside, subnet = await lab.mine.network()
+    await lab.mine.call("PUT", f"/v2.0/routers/{router['id']}/add_router_interface", {"subnet_id": subnet})
+    port = await lab.mine.make("port", network_id=inside)
+    floating = await lab.mine.make("floatingip", floating_network_id=outside, port_id=port["id"])
+    async with lab.cloud.store.write() as tx:
+        await leases.release(tx, lab.lease.name, lab.lease.holder)
+    with pytest.raises(leases.Lost):
+        await lab.step()
+    assert await lab.status(f"floatingips/{floating['id']}") == "DOWN"

@@ -34,6 +34,7 @@ from trivet.ids import SeededIds
 from trivet.store import leases, log
 from trivet.store.leases import Lease
 from trivet.store.sqlite import SqliteStore
+from trivet.store.store import Store
 
 T = TypeVar("T")
 
@@ -73,12 +74,19 @@ class Cursed(SimNetwork):
             yield told
 
 
+async def held(store: Store) -> Lease:
+    async with store.write() as tx:
+        lease = await leases.take(tx, "duty", "me", 60)
+    assert lease is not None
+    return lease
+
+
 class NetworkLab:
-    def __init__(self, cloud: NetworkCloud) -> None:
+    def __init__(self, cloud: NetworkCloud, lease: Lease) -> None:
         self.cloud = cloud
         self.mine: Client = cloud.mine
         self.engine = Cursed()
-        self.controller = NetworkController(cloud.store, self.engine)
+        self.controller = NetworkController(cloud.store, self.engine, lease)
         self._seen = 0
 
     async def tell(self) -> None:
@@ -101,7 +109,7 @@ class NetworkLab:
 @pytest.fixture
 async def lab() -> AsyncIterator[NetworkLab]:
     async with NetworkCloud() as cloud:
-        yield NetworkLab(cloud)
+        yield NetworkLab(cloud, await held(cloud.store))
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -181,7 +189,7 @@ async def test_what_was_heard_while_the_database_was_away_is_written_when_it_is_
 def test_what_goes_on_failing_is_tried_ever_later() -> None:
     async def live(loop: VirtualLoop) -> list[float]:
         async with NetworkCloud() as cloud:
-            lab = NetworkLab(cloud)
+            lab = NetworkLab(cloud, await held(cloud.store))
             lab.engine.cursed = set(await lab.make("bad"))
             running = asyncio.create_task(lab.controller.run())
             await asyncio.sleep(100)
@@ -274,7 +282,7 @@ class Console(SimMachines):
 async def test_a_console_that_cannot_be_read_keeps_no_other_from_being_told(tmp_path: Path) -> None:
     async with ServerCloud() as cloud:
         machines = Console(cloud.clock, Temper())
-        reads = ConsoleReads(cloud.store, ["h"], lambda host, kind: machines)
+        reads = ConsoleReads(cloud.store, ["h"], lambda host, kind: machines, await held(cloud.store))
         async with cloud.store.write() as tx:
             for id in ("cursed", "well"):
                 read = ConsoleRead(id=id, server_id=id, host_id="h", kind="vm", limit_bytes=9, asked_at=tx.clock.now())

@@ -31,8 +31,8 @@ def quota_is_not_given_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def strays_are_not_swept(patch: pytest.MonkeyPatch) -> None:
-    async def nothing(self: Agent) -> None:
-        return None
+    async def nothing(self: Agent) -> bool:
+        return True
 
     patch.setattr(Agent, "sweep", nothing)
 

@@ -3,26 +3,29 @@
 Hints come from the log (or over the wire); a sweep every minute is the promise. The sweep looks at the
 host first and at the records second: what stood on the host before the records were read, and is in no
 record, is a stray and goes. What is done with one server, one engine or one question goes through `foreseen`,
-so that none of them stops the others.
+so that none of them stops the others. An engine that does not answer at all keeps only its own kind waiting.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Collection, Coroutine, Mapping
+from contextlib import suppress
 
 from trivet.agent.engines import Engines
 from trivet.agent.following import clear, follow
 from trivet.agent.link import Link
 from trivet.agent.metadata import MetadataService
 from trivet.clock import Clock
-from trivet.domain.orders import Order
+from trivet.domain.orders import Order, Report
 from trivet.domain.servers import Kind
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.contracts.machine import MachineDriver, Seen
+from trivet.drivers.contracts.patience import Unanswered
 from trivet.errors import TrivetError
 
 _AT_ONCE = 16
+"""Of one kind."""
 _SWEEP_EVERY_S = 60.0
 _HEARTBEAT_EVERY_S = 10.0
 _AGAIN_FIRST_S = 1.0
@@ -37,12 +40,16 @@ Place = tuple[str, str]
 
 async def went_well(what: str, act: Awaitable[object]) -> bool:
     """What may fail without consequence for anything else."""
+    return await _trouble(what, act) is None
+
+
+async def _trouble(what: str, act: Awaitable[object]) -> Exception | None:
     try:
         await foreseen(what, act, TrivetError)
     except (DriverError, TrivetError) as error:
         _logger.warning("%s: %s", what, error)
-        return False
-    return True
+        return error
+    return None
 
 
 class Agent:
@@ -61,7 +68,8 @@ class Agent:
         self._reported: dict[str, int] = {}
         """Revisions that our own reports made: hearing of those is no news."""
         self._work = asyncio.Event()
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._turns: dict[Kind, asyncio.Semaphore] = {}
+        self._missed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def hint(self, servers: Mapping[str, int]) -> None:
@@ -70,6 +78,10 @@ class Agent:
         if news:
             self._hinted |= news
             self._work.set()
+
+    async def look_again(self) -> None:
+        """Hints may have been missed: a sweep, soon."""
+        self._missed.set()
 
     async def run(self) -> None:
         try:
@@ -119,23 +131,23 @@ class Agent:
                 self._spawn(self._one(order))
             for id in unclear:
                 self._try_later(id)
-            for id in due - unclear - {order.server_id for order in orders}:
+            for id in due - unclear.keys() - {order.server_id for order in orders}:
                 # No server of these hosts any more.
                 self._failures.pop(id, None)
                 self._reported.pop(id, None)
 
-    async def _orders(self, servers: Collection[str]) -> tuple[list[Order], set[str]]:
-        """Their orders, and those of which none can be made: they keep no other from being followed."""
+    async def _orders(self, servers: Collection[str]) -> tuple[list[Order], dict[str, str | None]]:
+        """Their orders, and those of which none can be made or read, with their host where that is known."""
         asked = sorted(servers)
         try:
-            return await foreseen(
-                f"orders of {', '.join(asked[:3])}...", self._link.orders(self.hosts, asked), TrivetError
-            ), set()
+            what = f"orders of {', '.join(asked[:3])}..."
+            found = await foreseen(what, self._link.orders(self.hosts, asked), TrivetError)
+            return found.orders, {**found.unclear}
         except (TrivetError, DriverError) as error:
             if not _is_bug(error):
                 raise
         if len(asked) < 2:
-            return [], set(asked)
+            return [], dict.fromkeys(asked)
         orders, unclear = await self._orders(asked[: len(asked) // 2])
         others, also_unclear = await self._orders(asked[len(asked) // 2 :])
         return orders + others, unclear | also_unclear
@@ -150,7 +162,7 @@ class Agent:
         id = order.server_id
         again = True
         try:
-            async with self._turns:
+            async with self._turns.setdefault(order.kind, asyncio.Semaphore(_AT_ONCE)):
                 again = await foreseen(f"server {id}", self._follow_and_report(order))
         except (TrivetError, DriverError) as error:
             _logger.warning("Server %s: an order could not be followed to its end (%s)", id, error)
@@ -166,9 +178,7 @@ class Agent:
     async def _follow_and_report(self, order: Order) -> bool:
         """Whether it is to be tried again."""
         id = order.server_id
-        if order.want == "running":
-            await self._serve_metadata(order)
-        report = await follow(order, self.hosts[order.host_id], self._link)
+        report = await self._follow(order)
         taken = await self._link.report([report])
         self._reported |= taken
         if report.power is None:
@@ -176,6 +186,15 @@ class Agent:
         if id not in taken:
             await self._leave(order)
         return report.error is not None and report.again
+
+    async def _follow(self, order: Order) -> Report:
+        try:
+            if order.want == "running":
+                await self._serve_metadata(order)
+        except DriverError as error:
+            # A guest that boots meanwhile would never learn who it is.
+            return Report(order.server_id, order.host_id, order.revision, error=error.why, again=True)
+        return await follow(order, self.hosts[order.host_id], self._link)
 
     async def _leave(self, order: Order) -> None:
         """It is no server of this host any more (placed elsewhere, perhaps): what was begun goes at once."""
@@ -221,51 +240,85 @@ class Agent:
             await self._clock.sleep(_HEARTBEAT_EVERY_S)
 
     async def _sweep_now_and_then(self) -> None:
+        failures = 0
         while True:
-            await self.sweep()
-            await self._clock.sleep(_SWEEP_EVERY_S)
+            self._missed.clear()
+            failures = 0 if await self.sweep() else failures + 1
+            if failures:
+                await self._clock.sleep(_pause_s(failures))
+            else:
+                await self._missed_or(_SWEEP_EVERY_S)
 
-    async def sweep(self) -> None:
+    async def _missed_or(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._missed.wait()
+
+    async def sweep(self) -> bool:
         """The host first, the records second. Of what does not answer nothing is concluded."""
-        await went_well("The sweep was cut short", self._sweep())
+        return await went_well("The sweep was cut short", self._sweep())
 
     async def _sweep(self) -> None:
         seen, silent = await self._look_around()
         plugs = await self._plugs()
+        unclear: dict[str, str | None]
         try:
-            found, whole = await foreseen("orders of all servers", self._link.orders(self.hosts)), True
-            unclear: set[str] = set()
+            told = await foreseen("orders of all servers", self._link.orders(self.hosts))
+            found, unclear, whole = told.orders, {**told.unclear}, True
         except (TrivetError, DriverError) as error:
             if not _is_bug(error):
                 raise
             whole = False
             found, unclear = await self._orders({id for _, id in seen})
         orders = {(order.host_id, order.server_id): order for order in found}
-        for order in orders.values():
-            if order.want != "gone":
-                await went_well(f"Metadata of server {order.server_id}", self._serve_metadata(order))
         self._hint_at_what_differs(orders, seen, silent)
+        await self._serve_everybody(orders.values())
         for (host_id, id), (kind, _) in seen.items():
-            if (host_id, id) not in orders and id not in self._busy and id not in unclear:
-                _logger.info("Removing stray machine %s from host %s", id, host_id)
-                await went_well(f"Stray machine {id}", self.hosts[host_id].machines[kind].remove(id))
+            if (host_id, id) in orders or id in self._busy or id in unclear or (host_id, kind) in silent:
+                continue
+            _logger.info("Removing stray machine %s from host %s", id, host_id)
+            if await _hangs(f"Stray machine {id}", self.hosts[host_id].machines[kind].remove(id)):
+                silent.add((host_id, kind))
         if whole:
+            # What is plugged in for one of which nothing is known cannot be told from a stray.
+            plugs -= {(host_id, port_id) for host_id, port_id in plugs if host_id in unclear.values()}
             await self._unplug_strays(plugs, list(orders.values()))
+        if whole and not unclear:
+            await self._leave_networks(orders.values())
+
+    async def _serve_everybody(self, orders: Collection[Order]) -> None:
+        """As far as the network's engine answers."""
+        hanging: set[str] = set()
+        for order in orders:
+            if order.want == "gone" or order.host_id in hanging:
+                continue
+            if await _hangs(f"Metadata of server {order.server_id}", self._serve_metadata(order)):
+                hanging.add(order.host_id)
 
     async def _look_around(self) -> tuple[dict[Place, tuple[Kind, Seen]], set[tuple[str, Kind]]]:
         """(what is on the hosts, engines that do not say)."""
         seen: dict[Place, tuple[Kind, Seen]] = {}
         silent: set[tuple[str, Kind]] = set()
+        kinds = {kind: None for engines in self.hosts.values() for kind in engines.machines}
+        for kind, found in zip(kinds, await asyncio.gather(*map(self._look_for, kinds)), strict=True):
+            for host_id, there in found.items():
+                if there is None:
+                    silent.add((host_id, kind))
+                else:
+                    seen |= {(host_id, id): (kind, machine) for id, machine in there.items()}
+        return seen, silent
+
+    async def _look_for(self, kind: Kind) -> dict[str, dict[str, Seen] | None]:
+        """By host; None: its engine does not say."""
+        found: dict[str, dict[str, Seen] | None] = {}
         for host_id, engines in self.hosts.items():
-            for kind, driver in engines.machines.items():
+            if kind in engines.machines:
                 try:
-                    there = await foreseen(f"looking for every {kind}", driver.observe())
+                    found[host_id] = await foreseen(f"looking for every {kind}", engines.machines[kind].observe())
                 except DriverError as error:
                     _logger.warning("It cannot be seen which %ss are here: %s", kind, error.why)
-                    silent.add((host_id, kind))
-                    continue
-                seen |= {(host_id, id): (kind, machine) for id, machine in there.items()}
-        return seen, silent
+                    found[host_id] = None
+        return found
 
     async def _plugs(self) -> set[Place]:
         found: set[Place] = set()
@@ -292,16 +345,27 @@ class Agent:
 
     async def _unplug_strays(self, plugs: set[Place], orders: Collection[Order]) -> None:
         wires = {(order.host_id, wire.port_id) for order in orders for wire in order.wires}
-        for host_id, port_id in plugs - wires:
+        hanging: set[str] = set()
+        for host_id, port_id in sorted(plugs - wires):
+            if host_id in hanging:
+                continue
             _logger.info("Unplugging stray wire %s from host %s", port_id, host_id)
-            await went_well(f"Stray wire {port_id}", self.hosts[host_id].wires.unplug(port_id))
-        # Nobody asks for metadata where no server is any more.
+            if await _hangs(f"Stray wire {port_id}", self.hosts[host_id].wires.unplug(port_id)):
+                hanging.add(host_id)
+
+    async def _leave_networks(self, orders: Collection[Order]) -> None:
+        """Nobody asks for metadata where no server is any more."""
         wanted = {wire.network_id for order in orders for wire in order.wires}
         if self._metadata is not None:
             for network_id in self._metadata.networks - wanted:
                 for engines in self.hosts.values():
                     leaving = self._metadata.leave(network_id, engines.wires)
                     await went_well(f"Metadata on network {network_id}", leaving)
+
+
+async def _hangs(what: str, act: Awaitable[object]) -> bool:
+    """Whether its engine does not answer: then it is not asked about everything else in turn."""
+    return isinstance(await _trouble(what, act), Unanswered)
 
 
 def _is_bug(error: Exception) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from trivet.domain.servers import Kind
 from trivet.drivers.contracts.machine import MachineDriver
 from trivet.drivers.contracts.network import WireDriver
+from trivet.drivers.contracts.patience import patient
 
 _logger = logging.getLogger(__name__)
 
@@ -66,3 +67,9 @@ class Engines:
     machines: dict[Kind, MachineDriver]
     wires: WireDriver
     halted: Halted = field(default_factory=Halted)
+
+    def __post_init__(self) -> None:
+        """Whoever calls them, every call ends. One driver of several kinds stays one."""
+        known = {id(driver): patient(driver) for driver in self.machines.values()}
+        object.__setattr__(self, "machines", {kind: known[id(driver)] for kind, driver in self.machines.items()})
+        object.__setattr__(self, "wires", patient(self.wires))

@@ -49,14 +49,22 @@ async def follow(order: Order, engines: Engines, link: Link) -> Report:
             await _power(order, driver, link, halted=order.server_id in engines.halted)
             engines.halted.discard(order.server_id)
             filled = await _snapshot(order, driver, link)
+        return _report(order, await _look(driver, order.server_id), filled=filled)
     except DriverError as error:
+        return await _failed(order, driver, error)
+
+
+async def _failed(order: Order, driver: MachineDriver, error: DriverError) -> Report:
+    try:
         seen = await _look(driver, order.server_id)
         if not error.again and seen is not None and seen.marks.get("boots", "0") == "0":
             # It never ran, and may be placed elsewhere now: nothing may be left that somebody slow could still start.
             await driver.remove(order.server_id)
             seen = None
-        return _report(order, seen, error=error.why, again=error.again)
-    return _report(order, await _look(driver, order.server_id), filled=filled)
+    except DriverError as second:
+        _logger.warning("Server %s failed, and what is left of it is not known: %s", order.server_id, second.why)
+        return _report(order, None, error=error.why, again=True)
+    return _report(order, seen, error=error.why, again=error.again)
 
 
 async def clear(order: Order, engines: Engines) -> None:

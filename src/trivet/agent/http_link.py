@@ -28,7 +28,7 @@ from trivet.domain.agent_words import (
     OrdersAsked,
     Registered,
 )
-from trivet.domain.orders import ImageAt, Order, Report
+from trivet.domain.orders import ImageAt, Orders, Report
 from trivet.drivers.contracts.errors import DriverError
 from trivet.errors import Busy, TrivetError
 
@@ -76,11 +76,11 @@ class HttpLink:
 
     # -- Link
 
-    async def orders(self, hosts: Collection[str], servers: Collection[str] | None = None) -> list[Order]:
+    async def orders(self, hosts: Collection[str], servers: Collection[str] | None = None) -> Orders:
         asked = OrdersAsked(tuple(servers) if servers is not None else None)
-        found = await self._post("/orders", asked, list[Order])
+        found = await self._post("/orders", asked, Orders)
         if servers is None:
-            self._drop_images({order.image.blob_key for order in found if order.image is not None})
+            self._drop_images({order.image.blob_key for order in found.orders if order.image is not None})
         return found
 
     async def report(self, reports: list[Report]) -> dict[str, int]:

@@ -7,11 +7,11 @@ domain; an agent on another machine speaks the same verbs over HTTP.
 from collections.abc import Collection
 from typing import Protocol
 
-from trivet.domain.orders import ImageAt, Order, Report
+from trivet.domain.orders import ImageAt, Orders, Report
 
 
 class Link(Protocol):
-    async def orders(self, hosts: Collection[str], servers: Collection[str] | None = None) -> list[Order]:
+    async def orders(self, hosts: Collection[str], servers: Collection[str] | None = None) -> Orders:
         """Everything that is placed on these hosts (or just these servers of it)."""
         ...
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from trivet.agent.scratch import Scratch, handed_over
 from trivet.domain import hosts, image_data, instance_metadata, order_building, reports
-from trivet.domain.orders import ImageAt, Order, Report
+from trivet.domain.orders import ImageAt, Orders, Report
 from trivet.drivers.contracts.errors import DriverError
 from trivet.parts import Parts
 from trivet.store import leases
@@ -21,9 +21,14 @@ class LocalLink:
         self._lease = lease
         self._scratch = Scratch(Path(parts.settings.data))
 
-    async def orders(self, hosts: Collection[str], servers: Collection[str] | None = None) -> list[Order]:
+    async def orders(self, hosts: Collection[str], servers: Collection[str] | None = None) -> Orders:
         async with self._store.read() as tx:
-            return await order_building.build(tx, hosts, servers)
+            found = await order_building.build(tx, hosts, servers)
+        await order_building.tell(self._store, found.unclear, self._fence)
+        return found
+
+    async def _fence(self, tx: Tx) -> None:
+        await leases.fence(tx, self._lease)
 
     async def report(self, reported: list[Report]) -> dict[str, int]:
         async def act(tx: Tx) -> dict[str, int]:
@@ -57,7 +62,11 @@ class LocalLink:
             return await instance_metadata.at(tx, network_id, ip, self._parts.tokens.secrets)
 
     async def keep_password(self, network_id: str, ip: str, password: str) -> bool:
-        return await transact(self._store, lambda tx: instance_metadata.keep_password(tx, network_id, ip, password))
+        async def act(tx: Tx) -> bool:
+            await leases.fence(tx, self._lease)
+            return await instance_metadata.keep_password(tx, network_id, ip, password)
+
+        return await transact(self._store, act)
 
     async def image_path(self, image: ImageAt) -> str:
         path = self._parts.blobs.local_path(image.blob_key)
@@ -67,7 +76,7 @@ class LocalLink:
 
     async def upload(self, image_id: str, path: str, format: str) -> None:
         with handed_over(image_id, path):
-            await image_data.fill_from_path(self._parts, image_id, path, format)
+            await image_data.fill_from_path(self._parts, image_id, path, format, self._fence)
 
     def scratch(self, name: str) -> str:
         return self._scratch.path(name)

@@ -11,8 +11,10 @@ from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.contracts.machine import MachineDriver
 from trivet.errors import TrivetError
+from trivet.store.leases import Lease, fence
 from trivet.store.log import Event
 from trivet.store.store import Store, transact
+from trivet.store.tx import Tx
 
 _logger = logging.getLogger(__name__)
 
@@ -21,8 +23,9 @@ Finder = Callable[[str, Kind], MachineDriver | None]
 
 
 class ConsoleReads:
-    def __init__(self, store: Store, host_ids: Collection[str], find: Finder) -> None:
+    def __init__(self, store: Store, host_ids: Collection[str], find: Finder, lease: Lease) -> None:
         self._store = store
+        self._lease = lease
         self._host_ids = host_ids
         self._find = find
         self._tasks: set[asyncio.Task[None]] = set()
@@ -80,4 +83,10 @@ class ConsoleReads:
             error = refusal.why
         except TimeoutError:
             error = "the engine does not answer"
-        await transact(self._store, lambda tx: console_output.answer(tx, read.id, output=output, error=error))
+
+        async def tell(tx: Tx) -> None:
+            # Who has the host by now knows better.
+            await fence(tx, self._lease)
+            await console_output.answer(tx, read.id, output=output, error=error)
+
+        await transact(self._store, tell)

@@ -6,16 +6,15 @@ database drops its duties before their leases end.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection
 
 from trivet.controllers.pauses import pause_s
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
-from trivet.errors import TrivetError
+from trivet.errors import Busy, TrivetError
 from trivet.store import leases
-from trivet.store.leases import Lease
+from trivet.store.leases import Lease, Lost
 from trivet.store.store import Store
 
 _LEASE_S = 6.0
@@ -57,6 +56,8 @@ class Duties:
     async def _round(self) -> None:
         """Whatever happens here, there is a next round: who never asks again does no duty until it is restarted."""
         now = self._store.clock.monotonic()
+        # One that was told by its fence that it came too late has ended by itself, and is free for whoever is first.
+        self._running = {name: task for name, task in self._running.items() if not task.done()}
         try:
             # A database that neither answers nor refuses is away, too.
             async with asyncio.timeout(max(self._ours_until - now, _RENEW_EVERY_S)):
@@ -88,8 +89,13 @@ class Duties:
         failures = 0
         while True:
             began = clock.monotonic()
-            with contextlib.suppress(DriverError):
-                await foreseen(lease.name, self._offers[lease.name](lease))
+            try:
+                await foreseen(lease.name, _in_one_word(self._offers[lease.name](lease)), Lost, Busy)
+            except Lost as error:
+                _logger.warning("%s ends here: %s", lease.name, error)
+                return
+            except (Busy, DriverError) as error:
+                _logger.warning("%s was cut short: %s", lease.name, error)
             failures = failures + 1 if clock.monotonic() - began < _RAN_WELL_S else 1
             _logger.warning("%s begins again in %g s", lease.name, pause_s(failures))
             await clock.sleep(pause_s(failures))
@@ -116,3 +122,23 @@ class Duties:
                     await leases.release(tx, name, self._holder)
         except TrivetError as error:
             _logger.warning("Leases were not given back: %s", error)
+
+
+async def _in_one_word(work: Awaitable[None]) -> None:
+    """Tasks that work together fail together; what is to be done about it is one thing."""
+    told: list[Exception] = []
+    try:
+        await work
+    except* Lost as errors:
+        told += _single(errors)
+    except* Busy as errors:
+        told += _single(errors)
+    if told:
+        raise told[0]
+
+
+def _single(errors: BaseExceptionGroup[Exception]) -> list[Exception]:
+    found: list[Exception] = []
+    for error in errors.exceptions:
+        found += _single(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

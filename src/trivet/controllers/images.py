@@ -122,6 +122,8 @@ class ImageController:
         key = image_data.new_key(self._parts)
 
         async def begin(tx: Tx) -> Image:
+            if not await image_tasks.renew(tx, task):
+                raise _taken()
             image = await tx.get(IMAGES, task.image_id or "")
             if image is None or image.status != "importing":
                 raise Conflict("image.gone", "The image was deleted or changed meanwhile.")
@@ -129,7 +131,8 @@ class ImageController:
 
         async def finish(tx: Tx, image: Image) -> None:
             _check_hash(image, wanted)
-            await image_tasks.finish(tx, task, "success")
+            if not await image_tasks.finish(tx, task, "success"):
+                raise _taken()
 
         image = await transact(self._parts.store, begin)
         await image_data.fill(self._parts, image, self._source(image, wanted), "importing", finish)
@@ -158,7 +161,9 @@ class ImageController:
 
 async def _give_up(tx: Tx, task: ImageTask, why: str) -> str | None:
     """The staged blob that is no longer needed."""
-    await image_tasks.finish(tx, task, "failure", why)
+    if not await image_tasks.finish(tx, task, "failure", why):
+        # Somebody else carries it out by now, and needs what is staged.
+        return None
     image = await tx.get(IMAGES, task.image_id or "")
     if image is None or image.status != "importing":
         return None
@@ -167,6 +172,10 @@ async def _give_up(tx: Tx, task: ImageTask, why: str) -> str | None:
         writing_key=None, writing_until=None, updated_at=tx.clock.now(),
     )  # fmt: skip
     return image.staged_key
+
+
+def _taken() -> Conflict:
+    return Conflict("import.taken", "Another process took the import over, since this one was too slow.")
 
 
 def _check_hash(image: Image, wanted: Wanted) -> None:

@@ -3,6 +3,9 @@
 Events only say where to look; what is applied is always the whole spec as the rows have it now. So events
 may come twice, late, or be lost in a restart, after which everything is applied. The sweep looks at the
 engine first and at the rows second: what stood there before the rows were read, and is in none, is a stray.
+
+What it says of the rows counts only while the lease is its own: each of its transactions is fenced, and one that
+comes too late ends the controller.
 """
 
 import asyncio
@@ -18,6 +21,7 @@ from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.drivers.contracts.network import NetworkDriver, Noun, RouterSpec
 from trivet.errors import Busy
+from trivet.store.leases import Lease, Lost, fence
 from trivet.store.log import Event
 from trivet.store.store import Store, transact
 from trivet.store.tx import Tx
@@ -42,9 +46,12 @@ T = TypeVar("T")
 
 
 class NetworkController:
-    def __init__(self, store: Store, driver: NetworkDriver) -> None:
+    """Of one lease: whoever has the duty next, perhaps this process again, begins with another."""
+
+    def __init__(self, store: Store, driver: NetworkDriver, lease: Lease) -> None:
         self._store = store
         self._driver = driver
+        self._lease = lease
         self._dirty: dict[Noun, set[str]] = {noun: set() for noun in _ORDER}
         self._everything = False
         self._work = asyncio.Event()
@@ -175,6 +182,7 @@ class NetworkController:
         floating = [each.id for spec in done for each in spec.floating]
 
         async def act(tx: Tx) -> None:
+            await fence(tx, self._lease)
             await ports.say_up(tx, up, [])
             await floating_ips.say_active(tx, floating)
 
@@ -217,8 +225,13 @@ class NetworkController:
         up = [id for id, is_up in heard if is_up]
         down = [id for id, is_up in heard if not is_up]
         what = f"port {heard[0][0]}" if len(heard) == 1 else f"{len(heard)} ports"
+
+        async def act(tx: Tx) -> None:
+            await fence(tx, self._lease)
+            await ports.say_up(tx, up, down)
+
         try:
-            await foreseen(what, transact(self._store, lambda tx: ports.say_up(tx, up, down)), Busy)
+            await foreseen(what, transact(self._store, act), Busy, Lost)
         except Unforeseen:
             for half in (heard[: len(heard) // 2], heard[len(heard) // 2 :]) if len(heard) > 1 else ():
                 await self._say(half)
@@ -243,7 +256,9 @@ class NetworkController:
                 wanted = await network_rows.there(tx)
         self._slice = (self._slice + 1) % _SLICES
         for noun, ids in wanted.items():
-            self._dirty[noun] |= {id for id in ids if zlib.crc32(id.encode()) % _SLICES == self._slice}
+            part = {id for id in ids if zlib.crc32(id.encode()) % _SLICES == self._slice}
+            # What failed has its own pause.
+            self._dirty[noun] |= {id for id in part if (noun, id) not in self._waiting}
         self._work.set()
 
     async def _compare(self) -> None:

@@ -6,7 +6,7 @@ Each late server is ended in a transaction of its own, so that one that cannot b
 from trivet.controllers.pauses import Pauses
 from trivet.domain import reports
 from trivet.domain.server_ending import KEEP_S, forget_deleted
-from trivet.domain.servers import SERVERS
+from trivet.domain.servers import SERVERS, Server
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.errors import Busy
 from trivet.store.leases import Lease, Lost, fence
@@ -53,8 +53,14 @@ async def _fail(tx: Tx, lease: Lease, id: str) -> None:
     await fence(tx, lease)
     server = await tx.get(SERVERS, id)
     if server is not None and server.deadline_at is not None and server.deadline_at < tx.clock.now():
-        why = f"The host did not finish {server.task or 'its work'} in time; try again or rebuild the server."
-        await reports.fail(tx, server, why)
+        await reports.fail(tx, server, _late(server))
+
+
+def _late(server: Server) -> str:
+    why = f"The host did not finish {server.task or 'its work'} in time; try again or rebuild the server."
+    if server.fault is None or server.fault.at < server.updated_at:
+        return why
+    return f"{why} What was in the way: {server.fault.message}"
 
 
 async def _forget(tx: Tx, lease: Lease) -> None:

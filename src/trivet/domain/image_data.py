@@ -93,10 +93,14 @@ async def stage(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[byt
         raise
 
 
-async def fill_from_path(parts: Parts, image_id: str, path: str, disk_format: str) -> None:
-    """Of a snapshot: the bytes of a local file. The image must be queued (images.expect)."""
+async def fill_from_path(
+    parts: Parts, image_id: str, path: str, disk_format: str, admit: Callable[[Tx], Awaitable[None]]
+) -> None:
+    """Of a snapshot: the bytes of a local file, if whoever has it is admitted. The image must be queued
+    (images.expect)."""
 
     async def begin(tx: Tx) -> Image:
+        await admit(tx)
         image = await tx.need(IMAGES, image_id, "image")
         _refuse_unless(image, ("queued", "saving"), "fill")
         image = await tx.update(IMAGES, image, disk_format=disk_format)

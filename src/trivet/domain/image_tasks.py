@@ -98,11 +98,11 @@ async def renew(tx: Tx, task: ImageTask) -> bool:
     return await tx.run(sql, tx.clock.now() + LEASE_S, task.id, task.tries) == 1
 
 
-async def finish(tx: Tx, task: ImageTask, status: Literal["success", "failure"], message: str = "") -> None:
-    """Only who took it last may finish it."""
+async def finish(tx: Tx, task: ImageTask, status: Literal["success", "failure"], message: str = "") -> bool:
+    """Only who took it last may finish it; whether that is the caller."""
     current = await tx.get(IMAGE_TASKS, task.id)
     if current is None or current.tries != task.tries or current.status != "processing":
-        return
+        return False
     now = tx.clock.now()
     await tx.update(
         IMAGE_TASKS,
@@ -113,6 +113,7 @@ async def finish(tx: Tx, task: ImageTask, status: Literal["success", "failure"],
         updated_at=now,
         ends_at=now + KEPT_S,
     )
+    return True
 
 
 async def forget_old(tx: Tx) -> int:

@@ -1,28 +1,82 @@
-"""Building orders: from the rows of a host's servers, in a few queries however many there are."""
+"""Building orders: from the rows of a host's servers, in a few queries however many there are.
+
+One of which none can be made (a row that cannot be read, an address that is none) keeps no other from its own: then
+all are built in small lots, and the lot that it is in one by one.
+"""
 
 import ipaddress
-from collections.abc import Collection
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from functools import partial
 
-from trivet.domain import ports
+from trivet.domain import ports, reports
 from trivet.domain.images import IMAGES, Image
 from trivet.domain.networks import NETWORKS, Network
-from trivet.domain.orders import ImageAt, Order
+from trivet.domain.orders import ImageAt, Order, Orders
 from trivet.domain.ports import Port
 from trivet.domain.servers import SERVERS, Server
 from trivet.domain.subnets import SUBNETS, Subnet
+from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.drivers.contracts.network import Wire
+from trivet.errors import TrivetError
+from trivet.store.store import Store, transact
 from trivet.store.tables import R, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
 METADATA_IP = "169.254.169.254"
+_LOT = 50
+_logger = logging.getLogger(__name__)
 
 
-async def build(tx: Tx, hosts: Collection[str], servers: Collection[str] | None = None) -> list[Order]:
+async def build(tx: Tx, hosts: Collection[str], servers: Collection[str] | None = None) -> Orders:
     """What is placed on these hosts (or just these servers of it)."""
     where = Where().any_of("host_id", hosts).add("deleted_at IS NULL")
     if servers is not None:
         where.any_of("id", servers)
+    try:
+        return Orders(await foreseen("orders", _orders(tx, where), TrivetError))
+    except Unforeseen:
+        rows = await tx.rows("SELECT id, host_id FROM servers" + where.sql, *where.values)
+        return await _apart(tx, {str(id): str(host_id) for id, host_id in rows})
+
+
+async def _apart(tx: Tx, servers: dict[str, str]) -> Orders:
+    found, unclear = await _lots(tx, list(servers), _LOT)
+    for id in unclear:
+        _logger.error("Server %s: no order for its host can be made of its rows", id)
+    return Orders(found, {id: servers[id] for id in unclear})
+
+
+async def _lots(tx: Tx, ids: list[str], size: int) -> tuple[list[Order], list[str]]:
+    orders: list[Order] = []
+    unclear: list[str] = []
+    for at in range(0, len(ids), size):
+        lot = ids[at : at + size]
+        where = Where().any_of("id", lot).add("deleted_at IS NULL")
+        try:
+            orders += await foreseen(f"orders of {lot[0]} and {size - 1} more", _orders(tx, where), TrivetError)
+        except Unforeseen:
+            found, left = await _lots(tx, lot, 1) if size > 1 else ([], lot)
+            orders += found
+            unclear += left
+    return orders, unclear
+
+
+async def tell(store: Store, unclear: Collection[str], admit: Callable[[Tx], Awaitable[object]]) -> None:
+    """Who waits for one of them is told what is in the way. `admit` says whether the caller may still speak."""
+    for id in sorted(unclear):
+        with suppress(Unforeseen):
+            await foreseen(f"server {id}", transact(store, partial(_note, id, admit)), TrivetError)
+
+
+async def _note(id: str, admit: Callable[[Tx], Awaitable[object]], tx: Tx) -> None:
+    await admit(tx)
+    await reports.note(tx, id, "The server cannot be described to its host; the operator's log says why.")
+
+
+async def _orders(tx: Tx, where: Where) -> list[Order]:
     found = await tx.select(SERVERS, where)
     plugs = await ports.of_servers(tx, [server.id for server in found])
     all_ports = [port for group in plugs.values() for port in group]

@@ -45,6 +45,12 @@ class Order(msgspec.Struct, frozen=True):
         return f"{self.vcpus}/{self.memory_mib}/{self.disk_gib}"
 
 
+class Orders(msgspec.Struct, frozen=True):
+    orders: list[Order]
+    unclear: dict[str, str] = {}
+    """Server -> host, of those that are there and of which no order can be made: they are left as they are."""
+
+
 class Report(msgspec.Struct, frozen=True):
     server_id: str
     host_id: str

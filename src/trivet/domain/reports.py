@@ -104,9 +104,25 @@ async def _settled(tx: Tx, server: Server, power: Power, status: Status, *, want
 
 async def _failed(tx: Tx, server: Server, report: Report) -> Server:
     assert report.error is not None
-    if report.again or report.revision < server.revision - 1 or server.task is None:
+    if report.revision < server.revision - 1 or server.task is None:
         return server
+    if report.again:
+        return await _noted(tx, server, report.error)
     return await _elsewhere(tx, server, report) or await fail(tx, server, report.error, report.power)
+
+
+async def note(tx: Tx, server_id: str, why: str) -> None:
+    """Something is in the way of what is waited for, and may pass."""
+    server = await tx.get(SERVERS, server_id)
+    if server is not None and server.deleted_at is None and server.task is not None:
+        await _noted(tx, server, why)
+
+
+async def _noted(tx: Tx, server: Server, why: str) -> Server:
+    """What is in the way for now: if it never passes, that is what is told in the end."""
+    if server.fault is not None and server.fault.message == why:
+        return server
+    return await tx.update(SERVERS, server, fault=Fault(code=500, message=why, at=tx.clock.now()))
 
 
 async def _elsewhere(tx: Tx, server: Server, report: Report) -> Server | None:
@@ -142,7 +158,7 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
     # It goes on as it is; what was asked did not happen, and the action says why.
     return await tx.update(
         SERVERS, server, status=_STATUS[power], want=_WANT[power], power=power, task=None, deadline_at=None,
-        snapshot_image_id=None, updated_at=now,
+        fault=None, snapshot_image_id=None, updated_at=now,
     )  # fmt: skip
 
 

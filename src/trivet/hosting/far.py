@@ -68,7 +68,7 @@ class FarHost:
             await self._clock.sleep(_pause(failures))
 
     async def _first(self, registered: Registered) -> Agent:
-        recall(await self._link.orders([registered.host_id]), {registered.host_id: self._machines})
+        recall((await self._link.orders([registered.host_id])).orders, {registered.host_id: self._machines})
         self._agent = Agent({registered.host_id: self._engines}, self._link, self._clock, None)
         self._ready(registered.host)
         return self._agent
@@ -100,16 +100,9 @@ class FarHost:
                 await self._clock.sleep(_pause(failures))
                 continue
             if failures or found.resync or position is None:
-                await self._look_again(agent)
+                await agent.look_again()
             failures, position = 0, found.position
             await self._tell(agent, found)
-
-    async def _look_again(self, agent: Agent) -> None:
-        try:
-            await agent.sweep()
-        except TrivetError as error:
-            # Another sweep comes by itself.
-            _logger.warning("The sweep was cut short: %s", error)
 
     async def _tell(self, agent: Agent, found: Changes) -> None:
         agent.hint(found.servers)

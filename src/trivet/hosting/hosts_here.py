@@ -9,7 +9,10 @@ from trivet.domain.servers import Kind
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import GraphicalConsole, MachineDriver, SerialConsole
 from trivet.drivers.contracts.network import NetworkDriver
+from trivet.drivers.contracts.patience import Calls, patient
 from trivet.drivers.sim.machines import Temper
+
+_TEND_S = 180.0
 
 
 @dataclass(slots=True)
@@ -26,6 +29,13 @@ class Hosting:
     temper: Temper | None = None
     """Of a simulation."""
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Whoever calls them, every call ends."""
+        self.network = patient(self.network)
+        if self.tend is not None:
+            tend, calls = self.tend, Calls()
+            self.tend = lambda: calls.ended("the engines", tend, _TEND_S)
 
     def driver(self, host_id: str, kind: Kind) -> MachineDriver | None:
         engines = self.engines.get(host_id)

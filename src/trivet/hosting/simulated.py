@@ -60,7 +60,7 @@ def _sim_host(parts: Parts, name: str) -> Host:
 
 async def _remember(parts: Parts, machines: dict[str, SimMachines]) -> None:
     async with parts.store.read() as tx:
-        recall(await order_building.build(tx, machines), machines)
+        recall((await order_building.build(tx, machines)).orders, machines)
 
 
 def recall(orders: list[Order], machines: dict[str, SimMachines]) -> None:

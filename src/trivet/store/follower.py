@@ -36,8 +36,10 @@ class Follower:
         self._listeners[name] = (on_events, on_resync)
         self._behind.discard(name)
 
-    def leave(self, name: str) -> None:
-        self._listeners.pop(name, None)
+    def leave(self, name: str, on_events: Listener) -> None:
+        """Of one that listens no more by that name, since another came in its place, nothing is changed."""
+        if name in self._listeners and self._listeners[name][0] == on_events:
+            del self._listeners[name]
 
     async def start(self) -> None:
         """Everything before this is the listeners' own to read."""
@@ -62,10 +64,12 @@ class Follower:
         try:
             async with self._store.read() as tx:
                 events = await log.read(tx, self.position, _BATCH)
+                back = not events and await log.head(tx) < self.position
         except log.Forgotten:
-            _logger.warning("Events were dropped before they were read here: looking at everything again")
-            await self.start()
-            self._behind |= set(self._listeners)
+            await self._begin_again("Events were dropped before they were read here")
+        else:
+            if back:
+                await self._begin_again("The database was put back to an earlier day")
         if events:
             self.position = events[-1].seq
         for name, (on_events, on_resync) in list(self._listeners.items()):
@@ -74,6 +78,11 @@ class Follower:
             elif events:
                 await self._tell(name, on_events(events))
         return len(events)
+
+    async def _begin_again(self, why: str) -> None:
+        _logger.warning("%s: looking at everything again", why)
+        await self.start()
+        self._behind |= set(self._listeners)
 
     async def _tell(self, name: str, telling: Awaitable[None]) -> None:
         """The boundary where a listener's trouble is caught: it is not the others', nor the end of all listening."""

@@ -87,9 +87,10 @@ async def _ever_dropped(tx: Tx, after: int) -> bool:
     return row is not None
 
 
-async def drop_before(tx: Tx, at: float) -> int:
-    """Forget what is older than `at`, but never the newest event; the number of rows dropped."""
-    row = await tx.row("SELECT COALESCE(MAX(seq), 0) FROM events WHERE at < ?", at)
+async def drop_before(tx: Tx, at: float, most: int = 2000) -> int:
+    """Forget what is older than `at`, a part at a time, and never the newest event; the number of rows dropped."""
+    oldest = "SELECT seq, at FROM events ORDER BY seq LIMIT ?"
+    row = await tx.row(f"SELECT COALESCE(MAX(seq), 0) FROM ({oldest}) AS oldest WHERE at < ?", most, at)
     assert row is not None
     last = min(int(row[0]), await head(tx) - 1)
     if last <= 0:

@@ -3,16 +3,13 @@
 from trivet.api.agent import door
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import order_building, reports
+from trivet.domain import host_changes, order_building, reports
 from trivet.domain.agent_words import Changes, OrdersAsked
-from trivet.domain.console_output import CONSOLE_READS
 from trivet.domain.hosts import Host
 from trivet.domain.orders import Report
-from trivet.domain.servers import SERVERS
 from trivet.errors import Forbidden, Invalid
+from trivet.parts import Parts
 from trivet.store import log
-from trivet.store.log import Event
-from trivet.store.tx import Tx
 
 _WAIT_S = 25.0
 _LOOK_EVERY_S = 0.5
@@ -21,10 +18,15 @@ _BATCH = 500
 resource = Resource()
 
 
-@resource.on("POST", "/orders", may="public", tx="read")
+@resource.on("POST", "/orders", may="public", tx="none")
 async def orders(request: Request) -> Reply:
-    host = await door.looking(request.tx, request)
-    return Reply(200, await order_building.build(request.tx, [host.id], request.read(OrdersAsked).servers))
+    store = request.parts.store
+    asked = request.read(OrdersAsked)
+    async with store.read() as tx:
+        host = await door.looking(tx, request)
+        found = await order_building.build(tx, [host.id], asked.servers)
+    await order_building.tell(store, found.unclear, lambda tx: door.changing(tx, request))
+    return Reply(200, found)
 
 
 @resource.on("POST", "/reports", may="public")
@@ -48,16 +50,20 @@ async def changes(request: Request) -> Reply:
     parts = request.parts
     after = _position(request)
     until = parts.clock.monotonic() + _WAIT_S
+    async with parts.store.read() as tx:
+        host = await door.looking(tx, request)
+        if after is None:
+            return Reply(200, Changes(position=await log.head(tx)))
     while True:
-        async with parts.store.read() as tx:
-            # Looked at on every turn: a credential that is revoked meanwhile hears nothing more.
-            host = await door.looking(tx, request)
-            found = await _since(tx, host, after)
+        found = await _since(parts, host, after)
         left = until - parts.clock.monotonic()
-        if after is None or found.resync or found.servers or found.console_reads or left <= 0:
+        if found.resync or found.servers or found.console_reads or left <= 0:
+            async with parts.store.read() as tx:
+                # A credential that was revoked meanwhile hears nothing more.
+                await door.looking(tx, request)
             return Reply(200, found)
         if found.position == after:
-            await parts.store.wake.wait(min(left, _LOOK_EVERY_S))
+            await _news(parts, host, left)
         after = found.position
 
 
@@ -70,22 +76,25 @@ def _position(request: Request) -> int | None:
     return int(text)
 
 
-async def _since(tx: Tx, host: Host, after: int | None) -> Changes:
-    if after is None:
-        return Changes(position=await log.head(tx))
-    try:
-        events = await log.read(tx, after, _BATCH)
-    except log.Forgotten:
-        return Changes(position=await log.head(tx), resync=True)
-    if not events and (head := await log.head(tx)) < after:
-        # A database that was put back to an earlier day.
-        return Changes(position=head, resync=True)
-    return Changes(
-        position=events[-1].seq if events else after,
-        servers={e.id: e.revision for e in events if e.noun == SERVERS.name and e.host_id == host.id},
-        console_reads=any(_asks(event, host) for event in events),
-    )
+async def _since(parts: Parts, host: Host, after: int) -> Changes:
+    """As this process's follower has it, and what is not there from the log itself."""
+    known = parts.host_changes.since(host.id, after)
+    if known is not None:
+        return known
+    async with parts.store.read() as tx:
+        try:
+            events = await log.read(tx, after, _BATCH)
+        except log.Forgotten:
+            return Changes(position=await log.head(tx), resync=True)
+        if not events and (head := await log.head(tx)) < after:
+            # A database that was put back to an earlier day.
+            return Changes(position=head, resync=True)
+    position = events[-1].seq if events else after
+    return host_changes.told((event for event in events if event.host_id == host.id), position)
 
 
-def _asks(event: Event, host: Host) -> bool:
-    return event.noun == CONSOLE_READS.name and event.verb == "created" and event.host_id == host.id
+async def _news(parts: Parts, host: Host, left_s: float) -> None:
+    if parts.host_changes.followed:
+        await parts.host_changes.wait(host.id, left_s)
+    else:
+        await parts.store.wake.wait(min(left_s, _LOOK_EVERY_S))
