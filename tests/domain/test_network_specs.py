@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trivet.domain import addresses, network_specs, subnets
@@ -71,6 +71,7 @@ def test_default_pools_leave_out_what_no_host_may_have(
     assert [(pool.start, pool.end) for pool in found] == pools
 
 
+@settings(deadline=None, print_blob=True)
 @given(st.integers(8, 30), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
 def test_default_pools_hold_every_host_but_the_gateway_once(prefixlen: int, base: int, pick: int) -> None:
     block = network_of(f"{parsed('0.0.0.0') + base}/{prefixlen}")

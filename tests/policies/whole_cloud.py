@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.api.one_service import Answer, exchange
+from tests.api.one_service import Answer, FastPasswords, exchange
 from trivet.api.kit.routes import Route
 from trivet.api.kit.service import Service
 from trivet.domain.callers import Caller, expanded
@@ -68,6 +68,7 @@ class WholeCloud:
 async def whole_cloud(folder: Path, **settings: Any) -> AsyncIterator[WholeCloud]:
     how = Settings(data=str(folder), sim=True, sim_hosts=2, admin_password="secret", **settings)
     async with running(how) as process:
+        quick = process.parts.passwords = FastPasswords()
         cloud = WholeCloud(process)
         async with process.parts.store.read() as tx:
             project = await tx.find(PROJECTS, "name = 'admin' AND domain_id = 'default'")
@@ -76,3 +77,4 @@ async def whole_cloud(folder: Path, **settings: Any) -> AsyncIterator[WholeCloud
         cloud.project_id = project.id
         cloud.admin = cloud.token("admin", project.id, str(row[0]), system=False)
         yield cloud
+        quick.close()
