@@ -181,3 +181,32 @@ async def test_what_is_taken_away_while_a_password_is_compared_is_in_no_token(
     if answer.status == 201:
         with pytest.raises(Forbidden):
             here.parts.tokens.caller(answer.headers["x-subject-token"])
+
+
+@pytest.mark.parametrize("how", ["password", "token"])
+@pytest.mark.parametrize("what", ["rule", "role between"])
+async def test_a_process_that_has_not_heard_gives_no_role_by_a_rule_that_is_gone(
+    two: tuple[Cloud, Cloud], what: str, how: str
+) -> None:
+    here, late = two
+    user = await here.make("user", "users", name="ann", password="pw")
+    prior, between = [(await here.make("role", "roles", name=name))["id"] for name in ("prior", "between")]
+    member = await here.role_id("member")
+    rules = "/identity/v3/roles/{}/implies/{}"
+    for path in (rules.format(prior, between), rules.format(between, member)):
+        assert (await here.call("PUT", path)).status == 201
+    await here.grant(user["id"], "prior", project=here.project_id)
+
+    async def roles_at_late() -> set[str]:
+        scope = {"project": {"id": here.project_id}}
+        if how == "password":
+            answer = await late.login("ann", "pw", scope=scope)
+        else:
+            token = await late.token("ann", "pw", "unscoped")
+            answer = await late.auth({"methods": ["token"], "token": {"id": token}}, scope)
+        return {role["name"] for role in answer.ok("token")["roles"]}
+
+    assert await roles_at_late() == {"prior", "between", "member", "reader"}
+    path = rules.format(between, member) if what == "rule" else f"/identity/v3/roles/{between}"
+    assert (await here.call("DELETE", path)).status == 204
+    assert await roles_at_late() == ({"prior", "between"} if what == "rule" else {"prior"})

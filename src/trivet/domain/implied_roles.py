@@ -25,6 +25,7 @@ async def add(tx: Tx, prior_id: str, implied_id: str) -> tuple[Role, Role]:
         raise Forbidden("role.not_implied", "A role of everywhere cannot imply one that belongs to a domain.")
     if prior_id == implied_id or await _reaches(tx, implied_id, prior_id):
         raise Invalid("role.circle", "Roles cannot imply each other in a circle.")
+    await roles.note_change(tx)
     await tx.run(
         "INSERT INTO implied_roles (prior_id, implied_id) VALUES (?, ?) ON CONFLICT DO NOTHING", prior_id, implied_id
     )
@@ -49,6 +50,7 @@ async def remove(tx: Tx, prior_id: str, implied_id: str) -> None:
         raise NotFound("role.not_implied", f"{prior_id} does not imply {implied_id}.")
     if prior.name in LADDER and implied.name in LADDER and prior.domain_id is None and implied.domain_id is None:
         raise Forbidden("role.ladder", "reader < member < manager < admin is this cloud's own rule, and stays.")
+    await roles.note_change(tx)
     await removal.cut_holders(tx, prior_id)
     await tx.run("DELETE FROM implied_roles WHERE prior_id = ? AND implied_id = ?", prior_id, implied_id)
     removal.note(tx, "implied_roles", prior_id)

@@ -5,7 +5,7 @@ Nearly every login asks for just these, and on PostgreSQL a statement costs more
 
 from trivet.domain.auth import Condition, Granted, Place, UserRef, user_condition
 from trivet.domain.memo import Memo
-from trivet.domain.roles import role_map
+from trivet.domain.roles import VERSION, role_map
 from trivet.domain.scoping import ProjectRef, project_condition
 from trivet.domain.users import USERS, User
 from trivet.store.tx import Tx
@@ -30,7 +30,7 @@ def _sql(user: Condition, project: Condition) -> str:
         UNION SELECT a.role_id FROM mine JOIN assignments a ON a.actor_id = mine.id
         WHERE a.inherited = 1 AND a.target_id IN (SELECT id FROM above)
     )
-    SELECT {", ".join(f"u.{column}" for column in USERS.columns)}, p.id, p.domain_id, held.role_id
+    SELECT {", ".join(f"u.{column}" for column in USERS.columns)}, p.id, p.domain_id, {VERSION}, held.role_id
     FROM u LEFT JOIN p ON 1 = 1 LEFT JOIN held ON 1 = 1
     """
 
@@ -40,7 +40,7 @@ async def read(tx: Tx, memo: Memo, who: UserRef, wanted: ProjectRef) -> tuple[Us
     rows = await tx.rows(_sql(user, project), *user.values, *project.values)
     if not rows:
         return None, Granted(project=None, roles=frozenset())
-    *_, project_id, domain_id, _ = rows[0]
+    *_, project_id, domain_id, version, _ = rows[0]
     place = Place(project_id, domain_id) if project_id is not None else None
     direct = [str(row[-1]) for row in rows if row[-1] is not None]
-    return USERS.from_row(rows[0][:_COUNT]), Granted(place, (await role_map(tx, memo)).names(direct))
+    return USERS.from_row(rows[0][:_COUNT]), Granted(place, (await role_map(tx, memo, version)).names(direct))

@@ -8,7 +8,7 @@ from trivet.domain.app_credentials import APP_CREDENTIALS
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
 from trivet.domain.projects import PROJECTS, Project, domain_of, refuse_immutable, subtree
-from trivet.domain.roles import ROLES
+from trivet.domain.roles import ROLES, note_change
 from trivet.domain.tokens import grant_of
 from trivet.domain.trusts import TRUSTS
 from trivet.domain.users import USERS
@@ -150,6 +150,7 @@ async def cut_holders(tx: Tx, role_id: str) -> None:
 
 async def role(tx: Tx, role_id: str) -> None:
     """What rests on a role; the role itself is its caller's to delete."""
+    await note_change(tx)
     await hold(tx, ROLES, role_id)
     await cut_holders(tx, role_id)
     await tx.run("DELETE FROM assignments WHERE role_id = ?", role_id)

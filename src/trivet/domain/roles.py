@@ -44,6 +44,8 @@ class RoleMap(msgspec.Struct, frozen=True):
     """Of roles that belong to no domain, by name."""
     implied: dict[str, tuple[str, ...]]
     """Directly, by the id of the prior role."""
+    version: int
+    """Of the rules, when they were read."""
 
     def closed(self, role_ids: Iterable[str]) -> set[str]:
         """The roles and all that they imply, however far."""
@@ -62,11 +64,18 @@ class RoleMap(msgspec.Struct, frozen=True):
         return frozenset(by_id[id].name for id in self.closed(role_ids) if by_id[id].domain_id is None)
 
 
-async def role_map(tx: Tx, memo: Memo) -> RoleMap:
+VERSION = "(SELECT version FROM role_rules)"
+"""To be read with what somebody has: the log may not have told yet what has become of the roles."""
+
+
+async def role_map(tx: Tx, memo: Memo, version: int | None = None) -> RoleMap:
+    """As remembered, unless that is of another version than the one just read."""
     known: RoleMap | None = memo.get("roles")
-    if known is not None:
+    if known is not None and version in (None, known.version):
         return known
     generation = memo.generation
+    row = await tx.row(f"SELECT {VERSION}")
+    assert row is not None
     by_id = {role.id: role for role in await tx.select(ROLES)}
     implied: dict[str, list[str]] = {}
     for prior_id, implied_id in await tx.rows("SELECT prior_id, implied_id FROM implied_roles"):
@@ -75,12 +84,18 @@ async def role_map(tx: Tx, memo: Memo) -> RoleMap:
         by_id=by_id,
         ids={role.name: role.id for role in by_id.values() if role.domain_id is None},
         implied={prior: tuple(ids) for prior, ids in implied.items()},
+        version=row[0],
     )
     memo.keep("roles", known, generation)
     return known
 
 
 # -- acts
+
+
+async def note_change(tx: Tx) -> None:
+    """Before any row of roles or of what they imply is written: all take this one first, so none wait in a circle."""
+    await tx.run("UPDATE role_rules SET version = version + 1")
 
 
 def _manages_domain(caller: Caller) -> bool:
@@ -119,6 +134,7 @@ async def listed(tx: Tx, caller: Caller, domain_id: str | None) -> list[Role]:
 async def create(tx: Tx, new: Role) -> Role:
     if new.domain_id is not None:
         await need_project(tx, new.domain_id, noun="domain")
+    await note_change(tx)
     await _free_name(tx, new.name, new.domain_id)
     return await tx.insert(ROLES, new)
 
@@ -139,6 +155,7 @@ async def changeable(tx: Tx, caller: Caller, id: str, action: str) -> Role:
 async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Role:
     found = await changeable(tx, caller, id, "identity:update_role")
     refuse_immutable(found.options, changes)
+    await note_change(tx)
     if changes.get("domain_id", found.domain_id) != found.domain_id:
         raise Invalid("role.fixed", "The domain of a role cannot be changed.")
     if changes.get("name", found.name) != found.name:

@@ -11,7 +11,7 @@ from trivet.domain.assignments import SYSTEM
 from trivet.domain.auth import Condition, DomainRef, Place, Proven, enabled_domain, unauthorized
 from trivet.domain.callers import Caller
 from trivet.domain.memo import Memo
-from trivet.domain.roles import role_map
+from trivet.domain.roles import VERSION, role_map
 from trivet.domain.users import User
 from trivet.errors import Invalid
 from trivet.ids import Ids
@@ -93,7 +93,9 @@ async def roles_in(tx: Tx, memo: Memo, user_id: str, scope: Scope) -> frozenset[
     if scope.target is None:
         return frozenset()
     direct = await assignments.roles_on(tx, user_id, *scope.target)
-    return (await role_map(tx, memo)).names(direct)
+    row = await tx.row(f"SELECT {VERSION}")
+    assert row is not None
+    return (await role_map(tx, memo, row[0])).names(direct)
 
 
 def caller_of(
