@@ -43,22 +43,25 @@ async def launch(layout: Layout, arguments: list[str], pass_fds: tuple[int, ...]
 
 
 async def _answering(layout: Layout, fd: int) -> None:
-    """QEMU greets on its QMP socket when all that it needs is open and its guest could run."""
+    """QEMU answers on its QMP socket when all that it needs is open and its guest could run."""
     async with asyncio.timeout(_QUICKLY_S):
-        while not await _greeting(layout):
+        while not await _answer(layout):
             if await ended(fd, 0.02):
                 raise _failure(layout)
 
 
-async def _greeting(layout: Layout) -> bytes:
+async def _answer(layout: Layout) -> bytes:
+    """To the command that every conversation begins with; its greeting comes from another thread, before all that."""
     try:
         reader, writer = await asyncio.open_unix_connection(layout.qmp)
     except (FileNotFoundError, ConnectionRefusedError):
         # Not there yet, or there and not listened to yet.
         return b""
     try:
+        await reader.readline()
+        writer.write(b'{"execute": "qmp_capabilities"}\n')
         return await reader.readline()
-    except ConnectionResetError:
+    except ConnectionError:
         return b""
     finally:
         writer.close()
