@@ -8,7 +8,7 @@ from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso
-from trivet.domain import host_credentials
+from trivet.domain import host_credentials, revocations
 
 resource = Resource()
 
@@ -19,7 +19,8 @@ class CredentialCreate(Body, frozen=True):
 
 @resource.on("POST", "/credentials", may="admin")
 async def create(request: Request) -> Reply:
-    """The secret is in this answer and nowhere else."""
+    """The secret is in this answer and nowhere else. It outlives the token, so the database is asked about that."""
+    await revocations.refuse_dead(request.tx, request.parts.tokens, request.caller)
     made, secret = await host_credentials.create(request.tx, request.read(CredentialCreate).host)
     return Reply(201, {"id": made.id, "host": made.host, "secret": secret})
 

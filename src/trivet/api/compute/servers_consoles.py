@@ -13,7 +13,7 @@ from trivet.api.compute.servers_actions import PATH
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Handler, Resource
-from trivet.domain import console_output, consoles
+from trivet.domain import console_output, consoles, revocations
 from trivet.domain.consoles import ConsoleType
 from trivet.domain.hosts import HOSTS
 from trivet.errors import Invalid
@@ -78,6 +78,8 @@ for _action, _until, _type, _types in _OLD:
 
 
 async def _url(request: Request, type: ConsoleType) -> str:
+    # The console may stay open longer than the token lives.
+    await revocations.refuse_dead(request.tx, request.parts.tokens, request.caller)
     token = await consoles.create(request.tx, call_of(request), server_id(request), type)
     base = request.parts.settings.url
     if type == "serial":
