@@ -21,12 +21,12 @@ BUDGETS = {
     "show a server": 3,
     "list servers in detail": 3,
     "delete a server": 6,
-    "create a network": 10,
-    "create a port": 13,
+    "create a network": 8,
+    "create a port": 12,
     "list ports": 1,
     "create an image": 7,
     "list images": 1,
-    "look for candidates": 3,
+    "look for candidates": 2,
 }
 """BEGIN and COMMIT are counted, the log's readers and controllers are not."""
 

@@ -93,7 +93,7 @@ async def create(tx: Tx, caller: Caller, wanted: FloatingIpCreate) -> FloatingIp
         raise Invalid(
             "floating_ip.bad", f"Bad floatingip request: Network {network.id} is not a valid external network."
         )
-    await security_groups.default_of(tx, project_id)
+    await security_groups.default_id(tx, project_id)
     id = tx.ids.uuid()
     target = Target()
     if wanted.port_id:

@@ -126,7 +126,7 @@ async def create(tx: Tx, caller: Caller, wanted: NetworkCreate) -> Network:
     ):
         rbac.operator_only(caller, name, given)
     project_id = rbac.owner(caller, wanted.project_id)
-    await security_groups.default_of(tx, project_id)
+    await security_groups.default_id(tx, project_id)
     now = tx.clock.now()
     kind, physical, segmentation_id = _provider(wanted)
     if kind != "geneve" or segmentation_id:
@@ -294,20 +294,17 @@ def _mtu(kind: str, asked: int | UnsetType) -> int:
 
 
 async def _free_segment(tx: Tx, kind: NetworkType, physical: str | None) -> int | None:
-    """One that nobody has now; the claim says whether it stayed so."""
+    """One that nobody has, or hardly anybody can have; the claim says whether it is so."""
     if kind == "flat":
         return None
+    if kind == "geneve":
+        return 1 + tx.ids.choice_below(_GENEVE_MAX)
     taken = "SELECT segmentation_id FROM network_segments WHERE network_type = ? AND physical_network = ?"
-    if kind == "vlan":
-        used = {int(row[0]) for row in await tx.rows(taken, kind, physical or "")}
-        free = next((n for n in range(1, _VLAN_MAX + 1) if n not in used), None)
-        if free is None:
-            raise Conflict("network.none_available", f"Unable to create the network: no VLAN is free on {physical}.")
-        return free
-    while True:
-        number = 1 + tx.ids.choice_below(_GENEVE_MAX)
-        if await tx.row(f"{taken} AND segmentation_id = ?", kind, "", number) is None:
-            return number
+    used = {int(row[0]) for row in await tx.rows(taken, kind, physical or "")}
+    free = next((n for n in range(1, _VLAN_MAX + 1) if n not in used), None)
+    if free is None:
+        raise Conflict("network.none_available", f"Unable to create the network: no VLAN is free on {physical}.")
+    return free
 
 
 async def _claim_segment(tx: Tx, network: Network, *, chosen: bool) -> None:
@@ -320,7 +317,7 @@ async def _claim_segment(tx: Tx, network: Network, *, chosen: bool) -> None:
         network.id,
     )
     if not touched and not chosen and network.network_type != "flat":
-        # Somebody was quicker with the number that we found free: find another.
+        # Somebody was quicker, or has had it all along: all of it again, with another one.
         raise Stale("network_segments", network.id)
     if not touched:
         what = f"{network.network_type} {network.segmentation_id or ''}".strip()

@@ -224,7 +224,7 @@ async def make(
         created_at=now,
         updated_at=now,
     )
-    # A MAC taken meanwhile: all of it again, with another one.
+    # A MAC that somebody has: all of it again, with another one.
     if not await tx.insert_new(PORTS, port):
         raise Stale("ports", port.id)
     await _join(tx, port.id, groups)
@@ -387,7 +387,7 @@ async def _groups(
     if asked is UNSET or asked is None:
         if not secure or device_owner.startswith("network:") or not project_id:
             return ()
-        return ((await security_groups.default_of(tx, project_id)).id,)
+        return (await security_groups.default_id(tx, project_id),)
     groups = port_words.once(asked)
     if groups and not secure:
         raise Conflict(

@@ -108,7 +108,7 @@ async def interfaces(tx: Tx, router_ids: Sequence[str]) -> dict[str, list[Port]]
 
 async def create(tx: Tx, caller: Caller, wanted: RouterCreate) -> Router:
     project_id = rbac.owner(caller, wanted.project_id)
-    await security_groups.default_of(tx, project_id)
+    await security_groups.default_id(tx, project_id)
     now = tx.clock.now()
     router = Router(
         id=tx.ids.uuid(),

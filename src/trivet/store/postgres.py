@@ -140,6 +140,8 @@ class PostgresStore:
         """For a connection, and again for a statement."""
         self._pool: Any = None
         self._ear: Any = None
+        self._own: set[int] = set()
+        """Backends of ours: what they commit, we know."""
 
     async def open(self) -> None:
         try:
@@ -153,6 +155,7 @@ class PostgresStore:
                 statement_cache_size=_STATEMENTS_KEPT,
                 max_cached_statement_lifetime=0,
                 server_settings=_PLANNING | _CUT_OFF,
+                init=self._came,
             )
             await self.listen()
         except (asyncpg.PostgresError, *_AWAY) as error:
@@ -164,9 +167,19 @@ class PostgresStore:
             return
         try:
             self._ear = await asyncpg.connect(self._url, timeout=10)
-            await self._ear.add_listener(_CHANNEL, lambda *_: self.wake.set())
+            await self._ear.add_listener(_CHANNEL, self._heard)
         except (asyncpg.PostgresError, TimeoutError, *_AWAY) as error:
             raise told(error) from error
+
+    async def _came(self, connection: Any) -> None:
+        backend = connection.get_server_pid()
+        self._own.add(backend)
+        connection.add_termination_listener(lambda _: self._own.discard(backend))
+
+    def _heard(self, _ear: Any, backend: int, _channel: str, _said: str) -> None:
+        """A commit of our own has woken all it should, and to look at the log once more costs as much again."""
+        if backend not in self._own:
+            self.wake.set()
 
     async def close(self) -> None:
         if self._ear is not None:

@@ -7,15 +7,22 @@ from trivet.api.network.listing import Special, flag
 from trivet.domain import rbac
 from trivet.domain.rbac import ObjectType
 from trivet.store.tables import Record
+from trivet.store.tx import Tx
 from trivet.store.where import Where
 
 
 async def shared_of(request: Request, kind: ObjectType, found: Sequence[Record]) -> set[str]:
     """The ids of what is shared; where one is shown, only that one is asked about."""
-    if not found:
+    if not found or _just_made(request.tx, found):
         return set()
     only = found[0].id if len(found) == 1 else None
     return await rbac.shared_with(request.tx, request.caller, kind, only)
+
+
+def _just_made(tx: Tx, found: Sequence[Record]) -> bool:
+    """By this transaction, which shared nothing: then nobody else can have."""
+    made = {change.id for change in tx.changes if change.verb == "created"}
+    return all(one.id in made for one in found) and all(change.noun != rbac.RBAC_POLICIES.name for change in tx.changes)
 
 
 def by_sharing(kind: ObjectType, column: str = "id") -> Special:
