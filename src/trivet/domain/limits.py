@@ -56,6 +56,7 @@ DEFAULTS: dict[str, tuple[str, int]] = {
     "server_groups": ("compute", 50),
     "server_group_members": ("compute", 50),
     "server_metadata_items": ("compute", 128),
+    "server_fixed_ips": ("compute", -1),
     "image_count_total": ("image", -1),
     "image_size_total": ("image", -1),
     "network": ("network", 100),
@@ -76,7 +77,8 @@ DEFAULTS: dict[str, tuple[str, int]] = {
 # Several services or regions may register one name; the service that we enforce it for is asked first.
 _SQL_FIND = """
     SELECT r.id, r.default_limit, own.resource_limit, p.parent_id, above.resource_limit, p.domain_id,
-        of_domain.resource_limit, m.model, (SELECT 1 FROM projects below WHERE below.parent_id = p.id LIMIT 1)
+        of_domain.resource_limit, m.model, (SELECT 1 FROM projects below WHERE below.parent_id = p.id LIMIT 1),
+        of_user.resource_limit
     FROM registered_limits r
     JOIN services s ON s.id = r.service_id
     JOIN limit_model m ON 1 = 1
@@ -84,18 +86,20 @@ _SQL_FIND = """
     LEFT JOIN limits own ON own.registered_limit_id = r.id AND own.scope_id = p.id
     LEFT JOIN limits above ON above.registered_limit_id = r.id AND above.scope_id = p.parent_id
     LEFT JOIN limits of_domain ON of_domain.registered_limit_id = r.id AND of_domain.scope_id = p.domain_id
+    LEFT JOIN user_limits of_user
+        ON of_user.project_id = p.id AND of_user.user_id = ? AND of_user.resource_name = r.resource_name
     WHERE r.resource_name = ?
     ORDER BY CASE WHEN s.type = ? THEN 0 ELSE 1 END, CASE WHEN r.region_id IS NULL THEN 0 ELSE 1 END, r.id
     LIMIT 1
 """
 
 
-async def ceilings(tx: Tx, project_id: str, resource: str) -> list[Ceiling]:
-    """The scopes in which the project's use counts; unlimited ones are left out."""
-    row = await tx.row(_SQL_FIND, project_id, resource, DEFAULTS.get(resource, ("", 0))[0])
+async def ceilings(tx: Tx, project_id: str, resource: str, user_id: str = "") -> list[Ceiling]:
+    """The scopes in which the project's use counts, and the user's own limit in it; unlimited ones are left out."""
+    row = await tx.row(_SQL_FIND, project_id, user_id, resource, DEFAULTS.get(resource, ("", 0))[0])
     if row is None:
         return []
-    _, default, own, parent_id, parent_limit, domain_id, domain_limit, model, below = row
+    _, default, own, parent_id, parent_limit, domain_id, domain_limit, model, below, of_user = row
     strict = model == "strict_two_level"
     found = {project_id: Ceiling(project_id, default if own is None else own, together=strict and below is not None)}
     for scope_id, limit in ((parent_id, parent_limit), (domain_id, domain_limit)):
@@ -103,15 +107,18 @@ async def ceilings(tx: Tx, project_id: str, resource: str) -> list[Ceiling]:
             found[scope_id] = Ceiling(scope_id, default if limit is None else limit, together=True)
     if domain_id is not None and domain_limit is not None:
         found[domain_id] = Ceiling(domain_id, domain_limit, together=True)
+    if of_user is not None:
+        found[user_id] = Ceiling(user_id, of_user)
     return [ceiling for ceiling in found.values() if ceiling.limit >= 0]
 
 
-async def limit_of(tx: Tx, project_id: str, resource: str) -> int:
+async def limit_of(tx: Tx, project_id: str, resource: str, user_id: str = "") -> int:
     """What quota APIs show; -1 is unlimited."""
-    row = await tx.row(_SQL_FIND, project_id, resource, DEFAULTS.get(resource, ("", 0))[0])
+    row = await tx.row(_SQL_FIND, project_id, user_id, resource, DEFAULTS.get(resource, ("", 0))[0])
     if row is None:
         return DEFAULTS.get(resource, ("", -1))[1]
-    return int(row[1] if row[2] is None else row[2])
+    default, of_project, of_user = row[1], row[2], row[9]
+    return int(next(limit for limit in (of_user, of_project, default) if limit is not None))
 
 
 async def limits_of(tx: Tx, project_id: str) -> dict[str, int]:
@@ -130,7 +137,7 @@ async def limits_of(tx: Tx, project_id: str) -> dict[str, int]:
 
 
 async def set_limit(tx: Tx, project_id: str, resource: str, limit: int) -> None:
-    row = await tx.row(_SQL_FIND, project_id, resource, DEFAULTS.get(resource, ("", 0))[0])
+    row = await tx.row(_SQL_FIND, project_id, "", resource, DEFAULTS.get(resource, ("", 0))[0])
     if row is None:
         raise NotFound("limit.unregistered", f"There is no registered limit for {resource}.")
     registered = await tx.need(REGISTERED_LIMITS, row[0], "registered limit")

@@ -5,7 +5,7 @@ reservation that could be left behind. Take quotas last, or let `at_end` do so: 
 requests meet. It should be held for as short a time as possible, and nothing be waited for with it in hand.
 """
 
-from trivet.domain import limits
+from trivet.domain import limits, user_limits
 from trivet.domain.limits import Ceiling
 from trivet.errors import OverQuota
 from trivet.store.tx import Tx
@@ -24,18 +24,44 @@ _SQL_TOGETHER = (
 _TURN = "turn"
 
 
-async def take(tx: Tx, project_id: str, amounts: dict[str, int], *, holder_id: str | None = None) -> None:
+async def take(
+    tx: Tx,
+    project_id: str,
+    amounts: dict[str, int],
+    *,
+    holder_id: str = "",
+    user_id: str = "",
+    there: bool = False,
+) -> None:
     """Count `amounts` against every limit that binds the project; OverQuota if one says no.
 
-    What is counted by user (key pairs) names a holder: the project's limit then binds that one's use.
+    What is counted by user (key pairs) names a holder: his own limit, or else the project's, then binds that one's use.
+    Where users share what is the project's, one may have a limit in it; `there` says that the rows count what is taken.
     """
+    bound = {}
     for resource, amount in sorted(amounts.items()):
-        ceilings = {ceiling.scope_id: ceiling for ceiling in await limits.ceilings(tx, project_id, resource)}
-        own = ceilings[project_id].limit if project_id in ceilings else None
-        await _take_own(tx, holder_id or project_id, resource, amount, own)
+        found = await limits.ceilings(tx, project_id, resource, holder_id or user_id)
+        ceilings = {ceiling.scope_id: ceiling for ceiling in found}
+        own = ceilings.get(holder_id or project_id) or ceilings.get(project_id)
+        await _take_own(tx, holder_id or project_id, resource, amount, own.limit if own is not None else None)
         for scope_id, ceiling in sorted(ceilings.items()):
             if ceiling.together:
                 await _check_together(tx, scope_id, resource, amount, ceiling.limit)
+        if user_id in ceilings:
+            bound[resource] = ceilings[user_id].limit
+    if bound:
+        await _check_user(tx, project_id, user_id, amounts, bound, there=there)
+
+
+async def _check_user(
+    tx: Tx, project_id: str, user_id: str, amounts: dict[str, int], bound: dict[str, int], *, there: bool
+) -> None:
+    """The lock on the project's row makes its users' requests take turns, so each counts what is committed."""
+    taken = await user_limits.taken(tx, project_id, user_id)
+    for resource, limit in bound.items():
+        before = taken[resource] - amounts[resource] * there
+        if before + amounts[resource] > limit:
+            raise _over(resource, amounts[resource], before, limit)
 
 
 def at_end(tx: Tx, project_id: str, amounts: dict[str, int]) -> None:

@@ -148,7 +148,7 @@ async def _move_quota(tx: Tx, server: Server, flavor: FlavorOf) -> None:
     before, after = cost(server.flavor), cost(flavor)
     more = {name: amount - before[name] for name, amount in after.items() if amount > before[name]}
     less = {name: before[name] - amount for name, amount in after.items() if amount < before[name]}
-    await quotas.take(tx, server.project_id, more)
+    await quotas.take(tx, server.project_id, more, user_id=server.user_id)
     await quotas.give_back(tx, server.project_id, less)
 
 

@@ -100,12 +100,12 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
         ),
         reservation_id=f"r-{tx.ids.hex()[:8]}",
     )
-    count = await _count(tx, caller.project_id, parts)
+    count = await _count(tx, call, caller.project_id, parts)
     places = await _places(tx, call, caller.project_id, parts, count)
     if len(places) * len(parts.nics) > 1:
         await ports.hold(tx, (nic.network.id for nic in parts.nics if nic.network is not None))
     made = [await _one(tx, call, caller.project_id, parts, place) for place in places]
-    await _take_quota(tx, caller.project_id, parts.flavor, made)
+    await _take_quota(tx, call, caller.project_id, parts.flavor, made)
     return made
 
 
@@ -189,7 +189,7 @@ async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place
     return server
 
 
-async def _count(tx: Tx, project_id: str, parts: _Parts) -> int:
+async def _count(tx: Tx, call: Call, project_id: str, parts: _Parts) -> int:
     """How many servers to try: as many as were wanted if the quota has room for them, else the fewest."""
     wanted = parts.wanted
     if wanted.min_count == wanted.max_count:
@@ -197,7 +197,7 @@ async def _count(tx: Tx, project_id: str, parts: _Parts) -> int:
     amounts = cost(parts.flavor, wanted.max_count)
     await tx.savepoint()
     try:
-        await quotas.take(tx, project_id, amounts)
+        await quotas.take(tx, project_id, amounts, user_id=call.caller.user_id)
     except OverQuota:
         return wanted.min_count
     else:
@@ -206,9 +206,9 @@ async def _count(tx: Tx, project_id: str, parts: _Parts) -> int:
         await tx.undo()
 
 
-async def _take_quota(tx: Tx, project_id: str, flavor: FlavorOf, made: list[Server]) -> None:
+async def _take_quota(tx: Tx, call: Call, project_id: str, flavor: FlavorOf, made: list[Server]) -> None:
     """Last, for the row of a busy project is where its requests meet. Those without room must pass, but keep none."""
-    await quotas.take(tx, project_id, cost(flavor, len(made)))
+    await quotas.take(tx, project_id, cost(flavor, len(made)), user_id=call.caller.user_id, there=True)
     roomless = sum(server.host_id is None for server in made)
     if roomless:
         await quotas.give_back(tx, project_id, cost(flavor, roomless))

@@ -43,7 +43,7 @@ async def visible(tx: Tx, caller: Caller, id: str) -> ServerGroup:
 
 async def create(tx: Tx, group: ServerGroup) -> ServerGroup:
     await tx.insert(SERVER_GROUPS, group)
-    await quotas.take(tx, group.project_id, {"server_groups": 1})
+    await quotas.take(tx, group.project_id, {"server_groups": 1}, user_id=group.user_id, there=True)
     return group
 
 

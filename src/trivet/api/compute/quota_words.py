@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from trivet.domain import limits, quotas
+from trivet.api.kit.request import Request
+from trivet.domain import limits, quotas, user_limits
 from trivet.store.tx import Tx
 
 NAMES = {
@@ -16,18 +17,12 @@ NAMES = {
     "injected_files": "server_injected_files",
     "injected_file_content_bytes": "server_injected_file_content_bytes",
     "injected_file_path_bytes": "server_injected_file_path_bytes",
-    "fixed_ips": "",
+    "fixed_ips": "server_fixed_ips",
     "floating_ips": "floatingip",
     "security_groups": "security_group",
     "security_group_rules": "security_group_rule",
 }
-"""Theirs -> ours; fixed IPs are not limited."""
-_FIXED = {
-    "injected_files": 5,
-    "injected_file_content_bytes": 10240,
-    "injected_file_path_bytes": 255,
-    "fixed_ips": -1,
-}
+"""Theirs -> ours. Fixed IPs are a number that is kept for them and binds nothing, as nova's has not since neutron."""
 _FILES = {"injected_files", "injected_file_content_bytes", "injected_file_path_bytes"}
 _NETWORK = {"fixed_ips", "floating_ips", "security_groups", "security_group_rules"}
 
@@ -40,14 +35,23 @@ def names(version: int, *, network_until: int = 2035) -> list[str]:
     ]
 
 
-async def limits_of(tx: Tx, project_id: str) -> dict[str, int]:
+async def limits_of(tx: Tx, project_id: str, user_id: str | None = None) -> dict[str, int]:
     ours = await limits.limits_of(tx, project_id)
-    return {name: ours.get(our, _FIXED.get(name, -1)) for name, our in NAMES.items()}
+    if user_id is not None:
+        ours |= await user_limits.limits_of(tx, project_id, user_id)
+    return {name: ours[our] for name, our in NAMES.items()}
 
 
-async def used_of(tx: Tx, project_id: str) -> dict[str, int]:
+async def metadata_most(request: Request) -> int:
+    caller = request.caller
+    return await limits.limit_of(request.tx, caller.project_id or "", "server_metadata_items", caller.user_id)
+
+
+async def used_of(tx: Tx, project_id: str, user_id: str | None = None) -> dict[str, int]:
     """Key pairs, members and metadata are counted elsewhere (by user, group, server)."""
     ours = await quotas.used_all(tx, project_id)
+    if user_id is not None:
+        ours |= await user_limits.taken(tx, project_id, user_id)
     uncounted = _FILES | {"key_pairs", "server_group_members", "metadata_items", "fixed_ips"}
     return {name: 0 if name in uncounted else ours.get(our, 0) for name, our in NAMES.items()}
 

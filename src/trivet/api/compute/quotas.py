@@ -12,7 +12,7 @@ from trivet.api.compute import pages, quota_words
 from trivet.api.kit.bodies import Body, Since, Until
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import limits
+from trivet.domain import limits, user_limits
 from trivet.errors import Forbidden, Invalid
 
 resource = Resource()
@@ -60,16 +60,16 @@ class QuotaClassChange(Body, frozen=True, kw_only=True):
 
 @resource.on("GET", "/v2.1/os-quota-sets/{tenant_id}", may="reader")
 async def show(request: Request) -> Reply:
-    project_id = await _project(request)
-    values = await quota_words.limits_of(request.tx, project_id)
+    project_id, user_id = await _asked(request)
+    values = await quota_words.limits_of(request.tx, project_id, user_id)
     return _reply(request, {"id": project_id}, values)
 
 
 @resource.on("GET", "/v2.1/os-quota-sets/{tenant_id}/detail", may="reader")
 async def detail(request: Request) -> Reply:
-    project_id = await _project(request)
-    values = await quota_words.limits_of(request.tx, project_id)
-    used = await quota_words.used_of(request.tx, project_id)
+    project_id, user_id = await _asked(request)
+    values = await quota_words.limits_of(request.tx, project_id, user_id)
+    used = await quota_words.used_of(request.tx, project_id, user_id)
     shown = {name: {"limit": limit, "in_use": used[name], "reserved": 0} for name, limit in values.items()}
     return _reply(request, {"id": project_id}, shown)
 
@@ -83,20 +83,27 @@ async def defaults(request: Request) -> Reply:
 @resource.on("PUT", "/v2.1/os-quota-sets/{tenant_id}", may="admin")
 async def change(request: Request) -> Reply:
     said = request.read(QuotaSetChange, strict=False).quota_set
-    project_id = await _project(request)
+    project_id, user_id = await _asked(request)
     wanted = _wanted(said)
+    if user_id is not None:
+        await _check_user(request, user_id, wanted)
     if said.force is UNSET or not said.force:
-        await _check_not_below_use(request, project_id, wanted)
+        await _check(request, project_id, user_id, wanted)
     for name, limit in wanted.items():
-        await _set(request, project_id, name, limit)
-    return _reply(request, {}, await quota_words.limits_of(request.tx, project_id))
+        if user_id is None:
+            await limits.set_limit(request.tx, project_id, quota_words.NAMES[name], limit)
+        else:
+            await user_limits.set_limit(request.tx, project_id, user_id, quota_words.NAMES[name], limit)
+    return _reply(request, {}, await quota_words.limits_of(request.tx, project_id, user_id))
 
 
 @resource.on("DELETE", "/v2.1/os-quota-sets/{tenant_id}", may="admin")
 async def reset(request: Request) -> Reply:
-    _refuse_user(request)
-    ours = [our for our in quota_words.NAMES.values() if our in limits.DEFAULTS]
-    await limits.reset_limits(request.tx, request.values["tenant_id"], ours)
+    """Of one user; or of the project, and then of all its users."""
+    project_id, user_id = request.values["tenant_id"], request.asked("user_id")
+    await user_limits.reset(request.tx, project_id, user_id)
+    if user_id is None:
+        await limits.reset_limits(request.tx, project_id, list(quota_words.NAMES.values()))
     return Reply(202)
 
 
@@ -112,7 +119,7 @@ async def change_class(request: Request) -> Reply:
     wanted = _wanted(request.read(QuotaClassChange, strict=False).quota_class_set)
     for name, limit in wanted.items():
         our = quota_words.NAMES[name]
-        registered = await request.tx.find(limits.REGISTERED_LIMITS, "resource_name = ?", our) if our else None
+        registered = await request.tx.find(limits.REGISTERED_LIMITS, "resource_name = ?", our)
         if registered is not None:
             await request.tx.update(limits.REGISTERED_LIMITS, registered, default_limit=limit)
     return await _class_reply(request, {})
@@ -131,39 +138,43 @@ def _wanted(said: Quotas) -> dict[str, int]:
     return {name: limit for name, limit in wanted.items() if limit is not UNSET}
 
 
-async def _check_not_below_use(request: Request, project_id: str, wanted: dict[str, int]) -> None:
-    used = await quota_words.used_of(request.tx, project_id)
+async def _check(request: Request, project_id: str, user_id: str | None, wanted: dict[str, int]) -> None:
+    """Nothing below what is taken, or promised to users; for one user no more than the project has left."""
+    used = await quota_words.used_of(request.tx, project_id, user_id)
+    promised = await user_limits.promised(request.tx, project_id, user_id or "")
+    whole = await quota_words.limits_of(request.tx, project_id)
     for name, limit in wanted.items():
-        if -1 < limit < used[name]:
+        others = promised.get(quota_words.NAMES[name], 0)
+        least = used[name] if user_id is not None else max(used[name], others)
+        if -1 < limit < least:
             raise Invalid(
                 "quota.below_use",
-                f"Quota limit {limit} for {name} must be greater than or equal to already used and reserved"
-                f" {used[name]}.",
+                f"Quota limit {limit} for {name} must be greater than or equal to already used and reserved {least}.",
+            )
+        most = whole[name] - others
+        if user_id is not None and whole[name] > -1 and not -1 < limit <= most:
+            raise Invalid(
+                "quota.above_project", f"Quota limit {limit} for {name} must be less than or equal to {most}."
             )
 
 
-async def _set(request: Request, project_id: str, name: str, limit: int) -> None:
-    our = quota_words.NAMES[name]
-    if our in limits.DEFAULTS:
-        await limits.set_limit(request.tx, project_id, our, limit)
+async def _check_user(request: Request, user_id: str, wanted: dict[str, int]) -> None:
+    if await request.tx.row("SELECT 1 FROM users WHERE id = ?", user_id) is None:
+        raise Invalid("user.absent", f"User ID {user_id[:64]} is not a valid user.")
+    whole = sorted(name for name in wanted if quota_words.NAMES[name] not in user_limits.RESOURCES)
+    if whole:
+        raise Invalid("quota.of_project", f"{', '.join(whole)}: what is limited by project only; leave user_id out.")
 
 
-async def _project(request: Request) -> str:
-    known = {"user_id"}
-    pages.known(request, known, since=2075)
-    _refuse_user(request)
+async def _asked(request: Request) -> tuple[str, str | None]:
+    """(project, and which user of it, if one was named)"""
+    pages.known(request, {"user_id"}, since=2075)
     project_id = request.values["tenant_id"]
     if not request.caller.may_see(project_id):
         raise Forbidden("policy.forbidden", "Policy doesn't allow os_compute_api:os-quota-sets of another project.")
     if await request.tx.row("SELECT 1 FROM projects WHERE id = ?", project_id) is None:
         raise Invalid("project.absent", f"Project ID {project_id} is not a valid project.")
-    return project_id
-
-
-def _refuse_user(request: Request) -> None:
-    """A user of a project has no quota of their own here; the project's is shown, and only that can be changed."""
-    if request.method != "GET" and request.asked("user_id") is not None:
-        raise Invalid("quota.of_user", "Quotas are kept by project, not by user; leave user_id out.")
+    return project_id, request.asked("user_id")
 
 
 def _reply(request: Request, start: dict[str, Any], values: dict[str, Any]) -> Reply:

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from trivet.api.compute import quota_words
 from trivet.api.compute import server_bodies as said
 from trivet.api.compute import server_views as views
 from trivet.api.compute.server_bodies import CreateBody, Nic, UpdateBody
@@ -14,7 +15,7 @@ from trivet.api.compute.server_queries import query_of
 from trivet.api.kit.bodies import or_none
 from trivet.api.kit.request import Reply, Request, encode
 from trivet.api.kit.routes import Resource
-from trivet.domain import limits, server_acts, server_changes, server_search, servers
+from trivet.domain import server_acts, server_changes, server_search, servers
 from trivet.domain.server_actions import Call
 from trivet.domain.server_create import ServerCreate, create
 from trivet.domain.server_nics import NicsWanted, NicWanted
@@ -143,7 +144,7 @@ async def _wanted(request: Request, body: CreateBody) -> ServerCreate:
     hints = body.hints if body.hints is not UNSET else body.old_hints
     if hints is not UNSET and len(encode(hints)) > _HINTS_MAX:
         raise Invalid("hint.too_long", f"Scheduler hints may be at most {_HINTS_MAX} bytes long.")
-    metadata_max = await limits.limit_of(request.tx, request.caller.project_id or "", "server_metadata_items")
+    metadata_max = await quota_words.metadata_most(request)
     groups = server.security_groups
     return ServerCreate(
         name=name,

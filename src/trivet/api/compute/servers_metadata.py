@@ -2,12 +2,13 @@
 
 from msgspec import field
 
+from trivet.api.compute import quota_words
 from trivet.api.compute.server_bodies import Metadata, metadata_within
 from trivet.api.compute.servers import call_of, server_id, visible
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import limits, server_changes
+from trivet.domain import server_changes
 from trivet.domain.servers import Server
 from trivet.errors import Invalid, NotFound
 
@@ -71,7 +72,7 @@ async def delete_item(request: Request) -> Reply:
 
 
 async def _changed(request: Request, said: dict[str, str], *, keep: bool) -> Server:
-    most = await limits.limit_of(request.tx, request.caller.project_id or "", "server_metadata_items")
+    most = await quota_words.metadata_most(request)
     before = (await visible(request)).metadata if keep else {}
     metadata_within(before | said, most)
     return await server_changes.set_metadata(request.tx, call_of(request), server_id(request), said, keep=keep)

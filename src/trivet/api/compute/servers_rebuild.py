@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, UnsetType, field
 
+from trivet.api.compute import quota_words
 from trivet.api.compute import server_bodies as said
 from trivet.api.compute import server_views as views
 from trivet.api.compute.server_bodies import Rebuild, RebuildBody
@@ -12,7 +13,7 @@ from trivet.api.compute.servers_actions import ACCEPTED, PATH, accepted, plain
 from trivet.api.kit.bodies import Body, Name, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import limits, server_changes
+from trivet.domain import server_changes
 from trivet.errors import Invalid
 
 resource = Resource()
@@ -78,7 +79,7 @@ async def _changes(request: Request, body: Rebuild) -> dict[str, Any]:
     if body.trusted_image_certificates is not UNSET:
         changes["trusted_certificates"] = tuple(body.trusted_image_certificates or ())
     if body.metadata is not UNSET:
-        most = await limits.limit_of(request.tx, request.caller.project_id or "", "server_metadata_items")
+        most = await quota_words.metadata_most(request)
         changes["metadata"] = said.metadata_within(body.metadata, most)
     return changes
 
