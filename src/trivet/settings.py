@@ -4,14 +4,17 @@ Read once: a TOML file, then TRIVET_... from the environment, then flags. There 
 handed what they need. A driver's own options live beside the driver.
 """
 
+import re
 import socket
 import tomllib
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import cache
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 from trivet.errors import Invalid
 
@@ -77,12 +80,19 @@ class Settings:
     @property
     def database_file(self) -> Path | None:
         """SQLite's; None if the records live elsewhere, or nowhere."""
-        if self.database.startswith("postgres") or self.database == ":memory:":
+        if self.database.startswith(POSTGRESQL) or self.database == ":memory:":
             return None
         return Path(self.database.removeprefix("sqlite:///") or Path(self.data) / "trivet.db")
 
 
-_DATABASES = ("postgresql://", "postgres://", "sqlite:///")
+POSTGRESQL = ("postgresql://", "postgres://")
+_DATABASES = (*POSTGRESQL, "sqlite:///")
+_PORT = re.compile("[0-9]{1,5}")
+_WHOLE = re.compile("[+-]?[0-9]{1,18}")
+_LEAST = {
+    "workers": 1, "sim_hosts": 0, "token_s": 1, "lockout_tries": 0, "lockout_s": 0, "password_history": 0,
+    "password_days": 0,
+}  # fmt: skip
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - whether somebody did is the question
 """And what is left to say on a machine that has no way out."""
 _FAR_AWAY = ((socket.AF_INET6, "2001:db8::1"), (socket.AF_INET, "192.0.2.1"))
@@ -117,15 +127,29 @@ def load(path: Path | None, environment: dict[str, str], flags: dict[str, Any]) 
 
 
 def check(settings: Settings) -> Settings:
+    if not settings.data:
+        raise Invalid("setting.invalid", "data must name a directory.")
     host, _, port = settings.listen.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+    if not host or not _PORT.fullmatch(port) or not 0 < int(port) < 65536:
         raise Invalid("setting.invalid", f"listen must be HOST:PORT, not {settings.listen!r}.")
     if settings.limit_model not in ("flat", "strict_two_level"):
         raise Invalid("setting.invalid", "limit_model must be flat or strict_two_level.")
-    if settings.workers < 1:
-        raise Invalid("setting.invalid", "workers must be 1 or more.")
-    if settings.sim_hosts < 0:
-        raise Invalid("setting.invalid", "sim_hosts cannot be below 0.")
+    for name, least in _LEAST.items():
+        if getattr(settings, name) < least:
+            raise Invalid("setting.invalid", f"{name} cannot be below {least}.")
+    try:
+        re.compile(settings.password_regex)
+    except re.error as error:
+        raise Invalid("setting.invalid", f"password_regex is no regular expression: {error}.") from error
+    try:
+        IPv4Network(settings.external_cidr)
+    except ValueError as error:
+        raise Invalid("setting.invalid", f"external_cidr must be like 172.24.4.0/24: {error}.") from error
+    _check_addresses(settings)
+    return settings
+
+
+def _check_addresses(settings: Settings) -> None:
     if "://" in settings.database and not settings.database.startswith(_DATABASES):
         known = ", ".join(_DATABASES)
         raise Invalid("setting.invalid", f"database must be the path of a file for SQLite, or begin with {known}.")
@@ -133,7 +157,10 @@ def check(settings: Settings) -> Settings:
         raise Invalid(
             "setting.invalid", f"public_url must begin with http:// or https://, not {settings.public_url!r}."
         )
-    return settings
+    try:
+        urlsplit(settings.database).port  # noqa: B018 - it is read only now
+    except ValueError as error:
+        raise Invalid("setting.invalid", f"database is no URL: {error}.") from error
 
 
 def _kinds() -> dict[str, type]:
@@ -151,8 +178,10 @@ def _typed(name: str, value: Any) -> Any:
         if value.lower() not in ("1", "0", "true", "false", "yes", "no"):
             raise Invalid("setting.invalid", f"{name} must be true or false, not {value!r}.")
         return value.lower() in ("1", "true", "yes")
-    try:
-        return kind(value)
-    except ValueError as error:
-        wanted = {int: "a whole number", float: "a number"}.get(kind, "text")
-        raise Invalid("setting.invalid", f"{name} must be {wanted}, not {value!r}.") from error
+    if kind is int and isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    # A TOML file has kinds of its own: 1.5 is not 1 here, nor true.
+    if type(value) is not kind:
+        wanted = {int: "a whole number", bool: "true or false"}.get(kind, "text")
+        raise Invalid("setting.invalid", f"{name} must be {wanted}, not {value!r}.")
+    return value

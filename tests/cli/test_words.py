@@ -22,6 +22,14 @@ def test_it_says_which_release_it_is(tmp_path: Path) -> None:
     assert trivet(tmp_path, "--version").stdout.startswith("trivet 0.")
 
 
+CONFIGS = {
+    "truth.toml": "workers = true",
+    "part.toml": "token_s = 1.5",
+    "list.toml": 'listen = ["a"]',
+    "ended.toml": "token_s = 0",
+    "cidr.toml": 'external_cidr = "nonsense"',
+    "regex.toml": 'password_regex = "("',
+}
 REFUSALS = {
     "a file that is not there": (("up", "--config", "none.toml"), "Cannot read none.toml: No such file or directory."),
     "a file that is not TOML": (("up", "--config", "broken.toml"), "broken.toml is not TOML: "),
@@ -44,6 +52,33 @@ REFUSALS = {
         ("migrate", "--data", "d", "--database", "postgresql://nobody@127.0.0.1:1/x"),
         "The database cannot be reached: ",
     ),
+    "a port of other digits": (("up", "--sim", "--listen", "127.0.0.1:\u00b2"), "listen must be HOST:PORT, not "),
+    "a directory without a name": (("up", "--sim", "--data", ""), "data must name a directory."),
+    "a truth for a number": (("up", "--config", "truth.toml"), "workers must be a whole number, not True."),
+    "a part of a number": (("up", "--config", "part.toml"), "token_s must be a whole number, not 1.5."),
+    "a list for a word": (("up", "--config", "list.toml"), "listen must be text, not ['a']."),
+    "tokens that end before they begin": (("up", "--config", "ended.toml"), "token_s cannot be below 1."),
+    "addresses that are none": (("up", "--config", "cidr.toml"), "external_cidr must be like 172.24.4.0/24: "),
+    "a pattern that is none": (("up", "--config", "regex.toml"), "password_regex is no regular expression: "),
+    "a database at an odd port": (("up", "--sim", "--database", "postgresql://h:x/d"), "database is no URL: "),
+    "a file that is no database": (("up", "--sim", "--database", "typo.toml"), "typo.toml is no SQLite database; "),
+    "a secret that is a directory": (("up", "--sim", "--data", "odd1"), "odd1/secret must be a file; "),
+    "blobs that are a file": (("up", "--sim", "--data", "odd2"), "odd2/blobs must be a directory; "),
+    "a pid that is a directory": (("up", "--sim", "--data", "odd3"), "odd3/trivet.pid must be a file; "),
+    "an agent in a file": (
+        ("agent", "--sim", "--api", "http://127.0.0.1:1", "--secret-file", "word", "--data", "typo.toml"),
+        "typo.toml: File exists.",
+    ),
+    "a secret that is no text": (
+        ("agent", "--sim", "--api", "http://127.0.0.1:1", "--secret-file", "bytes", "--data", "d"),
+        "bytes does not hold the secret of a host credential.",
+    ),
+    "a clouds.yaml of another make": (("status", "--data", "odd4"), "odd4/clouds.yaml does not name the cloud trivet"),
+    "a clouds.yaml that is a directory": (
+        ("status", "--data", "odd5"),
+        "Cannot read odd5/clouds.yaml: ",
+    ),
+    "a cloud at an odd address": (("status", "--data", "odd6"), "nonsense/auth/tokens is silent or no cloud "),
 }
 
 
@@ -51,6 +86,17 @@ REFUSALS = {
 def test_what_cannot_be_is_refused_in_a_sentence(case: str, tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("listen =")
     (tmp_path / "typo.toml").write_text('lisen = "127.0.0.1:1"')
+    for name, text in CONFIGS.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "word").write_text("word")
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    for folder in ("odd1/secret", "odd2", "odd3/trivet.pid", "odd4", "odd5/clouds.yaml", "odd6"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "odd2" / "blobs").touch()
+    (tmp_path / "odd4" / "clouds.yaml").write_text('#\n{"clouds": {"trivet": {"auth": 5}}}')
+    auth = dict.fromkeys(("username", "password", "user_domain_name", "project_name", "project_domain_name"), "x")
+    clouds = {"clouds": {"trivet": {"auth": auth | {"auth_url": "nonsense"}}}}
+    (tmp_path / "odd6" / "clouds.yaml").write_text("#\n" + json.dumps(clouds))
     words, sentence = REFUSALS[case]
     made = trivet(tmp_path, *words)
     assert made.returncode == 1

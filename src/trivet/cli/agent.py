@@ -48,7 +48,10 @@ async def _run(api: str, secret_file: Path, data: Path) -> int:
     from trivet.hosting.far import FarHost, holder_of, read_secret  # noqa: PLC0415
     from trivet.ids import SystemIds  # noqa: PLC0415
 
-    secret = read_secret(secret_file)
+    try:
+        secret = read_secret(secret_file)
+    except UnicodeDecodeError as error:
+        raise Invalid("agent.secret", f"{secret_file} does not hold the secret of a host credential.") from error
     holder, lock = holder_of(data, SystemIds())
     link = HttpLink(api, secret, data)
     host = FarHost(link, SystemClock(), holder, lambda name: say(f"ready: host {name} through {api}"))

@@ -12,7 +12,9 @@ from pathlib import Path
 from trivet.errors import Conflict, Invalid
 from trivet.settings import Settings
 
-_SECRET = ("secret", "clouds.yaml", "first-password", "blobs", "scratch")
+_FILES = ("secret", "clouds.yaml", "first-password", "trivet.pid")
+_FOLDERS = ("blobs", "scratch")
+_SQLITE = b"SQLite format 3\0"
 _OTHERS = 0o077
 
 
@@ -29,8 +31,12 @@ def make(settings: Settings) -> Path:
             "data.refused",
             f"May not read and write {refused[0]}; choose another directory with --data, or be its user.",
         )
-    for name in _SECRET:
-        _close_to_others(folder / name)
+    for name in (*_FILES, *_FOLDERS):
+        path = folder / name
+        if path.exists() and path.is_dir() != (name in _FOLDERS):
+            wanted = "a directory" if name in _FOLDERS else "a file"
+            raise Invalid("data.refused", f"{path} must be {wanted}; remove it, or choose another with --data.")
+        _close_to_others(path)
     if settings.database_file is not None:
         _make_database(settings.database_file)
     return folder
@@ -51,19 +57,22 @@ def _make_database(path: Path) -> None:
                 raise Invalid("data.refused", f"{path} is no file; choose another with --database.") from None
         if not _is_ours(path):
             raise Invalid("data.refused", f"May not read and write {path}; choose another with --database.")
+        with path.open("rb") as file:
+            if file.read(len(_SQLITE)) not in (b"", _SQLITE):
+                raise Invalid("data.refused", f"{path} is no SQLite database; choose another with --database.")
     except OSError as error:
         raise Invalid(
             "data.refused", f"Cannot use {path} ({error.strerror}); choose another with --database."
         ) from error
-    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-        _close_to_others(file)
+    for part in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        _close_to_others(part)
 
 
 def _close_to_others(path: Path) -> None:
     """If it is there and our own: an earlier release, or somebody's copy, may have left it open to all."""
     try:
         found = path.stat()
-        if found.st_mode & _OTHERS and found.st_uid == os.geteuid():
+        if path.name != "trivet.pid" and found.st_mode & _OTHERS and found.st_uid == os.geteuid():
             path.chmod(found.st_mode & ~_OTHERS & 0o7777)
     except FileNotFoundError:
         pass

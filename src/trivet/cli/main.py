@@ -43,6 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
         # Whoever read us (`trivet routes | head`) has had enough; and the interpreter flushes once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # A file or a disk that no command foresaw.
+        about = f"{error.filename}: " if error.filename is not None else ""
+        print(f"trivet: {about}{error.strerror or error}.", file=sys.stderr)
+        return 1
 
 
 class _Version(argparse.Action):

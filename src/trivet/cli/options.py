@@ -17,6 +17,7 @@ _SHORT = {
 
 def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
     """Flags for the named settings; all others are reached by --config or TRIVET_... variables."""
+    parser.epilog = "Settings without a flag: TRIVET_... variables, or --config; docs/reference/settings.md has all."
     parser.add_argument("--config", type=Path, metavar="FILE", help="A TOML file with any of the settings.")
     sentences = {entry.name: entry.metadata["sentence"] for entry in fields(Settings)}
     for name in names:

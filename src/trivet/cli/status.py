@@ -33,7 +33,7 @@ def run(chosen: argparse.Namespace) -> int:
     data = Path(options.read_settings(chosen).data)
     cloud = _Cloud(data / "clouds.yaml")
     hosts = cloud.hosts()
-    found = {
+    found: dict[str, Any] = {
         "url": cloud.url,
         "pid": data_folder.running_pid(data),
         "hosts": {"up": sum(host["state"] == "up" for host in hosts), "all": len(hosts)},
@@ -58,13 +58,19 @@ class _Cloud:
     def __init__(self, clouds_yaml: Path) -> None:
         try:
             auth = json.loads(clouds_yaml.read_text().partition("\n")[2])["clouds"]["trivet"]["auth"]
-        except (OSError, ValueError, KeyError) as error:
+            auth_url = str(auth["auth_url"])
+            domain = {"name": auth["user_domain_name"]}
+            user = {"name": auth["username"], "password": auth["password"], "domain": domain}
+            project = {"name": auth["project_name"], "domain": {"name": auth["project_domain_name"]}}
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise Invalid(
                 "status.no_cloud", f"There is no {clouds_yaml}; name the data directory of a cloud with --data."
             ) from error
-        self.url = auth["auth_url"].removesuffix("/identity/v3")
-        user = {"name": auth["username"], "password": auth["password"], "domain": {"name": auth["user_domain_name"]}}
-        project = {"name": auth["project_name"], "domain": {"name": auth["project_domain_name"]}}
+        except OSError as error:
+            raise Invalid("status.no_cloud", f"Cannot read {clouds_yaml}: {error.strerror}.") from error
+        except (ValueError, LookupError, TypeError) as error:
+            raise Invalid("status.no_cloud", f"{clouds_yaml} does not name the cloud trivet and its admin.") from error
+        self.url = auth_url.removesuffix("/identity/v3")
         body = {
             "auth": {
                 "identity": {"methods": ["password"], "password": {"user": user}},
@@ -72,7 +78,7 @@ class _Cloud:
             }
         }
         self._from = clouds_yaml
-        token, headers = self._call(f"{auth['auth_url']}/auth/tokens", json.dumps(body).encode(), {})
+        token, headers = self._call(f"{auth_url}/auth/tokens", json.dumps(body).encode(), {})
         self._token = headers["X-Subject-Token"]
         self._catalog = {entry["type"]: entry["endpoints"][0]["url"] for entry in token["token"]["catalog"]}
 
@@ -90,8 +96,8 @@ class _Cloud:
         return self._call(self._catalog[service].rstrip("/") + path, None, {"X-Auth-Token": self._token})[0]
 
     def _call(self, url: str, body: bytes | None, headers: dict[str, str]) -> tuple[Any, Any]:
-        request = urllib.request.Request(url, body, {"Content-Type": "application/json", **headers})  # noqa: S310
         try:
+            request = urllib.request.Request(url, body, {"Content-Type": "application/json", **headers})  # noqa: S310
             with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310 - the URL is our own cloud's
                 return json.load(reply), reply.headers
         except urllib.error.HTTPError as error:
@@ -107,4 +113,4 @@ class _Cloud:
 def _origin(url: str) -> str:
     """Of the service that was asked: behind a balancer another one than we logged in at."""
     parts = urllib.parse.urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else url
