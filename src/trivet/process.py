@@ -46,7 +46,7 @@ from trivet.errors import Invalid
 from trivet.hosting import Hosting, host_engines
 from trivet.ids import Ids, SystemIds
 from trivet.parts import Parts
-from trivet.settings import Settings
+from trivet.settings import POSTGRESQL, Settings
 from trivet.store import leases
 from trivet.store.follower import Follower
 from trivet.store.leases import Lease
@@ -84,7 +84,7 @@ def services() -> list[Service]:
 
 
 def make_store(settings: Settings, clock: Clock, ids: Ids) -> Store:
-    if settings.database.startswith("postgres"):
+    if settings.database.startswith(POSTGRESQL):
         return PostgresStore(settings.database, clock, ids)
     return SqliteStore(settings.database_file or settings.database, clock, ids)
 
