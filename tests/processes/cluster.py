@@ -23,7 +23,7 @@ class Member(Program):
         # As a shared file system would be mounted on every machine.
         (folder / "blobs").mkdir(exist_ok=True)
         (data / "blobs").symlink_to(folder / "blobs")
-        (data / "secret").write_bytes(b"the same for every process")
+        (data / "secret").write_bytes(b"one secret, the same for every process")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         words = ["up", "--sim", "--data", str(data), "--listen", f"127.0.0.1:{self.port}", "--database", database]
