@@ -34,6 +34,10 @@ class HangingMachines(SimMachines):
         await self._hang("remove", id)
         await super().remove(id)
 
+    async def pause(self, id: str) -> None:
+        await self._hang("pause", id)
+        await super().pause(id)
+
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
         await self._hang("snapshot", id)
         return await super().snapshot(id, path)

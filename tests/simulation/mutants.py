@@ -9,6 +9,7 @@ from trivet.agent import agent, following
 from trivet.agent.agent import Agent
 from trivet.controllers.networks import NetworkController
 from trivet.domain import quotas, reports, server_create, server_placing
+from trivet.drivers.contracts.patience import Calls
 from trivet.drivers.sim.machines import SimMachines
 from trivet.store import log
 from trivet.store.tx import Tx
@@ -109,7 +110,15 @@ def a_server_that_failed_is_not_tried_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Agent, "_try_later", wait_for_ever)
 
 
+def a_call_of_an_engine_is_waited_for_without_end(patch: pytest.MonkeyPatch) -> None:
+    async def for_ever(self: Calls, subject: str, call: Any, within_s: float) -> Any:
+        return await call()
+
+    patch.setattr(Calls, "ended", for_ever)
+
+
 MUTANTS: list[Mutant] = [
+    a_call_of_an_engine_is_waited_for_without_end,
     a_claim_is_not_given_back,
     quota_is_not_given_back,
     strays_are_not_swept,

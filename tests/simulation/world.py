@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.simulation import wiring
+from tests.simulation.hanging import HangingMachines
 from tests.simulation.mortals import Life, MortalStore, Reached
 from tests.simulation.virtual_time import VirtualClock, VirtualLoop
 from trivet.agent.engines import Engines
@@ -20,7 +21,7 @@ from trivet.domain.server_actions import Call
 from trivet.domain.server_create import ServerCreate
 from trivet.domain.servers import SERVERS
 from trivet.domain.tokens import Tokens
-from trivet.drivers.sim.machines import SimMachines, Temper
+from trivet.drivers.sim.machines import Temper
 from trivet.drivers.sim.network import SimNetwork, SimWires
 from trivet.errors import TrivetError
 from trivet.hosting import Hosting
@@ -59,7 +60,7 @@ class _Blobs:
         return 0
 
 
-class WatchedMachines(SimMachines):
+class WatchedMachines(HangingMachines):
     """Notes whether a server ever runs twice."""
 
     def __init__(self, world: "World", host: str) -> None:
@@ -165,7 +166,7 @@ class World:
     # -- what happens in it
 
     async def bad_days(self, seconds: float) -> None:
-        """Processes die or fall asleep, machines crash, hosts cannot build; somebody starts a new process each time."""
+        """Processes die or fall asleep, machines crash, hosts cannot build or never answer; somebody starts a new process each time."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while loop.time() < end:
@@ -178,6 +179,10 @@ class World:
                 victim.life.awake_at = loop.time() + self.chance.uniform(4, 20)
             elif what < 0.8:
                 await self._crash_a_machine()
+            elif what < 0.9:
+                host = self.machines[self.chance.choice(sorted(self.machines))]
+                host.hanging ^= {self.chance.choice(["start", "stop", "pause"])}
+                host.deaf = self.chance.random() < 0.5
             else:
                 host = self.machines[self.chance.choice(sorted(self.machines))]
                 host.temper.failing ^= {self.chance.choice(["create", "start"])}
@@ -240,6 +245,7 @@ class World:
             process.life.calm()
         for machines in self.machines.values():
             machines.temper.failing.clear()
+            machines.hanging = frozenset()
         await asyncio.sleep(seconds)
 
     def end(self) -> None:
