@@ -94,6 +94,28 @@ _SQL_FIND = """
 """
 
 
+# The project's own ceiling, where nothing else binds it: NULL if something does, no row if there is no such limit.
+# To be bound to the project, the resource and the type of its service (`own_of`).
+SQL_OWN = """
+    SELECT CASE WHEN m.model <> 'flat' OR of_domain.id IS NOT NULL THEN NULL
+            WHEN COALESCE(own.resource_limit, r.default_limit) < 0 THEN 9223372036854775807
+            ELSE COALESCE(own.resource_limit, r.default_limit) END AS most
+    FROM registered_limits r
+    JOIN services s ON s.id = r.service_id
+    JOIN limit_model m ON 1 = 1
+    LEFT JOIN projects p ON p.id = ?
+    LEFT JOIN limits own ON own.registered_limit_id = r.id AND own.scope_id = p.id
+    LEFT JOIN limits of_domain ON of_domain.registered_limit_id = r.id AND of_domain.scope_id = p.domain_id
+    WHERE r.resource_name = ?
+    ORDER BY CASE WHEN s.type = ? THEN 0 ELSE 1 END, CASE WHEN r.region_id IS NULL THEN 0 ELSE 1 END, r.id
+    LIMIT 1
+"""
+
+
+def own_of(project_id: str, resource: str) -> tuple[str, str, str]:
+    return project_id, resource, DEFAULTS.get(resource, ("", 0))[0]
+
+
 async def ceilings(tx: Tx, project_id: str, resource: str, user_id: str = "") -> list[Ceiling]:
     """The scopes in which the project's use counts, and the user's own limit in it; unlimited ones are left out."""
     row = await tx.row(_SQL_FIND, project_id, user_id, resource, DEFAULTS.get(resource, ("", 0))[0])

@@ -15,6 +15,13 @@ _SQL_TAKE = (
     " DO UPDATE SET used = quota_usages.used + excluded.used"
 )
 _SQL_TAKE_BELOW = f"{_SQL_TAKE} WHERE quota_usages.used + excluded.used <= ?"
+# All in one, where only the project's own limit binds it, as nearly always.
+_SQL_TAKE_ALONE = (
+    f"WITH bound AS ({limits.SQL_OWN}) INSERT INTO quota_usages (scope_id, resource, used)"
+    " SELECT ?, ?, CAST(? AS BIGINT) FROM bound WHERE most >= ?"
+    " ON CONFLICT (scope_id, resource) DO UPDATE SET used = quota_usages.used + excluded.used"
+    " WHERE quota_usages.used + excluded.used <= (SELECT most FROM bound) RETURNING 1"
+)
 _SQL_GIVE_BACK = "UPDATE quota_usages SET used = used - ? WHERE scope_id = ? AND resource = ?"
 # A domain's or parent's use is the sum of its projects': nothing to keep in step when a limit comes or goes.
 _SQL_TOGETHER = (
@@ -82,7 +89,7 @@ class _Owed:
         for (resource, project_id), amount in owed:
             if amount < 0:
                 await give_back(tx, project_id, {resource: -amount})
-            elif amount > 0:
+            elif amount > 0 and not await _take_alone(tx, project_id, resource, amount):
                 ceilings = {ceiling.scope_id: ceiling for ceiling in await limits.ceilings(tx, project_id, resource)}
                 own = ceilings.get(project_id)
                 await _take_own(tx, project_id, resource, amount, own.limit if own is not None else None)
@@ -106,6 +113,12 @@ async def used(tx: Tx, project_id: str, resource: str) -> int:
 async def used_all(tx: Tx, project_id: str) -> dict[str, int]:
     rows = await tx.rows("SELECT resource, used FROM quota_usages WHERE scope_id = ?", project_id)
     return {str(row[0]): int(row[1]) for row in rows}
+
+
+async def _take_alone(tx: Tx, project_id: str, resource: str, amount: int) -> bool:
+    """False if it is too much, or if more has to be looked at to know."""
+    own = limits.own_of(project_id, resource)
+    return await tx.row(_SQL_TAKE_ALONE, *own, project_id, resource, amount, amount) is not None
 
 
 async def _take_own(tx: Tx, project_id: str, resource: str, amount: int, limit: int | None) -> None:
