@@ -20,7 +20,10 @@ from trivet.store.store import Wake
 from trivet.store.tables import Value
 from trivet.store.tx import Tx
 
-_BUSY_MS = 10_000
+_BUSY_MS = 50
+_LOOK_AGAIN_S = 0.02
+"""Another process writes: SQLite itself would wait with the whole event loop in hand."""
+_AWAY = ("disk I/O", "unable to open", "readonly", "no such table")
 
 
 class SqliteTx(Tx):
@@ -70,27 +73,44 @@ def told(error: sqlite3.Error) -> Exception:
             return Busy("store.full", "The database's disk is full; free some space and try again.")
         if "locked" in text or "busy" in text:
             return Busy("store.busy", "The database is busy; try again.")
-        if "disk I/O" in text or "unable to open" in text or "readonly" in text:
+        if any(sign in text for sign in _AWAY):
             return Busy("store.away", "The database cannot be reached at the moment; try again.")
+    elif type(error) is sqlite3.DatabaseError:
+        return Busy("store.away", "The database's file cannot be read; put back a whole one and restart.")
     return error
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class SqliteStore:
     """Where records live when one machine is enough."""
 
-    def __init__(self, path: Path | str, clock: Clock, ids: Ids) -> None:
+    def __init__(self, path: Path | str, clock: Clock, ids: Ids, *, patience_s: float = 10.0) -> None:
         self.clock = clock
         self.ids = ids
         self.wake = Wake()
+        self._patience_s = patience_s
         self._path = str(path)
         self._turn = asyncio.Lock()
         self._writer: sqlite3.Connection
         self._reader: sqlite3.Connection
+        self._file: tuple[int, int] | None = None
 
     async def open(self) -> None:
-        self._writer = self._connect()
-        # An in-memory database (tests) exists only in its connection.
-        self._reader = self._writer if self._path == ":memory:" else self._connect()
+        try:
+            self._writer = self._connect()
+            # An in-memory database (tests) exists only in its connection.
+            self._reader = self._writer if self._path == ":memory:" else self._connect()
+        except sqlite3.Error as error:
+            raise told(error) from error
+
+        self._file = _identity(self._path)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, cached_statements=1024)
@@ -111,9 +131,10 @@ class SqliteStore:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Tx]:
+        end = self.clock.monotonic() + self._patience_s
         async with self._turn:
             tx = SqliteTx(self._writer, self.clock, self.ids)
-            await tx.run("BEGIN IMMEDIATE")
+            await self._begin(tx, end)
             try:
                 yield tx
                 await tx.finish()
@@ -127,6 +148,23 @@ class SqliteStore:
                 raise
         if tx.changes:
             self.wake.set()
+
+    async def _begin(self, tx: SqliteTx, end: float) -> None:
+        self._check_file()
+        while True:
+            try:
+                await tx.run("BEGIN IMMEDIATE")
+            except Busy as error:
+                if error.code != "store.busy" or self.clock.monotonic() > end:
+                    raise
+            else:
+                return
+            await self.clock.sleep(_LOOK_AGAIN_S)
+
+    def _check_file(self) -> None:
+        """A file that was removed or replaced stays ours for as long as it is open; what we write there is lost."""
+        if self._file != _identity(self._path):
+            raise Busy("store.away", "The database's file was moved or replaced; put it back, or restart.")
 
     async def migrate(self) -> list[str]:
         async with self.write() as tx:
