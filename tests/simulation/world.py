@@ -166,7 +166,10 @@ class World:
     # -- what happens in it
 
     async def bad_days(self, seconds: float) -> None:
-        """Processes die or fall asleep, machines crash, hosts cannot build or never answer; somebody starts a new process each time."""
+        """Processes die or fall asleep, machines crash, hosts cannot build or never answer.
+
+        Somebody starts a new process each time.
+        """
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while loop.time() < end:
