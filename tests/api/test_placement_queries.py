@@ -47,6 +47,12 @@ async def test_each_limit_must_be_one(placement: Placement) -> None:
 async def test_an_inventory_of_no_class_at_all_is_not_found(placement: Placement) -> None:
     id = await placement.provider("one", vcpu=4)
     body = {"resource_provider_generation": 1, "total": 1}
-    for name, status in (("CUSTOM_NONE", 404), ("DISK_GB", 400), ("VCPU", 200)):
-        answer = await placement.call("PUT", f"/resource_providers/{id}/inventories/{name}", body)
+    stale = body | {"resource_provider_generation": 0}
+    for name, said, status in (
+        ("CUSTOM_NONE", body, 404),
+        ("CUSTOM_NONE", stale, 409),
+        ("DISK_GB", body, 400),
+        ("VCPU", body, 200),
+    ):
+        answer = await placement.call("PUT", f"/resource_providers/{id}/inventories/{name}", said)
         assert answer.status == status, name

@@ -115,8 +115,8 @@ async def change(request: Request) -> Reply:
     provider = await needed(request)
     body = wire.read(request, InventoryChange)
     name = request.values["resource_class"]
-    await resource_classes.need(request.tx, name)
     providers.check_generation(provider, body.resource_provider_generation)
+    await resource_classes.need(request.tx, name)
     inventory = inventory_of(body)
     await check(request, provider.id, {name: inventory})
     if name not in await inventories.of_provider(request.tx, provider.id):
