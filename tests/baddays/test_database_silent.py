@@ -148,6 +148,31 @@ async def test_a_duty_has_ended_when_its_lease_ends_though_the_database_does_not
             await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_who_looks_for_free_duties_does_not_wait_for_who_renews_his(url: str) -> None:
+    began = asyncio.Event()
+
+    async def work(lease: Lease) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    async with opened(url) as other, opened(url) as store:
+        async with other.write() as tx:
+            assert await leases.take(tx, "theirs", "two", 30.0) is not None
+        duties = Duties(store, "one")
+        duties.offer("theirs", work)
+        duties.offer("free", work)
+        async with other.write() as tx:
+            assert await leases.renew_all(tx, "two", 30.0) == {"theirs"}
+            running = asyncio.create_task(duties.run())
+            try:
+                async with asyncio.timeout(8.0):
+                    await began.wait()
+                assert duties.held == ["free"]
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_what_a_frozen_process_had_begun_holds_up_nobody_for_long(url: str) -> None:
     async with opened(url) as frozen, opened(url) as other:
         with pytest.raises(Busy):

@@ -81,6 +81,8 @@ class Duties:
         async with self._store.write() as tx:
             kept = await leases.renew_all(tx, self._holder, _LEASE_S) if self._running else set[str]()
             free = [name for name in self._offers if name not in self._running]
+            others = await leases.held_by_others(tx, self._holder) if free else set[str]()
+            free = [name for name in free if name not in others]
             return kept, [await leases.take(tx, name, self._holder, _LEASE_S) for name in free]
 
     async def _do(self, lease: Lease) -> None:

@@ -59,6 +59,16 @@ async def renew_all(tx: Tx, holder: str, seconds: float) -> set[str]:
     return {str(row[0]) for row in rows}
 
 
+async def held_by_others(tx: Tx, holder: str) -> set[str]:
+    """To be asked before several are taken: a row that `take` does not get, it locks, and then two processes that both
+    renew their own and ask for the other's stand in a circle."""
+    now = tx.clock.now()
+    rows = await tx.rows(
+        "SELECT name FROM leases WHERE holder <> ? AND ends_at BETWEEN ? AND ?", holder, now, now + _LONGEST_S
+    )
+    return {str(row[0]) for row in rows}
+
+
 async def release(tx: Tx, name: str, holder: str) -> None:
     """Give it back early; the row stays, since its token must never repeat."""
     await tx.run("UPDATE leases SET ends_at = 0 WHERE name = ? AND holder = ?", name, holder)
