@@ -2,25 +2,34 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.api.image_cloud import Cloud as ImageCloud
 from tests.api.network_cloud import Cloud as NetworkCloud
-from tests.controllers.test_poisoned_objects import NetworkLab, held, in_virtual_time, weather
+from tests.controllers.test_poisoned_objects import NetworkLab, held, in_virtual_time, staged, weather
+from tests.simulation import virtual_time
 from tests.simulation.virtual_time import VirtualLoop
+from tests.simulation.world import CALL, World
 
 from trivet.controllers.duties import Duties
+from trivet.controllers.images import ImageController
 from trivet.controllers.log_trim import LogTrim
 from trivet.controllers.networks import NetworkController
+from trivet.domain import image_tasks, networks
+from trivet.domain.networks import NetworkCreate
 from trivet.domain.passwords import Passwords
 from trivet.domain.tokens import Tokens
 from trivet.drivers.contracts.network import NetworkSpec
 from trivet.drivers.files import FileBlobs
 from trivet.drivers.sim.network import SimNetwork
+from trivet.errors import Conflict
 from trivet.hosting import Hosting
 from trivet.parts import Parts
 from trivet.settings import Settings
 from trivet.store import leases
 from trivet.store.leases import Lease
+from trivet.store.store import transact
 
 
 @pytest.mark.parametrize("together", [False, True], ids=["alone", "one of several tasks"])
@@ -121,3 +130,56 @@ def test_a_network_whose_engine_never_answers_keeps_no_other_waiting_for_ever() 
             running.cancel()
 
     in_virtual_time(live)
+
+
+# -- listeners that would take long
+
+
+def test_a_sweep_that_takes_long_keeps_no_other_listener_of_the_process_waiting(tmp_path: Path) -> None:
+    loop = VirtualLoop()
+    world = World(1, tmp_path, loop, dies_at_commit=0)
+
+    async def live() -> None:
+        await world.open()
+        for process in world.processes:
+            process.life.calm()
+        await asyncio.sleep(5)
+        (busy,) = [process for process in world.processes if "agent of the simulation" in process.duties.held]
+        assert "networks" in busy.duties.held
+        for machines in world.machines.values():
+            machines.hanging = frozenset(("observe",))
+        # The agent could not take in what the log said, so it is told to look at everything.
+        busy.follower._behind.add("agent")
+        await asyncio.sleep(2)
+        network = await transact(world.plain, lambda tx: networks.create(tx, CALL.caller, NetworkCreate(name="n")))
+        await asyncio.sleep(5)
+        assert network.id in world.network.specs["network"]
+        world.end()
+
+    virtual_time.run(loop, live())
+
+
+# -- imports that another process took over
+
+
+async def test_who_was_too_slow_with_an_import_takes_nothing_from_whoever_took_it_over(tmp_path: Path) -> None:
+    async def rows(sql: str) -> list[tuple[Any, ...]]:
+        async with cloud.store.read() as tx:
+            return [tuple(row) for row in await tx.rows(sql)]
+
+    async with ImageCloud(tmp_path / "blobs") as cloud:
+        await staged(cloud, "slow")
+        ((task_id,),) = await rows("SELECT id FROM image_tasks")
+        slow = await transact(cloud.store, lambda tx: image_tasks.take(tx, task_id))
+        assert slow is not None
+        async with cloud.store.write() as tx:
+            await tx.run("UPDATE image_tasks SET runs_until = 0")
+        assert await transact(cloud.store, lambda tx: image_tasks.take(tx, task_id)) is not None
+        late = ImageController(cloud.parts)
+        images = "SELECT status, staged_key, writing_key, revision FROM images"
+        before = await rows(images)
+        with pytest.raises(Conflict):
+            await late._carry_out(slow)
+        await late._not_now(slow, "It was too slow.", again=False)
+        assert await rows(images) == before
+        assert before[0][1] in await cloud.parts.blobs.keys()
