@@ -20,7 +20,7 @@ BUDGETS = {
     "create a server": 25,
     "show a server": 3,
     "list servers in detail": 3,
-    "delete a server": 6,
+    "delete a server": 7,  # 6 once it is built: what is going on is ended as cut short
     "create a network": 7,
     "create a port": 11,
     "list ports": 1,
