@@ -7,6 +7,7 @@ import pytest
 from tests.api.image_cloud import Cloud, cloud
 
 from trivet.domain import image_data
+from trivet.store.tx import Tx
 
 __all__ = ["cloud"]
 
@@ -106,6 +107,12 @@ async def test_a_snapshot_fills_the_image_that_was_expected(cloud: Cloud, tmp_pa
     image = await cloud.create("member", disk_format="qcow2")
     path = tmp_path / "snapshot"
     path.write_bytes(b"flat now")
-    await image_data.fill_from_path(cloud.parts, image["id"], str(path), "raw")
+    admitted = []
+
+    async def admit(tx: Tx) -> None:
+        admitted.append(tx)
+
+    await image_data.fill_from_path(cloud.parts, image["id"], str(path), "raw", admit)
+    assert admitted, "whoever has it was asked for his right to fill it"
     shown = await cloud.show(image["id"])
     assert (shown["status"], shown["disk_format"], shown["size"]) == ("active", "raw", 8)
