@@ -1,4 +1,4 @@
-"""Servers come and go at once on few hosts, in one project and one network, and nobody waits in a circle (PostgreSQL).
+"""Servers come and go at once on few hosts and few networks, in one project; nobody waits in a circle (PostgreSQL).
 
 A circle costs a second before the database breaks it, with everybody waiting behind those who stand in it.
 """
@@ -41,6 +41,7 @@ async def test_servers_that_come_and_go_at_once_never_wait_in_a_circle(postgres_
     store = Counting(postgres_cluster.migrated_database(), SystemClock(), SystemIds(), connections=AT_ONCE)
     cloud.store = cloud.parts.store = store
     live: list[str] = []
+    networks: list[str] = []
     rounds = iter(range(ROUNDS))
 
     async def worker() -> None:
@@ -52,9 +53,14 @@ async def test_servers_that_come_and_go_at_once_never_wait_in_a_circle(postgres_
                 await settle(cloud, server_id)
             else:
                 several = {"min_count": 3, "max_count": 3} if chance.random() < 0.3 else {}
-                made = (await cloud.create(networks=[{"uuid": cloud.network_id}], **several)).ok()
+                some = chance.sample(networks, chance.choice((1, 2, 3)))
+                made = (await cloud.create(networks=[{"uuid": network_id} for network_id in some], **several)).ok()
                 live.append(made["server"]["id"])
 
     async with cloud:
+        networks.append(cloud.network_id)
+        for n in (1, 2):
+            async with store.write() as tx:
+                networks.append(await cloud.add_network(tx, f"blue{n}", f"10.{n}.0.0/24"))
         await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
         assert store.circles == 0
