@@ -10,8 +10,7 @@ began=$SECONDS
 say() { printf '\n\033[1m== %s (%d s)\033[0m\n' "$1" $((SECONDS - began)); }
 
 # A test that hangs fails by its name (pyproject.toml, timeout); whatever else hangs does not keep who waits for all.
-# An hour is what each half takes where everything is four times slower than on an idle machine of two cores.
-half() { timeout --kill-after=60 60m "$py" -m pytest --durations=12 "$@" tests; }
+half() { timeout --kill-after=60 30m "$py" -m pytest --durations=12 "$@" tests; }
 
 say "rules, stores, dialects, the house"
 half -n 2 -m "not dataplane and not contract"

@@ -11,13 +11,10 @@ import os
 import pkgutil
 import secrets
 import socket
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import uvicorn
 
 import trivet.api
 from trivet.agent.agent import Agent
@@ -25,7 +22,6 @@ from trivet.agent.local_link import LocalLink
 from trivet.agent.metadata import MetadataService
 from trivet.api.console.sockets import ConsoleSockets
 from trivet.api.kit.app import App
-from trivet.api.kit.http import BoundedProtocol
 from trivet.api.kit.service import Service
 from trivet.clock import Clock, SystemClock
 from trivet.controllers.console_reads import ConsoleReads
@@ -46,6 +42,7 @@ from trivet.errors import Invalid
 from trivet.hosting import Hosting, host_engines
 from trivet.ids import Ids, SystemIds
 from trivet.parts import Parts
+from trivet.serving import Doors
 from trivet.settings import POSTGRESQL, Settings
 from trivet.store import leases
 from trivet.store.follower import Follower
@@ -56,7 +53,6 @@ from trivet.store.sqlite import SqliteStore
 from trivet.store.store import Store
 
 _TEND_EVERY_S = 5.0
-_LAST_ANSWERS_S = 3.0
 _KEY_BYTES = 32
 _logger = logging.getLogger(__name__)
 
@@ -70,6 +66,7 @@ class Process:
     follower: Follower
     duties: Duties
     hosting: Hosting | None
+    doors: Doors
     admin_password: str | None
     """Only where this very start made the admin."""
 
@@ -110,6 +107,7 @@ async def running(
     store = make_store(settings, clock, ids)
     parts = make_parts(settings, store, clock, ids)
     async with AsyncExitStack() as stack:
+        doors = stack.enter_context(Doors(settings))
         await store.open()
         stack.push_async_callback(store.close)
         stack.callback(parts.passwords.close)
@@ -125,9 +123,10 @@ async def running(
         if hosting is not None:
             stack.push_async_callback(hosting.close)
         duties = Duties(store, f"{socket.gethostname()}:{os.getpid()}:{ids.hex()[:8]}")
-        offer_duties(parts, follower, duties, hosting)
-        consoles = ConsoleSockets(parts, hosting.console_path if hosting else lambda _: None)
-        process = Process(parts, App(parts, services(), consoles.paths()), follower, duties, hosting, password)
+        offer_duties(parts, follower, duties, hosting, doors.own_url)
+        consoles = ConsoleSockets(parts, hosting.console_path if hosting else lambda _: None, doors.own_url)
+        app = App(parts, services(), consoles.paths())
+        process = Process(parts, app, follower, duties, hosting, doors, password)
         await stack.enter_async_context(_background(follower.run(), "log"))
         await stack.enter_async_context(_background(duties.run(), "duties"))
         stack.push_async_callback(duties.give_back)
@@ -166,7 +165,7 @@ def _secret(path: Path) -> bytes:
     return key
 
 
-def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Hosting | None) -> None:
+def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Hosting | None, own_url: str) -> None:
     duties.offer("log", LogTrim(parts).run)
     duties.offer("servers", ServerController(parts.store).run)
     duties.offer("images", ImageController(parts).run)
@@ -194,7 +193,7 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
             await hosting.adopt()
         async with parts.store.write() as tx:
             await leases.fence(tx, lease)
-            await hosts.look_after(tx, hosting.engines, parts.settings.own_url)
+            await hosts.look_after(tx, hosting.engines, own_url)
         agent = Agent(hosting.engines, link, parts.clock, metadata)
 
         async def on_events(events: list[Event]) -> None:
@@ -233,77 +232,3 @@ async def _background(work: Coroutine[None, None, None], name: str) -> AsyncIter
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-# -- the HTTP server
-
-
-class _Server(uvicorn.Server):
-    """Signals are the command's business, not the server's; and stopping is short and says nothing."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """What is being answered may end. What does not in time is cancelled, and has ended before this returns."""
-        state = self.server_state
-        for server in self.servers:
-            server.close()
-        for connection in list(state.connections):
-            connection.shutdown()
-        end = time.monotonic() + _LAST_ANSWERS_S
-        while (state.connections or state.tasks) and time.monotonic() < end:
-            await asyncio.sleep(0.01)
-        late = list(state.tasks)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-
-
-@asynccontextmanager
-async def serving(process: Process) -> AsyncIterator[None]:
-    """The API on its address until the block ends."""
-    settings = process.parts.settings
-    config = uvicorn.Config(
-        process.app,
-        http=BoundedProtocol,
-        ws="websockets-sansio",
-        loop="none",
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_keep_alive=75,
-        h11_max_incomplete_event_size=64 * 1024,
-        ws_max_size=1 << 20,
-    )
-    server = _Server(config)
-    listener = _listen(settings)
-    task = asyncio.create_task(server.serve([listener]), name="http")
-    try:
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)
-        yield
-    finally:
-        server.should_exit = True
-        await asyncio.gather(task, return_exceptions=True)
-        listener.close()
-
-
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.listen_host.strip("[]") else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if settings.workers > 1:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    try:
-        listener.bind((settings.listen_host.strip("[]"), settings.listen_port))
-        listener.listen(1024)
-    except OSError as error:
-        listener.close()
-        raise Invalid(
-            "listen.refused", f"Cannot listen on {settings.listen} ({error.strerror}); choose another with --listen."
-        ) from error
-    listener.setblocking(False)
-    return listener

@@ -66,11 +66,14 @@ class Settings:
 
     @property
     def own_url(self) -> str:
-        """Where this very process answers, for others like it."""
+        """Where we listen, as others reach it."""
+        return self.url_at(self.listen_port)
+
+    def url_at(self, port: int) -> str:
         host = self.listen_host.strip("[]")
         if self.listens_everywhere:
             host = _facing_out(host)
-        return f"http://[{host}]:{self.listen_port}" if ":" in host else f"http://{host}:{self.listen_port}"
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
     def listens_everywhere(self) -> bool:

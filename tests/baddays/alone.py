@@ -13,10 +13,12 @@ COMPUTE = "/compute/v2.1"
 
 
 class Alone(Program):
-    def __init__(self, data: Path, logs: Path, database: str = "") -> None:
+    def __init__(self, data: Path, logs: Path, database: str = "", workers: int = 1) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         words = ["up", "--sim", "--data", str(data), "--listen", f"127.0.0.1:{port}"]
+        if workers > 1:
+            words += ["--workers", str(workers)]
         if database:
             words += ["--database", database]
         environment = clean() | {"TRIVET_ADMIN_PASSWORD": PASSWORD}

@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
 
 from tests.processes.cluster import Client
 from tests.processes.conftest import Cluster
+from tests.processes.consoles import console_token, speaks
 from tests.programs import PATIENCE_S, until
 
 pytestmark = pytest.mark.postgres
@@ -113,30 +112,14 @@ def test_a_console_token_of_one_process_opens_through_another_and_outlives_its_m
     upload(client, image)
     id = create(client, image, flavor, "talker")
     until("ACTIVE", lambda: client.call("GET", f"/compute/v2.1/servers/{id}")[1]["server"]["status"] == "ACTIVE")
-    body = {"remote_console": {"protocol": "serial", "type": "serial"}}
-    status, made, _ = client.call("POST", f"/compute/v2.1/servers/{id}/remote-consoles", body)
-    assert status == 200, made
-    token = made["remote_console"]["url"].rpartition("token=")[2]
-
-    def speaks(port: int, word: str) -> bool:
-        said = b""
-        try:
-            with connect(f"ws://127.0.0.1:{port}/console/serial?token={token}", open_timeout=PATIENCE_S) as socket:
-                socket.send(word.encode() + b"\n")
-                while word.encode() not in said:
-                    data = socket.recv(timeout=PATIENCE_S)
-                    said += data if isinstance(data, bytes) else data.encode()
-        except (OSError, TimeoutError, WebSocketException):
-            return False
-        return True
-
-    assert speaks(first.port, "by-its-maker")
-    assert speaks(second.port, "by-another")
+    token = console_token(client, id)
+    assert speaks(first.url, token, "by-its-maker")
+    assert speaks(second.url, token, "by-another")
     first.kill()
-    until("the same token reconnects through the second", lambda: speaks(second.port, "after-the-maker"))
+    until("the same token reconnects through the second", lambda: speaks(second.url, token, "after-the-maker"))
     status, _, _ = cluster.client(second.url).call("DELETE", f"/compute/v2.1/servers/{id}")
     assert status == 204
-    until("a deleted server's token opens nothing", lambda: not speaks(second.port, "nobody"))
+    until("a deleted server's token opens nothing", lambda: not speaks(second.url, token, "nobody"))
 
 
 def test_a_revocation_reaches_every_process(cluster: Cluster) -> None:

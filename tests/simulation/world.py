@@ -111,7 +111,7 @@ class Process:
     async def start(self) -> None:
         await self.store.open()
         await self.follower.start()
-        offer_duties(self.parts, self.follower, self.duties, self.hosting)
+        offer_duties(self.parts, self.follower, self.duties, self.hosting, self.parts.settings.own_url)
         self.tasks = [asyncio.create_task(self.follower.run()), asyncio.create_task(self.duties.run())]
 
 

@@ -49,7 +49,8 @@ def serve(settings: Settings, *, with_hosts: bool) -> int:
 async def _serve(settings: Settings, *, with_hosts: bool) -> int:
     from trivet.cli import first_password  # noqa: PLC0415
     from trivet.cli.clouds_yaml import write_clouds_yaml  # noqa: PLC0415
-    from trivet.process import running, serving  # noqa: PLC0415
+    from trivet.process import running  # noqa: PLC0415
+    from trivet.serving import serving  # noqa: PLC0415
 
     began = time.monotonic()
     stop = asyncio.Event()
@@ -64,7 +65,7 @@ async def _serve(settings: Settings, *, with_hosts: bool) -> int:
         first_password.forget(settings)
         if password and not settings.admin_password:
             say(f"admin's password, shown this once: {password}")
-        async with serving(process):
+        async with serving(process.app, process.doors):
             _collect_seldom()
             if workers.is_worker():
                 workers.tell_ready()

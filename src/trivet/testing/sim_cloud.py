@@ -16,7 +16,8 @@ from trivet.domain.hosts import HOSTS, register
 from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.errors import Invalid
 from trivet.hosting.simulated import SIM_DISK_GIB, SIM_MEMORY_MIB, SIM_VCPUS
-from trivet.process import Process, running, serving
+from trivet.process import Process, running
+from trivet.serving import serving
 from trivet.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class SimCloud:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        async with running(self.settings) as self.process, serving(self.process):
+        async with running(self.settings) as self.process, serving(self.process.app, self.process.doors):
             await self._size_hosts()
             self._ready.set()
             await self._stop.wait()

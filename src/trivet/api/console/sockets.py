@@ -31,9 +31,10 @@ Finder = Callable[[ConsoleTarget], str | None]
 
 
 class ConsoleSockets:
-    def __init__(self, parts: Parts, find: Finder) -> None:
+    def __init__(self, parts: Parts, find: Finder, own_url: str) -> None:
         self._parts = parts
         self._find = find
+        self._own_url = own_url
 
     def paths(self) -> dict[str, SocketHandler]:
         return {"/console/vnc": self.handle, "/console/serial": self.handle}
@@ -66,7 +67,7 @@ class ConsoleSockets:
         """The host is another process's: be the client's client there. The token is as good there as here."""
         async with self._parts.store.read() as tx:
             host = await tx.get(HOSTS, target.host_id)
-        if host is None or not host.api_url or host.api_url == self._parts.settings.own_url:
+        if host is None or not host.api_url or host.api_url == self._own_url:
             raise OSError("no process looks after the host at the moment")
         there = re.sub("^http", "ws", host.api_url) + scope["path"] + "?" + scope["query_string"].decode("latin-1")
         async with connect(there, subprotocols=[Subprotocol("binary")], open_timeout=5, max_size=None) as far:
