@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from trivet.domain import quotas
+from trivet.domain.holding import hold_known
+from trivet.domain.users import USERS
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -54,6 +56,7 @@ async def visible(tx: Tx, user_id: str, name: str) -> Keypair:
 
 async def create(tx: Tx, keypair: Keypair, project_id: str) -> Keypair:
     """How many a user may have is the project's limit."""
+    await hold_known(tx, USERS, keypair.user_id, "user")
     await quotas.take(tx, project_id, {"server_key_pairs": 1}, holder_id=keypair.user_id)
     if not await tx.insert_new(KEYPAIRS, keypair):
         raise Conflict("keypair.exists", f"Key pair '{keypair.name}' already exists.")
@@ -63,6 +66,11 @@ async def create(tx: Tx, keypair: Keypair, project_id: str) -> Keypair:
 async def delete(tx: Tx, user_id: str, name: str) -> None:
     await tx.delete(KEYPAIRS, await visible(tx, user_id, name))
     await quotas.give_back(tx, user_id, {"server_key_pairs": 1})
+
+
+async def forget(tx: Tx, user_id: str) -> None:
+    """With their user."""
+    await tx.run("DELETE FROM keypairs WHERE user_id = ?", user_id)
 
 
 def fingerprint(public_key: str, kind: KeyType) -> str:

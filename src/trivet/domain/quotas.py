@@ -82,9 +82,11 @@ def at_end(tx: Tx, project_id: str, amounts: dict[str, int]) -> None:
 class _Owed:
     def __init__(self) -> None:
         self.amounts: dict[tuple[str, str], int] = {}
+        self.gone: set[str] = set()
 
     async def finish(self, tx: Tx) -> None:
-        owed, self.amounts = sorted(self.amounts.items()), {}
+        owed = sorted(item for item in self.amounts.items() if item[0][1] not in self.gone)
+        self.amounts = {}
         shared: dict[tuple[str, str], tuple[Ceiling, int]] = {}
         for (resource, project_id), amount in owed:
             if amount < 0:
@@ -97,6 +99,22 @@ class _Owed:
         # Projects may lie below one scope: its turn comes after the last of their own rows.
         for (resource, scope_id), (ceiling, amount) in sorted(shared.items(), key=lambda item: item[0]):
             await _check_together(tx, scope_id, resource, amount, ceiling.limit)
+        await _drop(tx, sorted(self.gone))
+
+
+async def _drop(tx: Tx, scope_ids: list[str]) -> None:
+    """In the order in which all take them: by resource and then by scope, and turns last."""
+    found: list[tuple[bool, str, str]] = []
+    for scope_id in scope_ids:
+        rows = await tx.rows("SELECT resource FROM quota_usages WHERE scope_id = ?", scope_id)
+        found.extend((str(row[0]).startswith(f"{_TURN}:"), str(row[0]), scope_id) for row in rows)
+    for _, resource, scope_id in sorted(found):
+        await tx.run("DELETE FROM quota_usages WHERE scope_id = ? AND resource = ?", scope_id, resource)
+
+
+def forget(tx: Tx, scope_id: str) -> None:
+    """Of who is removed nothing is counted any more, once all else is done."""
+    tx.last(_Owed).gone.add(scope_id)
 
 
 async def give_back(tx: Tx, project_id: str, amounts: dict[str, int]) -> None:

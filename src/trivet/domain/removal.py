@@ -3,7 +3,7 @@
 Everything in one transaction, and every token that rested on it dies with it.
 """
 
-from trivet.domain import personas, revocations, trusts, users
+from trivet.domain import keypairs, personas, quotas, revocations, security_groups, trusts, users
 from trivet.domain.app_credentials import APP_CREDENTIALS
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
@@ -25,6 +25,8 @@ async def user(tx: Tx, caller: Caller, id: str) -> None:
     await tx.run("DELETE FROM credentials WHERE user_id = ?", gone.id)
     await tx.run("DELETE FROM oauth_tokens WHERE user_id = ?", gone.id)
     await end_trusts(tx, Where().add("(trustor_id = ? OR trustee_id = ?)", gone.id, gone.id))
+    await keypairs.forget(tx, gone.id)
+    quotas.forget(tx, gone.id)
     await tx.delete(USERS, gone)
 
 
@@ -80,6 +82,8 @@ async def _project(tx: Tx, gone: Project) -> None:
     await tx.run("DELETE FROM oauth_tokens WHERE project_id = ?", gone.id)
     await end_trusts(tx, Where().equal("project_id", gone.id))
     await tx.run("UPDATE users SET default_project_id = NULL WHERE default_project_id = ?", gone.id)
+    await security_groups.forget_default(tx, gone.id)
+    quotas.forget(tx, gone.id)
     await tx.delete(PROJECTS, gone)
 
 

@@ -11,7 +11,9 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.domain import default_rules, quotas, rbac, tags
 from trivet.domain.callers import Caller
 from trivet.domain.default_rules import PARENT, Rule
+from trivet.domain.holding import hold_known
 from trivet.domain.network_words import Text
+from trivet.domain.projects import PROJECTS
 from trivet.errors import Conflict, NotFound, Stale
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Change, Tx
@@ -77,6 +79,7 @@ async def default_of(tx: Tx, project_id: str) -> SecurityGroup:
     found = await tx.find(SECURITY_GROUPS, "project_id = ? AND is_default = 1", project_id)
     if found is not None:
         return found
+    await hold_known(tx, PROJECTS, project_id, "project")
     now = tx.clock.now()
     group = SecurityGroup(
         id=tx.ids.uuid(),
@@ -149,6 +152,17 @@ async def delete(tx: Tx, caller: Caller, group: SecurityGroup) -> None:
         raise Conflict("security_group.in_use", f"Security Group {group.id} in use.")
     if group.is_default and not caller.is_operator:
         raise Conflict("security_group.default_stays", "Insufficient rights for removing default security group.")
+    await _remove(tx, group)
+
+
+async def forget_default(tx: Tx, project_id: str) -> None:
+    """With its project, unless a port is left behind in it."""
+    group = await tx.find(SECURITY_GROUPS, "project_id = ? AND is_default = 1", project_id)
+    if group is not None and not await _in_use(tx, group.id):
+        await _remove(tx, group)
+
+
+async def _remove(tx: Tx, group: SecurityGroup) -> None:
     remote = await tx.rows(
         "SELECT DISTINCT security_group_id FROM security_group_rules WHERE remote_group_id = ?", group.id
     )

@@ -1,6 +1,7 @@
 """/v2.0/security-groups"""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from msgspec import UNSET, UnsetType
 
@@ -13,6 +14,7 @@ from trivet.api.network.security_group_rules import view as view_rule
 from trivet.domain import rbac, security_groups
 from trivet.domain.network_words import Text
 from trivet.domain.security_groups import SECURITY_GROUPS, SecurityGroup, SecurityGroupRule
+from trivet.errors import NotFound
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
@@ -76,7 +78,9 @@ async def _ensure_default(request: Request) -> None:
     async def act(tx: Tx) -> None:
         await security_groups.default_of(tx, project_id)
 
-    await transact(request.parts.store, act)
+    # Of a project that was removed a moment ago there is nothing to see.
+    with suppress(NotFound):
+        await transact(request.parts.store, act)
 
 
 @resource.on("POST", "/v2.0/security-groups", may="member")
