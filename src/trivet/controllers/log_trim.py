@@ -1,6 +1,6 @@
-"""Keeps the log, the revocations and the signing keys from growing old.
+"""Keeps the log, the revocations, the signing keys and what was delegated from growing old.
 
-Three jobs that know nothing of each other: each has its own transactions, and its own pause when it fails. They are
+Four jobs that know nothing of each other: each has its own transactions, and its own pause when it fails. They are
 short, since each locks the duty's lease, which is renewed every other second.
 """
 
@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from trivet.controllers.pauses import pause_s
-from trivet.domain import revocations, signing_keys
+from trivet.domain import oauth, revocations, signing_keys, trusts
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.errors import Busy
@@ -39,6 +39,7 @@ class LogTrim:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._now_and_then("trimming the log", self.trim, lease))
             group.create_task(self._now_and_then("dropping old revocations", self.drop_revocations, lease))
+            group.create_task(self._now_and_then("dropping ended trusts", self.drop_delegations, lease))
             group.create_task(self._now_and_then("changing the signing keys", self.change_keys, lease))
 
     async def trim(self, tx: Tx) -> bool:
@@ -47,6 +48,12 @@ class LogTrim:
     async def drop_revocations(self, tx: Tx) -> bool:
         await revocations.drop_before(tx, tx.clock.now() - self._parts.settings.token_s - _MARGIN_S)
         return False
+
+    async def drop_delegations(self, tx: Tx) -> bool:
+        """Trusts and OAuth tokens. For a while they are told as ended, and longer than a token that rests on one."""
+        before = tx.clock.now() - self._parts.settings.token_s - _KEEP_S
+        dropped = await trusts.drop_ended(tx, before, _AT_ONCE) + await oauth.drop_ended(tx, before, _AT_ONCE)
+        return dropped > 0
 
     async def change_keys(self, tx: Tx) -> bool:
         if await signing_keys.age_s(tx) > _KEY_DAYS * 24 * 3600:

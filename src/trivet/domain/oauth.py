@@ -139,6 +139,13 @@ async def _token(tx: Tx, id: str, kind: str) -> OauthToken:
     return found
 
 
+async def drop_ended(tx: Tx, before: float, most: int) -> int:
+    """Request and access tokens that ended long ago; how many."""
+    return await tx.run(
+        "DELETE FROM oauth_tokens WHERE id IN (SELECT id FROM oauth_tokens WHERE ends_at < ? LIMIT ?)", before, most
+    )
+
+
 # -- what a user has authorised
 
 

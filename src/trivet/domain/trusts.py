@@ -208,3 +208,13 @@ async def use(tx: Tx, id: str, user_id: str) -> Trust:
     if trust.remaining_uses <= 0:
         raise Forbidden("trust.used_up", f"No remaining uses for trust: {id}.")
     return await tx.update(TRUSTS, trust, remaining_uses=trust.remaining_uses - 1)
+
+
+async def drop_ended(tx: Tx, before: float, most: int) -> int:
+    """Rows of trusts that ended long ago, so that no token rests on them; how many."""
+    return await tx.run(
+        "DELETE FROM trusts WHERE id IN (SELECT id FROM trusts WHERE deleted_at < ? OR ends_at < ? LIMIT ?)",
+        before,
+        before,
+        most,
+    )
