@@ -6,7 +6,8 @@ from typing import Any
 from tests.api.network_cloud import Client, Cloud
 from tests.store.conftest import HandClock, NewStore, clock, new_store
 
-from trivet.domain import networks, ports
+from trivet.domain import addresses, networks, ports
+from trivet.domain.addresses import FixedIp
 from trivet.domain.networks import NETWORKS
 from trivet.domain.ports import PORTS, PortCreate
 from trivet.store.store import Store, transact
@@ -175,6 +176,36 @@ async def test_taking_and_giving_back_at_once_never_loses_an_address(new_store: 
 
         await asyncio.gather(*(churn() for _ in range(6)))
         assert {ips(await here.mine.make("port", network_id=network))[0] for _ in range(2)} == {"10.0.0.2", "10.0.0.3"}
+
+
+async def test_a_pool_that_never_ends_does_not_remember_all_that_came_back(new_store: NewStore) -> None:
+    """Nor does it give out again at once what just came back."""
+    store, given = new_store(), list[str]()
+    async with Cloud(store) as here:
+        network, subnet = await here.mine.network("2001:db8::/64")
+        pools = (addresses.Pool("2001:db8::2", "2001:db8::ffff:ffff:ffff:ffff"),)
+        async with store.write() as tx:
+            for _ in range(2500):
+                ip = await addresses.claim_any(tx, subnet, network, "p", pools)
+                assert ip is not None
+                given.append(ip)
+                await addresses.free(tx, "p", [FixedIp(subnet, ip)])
+            rows = await tx.rows("SELECT ip FROM freed_addresses WHERE subnet_id = ?", subnet)
+        assert len(rows) < 1100
+        assert all(ip not in given[max(0, n - 1000) : n] for n, ip in enumerate(given))
+
+
+async def test_where_all_that_came_back_is_somebodys_by_name_there_are_new_ones(new_store: NewStore) -> None:
+    store = new_store()
+    async with Cloud(store) as here:
+        network, subnet = await here.mine.network("2001:db8::/64")
+        pools = (addresses.Pool("2001:db8::2", "2001:db8::ffff:ffff:ffff:ffff"),)
+        async with store.write() as tx:
+            names = [f"2001:db8::1:{n:x}" for n in range(1200)]
+            await addresses.free(tx, "p", [FixedIp(subnet, ip) for ip in names])
+            for ip in names:
+                assert await addresses.claim(tx, subnet, network, "p", ip)
+            assert await addresses.claim_any(tx, subnet, network, "q", pools) == "2001:db8::2"
 
 
 async def test_a_port_of_a_server_goes_with_it_and_one_that_was_brought_stays(here: Cloud) -> None:

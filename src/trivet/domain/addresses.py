@@ -2,7 +2,8 @@
 
 An address is claimed by inserting a row that can exist only once. A pool hands out its addresses in
 order and then those that came back, oldest first; so finding one costs the same in an empty /16 as in a
-full one, and an address is not given out again while others still remember whose it was.
+full one, and an address is not given out again while others still remember whose it was. Where many came
+back they are given first: a pool of IPv6 never ends, and its list would never stop growing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,14 @@ Network = IPv4Network | IPv6Network
 
 _POOL_MAX = 2**62
 """What a BIGINT holds with room to spare; an IPv6 pool may be larger."""
+
+
+_RESTING = 1024
+"""How many that came back a subnet lets rest while it has new ones."""
+_SQL_NEXT = (
+    "UPDATE allocation_pools SET next = next + 1 WHERE subnet_id = ? AND first = ? AND next < size"
+    " AND NOT EXISTS (SELECT 1 FROM freed_addresses WHERE subnet_id = ? ORDER BY seq LIMIT 1 OFFSET ?) RETURNING next"
+)
 
 
 class Pool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,7 +108,23 @@ async def claim(tx: Tx, subnet_id: str, network_id: str, port_id: str, ip: str) 
 
 
 async def claim_any(tx: Tx, subnet_id: str, network_id: str, port_id: str, pools: Sequence[Pool]) -> str | None:
-    """An address of the pools; None only if there is none left.
+    """An address of the pools; None only if there is none left."""
+    for claim_one in (_claim_next, _claim_freed, _claim_last):
+        ip = await claim_one(tx, subnet_id, network_id, port_id, pools)
+        if ip is not None:
+            return ip
+    return None
+
+
+async def _claim_last(tx: Tx, subnet_id: str, network_id: str, port_id: str, pools: Sequence[Pool]) -> str | None:
+    """Many came back, but none of them is free and in a pool: then there may be new ones."""
+    return await _claim_next(tx, subnet_id, network_id, port_id, pools, resting=_POOL_MAX)
+
+
+async def _claim_next(
+    tx: Tx, subnet_id: str, network_id: str, port_id: str, pools: Sequence[Pool], *, resting: int = _RESTING
+) -> str | None:
+    """One that nobody had, unless more rest than that.
 
     Taking the next number locks the pool's row until the commit, so two takers wait for each other
     and never meet on one address. A number may belong to somebody who asked for it by name: then the
@@ -108,18 +133,13 @@ async def claim_any(tx: Tx, subnet_id: str, network_id: str, port_id: str, pools
     for pool in pools:
         first = parsed(pool.start)
         while True:
-            row = await tx.row(
-                "UPDATE allocation_pools SET next = next + 1"
-                " WHERE subnet_id = ? AND first = ? AND next < size RETURNING next",
-                subnet_id,
-                pool.start,
-            )
+            row = await tx.row(_SQL_NEXT, subnet_id, pool.start, subnet_id, resting)
             if row is None:
                 break
             ip = str(first + (int(row[0]) - 1))
             if await claim(tx, subnet_id, network_id, port_id, ip):
                 return ip
-    return await _claim_freed(tx, subnet_id, network_id, port_id, pools)
+    return None
 
 
 async def _claim_freed(tx: Tx, subnet_id: str, network_id: str, port_id: str, pools: Sequence[Pool]) -> str | None:
