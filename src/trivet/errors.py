@@ -53,3 +53,12 @@ class Stale(Conflict):
 
     def __init__(self, table: str, id: str) -> None:
         super().__init__("record.stale", f"{table} {id} was changed at the same time; try again.")
+
+
+class InTheWay(Conflict):
+    """The database refused a row for another that came, or went, a moment ago: whoever looks again can say which."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "record.exists", "What this belongs to, or what is named like it, is being changed; look again."
+        )

@@ -5,12 +5,12 @@ requests that wait for each other's transaction. Who comes second is told why no
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
 from tests.api.identity_cloud import Cloud
-from tests.api.one_service import Answer
+from tests.api.one_service import Answer, OneService
 from tests.domain.test_dead_tokens import filled
 from tests.postgres import PostgresCluster
 
@@ -22,6 +22,7 @@ from trivet.store.tx import Tx
 API = "/identity/v3"
 ROUNDS_MAX = 500
 Call = Callable[[Cloud], Coroutine[Any, Any, Answer]]
+C = TypeVar("C", bound=OneService)
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -144,7 +145,11 @@ async def waits_or_is_done(store: Store, request: asyncio.Task[Answer]) -> None:
     raise AssertionError("the second request neither waits nor ends")
 
 
-async def race(two: tuple[Cloud, Cloud], first: Call, second: Call) -> tuple[Answer, Answer]:
+async def race(
+    two: tuple[C, C],
+    first: Callable[[C], Coroutine[Any, Any, Answer]],
+    second: Callable[[C], Coroutine[Any, Any, Answer]],
+) -> tuple[Answer, Answer]:
     """The second begins when the first is about to commit."""
     held = Held(two[0].store)
     one = asyncio.create_task(first(two[0]))

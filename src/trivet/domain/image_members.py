@@ -6,7 +6,8 @@ import msgspec
 
 from trivet.domain import images
 from trivet.domain.callers import Caller
-from trivet.domain.images import Image
+from trivet.domain.holding import hold
+from trivet.domain.images import IMAGES, Image
 from trivet.errors import Conflict, Forbidden, NotFound, OverQuota
 from trivet.store.tx import Change, Tx
 
@@ -44,6 +45,7 @@ async def show(tx: Tx, caller: Caller, image_id: str, member_id: str) -> Member:
 async def add(tx: Tx, caller: Caller, image_id: str, member_id: str) -> Member:
     image = await _shared(tx, caller, image_id)
     _only_owner(caller, image)
+    await hold(tx, IMAGES, image_id)
     count = await tx.row("SELECT COUNT(*) FROM image_members WHERE image_id = ?", image_id)
     assert count is not None
     if int(count[0]) >= MEMBERS_MAX:

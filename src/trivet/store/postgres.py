@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 
 from trivet.clock import Clock
-from trivet.errors import Busy, Conflict, Invalid, Stale
+from trivet.errors import Busy, InTheWay, Invalid, Stale
 from trivet.ids import Ids
 from trivet.store import log, migrations
 from trivet.store.store import Wake
@@ -70,7 +70,7 @@ def told(error: Exception) -> Exception:
     if isinstance(error, asyncpg.DeadlockDetectedError | asyncpg.SerializationError):
         return Stale("transaction", "")
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):
-        return Conflict("record.exists", f"Another record stands in the way: {error}.")
+        return InTheWay()
     if isinstance(error, asyncpg.DataError):
         return Invalid("value.invalid", "A value cannot be stored: a character or a number that no record may hold.")
     if isinstance(error, asyncpg.DiskFullError):

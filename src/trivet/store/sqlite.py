@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trivet.clock import Clock
-from trivet.errors import Busy, Conflict, Invalid
+from trivet.errors import Busy, InTheWay, Invalid
 from trivet.ids import Ids
 from trivet.store import log, migrations
 from trivet.store.store import Wake
@@ -66,7 +66,7 @@ class SqliteTx(Tx):
 def told(error: sqlite3.Error) -> Exception:
     """The database's trouble as one of ours; what would be a bug of ours stays as it is."""
     if isinstance(error, sqlite3.IntegrityError):
-        return Conflict("record.exists", f"Another record stands in the way: {error}.")
+        return InTheWay()
     if isinstance(error, sqlite3.OperationalError):
         text = str(error)
         if "full" in text:

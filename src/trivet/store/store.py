@@ -1,18 +1,22 @@
 """The store: where transactions come from. Two databases, one contract, one test suite over both."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
 from trivet.clock import Clock
-from trivet.errors import Stale
+from trivet.errors import InTheWay, Stale
 from trivet.ids import Ids
 from trivet.store.tx import Tx
 
 T = TypeVar("T")
 
 _TRIES = 30
+_LOOKS = 5
+"""At what stands in the way: who looks again sees it, and says in its own words what it is."""
+_logger = logging.getLogger(__name__)
 
 
 class Wake:
@@ -63,6 +67,7 @@ class Store(Protocol):
 
 async def transact(store: Store, act: Callable[[Tx], Awaitable[T]]) -> T:
     """Run `act` in a write transaction, again from its start when it lost a race. `act` touches nothing but the Tx."""
+    looks = 0
     for attempt in range(_TRIES):
         try:
             async with store.write() as tx:
@@ -70,5 +75,10 @@ async def transact(store: Store, act: Callable[[Tx], Awaitable[T]]) -> T:
         except Stale:
             if attempt == _TRIES - 1:
                 raise
-            await store.clock.sleep(0.001 * (1 + store.ids.choice_below(2 ** min(attempt, 6))))
+        except InTheWay as error:
+            looks += 1
+            if looks == _LOOKS or attempt == _TRIES - 1:
+                _logger.warning("The database refuses a row that we think it may have: %s", error.__cause__)
+                raise
+        await store.clock.sleep(0.001 * (1 + store.ids.choice_below(2 ** min(attempt, 6))))
     raise AssertionError("the last try returns or raises")

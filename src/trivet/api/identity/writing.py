@@ -14,15 +14,12 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Handler, Resource
 from trivet.domain import personas, revocations
 from trivet.domain.callers import Caller
-from trivet.errors import Busy, Conflict
+from trivet.errors import Busy
 from trivet.parts import Parts
 from trivet.store.store import transact
 from trivet.store.tx import Change, Tx
 
 _logger = logging.getLogger(__name__)
-_TRIES = 5
-_IN_THE_WAY = "record.exists"
-"""What the store says of a row that the database refused."""
 T = TypeVar("T")
 
 
@@ -52,21 +49,10 @@ async def _applied(parts: Parts, act: Callable[[Tx], Awaitable[T]]) -> tuple[T, 
         last[:] = [tx]
         return act(tx)
 
-    result = await _decided(parts, run)
+    result = await transact(parts.store, run)
     for change in last[0].changes:
         revocations.apply(parts.tokens, change)
     return result, last[0].changes
-
-
-async def _decided(parts: Parts, act: Callable[[Tx], Awaitable[T]]) -> T:
-    """If a row stands in the way that was not there a moment ago, `act` looks again and says in its words why not."""
-    for _ in range(_TRIES):
-        try:
-            return await transact(parts.store, act)
-        except Conflict as error:
-            if error.code != _IN_THE_WAY:
-                raise
-    raise Conflict(_IN_THE_WAY, "What this belongs to, or what is named like it, is being changed; look again.")
 
 
 def looks(resource: Resource, path: str, method: str = "GET") -> Callable[[Handler], Handler]:
