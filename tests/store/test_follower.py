@@ -1,10 +1,17 @@
 """The reader of the log, on both databases: who comes and goes, and a log that is shorter than it was."""
 
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import cast
+
+import pytest
+
 from trivet.store import log
 from trivet.store.follower import Follower
 from trivet.store.log import Event
 from trivet.store.store import Store
-from trivet.store.tx import Change
+from trivet.store.tx import Change, Tx
 
 
 class Ear:
@@ -64,3 +71,60 @@ async def test_who_leaves_late_takes_nobody_with_him_who_came_in_his_place(store
     await say(store, "b")
     await follower.step()
     assert second.heard == ["a"]
+
+
+class Breaking:
+    """A store whose reading goes wrong some times, in a way that nobody foresaw."""
+
+    def __init__(self, store: Store, times: int) -> None:
+        self.clock, self.wake, self.listen = store.clock, store.wake, store.listen
+        self._store, self.left = store, times
+
+    def read(self) -> AbstractAsyncContextManager[Tx]:
+        if self.left:
+            self.left -= 1
+            raise ArithmeticError("a day nobody foresaw")
+        return self._store.read()
+
+
+async def test_trouble_that_nobody_foresaw_is_told_and_all_look_again_at_everything(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    breaking, ear = Breaking(store, 0), Ear()
+    follower = Follower(cast("Store", breaking))
+    await follower.start()
+    follower.listen("ear", ear.on_events, ear.on_resync)
+    breaking.left = 3
+    await say(store, "while it was broken")
+    running = asyncio.create_task(follower.run())
+    try:
+        await until(lambda: ear.resyncs == 1)
+        await say(store, "after")
+        await until(lambda: "after" in ear.heard)
+    finally:
+        running.cancel()
+    told = [record for record in caplog.records if record.exc_info]
+    assert len(told) == 3 and "a day nobody foresaw" in caplog.text
+    assert [record.getMessage().rpartition(" in ")[2] for record in told] == ["1 s", "2 s", "4 s"]
+    assert ear.heard == ["after"]
+
+
+async def until(so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not so():
+            await asyncio.sleep(0.01)
+
+
+async def test_who_has_just_read_the_end_of_the_log_does_not_ask_where_it_is_and_later_does(store: Store) -> None:
+    follower, ear = Follower(store), Ear()
+    await follower.start()
+    follower.listen("ear", ear.on_events, ear.on_resync)
+    await say(store, *"abc")
+    running = asyncio.create_task(follower.run())
+    try:
+        await until(lambda: ear.heard == [*"abc"])
+        async with store.write() as tx:
+            await tx.run("DELETE FROM events WHERE seq > ?", follower.position - 2)
+        await until(lambda: ear.resyncs == 1)
+    finally:
+        running.cancel()

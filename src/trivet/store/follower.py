@@ -16,6 +16,7 @@ from trivet.store.store import Store
 
 _LOOK_EVERY_S = 0.5
 _AWAY_PAUSE_S = 1.0
+_BROKEN_PAUSE_MAX_S = 60.0
 _BATCH = 500
 _logger = logging.getLogger(__name__)
 
@@ -47,24 +48,37 @@ class Follower:
             self.position = await log.head(tx)
 
     async def run(self) -> None:
+        """The boundary where trouble with the log itself is caught: who listens hears of revocations here, too."""
+        told, broken, pause_s = 0, False, _AWAY_PAUSE_S
         while True:
             try:
                 await self._store.listen()
-                told = await self.step()
+                if broken:
+                    await self._begin_again("The log could not be followed")
+                    broken = False
+                told = await self.step(may_be_back=not told)
             except Busy as error:
                 _logger.warning("The log cannot be read at the moment (%s)", error)
                 await self._store.clock.sleep(_AWAY_PAUSE_S)
                 continue
-            if not told:
+            except Exception:
+                _logger.exception("The log cannot be followed; trying again in %d s", pause_s)
+                told, broken = 0, True
+                await self._store.clock.sleep(pause_s)
+                pause_s = min(2 * pause_s, _BROKEN_PAUSE_MAX_S)
+                continue
+            if told:
+                pause_s = _AWAY_PAUSE_S
+            else:
                 await self._store.wake.wait(_LOOK_EVERY_S)
 
-    async def step(self) -> int:
-        """Tell what is new; how many events that was."""
+    async def step(self, *, may_be_back: bool = True) -> int:
+        """Tell what is new; how many events that was. Who has just read the end of the log need not ask where it is."""
         events: list[Event] = []
         try:
             async with self._store.read() as tx:
                 events = await log.read(tx, self.position, _BATCH)
-                back = not events and await log.head(tx) < self.position
+                back = may_be_back and not events and await log.head(tx) < self.position
         except log.Forgotten:
             await self._begin_again("Events were dropped before they were read here")
         else:
