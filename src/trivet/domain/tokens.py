@@ -21,7 +21,10 @@ from trivet.domain.memo import Memo
 from trivet.domain.secrets import Secrets
 from trivet.errors import Forbidden
 
-_REMEMBERED = 20_000
+_REMEMBERED = 5_000
+"""Some 8 MiB. Who has more tokens in use than that pays for a signature now and then, which is 0.1 ms."""
+_SEEN_OFF = 2
+"""With each that comes: more than one, so that those that ended leave sooner than new ones come."""
 _ES256 = ECDSA(SHA256())
 
 
@@ -149,19 +152,34 @@ class Tokens:
         if remembered is not None:
             caller, checked_at_count = remembered
             if caller.ends_at <= self._clock.now():
-                raise unauthorized()
+                raise self._forgotten(token)
             if checked_at_count != self.revocations.count:
                 if self.revocations.hit(caller):
-                    raise unauthorized()
+                    raise self._forgotten(token)
                 self._remembered[token] = (caller, self.revocations.count)
+            self._remembered.move_to_end(token)
             return caller
         caller = self._verified(token)
         if caller.receipt or caller.ends_at <= self._clock.now() or self.revocations.hit(caller):
             raise unauthorized()
+        self._see_off()
         self._remembered[token] = (caller, self.revocations.count)
-        if len(self._remembered) > _REMEMBERED:
-            self._remembered.popitem(last=False)
         return caller
+
+    def _forgotten(self, token: str) -> Forbidden:
+        del self._remembered[token]
+        return unauthorized()
+
+    def _see_off(self) -> None:
+        """Makes room for one. Who ended is used no more, so he drifts to where the least used ones are."""
+        now = self._clock.now()
+        for _ in range(_SEEN_OFF):
+            if not self._remembered:
+                return
+            token, (caller, _) = next(iter(self._remembered.items()))
+            if len(self._remembered) < _REMEMBERED and caller.ends_at > now and not self.revocations.hit(caller):
+                return
+            del self._remembered[token]
 
     def receipt(self, receipt: str) -> Caller:
         """Who has proved what so far."""
