@@ -8,6 +8,7 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -68,14 +69,18 @@ class App:
             service, route = self._route(request)
             reply = await self._answer(service, route, request, scope, receive)
         except TrivetError as error:
-            reply = self._refusal(service or self._nearest(request.path), error, request)
+            if service is None:
+                service = self._nearest(request.path)
+                _read_version(service, request)
+            reply = self._refusal(service, error, request)
         except asyncio.CancelledError:
             raise
         except Exception:
             _logger.exception("%s %s failed", request.method, request.path)
             bug = TrivetError("internal", "An unexpected error happened on our side; it has been logged.")
-            reply = self._refusal(service or self._nearest(request.path), bug, request)
-        if service is not None and service.microversions is not None and request.version:
+            service = service or self._nearest(request.path)
+            reply = self._refusal(service, bug, request)
+        if service.microversions is not None and request.version:
             reply.headers += service.microversions.reply_headers(request.version)
         reply.headers.append((b"x-openstack-request-id", request.id.encode()))
         reply.headers.append((b"x-compute-request-id", request.id.encode()))
@@ -180,6 +185,13 @@ class App:
             await send({"type": "websocket.close", "code": 4404})
             return
         await handler(scope, receive, send)
+
+
+def _read_version(service: Service, request: Request) -> None:
+    """Of what is nowhere: a refusal names the version, too. One that the service does not speak is not looked for."""
+    if service.microversions is not None:
+        with suppress(Invalid):
+            request.version = service.microversions.asked(request.headers)
 
 
 def _check_access_rules(service: Service, request: Request) -> None:
