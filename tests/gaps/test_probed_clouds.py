@@ -22,7 +22,10 @@ def cloud() -> Iterator[SimCloud]:
 
 
 def probe(folder: Path, auth: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    clouds = {"clouds": {"one": {"auth": auth, "region_name": "RegionOne"}}}
+    return asked(folder, {"clouds": {"one": {"auth": auth, "region_name": "RegionOne"}}}, *words)
+
+
+def asked(folder: Path, clouds: object, *words: str) -> subprocess.CompletedProcess[str]:
     (folder / "clouds.yaml").write_text(json.dumps(clouds))
     command = [sys.executable, "-m", "trivet.cli.main", "gaps", "--cloud", "one", *words]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
@@ -51,3 +54,19 @@ def test_a_cloud_that_does_not_let_us_in_is_a_sentence(cloud: SimCloud, tmp_path
         told = probe(tmp_path, cloud.auth | wrong)
         assert told.returncode == 1 and "trivet: The cloud one does not let us in: " in told.stderr
         assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"clouds": 5},
+        {"clouds": {"one": 5}},
+        {"clouds": {"one": {"auth": 5}}},
+        {"clouds": {"one": {"auth": {"auth_url": 5, "username": "a", "password": "b"}}}},
+        {"clouds": {"one": {"auth": {"auth_url": "http://127.0.0.1:1"}, "region_name": {"a": 1}}}},
+    ],
+)
+def test_a_clouds_yaml_that_is_none_is_a_sentence(odd: object, tmp_path: Path) -> None:
+    told = asked(tmp_path, odd)
+    assert told.returncode == 1 and told.stderr.startswith("trivet: clouds.yaml cannot be used: ")
+    assert "Traceback" not in told.stderr

@@ -39,6 +39,10 @@ def _connect(cloud: str) -> Any:
         raise Invalid("probe.no_cloud", f"{said}; is OS_CLIENT_CONFIG_FILE its clouds.yaml?") from error
     except (SDKException, ClientException) as error:
         raise Invalid("probe.no_login", f"The cloud {cloud} does not let us in: {error}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        # The client checks neither the file nor what it says of a cloud.
+        said = f"what it says of {cloud}, or its outline, is not what the client expects ({error})"
+        raise Invalid("probe.no_cloud", f"clouds.yaml cannot be used: {said}.") from error
     return connection
 
 
