@@ -1,5 +1,6 @@
 """Ids and secrets, so that a simulation can own chance."""
 
+import os
 import random
 import secrets
 import uuid
@@ -18,11 +19,14 @@ class SystemIds:
         self._chance = random.Random()  # noqa: S311 - spreads load; nothing secret comes from it
 
     def uuid(self) -> str:
-        return str(uuid.uuid4())
+        """A random one (version 4). Every request gets one, and the library's own way takes twice as long."""
+        digits = os.urandom(16).hex()
+        variant = "89ab"[int(digits[16], 16) % 4]
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
     def hex(self) -> str:
         """32 hexadecimal digits, as identity spells its ids."""
-        return uuid.uuid4().hex
+        return self.uuid().replace("-", "")
 
     def secret(self) -> str:
         """256 bits, safe in a URL."""
