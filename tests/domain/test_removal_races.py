@@ -120,6 +120,9 @@ CASES = {
     "an aggregate of the provider": Case(_PROVIDER, "PUT", f"{_PROVIDER}/aggregates",
         {**_GENERATION, "aggregates": ["{provider}"]}),
     "a word of the flavor": Case(_FLAVOR, "POST", f"{_FLAVOR}/os-extra_specs", {"extra_specs": {"a": "b"}}),
+    "a rule of the security group, as nova said it": Case(f"{_NET}/security-groups/{{group}}", "POST",
+        "/compute/v2.1/os-security-group-rules", {"security_group_rule": {"parent_group_id": "{group}",
+        "ip_protocol": "tcp", "from_port": 1, "to_port": 2, "cidr": "10.0.0.0/8"}}),
     "a tenant of the flavor": Case(_FLAVOR, "POST", f"{_FLAVOR}/action", {"addTenantAccess": {"tenant": THEIRS}}),
 }  # fmt: skip
 UNHELD = {"a right to the network", "the trait of a provider", "an inventory of the class"}

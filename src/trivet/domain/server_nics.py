@@ -16,7 +16,7 @@ from trivet.domain.networks import NETWORKS, Network
 from trivet.domain.port_addresses import FixedIpAsked
 from trivet.domain.ports import Port, PortCreate
 from trivet.domain.servers import Server
-from trivet.errors import Conflict, Forbidden, Invalid, NotFound
+from trivet.errors import Conflict, Forbidden, InTheWay, Invalid, NotFound, Stale
 from trivet.ids import is_uuid
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -132,6 +132,8 @@ async def _allocated(tx: Tx, caller: Caller) -> Network:
     """The network that is made for a project which has none and asks for one."""
     try:
         topology = await auto_topology.ensure(tx, caller, caller.project_id or "")
+    except (Stale, InTheWay):
+        raise  # A race that was lost: all of this runs again.
     except (Conflict, NotFound) as error:
         raise Invalid(
             "network.none", f"Unable to automatically allocate a network: {error.message} Make one, or ask for none."

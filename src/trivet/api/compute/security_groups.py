@@ -20,7 +20,7 @@ from trivet.domain.security_groups import (
     SecurityGroupRule,
     SecurityGroupUpdate,
 )
-from trivet.errors import Conflict, Invalid
+from trivet.errors import Conflict, InTheWay, Invalid, Stale
 from trivet.ids import is_uuid
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -147,9 +147,11 @@ def _rule_of(said: RuleWanted, group: SecurityGroup, source: str | None) -> Rule
 
 @contextmanager
 def _conflicts_as_mistakes() -> Iterator[None]:
-    """Nova said 400 where the network says 409."""
+    """Nova said 400 where the network says 409. Who lost a race made no mistake: that runs again."""
     try:
         yield
+    except (Stale, InTheWay):
+        raise
     except Conflict as error:
         raise Invalid(error.code, error.message) from error
 
