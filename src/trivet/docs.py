@@ -5,6 +5,7 @@
 
 import ast
 import sys
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -66,19 +67,10 @@ def _routes() -> str:
 
 
 def _errors() -> str:
-    """Every (code, class) that is raised with a literal code."""
     found: dict[str, tuple[int, set[str]]] = {}
     for path in sorted(_SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ERRORS):
-                continue
-            if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
-                status = _ERRORS[node.func.id]
-                for word in node.keywords:
-                    if word.arg == "status" and isinstance(word.value, ast.Constant):
-                        status = int(str(word.value.value))
-                where = found.setdefault(node.args[0].value, (status, set()))[1]
-                where.add(path.relative_to(_SOURCE).as_posix())
+        for code, status in _codes(ast.parse(path.read_text())):
+            found.setdefault(code, (status, set()))[1].add(path.relative_to(_SOURCE).as_posix())
     lines = [
         "# Error codes",
         "",
@@ -91,6 +83,30 @@ def _errors() -> str:
         f"| `{code}` | {status} | {', '.join(sorted(where))} |" for code, (status, where) in sorted(found.items())
     ]
     return "\n".join(lines) + "\n"
+
+
+def _codes(module: ast.Module) -> Iterator[tuple[str, int]]:
+    """Every literal code with its status: raised, or given to its base by an error that always says the same."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.ClassDef):
+            bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in _ERRORS]
+            inits = [call for call in ast.walk(node) if isinstance(call, ast.Call) and _is_init_of_base(call)]
+            for call in inits if bases else []:
+                yield from _code(call, _ERRORS[bases[0]])
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ERRORS:
+            yield from _code(node, _ERRORS[node.func.id])
+
+
+def _is_init_of_base(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and ast.unparse(call.func) == "super().__init__"
+
+
+def _code(call: ast.Call, status: int) -> Iterator[tuple[str, int]]:
+    if call.args and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str):
+        for word in call.keywords:
+            if word.arg == "status" and isinstance(word.value, ast.Constant):
+                status = int(str(word.value.value))
+        yield call.args[0].value, status
 
 
 def main() -> int:
