@@ -6,6 +6,7 @@ Twenty simulated minutes take a second, and one seed gives one history.
 import asyncio
 import selectors
 from collections.abc import Coroutine
+from itertools import count
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -31,10 +32,23 @@ class _Jumping(selectors.SelectSelector):
         return []
 
 
+class _Numbered(asyncio.Task[Any]):
+    """Task groups keep their tasks in sets, and end them in that order: by their number, not by where they lie."""
+
+    def __init__(self, number: int, coro: Coroutine[Any, Any, Any], **more: Any) -> None:
+        self._number = number
+        super().__init__(coro, **more)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _Jumping()
         super().__init__(self._jumping)
+        numbers = count()
+        self.set_task_factory(lambda loop, coro, **more: _Numbered(next(numbers), coro, loop=loop, **more))
 
     def time(self) -> float:
         return self._jumping.now

@@ -23,7 +23,8 @@ class Wake:
     """A hint that it is worth looking at the log. Losing one costs a little time, never an event."""
 
     def __init__(self) -> None:
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], None] = {}
+        """In the order in which they came: a set's would differ from run to run."""
 
     def set(self) -> None:
         for waiting in self._waiting:
@@ -33,11 +34,11 @@ class Wake:
 
     async def wait(self, timeout_s: float) -> None:
         waiting = asyncio.get_running_loop().create_future()
-        self._waiting.add(waiting)
+        self._waiting[waiting] = None
         try:
             await asyncio.wait((waiting,), timeout=timeout_s)
         finally:
-            self._waiting.discard(waiting)
+            self._waiting.pop(waiting, None)
 
 
 class Store(Protocol):
