@@ -378,8 +378,11 @@ def _pause_s(failures: int) -> float:
 
 
 def _holds(order: Order, found: tuple[Kind, Seen] | None) -> bool:
-    """Whether a settled order is still true on the host."""
-    if not order.settled or found is None:
+    """Whether a settled order is still true on the host.
+
+    What crashed may be plainly stopped by now, by a call that its engine carried out late: that is worth a report.
+    """
+    if not order.settled or order.crashed or found is None:
         return False
     machine = found[1]
     return machine.power == order.want and machine.marks.get("boots") == str(order.boots)

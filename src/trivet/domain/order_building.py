@@ -124,6 +124,7 @@ def _order(
         config_drive=server.config_drive,
         snapshot_image_id=server.snapshot_image_id,
         settled=server.task is None,
+        crashed=server.power == "crashed",
     )
 
 

@@ -39,6 +39,8 @@ class Order(msgspec.Struct, frozen=True):
     snapshot_image_id: str | None = None
     settled: bool = False
     """Nothing was asked since the last report: following it only checks."""
+    crashed: bool = False
+    """So the last report said."""
 
     @property
     def shape(self) -> str:
