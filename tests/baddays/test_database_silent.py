@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from tests.postgres import PostgresCluster, postgres_cluster
+from tests.postgres import PostgresCluster
 from trivet.clock import SystemClock
 from trivet.controllers.duties import Duties
 from trivet.errors import Busy
@@ -16,8 +16,6 @@ from trivet.store import leases
 from trivet.store.leases import Lease
 from trivet.store.postgres import PostgresStore
 from trivet.store.tx import Change
-
-__all__ = ["postgres_cluster"]
 
 pytestmark = pytest.mark.postgres
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from tests.api.network_cloud import Client, Cloud
@@ -120,13 +121,19 @@ async def test_a_new_rule_reaches_the_engine_with_one_look_at_its_group(lab: Lab
     assert rule["id"] not in [each.id for each in spec.rules]
 
 
-async def test_a_floating_ip_is_active_once_its_router_knows_and_leaves_it_again(lab: Lab) -> None:
+async def a_floating_ip(lab: Lab) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(the router that it goes through, and it)."""
     outside, _ = await lab.cloud.admin.network("198.51.100.0/24", router__external=True)
     router = await lab.mine.make("router", external_gateway_info={"network_id": outside})
     inside, subnet = await lab.mine.network()
     await lab.mine.call("PUT", f"/v2.0/routers/{router['id']}/add_router_interface", {"subnet_id": subnet})
     port = await lab.mine.make("port", network_id=inside)
     floating = await lab.mine.make("floatingip", floating_network_id=outside, port_id=port["id"])
+    return router, floating
+
+
+async def test_a_floating_ip_is_active_once_its_router_knows_and_leaves_it_again(lab: Lab) -> None:
+    router, floating = await a_floating_ip(lab)
     assert await lab.status(f"floatingips/{floating['id']}") == "DOWN"
     await lab.step()
     assert await lab.status(f"floatingips/{floating['id']}") == "ACTIVE"
@@ -239,12 +246,7 @@ async def test_who_lost_the_lease_says_nothing_of_ports_and_ends(lab: Lab) -> No
 
 
 async def test_who_lost_the_lease_says_nothing_of_routers_nor_of_floating_ips(lab: Lab) -> None:
-    outside, _ = await lab.cloud.admin.network("198.51.100.0/24", router__external=True)
-    router = await lab.mine.make("router", external_gateway_info={"network_id": outside})
-    inside, subnet = await lab.mine.network()
-    await lab.mine.call("PUT", f"/v2.0/routers/{router['id']}/add_router_interface", {"subnet_id": subnet})
-    port = await lab.mine.make("port", network_id=inside)
-    floating = await lab.mine.make("floatingip", floating_network_id=outside, port_id=port["id"])
+    _, floating = await a_floating_ip(lab)
     async with lab.cloud.store.write() as tx:
         await leases.release(tx, lab.lease.name, lab.lease.holder)
     with pytest.raises(leases.Lost):

@@ -11,12 +11,10 @@ from typing import Any
 import pytest
 from tests.api.network_cloud import Client, Cloud
 from tests.domain.counting import Counting
-from tests.postgres import PostgresCluster, postgres_cluster
+from tests.postgres import PostgresCluster
 
 from trivet.clock import SystemClock
 from trivet.ids import SystemIds
-
-__all__ = ["postgres_cluster"]
 
 pytestmark = pytest.mark.postgres
 
@@ -24,13 +22,6 @@ ROUNDS = 200
 AT_ONCE = 8
 
 Act = Callable[[Client], Awaitable[None]]
-
-
-@pytest.fixture
-def chance() -> random.Random:
-    seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
-    return random.Random(seed)
 
 
 @pytest.fixture

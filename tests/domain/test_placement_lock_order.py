@@ -11,13 +11,11 @@ from typing import Any
 import pytest
 from tests.api.placement_cloud import Placement, allocations
 from tests.domain.counting import Counting
-from tests.postgres import PostgresCluster, postgres_cluster
+from tests.postgres import PostgresCluster
 from tests.store.test_claims_races import check_provider_sums
 
 from trivet.clock import SystemClock
 from trivet.ids import SystemIds
-
-__all__ = ["postgres_cluster"]
 
 pytestmark = pytest.mark.postgres
 

@@ -18,13 +18,6 @@ AT_ONCE = 8
 
 
 @pytest.fixture
-def chance() -> random.Random:
-    seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
-    return random.Random(seed)
-
-
-@pytest.fixture
 def store(postgres_cluster: PostgresCluster) -> Counting:
     return Counting(postgres_cluster.migrated_database(), SystemClock(), SystemIds(), connections=AT_ONCE)
 

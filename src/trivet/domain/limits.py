@@ -75,7 +75,12 @@ DEFAULTS: dict[str, tuple[str, int]] = {
 """Resource name: (type of its service, default)."""
 
 # Several services or regions may register one name; the service that we enforce it for is asked first.
-_SQL_FIND = """
+_ENFORCED_FIRST = """
+    ORDER BY CASE WHEN s.type = ? THEN 0 ELSE 1 END, CASE WHEN r.region_id IS NULL THEN 0 ELSE 1 END, r.id
+    LIMIT 1
+"""
+
+_SQL_FIND = f"""
     SELECT r.id, r.default_limit, own.resource_limit, p.parent_id, above.resource_limit, p.domain_id,
         of_domain.resource_limit, m.model, (SELECT 1 FROM projects below WHERE below.parent_id = p.id LIMIT 1),
         of_user.resource_limit
@@ -89,14 +94,13 @@ _SQL_FIND = """
     LEFT JOIN user_limits of_user
         ON of_user.project_id = p.id AND of_user.user_id = ? AND of_user.resource_name = r.resource_name
     WHERE r.resource_name = ?
-    ORDER BY CASE WHEN s.type = ? THEN 0 ELSE 1 END, CASE WHEN r.region_id IS NULL THEN 0 ELSE 1 END, r.id
-    LIMIT 1
+    {_ENFORCED_FIRST}
 """
 
 
 # The project's own ceiling, where nothing else binds it: NULL if something does, no row if there is no such limit.
 # To be bound to the project, the resource and the type of its service (`own_of`).
-SQL_OWN = """
+SQL_OWN = f"""
     SELECT CASE WHEN m.model <> 'flat' OR of_domain.id IS NOT NULL THEN NULL
             WHEN COALESCE(own.resource_limit, r.default_limit) < 0 THEN 9223372036854775807
             ELSE COALESCE(own.resource_limit, r.default_limit) END AS most
@@ -107,8 +111,7 @@ SQL_OWN = """
     LEFT JOIN limits own ON own.registered_limit_id = r.id AND own.scope_id = p.id
     LEFT JOIN limits of_domain ON of_domain.registered_limit_id = r.id AND of_domain.scope_id = p.domain_id
     WHERE r.resource_name = ?
-    ORDER BY CASE WHEN s.type = ? THEN 0 ELSE 1 END, CASE WHEN r.region_id IS NULL THEN 0 ELSE 1 END, r.id
-    LIMIT 1
+    {_ENFORCED_FIRST}
 """
 
 
