@@ -1,10 +1,12 @@
-"""What all tests share: the databases, and one rule.
+"""What all tests share: the databases, chance, and one rule.
 
 Where CI is, or TRIVET_REQUIRE_ENGINES says so, what is missing is a failure and not a skip. But a test marked
 `hardware` may need a machine that this one is not.
 """
 
 import os
+import random
+import zlib
 from collections.abc import Generator
 from typing import Any
 
@@ -15,6 +17,17 @@ from tests.postgres import postgres_cluster, shared_cluster
 __all__ = ["postgres_cluster", "shared_cluster"]
 
 _REQUIRED = bool(os.environ.get("CI") or os.environ.get("TRIVET_REQUIRE_ENGINES"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, default=None, help="another chance, or one history of the simulation")
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """A test's own chance: the same in every run, so that what passed passes again. `--seed N` gives it another."""
+    seed = request.config.getoption("--seed")
+    return random.Random(zlib.crc32(request.node.nodeid.encode()) if seed is None else seed)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -146,10 +146,9 @@ class Clients:
         self._children.append(id)
 
 
-async def test_who_changes_consumers_and_providers_at_once_never_waits_in_a_circle(placement: Placement) -> None:
-    seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+async def test_who_changes_consumers_and_providers_at_once_never_waits_in_a_circle(
+    placement: Placement, chance: random.Random
+) -> None:
     providers = [await placement.provider(f"p{n}", vcpu=60, memory_mb=60, disk_gb=60) for n in range(5)]
     clients = Clients(placement, chance, providers)
     rounds = iter(range(ROUNDS))

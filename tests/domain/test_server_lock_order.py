@@ -33,10 +33,9 @@ async def settle(cloud: Cloud, server_id: str) -> None:
     await transact(cloud.store, act)
 
 
-async def test_servers_that_come_and_go_at_once_never_wait_in_a_circle(postgres_cluster: PostgresCluster) -> None:
-    seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+async def test_servers_that_come_and_go_at_once_never_wait_in_a_circle(
+    postgres_cluster: PostgresCluster, chance: random.Random
+) -> None:
     cloud = Cloud()
     store = Counting(postgres_cluster.migrated_database(), SystemClock(), SystemIds(), connections=AT_ONCE)
     cloud.store = cloud.parts.store = store

@@ -138,10 +138,9 @@ async def test_claims_of_many_threads_fill_the_capacity_exactly(where: str) -> N
     await store.close()
 
 
-async def test_killed_claimants_leave_nothing_behind_and_their_successors_finish(where: str, start: Start) -> None:
-    seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+async def test_killed_claimants_leave_nothing_behind_and_their_successors_finish(
+    where: str, start: Start, chance: random.Random
+) -> None:
     store = await prepare(where)
     processes = {n: start(n) for n in range(PROCESSES)}
     kills = 0
