@@ -47,7 +47,7 @@ class Clients:
     async def act(self) -> None:
         acts = (
             self.put, self.put_several, self.free, self.reshape, self.reshape, self.inventories, self.inventory,
-            self.classes, self.describe, self.move, self.child,
+            self.classes, self.describe, self.names, self.move, self.child,
         )  # fmt: skip
         await self._chance.choice(acts)()
 
@@ -122,7 +122,7 @@ class Clients:
         id = self._chance.choice(self._providers)
         said: dict[str, Any] = {"resource_provider_generation": await self._generation(id)}
         if self._chance.random() < 0.5:
-            some = self._chance.sample(("HW_CPU_X86_AVX", "HW_CPU_X86_VMX", "HW_CPU_X86_SSE"), 2)
+            some = self._chance.sample(("HW_CPU_X86_AVX", "CUSTOM_T", "HW_CPU_X86_VMX", "CUSTOM_U"), 2)
             await self._try("PUT", f"/resource_providers/{id}/traits", said | {"traits": some})
         else:
             some = self._chance.sample([f"{n}" * 8 + "-0000-4000-8000-000000000000" for n in range(4)], 2)
@@ -130,6 +130,11 @@ class Clients:
             body = said | {"aggregates": some} if counted else some
             path = f"/resource_providers/{id}/aggregates"
             await self._try("PUT", path, body, version="1.39" if counted else "1.18")
+
+    async def names(self) -> None:
+        """Of traits and classes come and go, and some are in use."""
+        path = self._chance.choice(("/traits/CUSTOM_T", "/traits/CUSTOM_U", "/resource_classes/CUSTOM_B"))
+        await self._try(self._chance.choice(("PUT", "DELETE")), path)
 
     async def move(self) -> None:
         """A tree is hung below another one, or stands alone again."""

@@ -50,3 +50,29 @@ async def test_a_database_made_with_another_text_of_a_migration_is_refused(store
     with pytest.raises(Invalid) as refused:
         await store.migrate()
     assert refused.value.code == "migration.changed"
+
+
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def test_a_trait_and_a_class_that_lost_their_names_get_them_back(
+    database: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = ""
+    if database == "postgres":
+        cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
+        url = cluster.new_database()
+    store = store_on(url)
+    await store.open()
+    known = migrations.known()
+    with monkeypatch.context() as earlier:
+        earlier.setattr(migrations, "known", lambda: [migration for migration in known if migration.number < 14])
+        await store.migrate()
+    async with store.write() as tx:
+        await tx.run("INSERT INTO providers VALUES ('p', 'p', NULL, 'p', 0, 0.0, 0.0)")
+        await tx.run("INSERT INTO provider_traits VALUES ('p', 'CUSTOM_A'), ('p', 'HW_CPU_X86_AVX')")
+        for name in ("CUSTOM_B", "VCPU"):
+            await tx.run("INSERT INTO inventories VALUES ('p', ?, 1, 0, 1, 1, 1, 1.0, 1, 0, 1)", name)
+    await store.migrate()
+    async with store.read() as tx:
+        assert [row[0] for row in await tx.rows("SELECT name FROM custom_traits")] == ["CUSTOM_A"]
+        assert [row[0] for row in await tx.rows("SELECT name FROM custom_classes")] == ["CUSTOM_B"]
+    await store.close()

@@ -69,7 +69,7 @@ async def update(tx: Tx, caller: Caller, scope: AddressScope, wanted: AddressSco
         )
     written = await tx.update(ADDRESS_SCOPES, scope, **({} if wanted.name is UNSET else {"name": wanted.name}))
     if wanted.shared is True:
-        await rbac.hold(tx, [("address_scope", scope.id)])
+        await rbac.hold_there(tx, "address_scope", scope.id)
         await rbac.grant(tx, scope.project_id, "address_scope", scope.id, "access_as_shared")
     return written
 

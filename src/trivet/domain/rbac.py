@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from trivet.domain import quotas
 from trivet.domain.callers import Caller
-from trivet.errors import Conflict, Forbidden, Invalid, NotFound
+from trivet.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -165,7 +165,7 @@ async def create(
         raise Invalid("rbac.action", f"Invalid action '{action}' for object type '{kind}'.")
     if target == "*" and not caller.is_operator:
         operator_only(caller, "create_rbac_policy:target_tenant", target)
-    await hold(tx, [(kind, object_id)])
+    await hold_there(tx, kind, object_id)
     quotas.at_end(tx, project_id, {"rbac_policy": 1})
     policy = RbacPolicy(
         id=tx.ids.uuid(),
@@ -226,7 +226,17 @@ async def delete(tx: Tx, policy: RbacPolicy) -> None:
 async def hold(tx: Tx, things: Iterable[tuple[ObjectType, str]]) -> None:
     """A thing comes before its policies: whoever changes both, or several, waits for others in this order."""
     for kind, id in sorted(set(things)):
-        await tx.run(f"UPDATE {TABLE_OF[kind]} SET revision = revision WHERE id = ?", id)
+        await _held(tx, kind, id)
+
+
+async def hold_there(tx: Tx, kind: ObjectType, id: str) -> None:
+    """A thing that was there a moment ago: nothing is granted on what went meanwhile."""
+    if not await _held(tx, kind, id):
+        raise Stale(TABLE_OF[kind], id)
+
+
+async def _held(tx: Tx, kind: ObjectType, id: str) -> int:
+    return await tx.run(f"UPDATE {TABLE_OF[kind]} SET revision = revision WHERE id = ?", id)
 
 
 async def _touch(tx: Tx, policy: RbacPolicy) -> None:

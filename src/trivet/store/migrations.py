@@ -15,8 +15,8 @@ from trivet.store.tx import Tx
 
 _NAME = re.compile(r"^(\d{4})_[a-z_]+\.sql$")
 
-SQLITE = {"{identity}": "INTEGER PRIMARY KEY AUTOINCREMENT"}
-POSTGRES = {"{identity}": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"}
+SQLITE = {"{identity}": "INTEGER PRIMARY KEY AUTOINCREMENT", "{computed}": "VIRTUAL"}
+POSTGRES = {"{identity}": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "{computed}": "STORED"}
 
 
 class Migration(NamedTuple):
