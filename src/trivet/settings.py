@@ -89,6 +89,9 @@ class Settings:
 
 
 POSTGRESQL = ("postgresql://", "postgres://")
+_PREFIX = "TRIVET_"
+_NEAR = 0.8
+"""Of 1, for the same."""
 _DATABASES = (*POSTGRESQL, "sqlite:///")
 _PORT = re.compile("[0-9]{1,5}")
 _WHOLE = re.compile("[+-]?[0-9]{1,18}")
@@ -120,13 +123,23 @@ def load(path: Path | None, environment: dict[str, str], flags: dict[str, Any]) 
     said: dict[str, Any] = {}
     if path is not None:
         said |= tomllib.loads(path.read_text())
-    prefix = "TRIVET_"
-    for name, text in environment.items():
-        key = name.removeprefix(prefix).lower()
-        if name.startswith(prefix) and key in _kinds():
-            said[key] = text
+    said |= _said_in(environment)
     said |= {name: value for name, value in flags.items() if value is not None}
     return check(replace(Settings(), **{name: _typed(name, value) for name, value in said.items()}))
+
+
+def _said_in(environment: dict[str, str]) -> dict[str, str]:
+    """Other variables may begin as ours do; one that is nearly a setting is a slip, which would pass unseen."""
+    said = {}
+    for name, text in environment.items():
+        key = name.removeprefix(_PREFIX).lower()
+        if not name.startswith(_PREFIX):
+            continue
+        if key in _kinds():
+            said[key] = text
+        elif near := get_close_matches(key, _kinds(), 1, _NEAR):
+            raise Invalid("setting.unknown", f"There is no setting {name}. Did you mean {_PREFIX}{near[0].upper()}?")
+    return said
 
 
 def check(settings: Settings) -> Settings:

@@ -18,6 +18,28 @@ def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
     assert made.returncode == 0 and made.stdout.startswith(f"usage: trivet {command}")
 
 
+def test_no_command_at_all_is_answered_with_all_there_are(tmp_path: Path) -> None:
+    made = trivet(tmp_path)
+    assert (made.returncode, made.stdout) == (2, "")
+    assert all(f"\n    {command} " in made.stderr for command in COMMANDS)
+
+
+@pytest.mark.parametrize(("words", "who"), [(("up", "--frob"), "trivet up"), (("--frob",), "trivet")])
+def test_a_flag_that_is_none_is_answered_with_those_of_its_command(
+    words: tuple[str, ...], who: str, tmp_path: Path
+) -> None:
+    made = trivet(tmp_path, *words)
+    assert made.returncode == 2 and made.stderr.startswith(f"usage: {who} [-h]")
+    assert made.stderr.endswith(f"{who}: error: unrecognized arguments: --frob\n")
+
+
+def test_a_misspelt_variable_is_refused_and_a_foreign_one_is_not(tmp_path: Path) -> None:
+    made = trivet(tmp_path, "migrate", "--data", "d", TRIVET_LEAVERUNNING="1")
+    assert made.returncode == 1
+    assert made.stderr == "trivet: There is no setting TRIVET_LEAVERUNNING. Did you mean TRIVET_LEAVE_RUNNING?\n"
+    assert trivet(tmp_path, "migrate", "--data", "d", TRIVET_MY_OWN="1").returncode == 0
+
+
 def test_it_says_which_release_it_is(tmp_path: Path) -> None:
     assert trivet(tmp_path, "--version").stdout.startswith("trivet 0.")
 

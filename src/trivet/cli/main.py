@@ -25,12 +25,18 @@ def main(arguments: list[str] | None = None) -> int:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     parser.add_argument("--version", action=_Version, nargs=0, help="Say which release this is.")
     for command in (up, api, agent, status, gaps, routes, migrate):
         command.add(commands)
     try:
-        chosen = parser.parse_args(arguments)
+        chosen, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            # Said by the command, which shows the flags that it has; argparse would show those of `trivet`.
+            commands.choices.get(chosen.command, parser).error(f"unrecognized arguments: {' '.join(unknown)}")
+        if chosen.command is None:
+            parser.print_help(sys.stderr)
+            return 2
         code = int(chosen.run(chosen))
         sys.stdout.flush()
         return code

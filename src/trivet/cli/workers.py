@@ -18,14 +18,13 @@ from trivet.cli.saying import say_ready
 from trivet.errors import Invalid
 from trivet.settings import Settings
 
-_NUMBER = "TRIVET_WORKER"
 _PIPE = "TRIVET_WORKER_PIPE"
 _LOOK_EVERY_S = 0.2
 _AGAIN_MOST_S = 10.0
 
 
 def is_worker() -> bool:
-    return _NUMBER in os.environ
+    return _PIPE in os.environ
 
 
 def tell_ready() -> None:
@@ -46,7 +45,7 @@ def supervise(settings: Settings) -> int:
     signal.signal(signal.SIGINT, stop)
     _refuse_busy_port(settings)
     # The first one makes the schema and the admin; the others find them.
-    team = [_Worker(0)]
+    team = [_Worker()]
     try:
         while not stopping and not team[0].was_ready:
             team[0].look(_LOOK_EVERY_S)
@@ -54,7 +53,7 @@ def supervise(settings: Settings) -> int:
                 # It has said why, and the others would say the same.
                 return team[0].code
         if not stopping:
-            team += [_Worker(number) for number in range(1, settings.workers)]
+            team += [_Worker() for _ in range(1, settings.workers)]
         said = False
         while not stopping:
             for worker in team:
@@ -72,10 +71,9 @@ def supervise(settings: Settings) -> int:
 
 
 class _Worker:
-    """One of them, by its number, through all its lives."""
+    """One of them, through all its lives."""
 
-    def __init__(self, number: int) -> None:
-        self._number = number
+    def __init__(self) -> None:
         self._failures = 0
         self._start()
 
@@ -86,7 +84,7 @@ class _Worker:
         self._pipe, its_end = os.pipe()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "trivet.cli.main", *sys.argv[1:]],
-            env=os.environ | {_NUMBER: str(self._number), _PIPE: str(its_end)},
+            env=os.environ | {_PIPE: str(its_end)},
             pass_fds=[its_end],
             # Ctrl-C is for the supervisor, which stops them in its own way.
             process_group=0,
