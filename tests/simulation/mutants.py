@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from trivet.agent import agent, following
-from trivet.agent.agent import Agent
+from trivet.agent import following, sweep
+from trivet.agent.errands import Errands
+from trivet.agent.sweep import Sweep
 from trivet.controllers.networks import NetworkController
 from trivet.domain import quotas, reports, server_create, server_placing
 from trivet.drivers.contracts.patience import Calls
@@ -32,10 +33,10 @@ def quota_is_not_given_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def strays_are_not_swept(patch: pytest.MonkeyPatch) -> None:
-    async def nothing(self: Agent) -> bool:
-        return True
+    async def nothing(self: Sweep) -> None:
+        return None
 
-    patch.setattr(Agent, "sweep", nothing)
+    patch.setattr(Sweep, "once", nothing)
 
 
 def an_event_is_lost(patch: pytest.MonkeyPatch) -> None:
@@ -56,12 +57,12 @@ def a_machine_is_not_removed(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_crash_is_not_mended(patch: pytest.MonkeyPatch) -> None:
-    original = agent._holds
+    original = sweep._holds
 
     def content(order: Any, found: Any) -> bool:
         return order.settled or original(order, found)
 
-    patch.setattr(agent, "_holds", content)
+    patch.setattr(sweep, "_holds", content)
     patch.setattr(SimMachines, "crash", _quiet_crash)
 
 
@@ -104,10 +105,10 @@ def the_network_is_not_compared(patch: pytest.MonkeyPatch) -> None:
 def a_server_that_failed_is_not_tried_again(patch: pytest.MonkeyPatch) -> None:
     """And the sweep believes that it will be."""
 
-    def wait_for_ever(self: Agent, id: str) -> None:
+    def wait_for_ever(self: Errands, id: str) -> None:
         self._waiting.add(id)
 
-    patch.setattr(Agent, "_try_later", wait_for_ever)
+    patch.setattr(Errands, "_try_later", wait_for_ever)
 
 
 def a_call_of_an_engine_is_waited_for_without_end(patch: pytest.MonkeyPatch) -> None:

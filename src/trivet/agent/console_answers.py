@@ -4,8 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from trivet.agent.agent import went_well
 from trivet.agent.engines import Engines
+from trivet.agent.trouble import went_well
 from trivet.domain.agent_words import ConsoleAnswer, ConsoleQuestion
 from trivet.domain.console_output import WAIT_S
 from trivet.drivers.contracts.errors import DriverError
