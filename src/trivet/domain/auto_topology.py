@@ -5,7 +5,7 @@ Asked for twice it is the same one. It needs a default external network and a de
 
 from msgspec import Struct
 
-from trivet.domain import networks, routers, subnets
+from trivet.domain import networks, routers, subnet_pools, subnets
 from trivet.domain.callers import Caller
 from trivet.domain.networks import NETWORKS, Network, NetworkCreate
 from trivet.domain.routers import ROUTERS, GatewayAsked, RouterCreate
@@ -47,6 +47,8 @@ async def ensure(tx: Tx, caller: Caller, project_id: str) -> Topology:
         return found
     outside, pools = await check(tx)
     network = await networks.create(tx, caller, NetworkCreate(project_id=project_id, name="auto_allocated_network"))
+    # Before the router's address: who asks for subnets holds the pools that they are cut from first.
+    await subnet_pools.hold(tx, (pool.id for pool in pools))
     router = await routers.create(
         tx,
         caller,

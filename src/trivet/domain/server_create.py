@@ -10,7 +10,17 @@ from typing import Any, Literal
 
 import msgspec
 
-from trivet.domain import flavors, images, keypairs, ports, quotas, server_actions, server_nics, server_placing
+from trivet.domain import (
+    flavors,
+    images,
+    keypairs,
+    ports,
+    quotas,
+    security_groups,
+    server_actions,
+    server_nics,
+    server_placing,
+)
 from trivet.domain.flavors import Flavor
 from trivet.domain.hosts import Host
 from trivet.domain.images import Image
@@ -65,9 +75,9 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     key_public: str | None
     nics: list[Nic]
-    security_groups: tuple[str, ...] | None
     spot: Spot
     reservation_id: str
+    security_groups: tuple[str, ...] | None = None
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -94,7 +104,6 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
         kind=kind,
         key_public=await find_key(tx, call, wanted.key_name),
         nics=await server_nics.plan(tx, caller, wanted.networks, wanted.max_count),
-        security_groups=await _groups(tx, call, wanted.security_groups),
         spot=await server_placing.spot(
             tx, caller, zone=wanted.zone, host=wanted.host, node=wanted.hypervisor_hostname, hints=wanted.hints
         ),
@@ -102,8 +111,7 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
     )
     count = await _count(tx, call, caller.project_id, parts)
     places = await _places(tx, call, caller.project_id, parts, count)
-    if len(places) * len(parts.nics) > 1:
-        await ports.hold(tx, (nic.network.id for nic in parts.nics if nic.network is not None))
+    parts = await _with_shared(tx, call, caller.project_id, parts, places)
     made = [await _one(tx, call, caller.project_id, parts, place) for place in places]
     await _take_quota(tx, call, caller.project_id, parts.flavor, made)
     return made
@@ -128,6 +136,21 @@ async def _places(tx: Tx, call: Call, project_id: str, parts: _Parts, count: int
         name = parts.wanted.name if count == 1 else f"{parts.wanted.name}-{index + 1}"
         found.append(_Place(id, name, index, host))
     return found
+
+
+async def _with_shared(tx: Tx, call: Call, project_id: str, parts: _Parts, places: list[_Place]) -> _Parts:
+    """What the project still lacks is made, and what several ports need is held, with the rooms in hand: the default
+    group first, then a network, then addresses. In any other order first servers wait for each other in a circle."""
+    groups = await _groups(tx, call, parts.wanted.security_groups)
+    if not any(place.host for place in places):
+        return msgspec.structs.replace(parts, security_groups=groups)
+    nics = await server_nics.with_networks(tx, call.caller, parts.nics)
+    network_ids = [nic.network.id for nic in nics if nic.network is not None]
+    if network_ids and len(places) * len(nics) > 1:
+        if groups is None:
+            await security_groups.default_id(tx, project_id)
+        await ports.hold(tx, network_ids)
+    return msgspec.structs.replace(parts, nics=nics, security_groups=groups)
 
 
 async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place) -> Server:

@@ -33,7 +33,7 @@ NicsWanted = tuple[NicWanted, ...] | Literal["auto", "none"]
 
 
 class Nic(msgspec.Struct, frozen=True, kw_only=True):
-    """A wish that was checked: one of port and network is there."""
+    """A wish that was checked: one of port and network is there, unless the network is still to be made."""
 
     port: Port | None = None
     network: Network | None = None
@@ -122,10 +122,20 @@ async def _own_network(tx: Tx, caller: Caller, *, auto: bool) -> list[Nic]:
             "Multiple possible networks found, use a Network ID to be more specific.",
         )
     if not found and auto:
-        return [Nic(network=await _allocated(tx, caller))]
+        return [Nic()]
     if not found:
         return []
     return [Nic(network=await _pluggable(tx, caller, found[0]))]
+
+
+async def with_networks(tx: Tx, caller: Caller, nics: list[Nic]) -> list[Nic]:
+    """Those of a plan, when the rooms are taken."""
+    return [
+        msgspec.structs.replace(nic, network=await _allocated(tx, caller))
+        if nic.network is None and nic.port is None
+        else nic
+        for nic in nics
+    ]
 
 
 async def _allocated(tx: Tx, caller: Caller) -> Network:
