@@ -16,7 +16,9 @@ from trivet.api.compute.service import SERVICE as COMPUTE
 from trivet.api.identity.service import SERVICE as IDENTITY
 from trivet.api.kit.app import App
 from trivet.api.network.service import SERVICE as NETWORK
+from trivet.domain import security_groups
 from trivet.settings import Settings
+from trivet.store.store import transact
 
 NET = "/network/v2.0"
 KEYS = "/compute/v2.1/os-keypairs"
@@ -69,6 +71,14 @@ async def ann_in(cloud: Cloud, **project: Any) -> tuple[str, str, str]:
 async def make(cloud: Cloud, token: str, noun: str, **fields: Any) -> Any:
     answer = await cloud.call("POST", f"{NET}/{noun.replace('_', '-')}s", {noun: fields}, token=token)
     return answer.ok(noun)
+
+
+async def trimmed(cloud: Cloud) -> bool:
+    return await transact(cloud.store, security_groups.drop_left)
+
+
+async def trimming(cloud: Cloud) -> Answer:
+    return Answer(200 if await trimmed(cloud) else 404, {}, b"")
 
 
 def removing(path: str) -> Call:
@@ -125,7 +135,45 @@ async def test_a_group_that_a_port_is_left_behind_in_stays_with_it(two: tuple[Cl
     shown = (await cloud.get(f"{NET}/ports/{port['id']}")).ok("port")
     assert shown["security_groups"] == port["security_groups"]
     assert (await cloud.left_of(project_id))["security_groups"] == 1
+    assert not await trimmed(cloud), "a port is in it"
     (await cloud.call("DELETE", f"{NET}/ports/{port['id']}")).ok()
+    assert await trimmed(cloud)
+    assert await cloud.left_of(project_id) == {}
+    assert not await trimmed(cloud)
+    assert (await cloud.get(f"{NET}/networks/{network['id']}")).status == 200, (
+        "what was made by hand is for the operator"
+    )
+
+
+async def test_a_group_that_was_left_behind_may_be_deleted_by_hand(two: tuple[Cloud, Cloud]) -> None:
+    cloud = two[0]
+    project_id, _, token = await ann_in(cloud)
+    network = await make(cloud, token, "network")
+    port = await make(cloud, token, "port", network_id=network["id"])
+    assert (await removing(f"projects/{project_id}")(cloud)).status == 204
+    (await cloud.call("DELETE", f"{NET}/ports/{port['id']}")).ok()
+    (group_id,) = port["security_groups"]
+    (await cloud.call("DELETE", f"{NET}/security-groups/{group_id}")).ok()
+    assert await trimmed(cloud)
+    assert not await trimmed(cloud)
+
+
+async def test_a_port_that_comes_back_into_a_left_group_keeps_it(two: tuple[Cloud, Cloud]) -> None:
+    cloud = two[0]
+    project_id, _, token = await ann_in(cloud)
+    network = await make(cloud, token, "network")
+    port = await make(cloud, token, "port", network_id=network["id"])
+    assert (await removing(f"projects/{project_id}")(cloud)).status == 204
+    (await cloud.call("DELETE", f"{NET}/ports/{port['id']}")).ok()
+    wanted = {"port": {"network_id": network["id"], "security_groups": port["security_groups"]}}
+
+    async def join(one: Cloud) -> Answer:
+        return await one.call("POST", f"{NET}/ports", wanted)
+
+    made, dropped = await race((two[1], two[0]), join, trimming)
+    assert made.status == 201, made.raw
+    assert dropped.status == 404, "it looked again"
+    assert (await cloud.get(f"{NET}/security-groups/{port['security_groups'][0]}")).status == 200
 
 
 async def test_rules_of_others_that_name_the_group_go_and_are_counted_no_more(two: tuple[Cloud, Cloud]) -> None:

@@ -1,6 +1,6 @@
-"""Keeps the log, the revocations, the signing keys and what was delegated from growing old.
+"""Keeps the log, the revocations, the signing keys, what was delegated and what projects left from growing old.
 
-Four jobs that know nothing of each other: each has its own transactions, and its own pause when it fails. They are
+Five jobs that know nothing of each other: each has its own transactions, and its own pause when it fails. They are
 short, since each locks the duty's lease, which is renewed every other second.
 """
 
@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from trivet.controllers.pauses import pause_s
-from trivet.domain import oauth, revocations, signing_keys, trusts
+from trivet.domain import oauth, revocations, security_groups, signing_keys, trusts
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.errors import Busy
@@ -40,6 +40,7 @@ class LogTrim:
             group.create_task(self._now_and_then("trimming the log", self.trim, lease))
             group.create_task(self._now_and_then("dropping old revocations", self.drop_revocations, lease))
             group.create_task(self._now_and_then("dropping ended trusts", self.drop_delegations, lease))
+            group.create_task(self._now_and_then("dropping left groups", security_groups.drop_left, lease))
             group.create_task(self._now_and_then("changing the signing keys", self.change_keys, lease))
 
     async def trim(self, tx: Tx) -> bool:

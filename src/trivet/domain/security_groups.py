@@ -156,10 +156,30 @@ async def delete(tx: Tx, caller: Caller, group: SecurityGroup) -> None:
 
 
 async def forget_default(tx: Tx, project_id: str) -> None:
-    """With its project, unless a port is left behind in it."""
+    """With its project; later, if a port is left behind in it."""
     group = await tx.find(SECURITY_GROUPS, "project_id = ? AND is_default = 1", project_id)
-    if group is not None and not await _in_use(tx, group.id):
+    if group is None:
+        return
+    if await _in_use(tx, group.id):
+        await tx.run("INSERT INTO left_groups (group_id) VALUES (?) ON CONFLICT DO NOTHING", group.id)
+    else:
         await _remove(tx, group)
+
+
+async def drop_left(tx: Tx) -> bool:
+    """One that its project left behind and whose ports are gone by now; whether there was one. One at a time, since
+    each takes hold of the groups that name it."""
+    row = await tx.row(
+        "SELECT group_id FROM left_groups WHERE NOT EXISTS"
+        " (SELECT 1 FROM port_security_groups p WHERE p.group_id = left_groups.group_id) LIMIT 1"
+    )
+    if row is None:
+        return False
+    group = await tx.get(SECURITY_GROUPS, str(row[0]))
+    if group is not None:
+        await _remove(tx, group)
+    await tx.run("DELETE FROM left_groups WHERE group_id = ?", str(row[0]))
+    return True
 
 
 async def _remove(tx: Tx, group: SecurityGroup) -> None:
