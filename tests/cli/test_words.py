@@ -9,7 +9,7 @@ import pytest
 from tests.cli.command import TRIVET, trivet
 from tests.programs import PATIENCE_S, clean
 
-COMMANDS = ("up", "api", "agent", "status", "gaps", "routes", "migrate")
+COMMANDS = ("up", "api", "agent", "status", "gaps", "routes", "migrate", "rotate")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

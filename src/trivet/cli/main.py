@@ -8,7 +8,7 @@ import argparse
 import os
 import sys
 
-from trivet.cli import agent, api, gaps, migrate, routes, status, up
+from trivet.cli import agent, api, gaps, migrate, rotate, routes, status, up
 from trivet.errors import TrivetError
 
 _EPILOG = """\
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     parser.add_argument("--version", action=_Version, nargs=0, help="Say which release this is.")
-    for command in (up, api, agent, status, gaps, routes, migrate):
+    for command in (up, api, agent, status, gaps, routes, migrate, rotate):
         command.add(commands)
     try:
         chosen, unknown = parser.parse_known_args(arguments)

@@ -1,0 +1,57 @@
+"""trivet rotate: sign tokens with the next key from now on. Processes do so by themselves every 30 days.
+
+A token outlives one rotation and never two: so two in a row end every token there is, which is what to do when a key
+may have been seen by somebody.
+"""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from trivet.cli import data_folder, options
+from trivet.errors import Invalid
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "rotate",
+        help="change the key that signs tokens",
+        description="Sign tokens with the next key from now on, in every process of this database. Tokens that are "
+        "there stay good: a second rotation ends them. Processes rotate by themselves every 30 days.",
+    )
+    options.add_settings(parser, "data", "database")
+    parser.set_defaults(run=run)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    from trivet.clock import SystemClock  # noqa: PLC0415 - `trivet --help` need not wait for it
+    from trivet.domain import signing_keys  # noqa: PLC0415
+    from trivet.domain.tokens import Tokens  # noqa: PLC0415
+    from trivet.ids import SystemIds  # noqa: PLC0415
+    from trivet.process import make_store  # noqa: PLC0415
+    from trivet.store.store import transact  # noqa: PLC0415
+    from trivet.store.tx import Tx  # noqa: PLC0415
+
+    settings = options.read_settings(chosen)
+    secret = Path(settings.data) / "secret"
+    if not secret.exists():
+        raise Invalid("rotate.no_cloud", f"There is no {secret}; name the data directory of a cloud with --data.")
+    data_folder.make(settings)
+    clock = SystemClock()
+    tokens = Tokens(clock)
+
+    async def change(tx: Tx) -> None:
+        await signing_keys.load(tx, tokens, secret.read_bytes())
+        await signing_keys.rotate(tx, tokens)
+
+    async def rotate() -> None:
+        store = make_store(settings, clock, SystemIds())
+        await store.open()
+        try:
+            await transact(store, change)
+        finally:
+            await store.close()
+
+    asyncio.run(rotate())
+    print("The next key signs from now on. Tokens of the one before stay good; those of older ones have ended.")
+    return 0
