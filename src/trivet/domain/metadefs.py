@@ -116,6 +116,14 @@ async def items_of(tx: Tx, namespaces: list[Namespace], kind: Kind) -> dict[str,
     return found
 
 
+async def resource_types(tx: Tx, caller: Caller) -> list[str]:
+    """Those that everybody knows, then those of the namespaces that the caller sees."""
+    namespaces = await tx.select(NAMESPACES, seen_by(caller))
+    of_namespaces = await items_of(tx, namespaces, "resource_type")
+    said = {item.name for found in of_namespaces.values() for item in found}
+    return [*RESOURCE_TYPES, *sorted(said - set(RESOURCE_TYPES))]
+
+
 async def item(tx: Tx, namespace: Namespace, kind: Kind, name: str) -> Item:
     found = await tx.find(ITEMS, "namespace_id = ? AND kind = ? AND name = ?", namespace.id, kind, name)
     if found is None:

@@ -13,6 +13,9 @@ from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where, order_by
 
+_SHOWN_S = 1e-6
+"""Clients see microseconds of times that are kept finer: what they were shown must find the action again."""
+
 
 class Call(msgspec.Struct, frozen=True):
     """Who asks, and in which request."""
@@ -79,9 +82,9 @@ async def history(
     """The newest first. `marker` is the request id of the last one already seen."""
     where = Where().equal("server_id", server_id)
     if since is not None:
-        where.add("updated_at >= ?", since)
+        where.add("updated_at >= ?", since - _SHOWN_S)
     if before is not None:
-        where.add("updated_at <= ?", before)
+        where.add("updated_at <= ?", before + _SHOWN_S)
     sort = (("started_at", True), ("id", True))
     if marker is not None:
         last = await by_request(tx, server_id, marker)

@@ -4,6 +4,7 @@ Names are matched by regular expressions, as clients expect. The plain ones (a w
 become conditions of the query; the others are tried here, after a check that no pattern can take long.
 """
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -124,7 +125,8 @@ def _conditions(query: ServerQuery) -> Where:
     if query.changed_since is not None:
         where.add("updated_at >= ?", query.changed_since)
     if query.changed_before is not None:
-        where.add("updated_at <= ?", query.changed_before)
+        # Clients see whole seconds: what they were shown must find the server again.
+        where.add("updated_at < ?", math.floor(query.changed_before) + 1)
     for tag in query.tags_all:
         where.add(_HAS_TAG, _as_element(tag))
     if query.tags_any:

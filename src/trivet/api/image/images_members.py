@@ -2,7 +2,8 @@
 
 from typing import Literal, cast
 
-from trivet.api.kit.bodies import Body
+import msgspec
+
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso
@@ -15,11 +16,13 @@ resource = Resource()
 _SCHEMA = "/v2/schemas/member"
 
 
-class MemberCreate(Body, frozen=True, kw_only=True):
+class MemberCreate(msgspec.Struct, frozen=True, kw_only=True):
     member: str
 
 
-class MemberUpdate(Body, frozen=True, kw_only=True):
+class MemberUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """The SDK says again whose membership it is, which the path has already; what else is said is passed over."""
+
     status: str
 
 

@@ -10,7 +10,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso
 from trivet.domain import metadefs
-from trivet.domain.metadefs import NAMESPACES, RESOURCE_TYPES, Item, Namespace
+from trivet.domain.metadefs import NAMESPACES, Item, Namespace
 from trivet.errors import Invalid
 from trivet.store.where import order_by
 
@@ -145,9 +145,10 @@ async def delete(request: Request) -> Reply:
     return Reply(204)
 
 
-@resource.on("GET", "/v2/metadefs/resource_types", may="reader", tx="none")
+@resource.on("GET", "/v2/metadefs/resource_types", may="reader")
 async def resource_types(request: Request) -> Reply:
-    return Reply(200, {"resource_types": [{"name": name} for name in RESOURCE_TYPES]})
+    names = await metadefs.resource_types(request.tx, request.caller)
+    return Reply(200, {"resource_types": [{"name": name} for name in names]})
 
 
 async def visible(request: Request) -> Namespace:

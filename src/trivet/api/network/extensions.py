@@ -87,6 +87,7 @@ _EXTENSIONS: dict[str, tuple[str, str]] = {
         "Subnet Pool Prefix Operations",
         "Adding and removing some prefixes of a pool at a time.",
     ),
+    "tag-creation": ("Add multiple tags at once", "Adding some tags to those that are there."),
     "tag-ports-during-bulk-creation": ("Tag Ports During Bulk Creation", "Ports can be made with their tags."),
 }
 

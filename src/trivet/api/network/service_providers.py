@@ -1,11 +1,25 @@
-"""/v2.0/service-providers"""
+"""/v2.0/service-providers: who does what. Clients ask for a service by its type, to learn whether it is here at all."""
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
+from trivet.api.network import listing
+from trivet.errors import Invalid
 
 resource = Resource()
 
 
+_ROUTERS: listing.Json = {"service_type": "L3_ROUTER_NAT", "name": "ovn", "default": True}
+
+
 @resource.on("GET", "/v2.0/service-providers", may="reader", tx="none")
 async def index(request: Request) -> Reply:
-    return Reply(200, {"service_providers": [{"service_type": "L3_ROUTER_NAT", "name": "ovn", "default": True}]})
+    found = [_ROUTERS]
+    for name, value in request.query:
+        if name == "fields":
+            continue
+        if name not in _ROUTERS:
+            raise Invalid("filter.invalid", f"[{name!r}] is invalid attribute for filtering")
+        wanted: object = bool(listing.flag(value)) if name == "default" else value
+        found = [provider for provider in found if provider[name] == wanted]
+    fields = listing.fields_of(request)
+    return Reply(200, {"service_providers": [listing.cut(provider, fields) for provider in found]})

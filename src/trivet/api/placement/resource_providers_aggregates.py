@@ -1,4 +1,7 @@
-"""/resource_providers/{uuid}/aggregates: which groups of providers one is in. From 1.19 on with generations."""
+"""/resource_providers/{uuid}/aggregates: which groups of providers one is in. From 1.19 on with generations.
+
+They are shown as they were said, with or without dashes, and found by either spelling (`wire.member_of`).
+"""
 
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
@@ -36,8 +39,8 @@ async def replace(request: Request) -> Reply:
         wanted, known = body.aggregates, body.resource_provider_generation
     else:
         wanted = wire.read(request, list[str])
-    ids = [wire.uuid(id, "aggregates") for id in wanted]
-    if len(ids) != len(set(ids)):
+    ids = [id.lower() for id in wanted]
+    if len({wire.uuid(id, "aggregates") for id in ids}) != len(ids):
         raise Invalid("body.invalid", f"JSON does not validate: {ids} has non-unique elements")
     if known is not None:
         providers.check_generation(provider, known)

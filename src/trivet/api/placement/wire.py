@@ -184,9 +184,10 @@ def member_of(request: Request, name: str) -> tuple[tuple[frozenset[str], ...], 
                 "Multiple values for 'member_of' must be prefixed with the 'in:' or '!in:' keyword using the valid"
                 f" microversion. Got: {value}",
             )
-        ids = frozenset(_usual(id) for id in value.removeprefix("!").removeprefix("in:").split(","))
-        if not all(is_uuid(id) for id in ids):
+        said = frozenset(value.removeprefix("!").removeprefix("in:").lower().split(","))
+        if not all(is_uuid(_usual(id)) for id in said):
             raise bad(f"Expected 'member_of' parameter to contain valid UUID(s). Got: {value[:64]}")
+        ids = said.union(*((_usual(id), _usual(id).replace("-", "")) for id in said))
         if not value.startswith("!"):
             required.append(ids)
         elif request.version < 1032:

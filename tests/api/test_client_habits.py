@@ -1,0 +1,115 @@
+"""What stock clients say and expect, found by running their own functional suites against this cloud."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.api import image_cloud, server_cloud
+from tests.api.network_cloud import Cloud as NetworkCloud
+from tests.api.one_service import THEIRS
+from tests.api.placement_cloud import Placement
+
+
+@pytest.fixture
+async def compute(database: str) -> AsyncIterator[server_cloud.Cloud]:
+    async with server_cloud.Cloud(database) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+async def image(database: str, tmp_path: Path) -> AsyncIterator[image_cloud.Cloud]:
+    async with image_cloud.Cloud(tmp_path / "blobs", database) as cloud:
+        yield cloud
+
+
+# -- compute
+
+
+async def set_times(cloud: server_cloud.Cloud, table: str, at: float) -> None:
+    async with cloud.store.write() as tx:
+        await tx.run(f"UPDATE {table} SET updated_at = ?", at)
+
+
+async def test_the_time_that_a_server_shows_finds_it_again(compute: server_cloud.Cloud) -> None:
+    """Times are kept finer than they are shown, and clients ask with what they were shown."""
+    id = await compute.made()
+    await set_times(compute, "servers", 1_700_000_000.75)
+    shown = (await compute.show(id))["updated"]
+    assert shown == "2023-11-14T22:13:20Z"
+    for name, other in (("changes-since", "2023-11-14T22:13:21Z"), ("changes-before", "2023-11-14T22:13:19Z")):
+        found = (await compute.call("GET", "/servers", **{name: shown})).ok()["servers"]
+        assert [server["id"] for server in found] == [id], name
+        assert (await compute.call("GET", "/servers", **{name: other})).ok()["servers"] == [], name
+
+
+@pytest.mark.parametrize("at", [1_700_000_000.1234564, 1_700_000_000.1234566])
+async def test_the_time_that_an_action_shows_finds_it_again(compute: server_cloud.Cloud, at: float) -> None:
+    """Whether it was rounded up or down."""
+    path = f"/servers/{await compute.made()}/os-instance-actions"
+    await set_times(compute, "server_actions", at)
+    (action,) = (await compute.call("GET", path)).ok()["instanceActions"]
+    for name in ("changes-since", "changes-before"):
+        found = (await compute.call("GET", path, **{name: action["updated_at"]})).ok()["instanceActions"]
+        assert found == [action], name
+
+
+# -- network
+
+
+async def test_service_providers_can_be_asked_for_by_type(here: NetworkCloud) -> None:
+    """The SDK's project cleanup asks whether there is a VPN service before it looks for what to clean there."""
+    assert (await here.mine.get("service-providers?service_type=VPN"))["service_providers"] == []
+    (found,) = (await here.mine.get("service-providers?service_type=L3_ROUTER_NAT&default=true"))["service_providers"]
+    assert found["name"] == "ovn"
+    (await here.mine.call("GET", "/v2.0/service-providers?colour=red")).refused(400)
+
+
+async def test_several_tags_are_added_at_once_where_the_extension_says_so(here: NetworkCloud) -> None:
+    assert (await here.mine.get("extensions/tag-creation"))["extension"]["alias"] == "tag-creation"
+    network = await here.mine.make("network")
+    path = f"/v2.0/networks/{network['id']}/tags"
+    (await here.mine.call("PUT", f"{path}/old")).ok()
+    (await here.mine.call("POST", path, {"tags": ["new", "newer"]})).ok()
+    assert (await here.mine.call("GET", path)).ok() == {"tags": ["new", "newer", "old"]}
+
+
+# -- image
+
+
+async def test_a_membership_may_be_answered_with_its_name_again(image: image_cloud.Cloud) -> None:
+    """The SDK sends the whole member when it accepts one."""
+    members = f"/v2/images/{(await image.create(visibility='shared'))['id']}/members"
+    (await image.call("POST", members, {"member": THEIRS})).ok()
+    words = {"member": THEIRS, "status": "accepted"}
+    accepted = (await image.call("PUT", f"{members}/{THEIRS}", words, who="stranger")).ok()
+    assert accepted["status"] == "accepted"
+
+
+async def test_a_resource_type_that_was_associated_is_listed(image: image_cloud.Cloud) -> None:
+    for name, visibility in (("open", "public"), ("closed", "private")):
+        said = {"namespace": name, "visibility": visibility, "resource_type_associations": [{"name": f"My::{name}"}]}
+        (await image.call("POST", "/v2/metadefs/namespaces", said, who="admin")).ok()
+
+    async def names(who: str) -> list[str]:
+        found = (await image.call("GET", "/v2/metadefs/resource_types", who=who)).ok()["resource_types"]
+        return [one["name"] for one in found]
+
+    assert "OS::Nova::Server" in await names("member")
+    assert {"My::open", "My::closed"} <= set(await names("admin"))
+    assert {"My::open", "My::closed"} & set(await names("member")) == {"My::open"}
+
+
+# -- placement
+
+
+async def test_aggregates_are_shown_as_they_were_said_and_found_in_either_spelling(placement: Placement) -> None:
+    dashed, bare = placement.new_id(), placement.new_id().replace("-", "")
+    id = await placement.provider("h", aggregates=(dashed, bare))
+    shown = (await placement.call("GET", f"/resource_providers/{id}/aggregates")).ok()["aggregates"]
+    assert sorted(shown) == sorted((dashed, bare))
+    usual = f"{bare[:8]}-{bare[8:12]}-{bare[12:16]}-{bare[16:20]}-{bare[20:]}"
+    for spelling in (bare, usual, usual.upper()):
+        found = (await placement.call("GET", "/resource_providers", member_of=spelling)).ok()
+        assert [one["uuid"] for one in found["resource_providers"]] == [id], spelling
+    body = {"aggregates": [bare, usual], "resource_provider_generation": 0}
+    assert (await placement.call("PUT", f"/resource_providers/{id}/aggregates", body)).status == 400
