@@ -13,6 +13,7 @@ from tests.api.identity_cloud import Cloud
 from tests.api.one_service import Answer, OneService
 from tests.domain.test_dead_tokens import filled
 from tests.postgres import PostgresCluster
+from tests.programs import PATIENCE_S
 
 from trivet.settings import Settings
 from trivet.store.postgres import PostgresStore
@@ -20,7 +21,6 @@ from trivet.store.store import Store
 from trivet.store.tx import Tx
 
 API = "/identity/v3"
-ROUNDS_MAX = 500
 Call = Callable[[Cloud], Coroutine[Any, Any, Answer]]
 C = TypeVar("C", bound=OneService)
 
@@ -134,7 +134,8 @@ class Held:
 
 
 async def waits_or_is_done(store: Store, request: asyncio.Task[Answer]) -> None:
-    for _ in range(ROUNDS_MAX):
+    end = asyncio.get_running_loop().time() + PATIENCE_S
+    while asyncio.get_running_loop().time() < end:
         await asyncio.sleep(0.01)
         if request.done() or not isinstance(store, PostgresStore):
             return
@@ -153,11 +154,11 @@ async def race(
     """The second begins when the first is about to commit."""
     held = Held(two[0].store)
     one = asyncio.create_task(first(two[0]))
-    await asyncio.wait_for(held.at_commit.wait(), 10)
+    await asyncio.wait_for(held.at_commit.wait(), PATIENCE_S)
     other = asyncio.create_task(second(two[1]))
     await waits_or_is_done(two[0].store, other)
     held.go_on.set()
-    return await asyncio.wait_for(one, 30), await asyncio.wait_for(other, 30)
+    return await asyncio.wait_for(one, PATIENCE_S), await asyncio.wait_for(other, PATIENCE_S)
 
 
 async def words_of(cloud: Cloud) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.programs import PATIENCE_S
 
 from trivet.store.sqlite import SqliteTx
 from trivet.store.tables import Value
@@ -73,6 +74,11 @@ class Client:
                 self.headers["X-Auth-Token"] = self.headers["X-Subject-Token"] = reply.headers["X-Subject-Token"]
             return await reply.json() if text and "json" in reply.headers.get("Content-Type", "") else None
 
+    async def gone(self, path: str) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while (await self.call("GET", path))["servers"]:
+                await asyncio.sleep(0.02)
+
 
 async def _use(client: Client, cloud: SimCloud) -> None:
     user = {"name": "admin", "password": cloud.password, "domain": {"name": "Default"}}
@@ -93,6 +99,7 @@ async def _use(client: Client, cloud: SimCloud) -> None:
     await client.call("GET", path, name="show a server")
     await client.call("GET", "/compute/v2.1/servers/detail", name="list servers in detail")
     await client.call("DELETE", path, name="delete a server")
+    await client.gone("/compute/v2.1/servers")  # and its host is as it will be for the candidates below
     for _ in range(2):  # the first makes the project's default security group
         network = {"network": {"name": "a"}}
         network_id = (await client.call("POST", "/network/v2.0/networks", network, name="create a network"))["network"]
