@@ -18,6 +18,7 @@ from trivet.clock import Clock
 from trivet.errors import Busy, InTheWay, Invalid, Stale
 from trivet.ids import Ids
 from trivet.store import log, migrations
+from trivet.store.connections import Connections
 from trivet.store.store import Wake
 from trivet.store.tables import Value
 from trivet.store.tx import Tx
@@ -82,12 +83,6 @@ def told(error: Exception) -> Exception:
     return error
 
 
-class _Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
-    def get_reset_query(self) -> str:
-        """We leave nothing behind on a connection, so a round trip to clean it is saved."""
-        return ""
-
-
 class PostgresTx(Tx):
     def __init__(self, connection: Any, clock: Clock, ids: Ids) -> None:
         super().__init__(clock, ids)
@@ -135,31 +130,42 @@ class PostgresStore:
         self.ids = ids
         self.wake = Wake()
         self._url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
-        self._connections = connections
         self._patience_s = patience_s
         """For a connection, and again for a statement."""
-        self._pool: Any = None
+        self._connections = Connections(self._connect, connections, patience_s)
         self._ear: Any = None
         self._own: set[int] = set()
         """Backends of ours: what they commit, we know."""
 
     async def open(self) -> None:
         try:
-            self._pool = await asyncpg.create_pool(
+            self._connections.give_back(await self._connections.take())
+            await self.listen()
+        except (asyncpg.PostgresError, *_AWAY) as error:
+            raise Busy("store.away", f"The database cannot be reached: {error}") from error
+
+    async def _connect(self) -> Any:
+        cancelled = _cancellations()
+        connection = None
+        try:
+            connection = await asyncpg.connect(
                 self._url,
-                min_size=1,
-                max_size=self._connections,
-                connection_class=_Connection,
-                max_inactive_connection_lifetime=60,
+                timeout=self._patience_s,
                 command_timeout=self._patience_s,
                 statement_cache_size=_STATEMENTS_KEPT,
                 max_cached_statement_lifetime=0,
                 server_settings=_PLANNING | _CUT_OFF,
-                init=self._came,
             )
-            await self.listen()
-        except (asyncpg.PostgresError, *_AWAY) as error:
-            raise Busy("store.away", f"The database cannot be reached: {error}") from error
+        finally:
+            if _cancellations() > cancelled:
+                # asyncpg may forget one that comes meanwhile, and the work would go on without a lease.
+                if connection is not None:
+                    connection.terminate()
+                raise asyncio.CancelledError
+        backend = connection.get_server_pid()
+        self._own.add(backend)
+        connection.add_termination_listener(lambda _: self._own.discard(backend))
+        return connection
 
     async def listen(self) -> None:
         """Hear other processes' commits. Lost hints are made good by the followers' own polling."""
@@ -171,11 +177,6 @@ class PostgresStore:
         except (asyncpg.PostgresError, TimeoutError, *_AWAY) as error:
             raise told(error) from error
 
-    async def _came(self, connection: Any) -> None:
-        backend = connection.get_server_pid()
-        self._own.add(backend)
-        connection.add_termination_listener(lambda _: self._own.discard(backend))
-
     def _heard(self, _ear: Any, backend: int, _channel: str, _said: str) -> None:
         """A commit of our own has woken all it should, and to look at the log once more costs as much again."""
         if backend not in self._own:
@@ -184,33 +185,41 @@ class PostgresStore:
     async def close(self) -> None:
         if self._ear is not None:
             await self._ear.close()
-        if self._pool is not None:
-            await self._pool.close()
+        await self._connections.close()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Tx]:
-        async with self._borrowed() as connection:
+        connection = await self._taken()
+        try:
             yield PostgresTx(connection, self.clock, self.ids)
+        except (asyncio.CancelledError, Busy):
+            # It may be in the middle of a statement, and whoever came next would have to wait for that one's end.
+            connection.terminate()
+            raise
+        finally:
+            self._connections.give_back(connection)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Tx]:
-        async with self._borrowed() as connection:
-            tx = PostgresTx(connection, self.clock, self.ids)
-            try:
-                await tx.run("BEGIN")
-                yield tx
-                await tx.finish()
-                if tx.changes:
-                    rows = [log.row_of(change, self.clock.now()) for change in tx.changes]
-                    await self._append(connection, rows)
-                await tx.run("COMMIT")
-            except asyncio.CancelledError:
-                # Who is told to stop has no time to ask whether the database answers: this undoes it, too.
-                connection.terminate()
-                raise
-            except BaseException:
-                await _roll_back(connection)
-                raise
+        connection = await self._taken()
+        tx = PostgresTx(connection, self.clock, self.ids)
+        try:
+            await tx.run("BEGIN")
+            yield tx
+            await tx.finish()
+            if tx.changes:
+                rows = [log.row_of(change, self.clock.now()) for change in tx.changes]
+                await self._append(connection, rows)
+            await tx.run("COMMIT")
+        except asyncio.CancelledError:
+            # Who is told to stop has no time to ask whether the database answers: this undoes it, too.
+            connection.terminate()
+            raise
+        except BaseException:
+            await _roll_back(connection)
+            raise
+        finally:
+            self._connections.give_back(connection)
         if tx.changes:
             self.wake.set()
 
@@ -220,21 +229,11 @@ class PostgresStore:
         except (asyncpg.PostgresError, *_AWAY) as error:
             raise told(error) from error
 
-    @asynccontextmanager
-    async def _borrowed(self) -> AsyncIterator[Any]:
-        cancelled = _cancellations()
+    async def _taken(self) -> Any:
         try:
-            connection = await self._pool.acquire(timeout=self._patience_s)
-        except (asyncpg.PostgresError, TimeoutError, *_AWAY) as error:
-            _heed(cancelled)
+            return await self._connections.take()
+        except (asyncpg.PostgresError, *_AWAY) as error:
             raise Busy("store.away", "The database cannot be reached at the moment; try again.") from error
-        try:
-            _heed(cancelled)
-            yield connection
-        finally:
-            # What was committed is, whatever becomes of the connection.
-            with suppress(asyncpg.PostgresError, *_AWAY):
-                await self._pool.release(connection, timeout=_LET_GO_S)
 
     async def migrate(self) -> list[str]:
         async with self.write() as tx:
@@ -246,12 +245,6 @@ class PostgresStore:
 def _cancellations() -> int:
     task = asyncio.current_task()
     return task.cancelling() if task is not None else 0
-
-
-def _heed(before: int) -> None:
-    """asyncpg's pool forgets a cancellation that comes while it connects, and the work would go on without a lease."""
-    if _cancellations() > before:
-        raise asyncio.CancelledError
 
 
 async def _roll_back(connection: Any) -> None:
