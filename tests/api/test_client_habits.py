@@ -113,3 +113,24 @@ async def test_aggregates_are_shown_as_they_were_said_and_found_in_either_spelli
         assert [one["uuid"] for one in found["resource_providers"]] == [id], spelling
     body = {"aggregates": [bare, usual], "resource_provider_generation": 0}
     assert (await placement.call("PUT", f"/resource_providers/{id}/aggregates", body)).status == 400
+
+
+async def test_refusals_of_placement_have_the_words_that_its_client_looks_for(placement: Placement) -> None:
+    refused = await placement.call("POST", "/resource_classes", {"name": "fake_class"})
+    assert refused.status == 400 and "JSON does not validate" in refused.body["errors"][0]["detail"]
+    path = f"/resource_providers/{await placement.provider('h')}/aggregates"
+    body = {"aggregates": [placement.new_id()], "resource_provider_generation": 99_999}
+    refused = await placement.call("PUT", path, body)
+    assert refused.status == 409
+    assert "Please update the generation and try again." in refused.body["errors"][0]["detail"]
+
+
+async def test_a_consumer_shows_its_providers_the_oldest_first(placement: Placement) -> None:
+    """Clients compare lists; ids are chance."""
+    providers = [await placement.provider(f"h{n}", vcpu=1, memory_mb=1) for n in range(8)]
+    consumer = placement.new_id()
+    amounts = {"VCPU": 1, "MEMORY_MB": 1}
+    (await placement.allocate(consumer, None, **{id.replace("-", "_"): amounts for id in reversed(providers)})).ok()
+    shown = (await placement.call("GET", f"/allocations/{consumer}")).ok()["allocations"]
+    assert list(shown) == providers
+    assert [list(held["resources"]) for held in shown.values()] == [["MEMORY_MB", "VCPU"]] * 8

@@ -46,11 +46,12 @@ async def holder(tx: Tx, consumer_id: str) -> Holder | None:
 
 
 async def of_consumer(tx: Tx, consumer_id: str) -> dict[str, Held]:
-    """By provider."""
+    """By provider, the oldest first."""
     return _gathered(
         await tx.rows(
             "SELECT c.provider_id, p.generation, c.class, c.used FROM claims c"
-            " JOIN providers p ON p.id = c.provider_id WHERE c.consumer_id = ?",
+            " JOIN providers p ON p.id = c.provider_id WHERE c.consumer_id = ?"
+            " ORDER BY p.created_at, p.id, c.class",
             consumer_id,
         )
     )

@@ -14,6 +14,7 @@ from trivet.store.tx import Tx
 from trivet.store.where import Where
 
 _COLUMNS = "id, name, parent_id, root_id, generation, created_at, updated_at"
+_AGAIN = "Please update the generation and try again."
 
 
 class Provider(msgspec.Struct, frozen=True):
@@ -174,7 +175,7 @@ async def move_on(tx: Tx, provider: Provider, *, by: int = 1) -> Provider:
         provider.id,
         provider.generation,
     ):
-        raise Conflict("provider.generation", f"resource provider generation conflict for {provider.id}")
+        raise Conflict("provider.generation", f"resource provider generation conflict for {provider.id}. {_AGAIN}")
     return msgspec.structs.replace(provider, generation=provider.generation + by, updated_at=now)
 
 
@@ -183,7 +184,7 @@ def check_generation(provider: Provider, known: int) -> None:
         raise Conflict(
             "provider.generation",
             f"resource provider generation conflict for provider {provider.id}: actual: {provider.generation},"
-            f" given: {known}",
+            f" given: {known}. {_AGAIN}",
         )
 
 

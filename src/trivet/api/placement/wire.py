@@ -16,8 +16,15 @@ _SAYS_WHEN = 1015
 
 
 def read(request: Request, kind: type[B]) -> B:
+    """Clients look for the words with which placement says that a body has not the form that it should have."""
     says_json(request)
-    return request.read(kind)
+    try:
+        return request.read(kind)
+    except Invalid as error:
+        if error.code != "body.invalid":
+            raise
+        sentence = error.message.removeprefix("Invalid input: ")
+        raise Invalid(error.code, f"JSON does not validate: {sentence}") from error
 
 
 def says_json(request: Request) -> None:
