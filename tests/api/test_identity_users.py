@@ -49,23 +49,23 @@ async def test_an_administrator_sets_a_password_without_knowing_the_old_one(iden
 
 
 async def test_after_too_many_wrong_passwords_a_user_waits(new_identity: NewCloud) -> None:
-    identity = await new_identity(Settings(lockout_tries=2, lockout_s=10))
+    identity = await new_identity(Settings(lockout_tries=2, lockout_s=600))
     await identity.make("user", "users", name="u", password="pw")
     assert (await identity.login("u", "no")).status == 401
     assert (await identity.login("u", "pw")).status == 201
     for _ in range(2):
         assert (await identity.login("u", "no")).status == 401
     assert (await identity.login("u", "pw")).status == 401
-    identity.clock.added_s += 11
+    identity.clock.added_s += 601
     assert (await identity.login("u", "pw")).status == 201
 
 
 async def test_the_change_of_ones_password_is_no_way_around_the_lockout(new_identity: NewCloud) -> None:
-    identity = await new_identity(Settings(lockout_tries=2, lockout_s=10))
+    identity = await new_identity(Settings(lockout_tries=2, lockout_s=600))
     id = (await identity.make("user", "users", name="u", password="right"))["id"]
     assert [await _change(identity, id, guess, "new") for guess in ("wrong", "guess", "right")] == [401, 401, 401]
     assert (await identity.login("u", "right")).status == 401, "it is the same lock"
-    identity.clock.added_s += 11
+    identity.clock.added_s += 601
     assert await _change(identity, id, "right", "new") == 204
     assert (await identity.login("u", "new")).status == 201
 

@@ -55,10 +55,10 @@ class Tenant(Client):
         id: str = made["id"]
         return id
 
-    def create(self, name: str, image: str, network: str | None, tries: int = 20) -> tuple[int, Any]:
+    def create(self, name: str, image: str, network: str | None, *, once: bool = False) -> tuple[int, Any]:
         networks: Any = [{"uuid": network}] if network else "none"
         server = {"name": name, "imageRef": image, "flavorRef": "42", "networks": networks}
-        status, told, _ = self.call("POST", f"{COMPUTE}/servers", {"server": server}, tries)
+        status, told, _ = self.call("POST", f"{COMPUTE}/servers", {"server": server}, once=once)
         return status, told
 
     def servers(self) -> list[dict[str, Any]]:

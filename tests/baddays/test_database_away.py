@@ -39,12 +39,12 @@ def test_postgresql_stops_and_comes_back(tmp_path: Path, own_cluster: PostgresCl
         for _ in range(2):
             own_cluster.stop()
             for method, path in (("GET", f"{COMPUTE}/servers"), ("GET", "/network/v2.0/ports")):
-                status, told, headers = tenant.call(method, path, tries=1)
+                status, told, headers = tenant.call(method, path, once=True)
                 assert status == 503 and headers["Retry-After"], told
-            status, told = tenant.create("meanwhile", image, network, tries=1)
+            status, told = tenant.create("meanwhile", image, network, once=True)
             assert status == 503, told
             own_cluster.resume()
-            tenant.until("answers again", lambda: tenant.call("GET", f"{COMPUTE}/servers", tries=1)[0] == 200)
+            tenant.until("answers again", lambda: tenant.call("GET", f"{COMPUTE}/servers", once=True)[0] == 200)
             status, told = tenant.create("after", image, network)
             assert status == 202, told
             tenant.until("all ACTIVE", lambda: {server["status"] for server in tenant.servers()} == {"ACTIVE"})
@@ -92,7 +92,7 @@ def test_a_full_disk_is_told_and_forgotten(tmp_path: Path, small_disk: Path) -> 
         ballast = fill_up(small_disk)
         made, refused = fill_database(tenant, image, network)
         assert refused is not None, "the disk was full"
-        assert tenant.call("GET", f"{COMPUTE}/servers", tries=1)[0] == 200, "who only looks is not concerned"
+        assert tenant.call("GET", f"{COMPUTE}/servers", once=True)[0] == 200, "who only looks is not concerned"
         ballast.unlink()
         status, told = tenant.create("after", image, network)
         assert status == 202, told
@@ -111,7 +111,7 @@ def fill_database(tenant: Tenant, image: str, network: str) -> tuple[list[str], 
     """(what was acknowledged, how the first refusal was told)."""
     made: list[str] = []
     for number in range(300):
-        status, told = tenant.create(f"s{number}", image, network, tries=1)
+        status, told = tenant.create(f"s{number}", image, network, once=True)
         if status != 202:
             assert status == 503, told
             assert "disk is full" in str(told), told

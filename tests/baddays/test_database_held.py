@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.store.conftest import HandClock
 from trivet.clock import SystemClock
 from trivet.errors import Busy
 from trivet.ids import SystemIds
@@ -55,6 +56,7 @@ async def say(store: SqliteStore) -> None:
 
 
 async def test_who_looks_does_not_wait_for_who_writes(store: SqliteStore, tmp_path: Path) -> None:
+    store.clock = HandClock()
     with held(tmp_path):
         saying = asyncio.create_task(say(store))
         for _ in range(5):

@@ -1,32 +1,24 @@
 """Engines that fail, hang or stumble: a server recovers, goes elsewhere, or is in error with words that help."""
 
-import time
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.programs import until
+from trivet.clock import SystemClock
 from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.testing import SimCloud
 
 # The SDK warns of its own dependencies.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-WAIT_S = 60.0
-
 
 @pytest.fixture
 def cloud() -> Iterator[SimCloud]:
     with SimCloud(hosts=2) as cloud:
         yield cloud
-
-
-def until(what: str, check: Callable[[], Any]) -> Any:
-    end = time.monotonic() + WAIT_S
-    while not (found := check()):
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
-    return found
 
 
 class Tenant:
@@ -73,11 +65,29 @@ def test_a_stumble_is_made_good(cloud: SimCloud, verb: str) -> None:
     assert tenant.ends(tenant.create()).status == "ACTIVE"
 
 
+class Held(SystemClock):
+    """Of an engine that is in the middle of a step until it is let go on."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.go_on = False
+
+    async def sleep(self, seconds: float) -> None:
+        self.waiting += 1
+        while not self.go_on:
+            await asyncio.sleep(0.01)
+
+
 def test_a_slow_engine_is_waited_for(cloud: SimCloud) -> None:
     tenant = Tenant(cloud)
+    clock = Held()
+    for driver in machines(cloud).values():
+        driver._clock = clock
     cloud.temper.delay_s = 1.0
     server = tenant.create()
+    until("the engine is at it", lambda: clock.waiting)
     assert tenant.conn.compute.get_server(server.id).status == "BUILD"
+    clock.go_on = True
     assert tenant.ends(server).status == "ACTIVE"
 
 

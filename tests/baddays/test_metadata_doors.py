@@ -25,6 +25,7 @@ class OneAddress(SimWires):
     def __init__(self) -> None:
         super().__init__(SimNetwork())
         self.address = ("127.0.0.1", free_port())
+        self.asked = asyncio.Event()
         self.slow = asyncio.Event()
         self.slow.set()
 
@@ -33,6 +34,7 @@ class OneAddress(SimWires):
             listening = socket.create_server(self.address)
         except OSError as error:
             raise DriverError("The address is taken.", again=True) from error
+        self.asked.set()
         await self.slow.wait()
         return listening.detach()
 
@@ -89,21 +91,26 @@ async def test_who_looks_after_a_host_again_in_the_same_process_answers_its_gues
         assert not await answers(wires)
 
 
+async def some_steps(count: int) -> None:
+    """Of everybody who could go on."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("steps", range(6))
 async def test_who_is_cancelled_while_a_door_opens_leaves_it_to_the_next(steps: int) -> None:
     wires = OneAddress()
     wires.slow.clear()
     first, again = service(), service()
     opening = asyncio.create_task(first.serve("n", wires))
-    await asyncio.sleep(0.01)
+    await wires.asked.wait()
     if steps:
         wires.slow.set()
-    for _ in range(steps):
-        await asyncio.sleep(0)
+    await some_steps(steps)
     opening.cancel()
     await asyncio.gather(opening, return_exceptions=True)
     wires.slow.set()
-    await asyncio.sleep(0.01)
+    await some_steps(20)
     # Whatever was opened to its end is known, and is closed.
     await first.close()
     await again.serve("n", wires)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.command import Up
 from tests.ports import free_port
+from tests.programs import PATIENCE_S
 
 NOTICE = "Clients are told to come to "
 NOWHERE = ("0.0.0.0", "[::]", "::")
@@ -22,7 +23,7 @@ def addresses(tmp_path: Path) -> tuple[str, set[str]]:
     scope = {"project": {"name": auth["project_name"], "domain": {"id": "default"}}}
     body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
     request = urllib.request.Request(f"{auth['auth_url']}/auth/tokens", json.dumps(body).encode())
-    with urllib.request.urlopen(request, timeout=20) as reply:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
         catalog = json.load(reply)["token"]["catalog"]
     named = {endpoint["url"] for service in catalog for endpoint in service["endpoints"]}
     return auth["auth_url"].removesuffix("/identity/v3"), {"/".join(url.split("/")[:3]) for url in named}

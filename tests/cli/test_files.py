@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.command import TRIVET, Up, trivet
 from tests.ports import free_port
-from tests.programs import clean
+from tests.programs import PATIENCE_S, clean
 
 OPEN_TO_OTHERS = 0o077
 HARMLESS = {"trivet.pid"}
@@ -64,7 +64,7 @@ def test_what_was_left_open_is_closed_at_the_next_start(tmp_path: Path) -> None:
 def test_a_database_elsewhere_is_as_closed(tmp_path: Path) -> None:
     subprocess.run(
         f"umask 0; {TRIVET} migrate --data d --database sqlite:///here.db",
-        shell=True, cwd=tmp_path, env=clean(), check=True, timeout=120,
+        shell=True, cwd=tmp_path, env=clean(), check=True, timeout=PATIENCE_S,
     )  # fmt: skip
     assert stat.S_IMODE((tmp_path / "here.db").stat().st_mode) == 0o600
 

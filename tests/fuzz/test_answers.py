@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fuzz.wire import GET, LOGIN, Wire, post
+from tests.programs import PATIENCE_S
 from trivet.testing import SimCloud
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -27,7 +28,7 @@ def token(cloud: SimCloud) -> bytes:
     scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
     body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
     request = urllib.request.Request(f"{cloud.url}/identity/v3/auth/tokens", json.dumps(body).encode())
-    with urllib.request.urlopen(request, timeout=20) as reply:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
         return str(reply.headers["X-Subject-Token"]).encode()
 
 

@@ -4,9 +4,9 @@ import contextlib
 import json
 import socket
 
+from tests.programs import PATIENCE_S
 from trivet.testing import SimCloud
 
-PATIENCE_S = 20.0
 GET = b"GET /identity/v3 HTTP/1.1\r\nHost: cloud\r\n\r\n"
 LOGIN = json.dumps({"auth": {"identity": {"methods": ["password"]}}}).encode()
 _DATA_SEGMENTS_IN = slice(152, 156)

@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -281,22 +282,24 @@ def allowed(route: Route, answer: Answer) -> bool:
     return answer.status in (404, 410)
 
 
-async def settled(cloud: WholeCloud, project: Project) -> dict[str, object]:
-    """What its owner sees once its server has come up."""
-    seen = await view(cloud, project)
-    for _ in range(100):
-        await asyncio.sleep(0.3)
-        again = await view(cloud, project)
-        if again == seen:
-            return seen
-        seen = again
-    raise AssertionError("what its owner sees does not come to rest")
+async def settled(cloud: WholeCloud, project: Project) -> dict[str, Any]:
+    """What its owner sees once its server has come up, on a network that reaches it, and nothing moves any more."""
+    server, cards = "/compute/v2.1/servers/{server_id}", "/compute/v2.1/servers/{server_id}/os-interface"
+    seen: dict[str, Any] = {}
+    async with asyncio.timeout(120):
+        while True:
+            again = await view(cloud, project)
+            states = {card["port_state"] for card in again[cards]["interfaceAttachments"]}
+            if again == seen and again[server]["server"]["status"] == "ACTIVE" and states == {"ACTIVE"}:
+                return seen
+            seen = again
+            await asyncio.sleep(0.3)
 
 
-async def view(cloud: WholeCloud, project: Project) -> dict[str, object]:
+async def view(cloud: WholeCloud, project: Project) -> dict[str, Any]:
     """All that its owner sees of it, but for what grows by the second."""
     token = project.tokens(cloud)["member"]
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     for service, route in cloud.routes:
         if route.method == "GET" and route.may == "reader" and service.name in ("nova", "neutron", "glance"):
             if "tenant-usage" in route.path:

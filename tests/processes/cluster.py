@@ -32,7 +32,7 @@ class Member(Program):
 
 
 class Client:
-    """A client that asks once more when the connection breaks, and never otherwise."""
+    """A client that asks again when the connection breaks or it is told to, for as long as it takes, and never else."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -46,28 +46,23 @@ class Client:
         _, _, headers = self.call("POST", "/identity/v3/auth/tokens", body)
         self.token = headers["X-Subject-Token"]
 
-    def call(self, method: str, path: str, body: Any = None, tries: int = 20) -> tuple[int, Any, Any]:
+    def call(self, method: str, path: str, body: Any = None, *, once: bool = False) -> tuple[int, Any, Any]:
         headers = {"Content-Type": "application/json", "X-Auth-Token": self.token}
         headers["OpenStack-API-Version"] = "compute 2.79"
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self.url + path, data, headers, method=method)
-        for attempt in range(1, tries + 1):
+        end = time.monotonic() + (0 if once else PATIENCE_S)
+        while True:
             try:
                 status, raw, told = _answer(request)
             except OSError:
-                if attempt == tries:
+                if time.monotonic() >= end:
                     raise
-                self._again()
-                continue
-            if status == 503 and attempt < tries:
-                self._again()
-                continue
-            return status, json.loads(raw) if raw[:1] in (b"{", b"[") else raw.decode() or None, told
-        raise AssertionError("the last try returns or raises")
-
-    def _again(self) -> None:
-        self.retries += 1
-        time.sleep(0.2)
+            else:
+                if status != 503 or time.monotonic() >= end:
+                    return status, json.loads(raw) if raw[:1] in (b"{", b"[") else raw.decode() or None, told
+            self.retries += 1
+            time.sleep(0.2)
 
 
 def _answer(request: urllib.request.Request) -> tuple[int, bytes, Any]:
@@ -96,7 +91,8 @@ class Balancer:
         servers = "\n".join(f"  server s{port} 127.0.0.1:{port} check inter 200 fall 1 rise 1" for port in ports)
         self._conf.write_text(
             "defaults\n  mode tcp\n  timeout connect 2s\n  timeout client 60s\n  timeout server 60s\n"
-            "  retries 3\n  option redispatch\n"
+            # Who is dead refuses at once; who is slow to take the call is not dead.
+            "  timeout check 10s\n  retries 3\n  option redispatch\n"
             f"listen api\n  bind 127.0.0.1:{self.port}\n  balance roundrobin\n{servers}\n"
         )
         with self._log.open("w") as log:

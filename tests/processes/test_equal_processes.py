@@ -47,18 +47,22 @@ def create(client: Client, image: str, flavor: str, name: str) -> str:
     return id
 
 
-def test_clients_notice_nothing_but_a_broken_connection_while_processes_are_killed(cluster: Cluster) -> None:
+def test_clients_notice_nothing_but_a_broken_connection_while_processes_are_killed(
+    cluster: Cluster, chance: random.Random
+) -> None:
     """HA-03: creates, lists and deletes through the balancer, eight kill -9 meanwhile."""
     image, flavor = image_and_flavor(cluster.client())
     upload(cluster.client(cluster.members[0].url), image)
-    made: list[str] = []
+    clients = [cluster.client() for _ in range(3)]
+    made: dict[str, str] = {}
     done = threading.Event()
 
     def work(number: int) -> None:
-        client = cluster.client()
+        client = clients[number]
         for index in range(SERVERS // 3):
-            id = create(client, image, flavor, f"s{number}-{index}")
-            made.append(id)
+            name = f"s{number}-{index}"
+            id = create(client, image, flavor, name)
+            made[id] = name
             status, listed, _ = client.call("GET", "/compute/v2.1/servers?limit=1000")
             assert status == 200 and id in {row["id"] for row in listed["servers"]}, f"list gave {status} without {id}"
             if index % 2:
@@ -67,7 +71,6 @@ def test_clients_notice_nothing_but_a_broken_connection_while_processes_are_kill
                 assert status in (204, 404), body
 
     def kill_now_and_then() -> None:
-        chance = random.Random(7)
         for _ in range(DEATHS):
             if done.wait(chance.uniform(0.3, 1.0)):
                 break
@@ -90,7 +93,9 @@ def test_clients_notice_nothing_but_a_broken_connection_while_processes_are_kill
 
     until("every server that is left becomes ACTIVE", lambda: not unsettled(), unsettled)
     listed = client.call("GET", "/compute/v2.1/servers/detail?limit=1000")[1]["servers"]
-    assert {row["id"] for row in listed} <= set(made)
+    # What a connection that broke left without an answer may be there a second time, and for each there was a retry.
+    twins = [row["name"] for row in listed if row["id"] not in made]
+    assert set(twins) <= set(made.values()) and len(twins) <= sum(client.retries for client in clients)
     assert_no_claim_without_its_owner(client, listed)
 
 
@@ -113,8 +118,8 @@ def test_a_console_token_of_one_process_opens_through_another_and_outlives_its_m
     id = create(client, image, flavor, "talker")
     until("ACTIVE", lambda: client.call("GET", f"/compute/v2.1/servers/{id}")[1]["server"]["status"] == "ACTIVE")
     token = console_token(client, id)
-    assert speaks(first.url, token, "by-its-maker")
-    assert speaks(second.url, token, "by-another")
+    until("it opens through its maker", lambda: speaks(first.url, token, "by-its-maker"))
+    until("it opens through another", lambda: speaks(second.url, token, "by-another"))
     first.kill()
     until("the same token reconnects through the second", lambda: speaks(second.url, token, "after-the-maker"))
     status, _, _ = cluster.client(second.url).call("DELETE", f"/compute/v2.1/servers/{id}")

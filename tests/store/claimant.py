@@ -16,13 +16,15 @@ from trivet.store.sqlite import SqliteStore
 from trivet.store.store import Store, transact
 from trivet.store.tx import Tx
 
+_PATIENCE_S = 120.0
+"""Who comes again and again to a busy database is told so after a while; here nobody is, however slow the machine."""
 WANT = choosing.Want(resources={"VCPU": 1, "MEMORY_MB": 512}, required=frozenset({"CUSTOM_KIND_VM"}))
 
 
 def store_at(where: str) -> Store:
     if where.startswith("postgresql:"):
-        return PostgresStore(where, SystemClock(), SystemIds())
-    return SqliteStore(Path(where), SystemClock(), SystemIds())
+        return PostgresStore(where, SystemClock(), SystemIds(), patience_s=_PATIENCE_S)
+    return SqliteStore(Path(where), SystemClock(), SystemIds(), patience_s=_PATIENCE_S)
 
 
 async def claim_one(tx: Tx, owner_id: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from openstack.exceptions import SDKException
+from tests.programs import PATIENCE_S
 
 from trivet.errors import Invalid
 from trivet.testing import SimCloud
@@ -38,7 +39,7 @@ def test_capacity_is_a_knob() -> None:
         conn.image.create_image("tiny", disk_format="raw", container_format="bare", data=b"\0" * 512, wait=True)
         for number in range(2):
             made = conn.create_server(f"s{number}", image="tiny", flavor="m1.tiny", auto_ip=False)
-            assert conn.compute.wait_for_server(made, interval=0.1, wait=30).status == "ACTIVE"
+            assert conn.compute.wait_for_server(made, interval=0.1, wait=PATIENCE_S).status == "ACTIVE"
         with pytest.raises(SDKException, match="No valid host was found"):
             conn.create_server("one too many", image="tiny", flavor="m1.tiny", auto_ip=False)
 
@@ -49,10 +50,10 @@ def test_engines_are_slow_and_fail_for_good_as_told(trivet_cloud: SimCloud) -> N
     conn = trivet_cloud.connect()
     conn.image.create_image("tiny", disk_format="raw", container_format="bare", data=b"\0" * 512, wait=True)
     server = conn.create_server("web", image="tiny", flavor="m1.tiny", auto_ip=False)
-    assert conn.compute.wait_for_server(server, "ERROR", ["NONE"], 0.1, 30).status == "ERROR"
+    assert conn.compute.wait_for_server(server, "ERROR", ["NONE"], 0.1, PATIENCE_S).status == "ERROR"
     trivet_cloud.temper.failing = set()
     again = conn.create_server("web2", image="tiny", flavor="m1.tiny", auto_ip=False)
-    assert conn.compute.wait_for_server(again, interval=0.1, wait=30).status == "ACTIVE"
+    assert conn.compute.wait_for_server(again, interval=0.1, wait=PATIENCE_S).status == "ACTIVE"
 
 
 def test_runs_of_pytest_that_use_no_cloud_do_not_wait_for_one() -> None:
@@ -66,9 +67,9 @@ def test_a_guest_that_powers_itself_off_is_off_and_stays_so(trivet_cloud: SimClo
     conn.image.create_image("tiny", disk_format="raw", container_format="bare", data=b"\0" * 512, wait=True)
     server = conn.create_server("web", image="tiny", flavor="m1.tiny", auto_ip=False, wait=True)
     trivet_cloud.power_off(server.id)
-    assert conn.compute.wait_for_server(server, status="SHUTOFF", interval=0.1, wait=30).power_state == 4
+    assert conn.compute.wait_for_server(server, status="SHUTOFF", interval=0.1, wait=PATIENCE_S).power_state == 4
     conn.compute.start_server(server)
-    assert conn.compute.wait_for_server(server, interval=0.1, wait=30).status == "ACTIVE"
+    assert conn.compute.wait_for_server(server, interval=0.1, wait=PATIENCE_S).status == "ACTIVE"
 
 
 @pytest.mark.parametrize("name", ["failing", "failing_once"])
