@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.api import image_cloud, server_cloud
+from tests.api.identity_cloud import Cloud as IdentityCloud
 from tests.api.network_cloud import Cloud as NetworkCloud
 from tests.api.one_service import THEIRS
 from tests.api.placement_cloud import Placement
@@ -20,6 +21,16 @@ async def compute(database: str) -> AsyncIterator[server_cloud.Cloud]:
 async def image(database: str, tmp_path: Path) -> AsyncIterator[image_cloud.Cloud]:
     async with image_cloud.Cloud(tmp_path / "blobs", database) as cloud:
         yield cloud
+
+
+# -- identity
+
+
+async def test_a_tag_that_a_project_has_is_not_added_again(identity: IdentityCloud) -> None:
+    path = f"/identity/v3/projects/{identity.project_id}/tags"
+    assert (await identity.call("PUT", f"{path}/red")).status == 201
+    assert (await identity.call("PUT", f"{path}/red")).status == 400
+    assert (await identity.get(path)).body["tags"] == ["red"]
 
 
 # -- compute

@@ -38,13 +38,13 @@ async def replace(tx: Tx, caller: Caller, project_id: str, tags: Sequence[str]) 
 
 
 async def add(tx: Tx, caller: Caller, project_id: str, tag: str) -> None:
+    """Refused if it is there already, as clients expect of identity (networks and servers take it twice)."""
     found = await _managed(tx, caller, project_id)
-    if tag not in found.tags:
-        try:
-            msgspec.convert(tag, Tag)
-        except msgspec.ValidationError as error:
-            raise Invalid("tags.invalid", "A tag has 1 to 255 characters, and neither / nor a comma.") from error
-        await tx.update(PROJECTS, found, tags=check_tags((*found.tags, tag)))
+    try:
+        msgspec.convert(tag, Tag)
+    except msgspec.ValidationError as error:
+        raise Invalid("tags.invalid", "A tag has 1 to 255 characters, and neither / nor a comma.") from error
+    await tx.update(PROJECTS, found, tags=check_tags((*found.tags, tag)))
 
 
 async def remove(tx: Tx, caller: Caller, project_id: str, tag: str) -> None:
