@@ -8,11 +8,12 @@ import socket
 import struct
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.drivers.leftovers import FOLDER, clear_leftovers
 
 from trivet.drivers.contracts.network import (
     FloatingSpec,
@@ -33,9 +34,10 @@ from trivet.drivers.ovn.northbound import OvnNetwork
 from trivet.drivers.ovn.wires import OvnWires
 
 METADATA = "169.254.169.254"
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 SILENCE_S = 2.0
 """After that long nothing comes any more."""
+_EACH_S = 1.0
 
 
 def require_engine() -> None:
@@ -47,7 +49,8 @@ def require_engine() -> None:
 @contextmanager
 def running_engine(directory: Path, tag: str, external: External | None) -> Iterator[OvnEngine]:
     require_engine()
-    engine = OvnEngine(directory, tag, external)
+    clear_leftovers()
+    engine = OvnEngine(directory / FOLDER, tag, external)
     try:
         asyncio.run(engine.up())
         yield engine
@@ -240,6 +243,12 @@ def floating(ip: str, guest: Guest) -> FloatingSpec:
     return FloatingSpec(id=new_id(), floating_ip=ip, fixed_ip=guest.ip, port_id=guest.port.id)
 
 
+async def must(*command: str) -> str:
+    code, said = await run(*command)
+    assert code == 0, f"{' '.join(command)}: {said}"
+    return said
+
+
 async def run(*command: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
@@ -293,20 +302,36 @@ async def serve_in(guest: Guest, port: int, answer: str = "hello") -> AsyncItera
         yield
 
 
-async def ask(client: socket.socket, ip: str, port: int, within_s: float = PATIENCE_S) -> str | None:
-    """The first line that a server says; None if there is no way to it."""
-    try:
-        async with asyncio.timeout(within_s):
+Opening = Callable[[], Awaitable[socket.socket]]
+
+
+async def connected(opening: Opening, ip: str, port: int) -> socket.socket:
+    """As soon as there is a way: the kernel gives up on a neighbour that is silent for three seconds."""
+    while True:
+        client = await opening()
+        try:
             await asyncio.get_running_loop().sock_connect(client, (ip, port))
-            return (await asyncio.get_running_loop().sock_recv(client, 1000)).decode().strip()
-    except (TimeoutError, OSError):
-        return None
-    finally:
-        client.close()
+        except OSError:
+            client.close()
+            await asyncio.sleep(0.05)
+        except BaseException:
+            client.close()
+            raise
+        else:
+            return client
+
+
+async def ask(opening: Opening, ip: str, port: int, within_s: float = PATIENCE_S) -> str | None:
+    """The first line that a server says; None if there is no way to it."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            with await connected(opening, ip, port) as client:
+                return (await asyncio.get_running_loop().sock_recv(client, 1000)).decode().strip()
+    return None
 
 
 async def ask_from(guest: Guest, ip: str, port: int, within_s: float = PATIENCE_S) -> str | None:
-    return await ask(await guest.socket(), ip, port, within_s)
+    return await ask(guest.socket, ip, port, within_s)
 
 
 def udp_frame(source: tuple[str, str], target: tuple[str, str], payload: bytes) -> bytes:
@@ -344,7 +369,18 @@ async def raw_socket(guest: Guest) -> socket.socket:
     return await links.inside(guest.netns, make)
 
 
-async def arrives(receiver: socket.socket, payload: bytes, within_s: float = PATIENCE_S) -> bool:
+async def gets_through(sender: socket.socket, receiver: socket.socket, frame: bytes, payload: bytes) -> bool:
+    """One of many arrives."""
+
+    async def sent_arrives() -> bool:
+        sender.send(frame)
+        return await arrives(receiver, payload, _EACH_S)
+
+    await eventually(sent_arrives)
+    return True
+
+
+async def arrives(receiver: socket.socket, payload: bytes, within_s: float) -> bool:
     try:
         async with asyncio.timeout(within_s):
             while payload not in await asyncio.get_running_loop().sock_recv(receiver, 65536):

@@ -16,6 +16,7 @@ from tests.dataplane.ovn_lab import (
     ask_from,
     eventually,
     lab_on,
+    must,
     new_id,
     require_engine,
     router_port,
@@ -23,6 +24,7 @@ from tests.dataplane.ovn_lab import (
     running_engine,
     serve_in,
 )
+from tests.drivers.leftovers import FOLDER, clear, clear_leftovers
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.network import NetworkSpec, PortAddress, RouterSpec, SubnetSpec, Wire, tap_name
@@ -34,17 +36,19 @@ from trivet.drivers.ovn.ovsdb import Ovsdb
 pytestmark = pytest.mark.dataplane
 
 HOST = "172.30.8.1"
+_STILL_S = 1.0
 
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     require_engine()
-    return tmp_path
+    clear_leftovers()
+    return tmp_path / FOLDER
 
 
 @pytest.fixture
 def engine(directory: Path) -> Iterator[OvnEngine]:
-    with running_engine(directory, "nxlf", External(f"{HOST}/24", masquerade=True)) as engine:
+    with running_engine(directory.parent, "nxlf", External(f"{HOST}/24", masquerade=True)) as engine:
         yield engine
 
 
@@ -99,6 +103,27 @@ async def test_down_leaves_the_host_as_it_was_found(directory: Path) -> None:
     assert not engine.directory.exists()
     assert not [name for name, pid in pids.items() if runs(pid)]
     await engine.down()
+
+
+async def test_what_a_killed_run_left_does_not_meet_the_next(directory: Path) -> None:
+    """Neither its daemons, nor what they hold while they live and what the kernel keeps when they are dead."""
+    before = await host_state()
+    killed = OvnEngine(directory, "nxlf", External(f"{HOST}/24", masquerade=True))
+    try:
+        await killed.up()
+        lab = Lab(killed)
+        await lab.guest(await lab.network(), "10.5.0.10", (await lab.open_group(),))
+        await lab.close()
+        pids = daemon_pids(killed)
+        os.kill(pids["ovs-vswitchd"], signal.SIGKILL)
+
+        await asyncio.to_thread(clear)
+
+        assert not [name for name, pid in pids.items() if runs(pid)]
+        # Whether the host forwarded packets before is known to nobody but the dead.
+        assert (await host_state())[:-1] == before[:-1]
+    finally:
+        await killed.down()
 
 
 async def test_what_was_removed_is_gone(lab: Lab) -> None:
@@ -209,7 +234,7 @@ async def test_order_does_not_matter(lab: Lab) -> None:
     await lab.driver.ensure_port(two.port)
     await lab.driver.ensure_network(network)
     await lab.up(one)
-    code, _ = await one.run(*["busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "5", "-s", "/bin/true"])
+    code, _ = await one.run(*["busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "30", "-s", "/bin/true"])
     assert code == 0
     assert not await one.pings("10.5.0.1")
     await lab.group(allow("egress"), allow("ingress"), id=group)
@@ -225,7 +250,7 @@ async def test_the_same_again_changes_nothing(lab: Lab) -> None:
     guest = await lab.guest(network, "10.5.0.10", (await lab.open_group(),))
     router = RouterSpec(id=new_id(), up=True, interfaces=(router_port(network, "10.5.0.1/24"),))
     await lab.router(router)
-    before = await _dump(lab)
+    before = await _settled_dump(lab)
 
     await lab.driver.ensure_router(router)
     await lab.driver.ensure_port(guest.port)
@@ -235,13 +260,28 @@ async def test_the_same_again_changes_nothing(lab: Lab) -> None:
     assert await _dump(lab) == before
 
 
+async def _settled_dump(lab: Lab) -> str:
+    """What OVN and the switch still had to write about it is written; counts of packets they write no more."""
+    database = f"--db=unix:{lab.engine.database_socket}"
+    await must("ovs-vsctl", database, "--timeout=60", "set", "open", ".", "other_config:stats-update-interval=86400000")
+    dumps = [await _dump(lab)]
+
+    async def settled() -> bool:
+        await asyncio.sleep(_STILL_S)
+        dumps.append(await _dump(lab))
+        return dumps[-1] == dumps[-2]
+
+    await eventually(settled)
+    return dumps[-1]
+
+
 async def _dump(lab: Lab) -> str:
     """With every row's version: a row that was written again has a new one."""
     database = f"unix:{lab.engine.database_socket}"
     tables = ("Logical_Switch", "Logical_Switch_Port", "Logical_Router", "Logical_Router_Port", "Port_Group")
-    dumps = [await run("ovsdb-client", "dump", database, "OVN_Northbound", table) for table in tables]
-    _, interfaces = await run("ovsdb-client", "dump", database, "Open_vSwitch", "Interface", "_version", "name")
-    return interfaces + "".join(out for _, out in dumps)
+    dumps = [await must("ovsdb-client", "dump", database, "OVN_Northbound", table) for table in tables]
+    interfaces = await must("ovsdb-client", "dump", database, "Open_vSwitch", "Interface", "_version", "name")
+    return interfaces + "".join(dumps)
 
 
 async def test_a_port_changes_its_address(lab: Lab) -> None:
@@ -342,7 +382,7 @@ async def test_two_clouds_live_on_one_host(lab: Lab, tmp_path_factory: pytest.Te
     group = await lab.open_group()
     one = await lab.guest(network, "10.5.0.10", (group,))
     two = await lab.guest(network, "10.5.0.11", (group,))
-    engine = OvnEngine(tmp_path_factory.mktemp("other"), "nxlf2", External("172.30.9.1/24"))
+    engine = OvnEngine(tmp_path_factory.mktemp("other") / FOLDER, "nxlf2", External("172.30.9.1/24"))
     try:
         await engine.up()
         async with lab_on(engine) as other:

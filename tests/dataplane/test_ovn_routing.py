@@ -6,7 +6,7 @@ The provider network's host end is this host's own; "outside" is a namespace plu
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -23,6 +23,7 @@ from tests.dataplane.ovn_lab import (
     eventually,
     floating,
     lab_on,
+    must,
     new_id,
     router_port,
     run,
@@ -73,20 +74,37 @@ async def outside(lab: Lab) -> AsyncIterator[str]:
     """A stranger's machine on the provider network."""
     name, link = "nxrt-outside", "nxrt-out"
     bridge = lab.engine.external_bridge
-    await run("ip", "netns", "delete", name)  # of a run that was killed
-    await run("ip", "netns", "add", name)
-    await run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", name)
-    await run("ip", "link", "set", link, "up")
-    await run("ip", "-n", name, "address", "add", f"{OUTSIDE}/24", "dev", "eth0")
-    await run("ip", "-n", name, "link", "set", "eth0", "up")
-    await run("ip", "netns", "exec", name, "ethtool", "-K", "eth0", "tx", "off")
     database = f"--db=unix:{lab.engine.database_socket}"
-    await run("ovs-vsctl", database, "add-port", bridge, link)
-    try:
-        yield name
-    finally:
-        await run("ovs-vsctl", database, "del-port", bridge, link)
+    async with beside(name, link, f"{OUTSIDE}/24"):
+        await must("ip", "netns", "exec", name, "ethtool", "-K", "eth0", "tx", "off")
+        await must("ovs-vsctl", database, "--timeout=60", "add-port", bridge, link)
+        try:
+            yield name
+        finally:
+            await must("ovs-vsctl", database, "--timeout=60", "del-port", bridge, link)
+
+
+@asynccontextmanager
+async def beside(name: str, link: str, address: str) -> AsyncIterator[None]:
+    """A namespace with an eth0 whose other end is here.
+
+    The link goes by itself with its namespace, but the kernel takes its time for that: by name it goes at once.
+    """
+
+    async def clear() -> None:
+        await run("ip", "link", "delete", link)
         await run("ip", "netns", "delete", name)
+
+    await clear()  # of a run that was killed
+    try:
+        await must("ip", "netns", "add", name)
+        await must("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", name)
+        await must("ip", "link", "set", link, "up")
+        await must("ip", "-n", name, "address", "add", address, "dev", "eth0")
+        await must("ip", "-n", name, "link", "set", "eth0", "up")
+        yield
+    finally:
+        await clear()
 
 
 async def host_socket() -> socket.socket:
@@ -133,14 +151,14 @@ async def test_a_floating_address_is_reached_from_outside_the_cloud(lab: Lab) ->
     await lab.router(with_address)
 
     async def reached() -> bool:
-        return await ask(await host_socket(), FLOATING, 80, SILENCE_S) == f"hello {HOST}"
+        return await ask(host_socket, FLOATING, 80, SILENCE_S) == f"hello {HOST}"
 
     async def lost() -> bool:
-        return await ask(await host_socket(), FLOATING, 80, SILENCE_S) is None
+        return await ask(host_socket, FLOATING, 80, SILENCE_S) is None
 
     async with serve_in(guest, 80), outside(lab) as stranger:
         await eventually(reached)
-        assert await ask(await socket_in(stranger), FLOATING, 80) == f"hello {OUTSIDE}"
+        assert await ask(lambda: socket_in(stranger), FLOATING, 80) == f"hello {OUTSIDE}"
         await lab.driver.ensure_router(router)
         await eventually(lost)
 
@@ -168,20 +186,12 @@ async def test_the_world_beyond_the_host_sees_the_host(lab: Lab) -> None:
     inside, public = await lab.network(gateway="10.5.0.1"), await provider(lab)
     guest = await lab.guest(inside, "10.5.0.10", (await lab.group(allow("egress")),))
     await lab.router(router_between(inside, public))
-    await run("ip", "netns", "delete", "nxrt-world")  # of a run that was killed
-    await run("ip", "netns", "add", "nxrt-world")
-    try:
-        await run("ip", "link", "add", "nxrt-w", "type", "veth", "peer", "name", "eth0", "netns", "nxrt-world")
-        await run("ip", "address", "add", f"{WORLD_HOST}/24", "dev", "nxrt-w")
-        await run("ip", "link", "set", "nxrt-w", "up")
-        await run("ip", "-n", "nxrt-world", "address", "add", f"{WORLD}/24", "dev", "eth0")
-        await run("ip", "-n", "nxrt-world", "link", "set", "eth0", "up")
+    async with beside("nxrt-world", "nxrt-w", f"{WORLD}/24"):
+        await must("ip", "address", "add", f"{WORLD_HOST}/24", "dev", "nxrt-w")
         listener = await socket_in("nxrt-world")
         listener.bind(("0.0.0.0", 80))
         async with serve(listener, "you are"):
             await eventually(lambda: _says(guest, WORLD, f"you are {WORLD_HOST}"))
-    finally:
-        await run("ip", "netns", "delete", "nxrt-world")
 
 
 async def test_metadata_tells_networks_with_the_same_addresses_apart(lab: Lab) -> None:
@@ -241,13 +251,29 @@ async def test_ports_come_up_and_go_down_for_those_who_watch(lab: Lab) -> None:
         async for event in lab.driver.watch():
             seen.put_nowait(event)
 
-    watching = asyncio.create_task(watch())
-    await asyncio.sleep(0.2)
-    guest = await lab.guest(network, "10.5.0.10")
-    async with asyncio.timeout(PATIENCE_S):
-        while await seen.get() != (guest.port.id, True):
+    async def next_of(guest: Guest) -> bool:
+        while (told := await seen.get())[0] != guest.port.id:
+            pass
+        return told[1]
+
+    async def heard() -> bool:
+        """Whoever watches is told from some moment on, and nobody says when that is."""
+        await lab.wires.unplug(witness.port.id, witness.netns)
+        await lab.wires.plug(lab.wire(witness, network))
+        await lab.up(witness)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SILENCE_S):
+                return await seen.get() is not None
+        return False
+
+    async with asyncio.TaskGroup() as group, asyncio.timeout(PATIENCE_S):
+        watching = group.create_task(watch())
+        witness = await lab.guest(network, "10.5.0.9")
+        await eventually(heard)
+        guest = await lab.guest(network, "10.5.0.10")
+        while not await next_of(guest):
             pass  # OVN first says that it is down
         await lab.wires.unplug(guest.port.id, guest.netns)
-        assert await seen.get() == (guest.port.id, False)
+        assert not await next_of(guest)
+        watching.cancel()
     assert guest.port.id not in await lab.driver.ports_up()
-    watching.cancel()
