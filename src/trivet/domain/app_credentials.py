@@ -9,7 +9,7 @@ import hmac
 import msgspec
 
 from trivet.domain import access_rules, assignments, personas
-from trivet.domain.callers import Caller
+from trivet.domain.callers import EC2_METHOD, Caller
 from trivet.domain.holding import hold
 from trivet.domain.passwords import Passwords
 from trivet.domain.projects import PROJECTS
@@ -89,6 +89,8 @@ async def visible(tx: Tx, caller: Caller, user_id: str, id: str) -> AppCredentia
 async def refuse_restricted(tx: Tx, caller: Caller) -> None:
     """A program must not give itself, or others, another way in."""
     if caller.app_credential_id is None:
+        if caller.oauth_token_id is not None or EC2_METHOD in caller.methods:
+            raise Forbidden("app_credential.lent", "An OAuth token or an EC2 key gives nobody another way in.")
         return
     own = await tx.get(APP_CREDENTIALS, caller.app_credential_id)
     if own is None or not own.unrestricted:
@@ -113,6 +115,8 @@ async def delete(tx: Tx, caller: Caller, user_id: str, id: str) -> AppCredential
     if user_id != caller.user_id:
         _may_see(caller, user_id, "identity:delete_application_credential")
         personas.need_operator(caller, "identity:delete_application_credential")
+    if caller.trust_id is not None:
+        raise personas.refusal("identity:delete_application_credential")
     found = await visible(tx, caller, user_id, id)
     await tx.delete(APP_CREDENTIALS, found)
     return found

@@ -72,10 +72,13 @@ async def login(parts: Parts, identity: Identity, asked: ScopeAsked, receipt: st
             raise unauthorized("Application credentials cannot request a scope.")
         return await delegation.by_app_credential(parts, proven)
     parent = proven.parent
-    if parent is not None and (parent.trust_id or parent.app_credential_id):
+    if parent is not None and parent.is_lent:
         raise Forbidden(
-            "auth.no_rescope", "A token that rests on a trust or an application credential keeps its scope."
+            "auth.no_rescope",
+            "A token that rests on a trust, an application credential, an OAuth token or an EC2 key keeps its scope.",
         )
+    if parent is not None and parent.system and (asked.project is not None or asked.domain is not None):
+        raise Forbidden("auth.no_rescope", "A token for the system is not exchanged for one of a project or domain.")
     if asked.trust_id is not None:
         return await delegation.by_trust(parts, proven, asked.trust_id)
     scope, roles = await _granted(parts, proven, asked)

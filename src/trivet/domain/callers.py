@@ -2,6 +2,7 @@
 
 import msgspec
 
+EC2_METHOD = "ec2credential"
 _IMPLIED = {
     "admin": frozenset(("admin", "manager", "member", "reader")),
     "manager": frozenset(("manager", "member", "reader")),
@@ -49,6 +50,12 @@ class Caller(msgspec.Struct, frozen=True):
     def is_operator(self) -> bool:
         """May act on everything: the role admin; where the cloud enforces scope, only with the system's."""
         return "admin" in self.roles and (self.system or not self.strict_scope)
+
+    @property
+    def is_lent(self) -> bool:
+        """Acts with what a user lent: by a trust, an application credential, an OAuth token, or whoever has his key."""
+        by_something = self.trust_id or self.app_credential_id or self.oauth_token_id
+        return by_something is not None or EC2_METHOD in self.methods
 
     def owns(self, project_id: str | None) -> bool:
         return project_id is not None and project_id == self.project_id

@@ -50,7 +50,8 @@ def fields_of(blob: str) -> dict[str, Any]:
 
 
 def _may(caller: Caller, user_id: str | None, action: str, *, change: bool) -> None:
-    if user_id == caller.user_id:
+    """Also to look is to have the secret, and with it all that its user may."""
+    if user_id == caller.user_id and not caller.is_lent:
         return
     if change:
         personas.need_operator(caller, action)
@@ -58,9 +59,9 @@ def _may(caller: Caller, user_id: str | None, action: str, *, change: bool) -> N
         personas.need_sees_all(caller, action)
 
 
-def _refuse_delegated(caller: Caller, action: str) -> None:
+def refuse_lent(caller: Caller, action: str) -> None:
     """What somebody was lent must not become a key that outlives the loan."""
-    if caller.trust_id is not None or caller.app_credential_id is not None:
+    if caller.is_lent:
         raise personas.refusal(action)
 
 
@@ -75,6 +76,7 @@ async def visible(tx: Tx, caller: Caller, id: str, action: str, *, change: bool 
 async def listed(tx: Tx, caller: Caller, where: Where) -> list[Credential]:
     """One's own, or everybody's for who sees all."""
     if not personas.sees_all(caller):
+        refuse_lent(caller, "identity:list_credentials")
         where.equal("user_id", caller.user_id)
     return await tx.select(CREDENTIALS, where, order="id")
 
@@ -91,11 +93,14 @@ async def create(
     extra: dict[str, Any],
 ) -> Credential:
     _may(caller, user_id, "identity:create_credential", change=True)
+    refuse_lent(caller, "identity:create_credential")
     id = tx.ids.hex()
     hashed: str | None = None
     if type == "ec2":
-        _refuse_delegated(caller, "identity:create_credential")
-        id = hashed = _access_hash_of(fields_of(blob))
+        fields = fields_of(blob)
+        id = hashed = _access_hash_of(fields)
+        if any(fields.get(name) is not None for name in _FIXED):
+            raise Invalid("credential.fixed", f"None of {', '.join(_FIXED)} can be chosen.")
         if project_id is None:
             raise Invalid("credential.project", "An ec2 credential belongs to a project: send project_id.")
     new = Credential(
@@ -128,7 +133,7 @@ async def update(tx: Tx, secrets: Secrets, caller: Caller, id: str, changes: dic
     """Only what it holds: whose it is, and for what, stays."""
     action = "identity:update_credential"
     found = await visible(tx, caller, id, action, change=True)
-    _refuse_delegated(caller, action)
+    refuse_lent(caller, action)
     for name in ("user_id", "project_id", "type"):
         if changes.pop(name, getattr(found, name)) != getattr(found, name):
             raise Invalid("credential.fixed", f"{name} of a credential cannot be changed; make a new one.")

@@ -5,7 +5,7 @@ import msgspec
 from trivet.domain import app_credentials, auth, oauth, scoping, trusts
 from trivet.domain.app_credentials import APP_CREDENTIALS, AppCredential
 from trivet.domain.auth import Proven, UserRef, unauthorized
-from trivet.domain.callers import Caller
+from trivet.domain.callers import EC2_METHOD, Caller
 from trivet.domain.ec2 import Key
 from trivet.domain.oauth_signatures import SignedRequest
 from trivet.domain.roles import role_map
@@ -109,7 +109,7 @@ async def by_ec2_key(parts: Parts, key: Key) -> Caller:
         user = await auth.find_user(tx, UserRef(id=key.user_id))
         if user is None or key.project_id is None:
             raise unauthorized()
-        proven = Proven(user=user, methods=("ec2credential",), began_at=began_at)
+        proven = Proven(user=user, methods=(EC2_METHOD,), began_at=began_at)
         if key.trust_id is None:
             scope = await scoping.project(tx, ProjectRef(id=key.project_id))
             roles = await scoping.roles_in(tx, parts.tokens.memo, user.id, scope)
@@ -117,6 +117,8 @@ async def by_ec2_key(parts: Parts, key: Key) -> Caller:
                 raise unauthorized()
             return _caller(parts, proven, scope, roles)
         trust = await trusts.need(tx, key.trust_id)
+        if user.id not in (trust.trustor_id, trust.trustee_id):
+            raise unauthorized()
         trustee = await auth.find_user(tx, UserRef(id=trust.trustee_id))
     if trustee is None:
         raise unauthorized()

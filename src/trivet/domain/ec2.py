@@ -37,7 +37,7 @@ def _may(caller: Caller, user_id: str, action: str, *, change: bool) -> None:
     """A key is for a project; a token for a domain has no business with it, not even its owner's."""
     if caller.domain_id is not None:
         raise personas.refusal(action)
-    if user_id == caller.user_id:
+    if user_id == caller.user_id and not caller.is_lent:
         return
     if change:
         personas.need_operator(caller, action)
@@ -46,11 +46,15 @@ def _may(caller: Caller, user_id: str, action: str, *, change: bool) -> None:
 
 
 async def create(tx: Tx, secrets: Secrets, caller: Caller, user_id: str, project_id: str) -> Key:
-    _may(caller, user_id, "identity:ec2_create_credential", change=True)
+    action = "identity:ec2_create_credential"
+    by_trust = caller.trust_id is not None
+    if not (by_trust and user_id == caller.user_id):
+        _may(caller, user_id, action, change=True)
     await users.need(tx, user_id)
     await projects.need(tx, project_id)
-    if caller.app_credential_id is not None or not caller.has("member"):
-        raise personas.refusal("identity:ec2_create_credential")
+    # One that is made by a trust ends with it; of any other loan a key would be left.
+    if (caller.is_lent and not by_trust) or not caller.has("member"):
+        raise personas.refusal(action)
     await hold(tx, users.USERS, user_id)
     await hold(tx, projects.PROJECTS, project_id)
     blob = {"access": tx.ids.hex(), "secret": tx.ids.hex(), "trust_id": caller.trust_id}

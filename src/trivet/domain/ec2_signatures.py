@@ -9,9 +9,12 @@ from urllib.parse import quote
 
 import msgspec
 
+from trivet.clock import parse_iso
+from trivet.domain.auth import unauthorized
 from trivet.errors import Invalid
 
 _SAFE = "-_~"
+_LIVES_S = 15 * 60.0
 _V4 = "AWS4-HMAC-SHA256"
 
 
@@ -32,6 +35,20 @@ class Signed(msgspec.Struct, frozen=True):
     def query(self, but: str) -> str:
         kept = {name: value for name, value in self.params.items() if name != but}
         return "&".join(f"{quote(name, _SAFE)}={quote(kept[name], _SAFE)}" for name in sorted(kept))
+
+
+def check_age(signed: Signed, now: float) -> None:
+    """Whoever saw a signed request may not use it for ever. One that names no time its signer wanted so."""
+    low = {name.lower(): value for name, value in signed.headers.items()}
+    said = signed.params.get("Timestamp") or low.get("x-amz-date") or signed.params.get("X-Amz-Date")
+    if not said:
+        return
+    try:
+        at = parse_iso(said)
+    except ValueError as error:
+        raise unauthorized("The time of the signed request is none.") from error
+    if now > at + _LIVES_S:
+        raise unauthorized("The signed request is too old.")
 
 
 def signature(secret: str, signed: Signed) -> str:

@@ -81,7 +81,7 @@ async def request_token(tx: Tx, secrets: Secrets, signed: SignedRequest, project
 
 async def authorize(tx: Tx, memo: Memo, caller: Caller, id: str, asked: list[RoleRef]) -> str:
     """The verifier that the user is to tell the program."""
-    if caller.trust_id is not None or caller.app_credential_id is not None:
+    if caller.is_lent:
         raise personas.refusal("identity:authorize_request_token")
     token = await _token(tx, id, "request")
     known = await role_map(tx, memo)
@@ -150,7 +150,7 @@ async def drop_ended(tx: Tx, before: float, most: int) -> int:
 
 
 def _may(caller: Caller, user_id: str, action: str) -> None:
-    if caller.app_credential_id is not None or caller.trust_id is not None:
+    if caller.is_lent:
         raise personas.refusal(action)
     if user_id != caller.user_id:
         personas.need_operator(caller, action)

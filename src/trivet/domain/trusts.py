@@ -5,8 +5,9 @@ Who acts by a trust may trust on, if the trust allows it, but never more than he
 
 import msgspec
 
-from trivet.domain import assignments, personas, users
+from trivet.domain import assignments, auth, personas, users
 from trivet.domain.app_credentials import RoleRef
+from trivet.domain.auth import UserRef
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
 from trivet.domain.memo import Memo
@@ -111,7 +112,7 @@ async def create(tx: Tx, memo: Memo, caller: Caller, wanted: Wanted) -> Trust:
     role_ids = _role_ids(known, wanted)
     if wanted.ends_at is not None and wanted.ends_at <= tx.clock.now():
         raise Invalid("trust.ended", "The 'expires_at' must not be before now.")
-    await _check_has(tx, known, wanted, role_ids)
+    await _check_has(tx, known, caller, wanted, role_ids)
     for user_id in sorted({wanted.trustor_id, wanted.trustee_id}):
         await hold(tx, users.USERS, user_id)
     if wanted.project_id is not None:
@@ -177,13 +178,15 @@ def _role_ids(known: RoleMap, wanted: Wanted) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-async def _check_has(tx: Tx, known: RoleMap, wanted: Wanted, role_ids: tuple[str, ...]) -> None:
-    """The trustor can only give what he has himself."""
+async def _check_has(tx: Tx, known: RoleMap, caller: Caller, wanted: Wanted, role_ids: tuple[str, ...]) -> None:
+    """The trustor can only give what he has himself, and a program of his what it was given."""
     if wanted.project_id is None:
         if role_ids:
             raise Invalid("trust.project", "Roles are for a project: say which one.")
         return
     has = known.closed(await assignments.roles_on(tx, wanted.trustor_id, "project", wanted.project_id))
+    if caller.app_credential_id is not None:
+        has &= {known.ids[name] for name in caller.roles if name in known.ids}
     for id in role_ids:
         if id not in has:
             raise NotFound("role.absent", f"Could not find role: {id[:64]}.")
@@ -197,9 +200,8 @@ async def use(tx: Tx, id: str, user_id: str) -> Trust:
     trust = await need(tx, id)
     if trust.trustee_id != user_id:
         raise Forbidden("trust.not_trustee", "User is not a trustee.")
-    trustor = await tx.get(users.USERS, trust.trustor_id)
-    if trustor is None or not trustor.enabled:
-        raise Forbidden("trust.trustor", "The trustor is disabled or gone.")
+    if await auth.find_user(tx, UserRef(id=trust.trustor_id)) is None:
+        raise Forbidden("trust.trustor", "The trustor is disabled, or its domain is, or it is gone.")
     source = trust.redelegated_from
     while source is not None:
         source = (await need(tx, source)).redelegated_from

@@ -127,6 +127,7 @@ async def ec2_token(request: Request) -> Reply:
         made.append(ec2_signatures.signature(key.secret, bare))
     if not any(ec2_signatures.same(one, said.signature) for one in made):
         raise unauthorized("EC2 signature not valid.")
+    ec2_signatures.check_age(signed, request.parts.clock.now())
     return await _token(request, key)
 
 
