@@ -11,6 +11,7 @@ from trivet.domain import limits, personas, projects
 from trivet.domain.callers import Caller
 from trivet.domain.limits import LIMITS, REGISTERED_LIMITS, Limit, RegisteredLimit
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
+from trivet.store import leases
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -72,6 +73,7 @@ async def create(
     resource_limit: int,
     description: str | None,
 ) -> Shown:
+    strict = await _strict_turn(tx)
     scope = await tx.get(projects.PROJECTS, scope_id)
     if scope is None or scope.is_domain != is_domain:
         raise Invalid("limit.scope", f"Could not find {'domain' if is_domain else 'project'}: {scope_id[:64]}.")
@@ -86,7 +88,8 @@ async def create(
         raise Forbidden("limit.unregistered", "Unable to create a limit that has no corresponding registered limit.")
     if await tx.find(LIMITS, "scope_id = ? AND registered_limit_id = ?", scope_id, registered.id) is not None:
         raise Conflict("limit.exists", f"{scope_id} has a limit for {resource_name} already.")
-    await _check_tree(tx, registered, scope, resource_limit)
+    if strict:
+        await _check_tree(tx, registered, scope, resource_limit)
     limit = Limit(
         id=tx.ids.hex(),
         scope_id=scope_id,
@@ -101,21 +104,38 @@ async def create(
 
 
 async def update(tx: Tx, id: str, changes: dict[str, Any]) -> Shown:
+    strict = await _strict_turn(tx)
     found = (await need(tx, id)).limit
     changed = await tx.update(LIMITS, found, **changes)
-    registered = await tx.need(REGISTERED_LIMITS, found.registered_limit_id, "registered limit")
-    scope = await projects.need(tx, found.scope_id)
-    await _check_tree(tx, registered, scope, changed.resource_limit)
+    if strict:
+        registered = await tx.need(REGISTERED_LIMITS, found.registered_limit_id, "registered limit")
+        await _check_tree(tx, registered, await projects.need(tx, found.scope_id), changed.resource_limit)
     return await _shown(tx, changed)
+
+
+async def set_limit(tx: Tx, project_id: str, resource: str, limit: int) -> None:
+    """As the quotas of compute and of the network say it."""
+    strict = await _strict_turn(tx)
+    registered = await limits.set_limit(tx, project_id, resource, limit)
+    scope = await tx.get(projects.PROJECTS, project_id) if strict else None
+    if scope is not None:
+        await _check_tree(tx, registered, scope, limit)
 
 
 async def delete(tx: Tx, id: str) -> None:
     await tx.delete(LIMITS, (await need(tx, id)).limit)
 
 
+async def _strict_turn(tx: Tx) -> bool:
+    """Whether limits bind each other. Then they are changed one request at a time: each looks at those above and below,
+    and two that do so at once would each miss the other."""
+    strict = await limits.model(tx) == "strict_two_level"
+    if strict:
+        await leases.take(tx, "limits", tx.ids.hex(), 0)
+    return strict
+
+
 async def _check_tree(tx: Tx, registered: RegisteredLimit, scope: projects.Project, wanted: int) -> None:
-    if await limits.model(tx) != "strict_two_level":
-        return
     above = await _limit_of(tx, registered, scope.parent_id) if scope.parent_id is not None else -1
     if _exceeds(wanted, above):
         raise Forbidden(

@@ -161,7 +161,8 @@ async def limits_of(tx: Tx, project_id: str) -> dict[str, int]:
     return found
 
 
-async def set_limit(tx: Tx, project_id: str, resource: str, limit: int) -> None:
+async def set_limit(tx: Tx, project_id: str, resource: str, limit: int) -> RegisteredLimit:
+    """Whatever those above and below say (limit_rules.py); what it overrides."""
     row = await tx.row(_SQL_FIND, project_id, "", resource, DEFAULTS.get(resource, ("", 0))[0])
     if row is None:
         raise NotFound("limit.unregistered", f"There is no registered limit for {resource}.")
@@ -169,7 +170,7 @@ async def set_limit(tx: Tx, project_id: str, resource: str, limit: int) -> None:
     present = await tx.find(LIMITS, "scope_id = ? AND registered_limit_id = ?", project_id, registered.id)
     if present is not None:
         await tx.update(LIMITS, present, resource_limit=limit)
-        return
+        return registered
     await tx.insert(
         LIMITS,
         Limit(
@@ -182,6 +183,7 @@ async def set_limit(tx: Tx, project_id: str, resource: str, limit: int) -> None:
             resource_limit=limit,
         ),
     )
+    return registered
 
 
 async def reset_limits(tx: Tx, project_id: str, resources: list[str]) -> None:

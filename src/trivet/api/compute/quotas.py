@@ -12,7 +12,7 @@ from trivet.api.compute import pages, quota_words
 from trivet.api.kit.bodies import Body, Since, Until
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import limits, user_limits
+from trivet.domain import limit_rules, limits, user_limits
 from trivet.errors import Forbidden, Invalid
 
 resource = Resource()
@@ -91,7 +91,7 @@ async def change(request: Request) -> Reply:
         await _check(request, project_id, user_id, wanted)
     for name, limit in wanted.items():
         if user_id is None:
-            await limits.set_limit(request.tx, project_id, quota_words.NAMES[name], limit)
+            await limit_rules.set_limit(request.tx, project_id, quota_words.NAMES[name], limit)
         else:
             await user_limits.set_limit(request.tx, project_id, user_id, quota_words.NAMES[name], limit)
     return _reply(request, {}, await quota_words.limits_of(request.tx, project_id, user_id))

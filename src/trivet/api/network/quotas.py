@@ -6,7 +6,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
 from trivet.api.network.listing import Json
-from trivet.domain import limits, quotas
+from trivet.domain import limit_rules, limits, quotas
 from trivet.domain.callers import Caller
 from trivet.domain.network_words import Number
 from trivet.domain.projects import PROJECTS
@@ -115,7 +115,7 @@ async def update(request: Request) -> Reply:
             raise Conflict(
                 "quota.below_use", f"Quota limit {limit} of {name} is below its use, {used[name]}.", status=400
             )
-        await limits.set_limit(request.tx, project_id, name, limit)
+        await limit_rules.set_limit(request.tx, project_id, name, limit)
     return Reply(200, {"quota": await _limits(request.tx, project_id)})
 
 
