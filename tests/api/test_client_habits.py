@@ -33,6 +33,31 @@ async def test_a_tag_that_a_project_has_is_not_added_again(identity: IdentityClo
     assert (await identity.get(path)).body["tags"] == ["red"]
 
 
+async def test_an_endpoint_names_the_project_in_either_spelling_or_is_not_shown(identity: IdentityCloud) -> None:
+    service = await identity.make("service", "services", type="block-storage", name="x")
+    for interface, url in (("public", "http://x/%(project_id)s"), ("internal", "http://x/$(tenant_id)s")):
+        said = {"service_id": service["id"], "interface": interface, "url": url, "region": "R"}
+        await identity.make("endpoint", "endpoints", **said)
+
+    async def ways(token: str) -> dict[str, str]:
+        catalog = (await identity.get("/identity/v3/auth/catalog", token=token)).body["catalog"]
+        (entry,) = [entry for entry in catalog if entry["type"] == "block-storage"]
+        return {endpoint["interface"]: endpoint["url"] for endpoint in entry["endpoints"]}
+
+    mine = f"http://x/{identity.project_id}"
+    assert await ways(identity.admin) == {"public": mine, "internal": mine}
+    assert await ways(await identity.token("admin", "secret", {"system": {"all": True}})) == {}
+
+
+async def test_filters_of_an_endpoint_group_are_replaced(identity: IdentityCloud) -> None:
+    words = {"name": "g", "filters": {"interface": "admin"}}
+    made = await identity.make("endpoint_group", "OS-EP-FILTER/endpoint_groups", **words)
+    path = f"/identity/v3/OS-EP-FILTER/endpoint_groups/{made['id']}"
+    for filters in ({"region_id": "R"}, {}):
+        (await identity.call("PATCH", path, {"endpoint_group": {"filters": filters}})).ok()
+        assert (await identity.get(path)).body["endpoint_group"]["filters"] == filters
+
+
 # -- compute
 
 

@@ -3,6 +3,7 @@
 It is put together and encoded once for all who see the same, and goes into replies as it is.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,8 @@ from trivet.domain.memo import Memo
 from trivet.domain.services import SERVICES, Service
 from trivet.store.tx import Tx
 from trivet.store.where import Where
+
+_WORD = re.compile(r"[$%]\((\w+)\)s")
 
 
 async def encoded(tx: Tx, memo: Memo, cloud_url: str, project_id: str | None, user_id: str) -> msgspec.Raw:
@@ -29,14 +32,16 @@ async def encoded(tx: Tx, memo: Memo, cloud_url: str, project_id: str | None, us
     )
     services = await tx.select(SERVICES, Where().equal("enabled", 1), order="type, id")
     endpoints = await tx.select(ENDPOINTS, Where().equal("enabled", 1), order="service_id, interface, id")
-    shared = project_id not in special and not any("$(" in endpoint.url for endpoint in endpoints)
+    shared = project_id not in special and not any(_WORD.search(endpoint.url) for endpoint in endpoints)
     if project_id in special:
         assert project_id is not None
         wanted = await of_project(tx, project_id, endpoints)
         endpoints = [endpoint for endpoint in endpoints if endpoint.id in wanted]
         used = {endpoint.service_id for endpoint in endpoints}
         services = [service for service in services if service.id in used]
-    words = {"project_id": project_id or "", "tenant_id": project_id or "", "user_id": user_id}
+    words = {"user_id": user_id}
+    if project_id is not None:
+        words |= {"project_id": project_id, "tenant_id": project_id}
     raw = msgspec.Raw(msgspec.json.encode(list(_entries(services, endpoints, cloud_url, words))))
     if shared:
         memo.keep("catalog", raw, generation)
@@ -86,9 +91,10 @@ def _entries(
                     "interface": endpoint.interface,
                     "region_id": endpoint.region_id,
                     "region": endpoint.region_id,
-                    "url": filled(address(endpoint.url, cloud_url), words),
+                    "url": url,
                 }
                 for endpoint in mine
+                if (url := filled(address(endpoint.url, cloud_url), words)) is not None
             ],
             "id": service.id,
             "type": service.type,
@@ -96,8 +102,9 @@ def _entries(
         }
 
 
-def filled(url: str, words: dict[str, str]) -> str:
-    if "$(" in url:
-        for word, value in words.items():
-            url = url.replace(f"$({word})s", value)
-    return url
+def filled(url: str, words: dict[str, str]) -> str | None:
+    """$(project_id)s and %(project_id)s alike. None if it asks for what is not known here: a way in by project is none
+    for a token of the system."""
+    if not set(_WORD.findall(url)) <= set(words):
+        return None
+    return _WORD.sub(lambda word: words[word[1]], url)

@@ -33,8 +33,9 @@ async def need(tx: Tx, id: str) -> EndpointGroup:
 
 
 def check_filters(filters: dict[str, Any]) -> dict[str, Any]:
-    if not filters or not set(filters) <= _FILTERS:
-        raise Invalid("endpoint_group.filters", f"Filters are one or more of {', '.join(sorted(_FILTERS))}.")
+    """None at all are met by every endpoint."""
+    if not set(filters) <= _FILTERS:
+        raise Invalid("endpoint_group.filters", f"Filters are some of {', '.join(sorted(_FILTERS))}.")
     if filters.get("interface", "public") not in ("public", "internal", "admin"):
         raise Invalid("endpoint_group.filters", "interface is one of public, internal, admin.")
     return filters

@@ -62,7 +62,7 @@ async def update(request: Request) -> Reply:
     changes = views.read(request, "endpoint_group", GroupFields)[0].given()
     found = await endpoint_groups.need(request.tx, request.values["endpoint_group_id"])
     if "filters" in changes:
-        changes["filters"] = endpoint_groups.check_filters({**found.filters, **changes["filters"]})
+        endpoint_groups.check_filters(changes["filters"])
     changed = await request.tx.update(ENDPOINT_GROUPS, found, **changes)
     return Reply(200, {"endpoint_group": view(request, changed)})
 
