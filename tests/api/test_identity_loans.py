@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from tests.api.one_service import Answer
 
 from trivet.clock import iso_micros
 from trivet.domain.callers import expanded
+from trivet.domain.ec2_signatures import Signed, signature
 
 API = "/identity/v3"
 
@@ -219,3 +221,60 @@ async def test_a_program_with_access_rules_may_always_ask_what_a_token_of_its_us
         assert (await identity.call(method, f"{API}/auth/tokens", **said)).status == 200  # type: ignore[arg-type]
     assert (await identity.call("DELETE", f"{API}/auth/tokens", **said)).status == 403  # type: ignore[arg-type]
     assert (await identity.get(f"{API}/auth/catalog", token=token)).status == 403
+
+
+async def _acting(ann: Person, trustee: dict[str, Any], *, impersonation: bool) -> str:
+    trust_id = (await ann.trust(trustee["id"], impersonation=impersonation)).ok("trust")["id"]
+    proof = {"methods": ["password"], "password": {"user": {"id": trustee["id"], "password": "pw"}}}
+    answer = await ann.identity.auth(proof, {"OS-TRUST:trust": {"id": trust_id}})
+    assert answer.status == 201, answer.raw
+    return answer.headers["x-subject-token"]
+
+
+@pytest.mark.parametrize("impersonation", [True, False])
+@pytest.mark.parametrize("what", ["trustor", "trustee", "domain of the trustor", "domain of the trustee", "role"])
+async def test_a_token_by_a_trust_dies_with_what_either_side_loses(
+    identity: Cloud, what: str, impersonation: bool
+) -> None:
+    one = await identity.make("domain", "domains", name="one")
+    other = await identity.make("domain", "domains", name="other")
+    ann = await person(identity, domain_id=one["id"])
+    trustee = await identity.make("user", "users", name="ee", password="pw", domain_id=other["id"])
+    token = await _acting(ann, trustee, impersonation=impersonation)
+    assert (await identity.get(f"{API}/auth/catalog", token=token)).status == 200
+    manager = await identity.role_id("manager")
+    path, body = {
+        "trustor": (f"users/{ann.id}", {"user": {"enabled": False}}),
+        "trustee": (f"users/{trustee['id']}", {"user": {"enabled": False}}),
+        "domain of the trustor": (f"domains/{one['id']}", {"domain": {"enabled": False}}),
+        "domain of the trustee": (f"domains/{other['id']}", {"domain": {"enabled": False}}),
+        "role": (f"projects/{identity.project_id}/users/{ann.id}/roles/{manager}", None),
+    }[what]
+    assert (await identity.call("DELETE" if body is None else "PATCH", f"{API}/{path}", body)).status < 300
+    assert (await identity.get(f"{API}/auth/catalog", token=token)).status == 401
+
+
+async def test_an_old_request_is_not_made_young_by_what_nobody_signed(identity: Cloud) -> None:
+    """Of version 4 only its date is signed, and of a POST no parameters are."""
+    ann = await person(identity)
+    key = (await ann.ec2_key()).ok("credential")
+    old, now = (
+        datetime.fromtimestamp(identity.clock.now() - age_s, UTC).strftime("%Y%m%dT%H%M%SZ") for age_s in (3600.0, 0.0)
+    )
+
+    async def sent(date: str, **params: str) -> int:
+        scope = f"{date[:8]}/region/service/aws4_request"
+        headers = {
+            "authorization": f"AWS4-HMAC-SHA256 Credential={key['access']}/{scope}, SignedHeaders=host, Signature=s",
+            "host": "host",
+            "x-amz-date": date,
+        }
+        said = Signed("POST", "host", "/", params, headers, "0" * 64)
+        fields = {name: getattr(said, name) for name in said.__struct_fields__}
+        made = signature(key["secret"], said)
+        body = {"credentials": {**fields, "access": key["access"], "signature": made}}
+        return (await identity.call("POST", f"{API}/ec2tokens", body)).status
+
+    assert await sent(now) == 200
+    assert await sent(old) == 401
+    assert await sent(old, Timestamp=now) == 401

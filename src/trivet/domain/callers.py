@@ -36,6 +36,9 @@ class Caller(msgspec.Struct, frozen=True):
     ends_at: float = 0.0
     app_credential_id: str | None = None
     trust_id: str | None = None
+    partner_id: str | None = None
+    """Of who acts by a trust: whoever else it is between, the trustee if the user is the trustor."""
+    partner_domain_id: str | None = None
     oauth_token_id: str | None = None
     access_rules: tuple[tuple[str, str, str], ...] | None = None
     """(service type, method, path) that an application credential was narrowed to; None is everything."""

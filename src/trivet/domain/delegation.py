@@ -10,7 +10,7 @@ from trivet.domain.ec2 import Key
 from trivet.domain.oauth_signatures import SignedRequest
 from trivet.domain.roles import role_map
 from trivet.domain.scoping import ProjectRef, Scope
-from trivet.domain.users import USERS, User
+from trivet.domain.users import User
 from trivet.errors import Forbidden, NotFound
 from trivet.parts import Parts
 from trivet.store.store import transact
@@ -65,19 +65,23 @@ async def by_app_credential(parts: Parts, proven: Proven) -> Caller:
 
 async def by_trust(parts: Parts, proven: Proven, trust_id: str) -> Caller:
     async def act(tx: Tx) -> Caller:
-        trust = await trusts.use(tx, trust_id, proven.user.id)
+        trust, trustor = await trusts.use(tx, trust_id, proven.user.id)
         scope = await scoping.project(tx, ProjectRef(id=trust.project_id)) if trust.project_id else scoping.UNSCOPED
         has = await scoping.roles_in(tx, parts.tokens.memo, trust.trustor_id, scope)
         known = await role_map(tx, parts.tokens.memo)
         roles = known.names(trust.role_ids)
         if not roles <= has:
             raise Forbidden("trust.roles", "The trustor no longer has all the roles of the trust.")
-        user = await tx.get(USERS, trust.trustor_id) if trust.impersonation else proven.user
-        assert user is not None, "trusts.use has found the trustor"
+        user, partner = (trustor, proven.user) if trust.impersonation else (proven.user, trustor)
         acting = msgspec.structs.replace(proven, user=user)
         caller = _caller(parts, acting, scope, roles)
-        ends_at = min(caller.ends_at, trust.ends_at or caller.ends_at)
-        return msgspec.structs.replace(caller, trust_id=trust.id, ends_at=ends_at)
+        return msgspec.structs.replace(
+            caller,
+            trust_id=trust.id,
+            partner_id=partner.id,
+            partner_domain_id=partner.domain_id,
+            ends_at=min(caller.ends_at, trust.ends_at or caller.ends_at),
+        )
 
     return await transact(parts.store, act)
 

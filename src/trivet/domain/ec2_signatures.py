@@ -38,10 +38,11 @@ class Signed(msgspec.Struct, frozen=True):
 
 
 def check_age(signed: Signed, now: float) -> None:
-    """Whoever saw a signed request may not use it for ever. One that names no time its signer wanted so."""
-    low = {name.lower(): value for name, value in signed.headers.items()}
-    said = signed.params.get("Timestamp") or low.get("x-amz-date") or signed.params.get("X-Amz-Date")
-    if not said:
+    """Whoever saw a signed request may not use it for ever. The time is one that was signed, or anybody could say
+    another; that a request of version 2 names none its signer wanted so."""
+    low = _low(signed)
+    said = _version4_scope(signed.params, low)[2] if _is_version4(signed, low) else signed.params.get("Timestamp")
+    if said is None:
         return
     try:
         at = parse_iso(said)
@@ -53,12 +54,20 @@ def check_age(signed: Signed, now: float) -> None:
 
 def signature(secret: str, signed: Signed) -> str:
     """Whichever version the request says it is."""
-    low = {name.lower(): value for name, value in signed.headers.items()}
-    if low.get("authorization", "").startswith(_V4) or signed.params.get("X-Amz-Algorithm") == _V4:
+    low = _low(signed)
+    if _is_version4(signed, low):
         return _version4(secret, signed, low)
     if signed.params.get("SignatureVersion") == "2":
         return _version2(secret, signed)
     raise Invalid("ec2.version", "Only signatures of version 2 and 4 can be checked.")
+
+
+def _low(signed: Signed) -> dict[str, str]:
+    return {name.lower(): value for name, value in signed.headers.items()}
+
+
+def _is_version4(signed: Signed, headers: Mapping[str, str]) -> bool:
+    return headers.get("authorization", "").startswith(_V4) or signed.params.get("X-Amz-Algorithm") == _V4
 
 
 def _version2(secret: str, signed: Signed) -> str:

@@ -79,6 +79,9 @@ def rests_on(caller: Caller) -> list[tuple[str, str]]:
             ("app_credential", caller.app_credential_id),
             ("trust", caller.trust_id),
             ("oauth", caller.oauth_token_id),
+            ("user", caller.partner_id),
+            ("grant", grant_of(caller.partner_id, scope_id) if caller.partner_id else None),
+            ("domain", caller.partner_domain_id),
         )
         if id is not None
     ]
@@ -135,6 +138,8 @@ class Tokens:
             ("parent", caller.parent_audit_id),
             ("app", caller.app_credential_id),
             ("trust", caller.trust_id),
+            ("tp", caller.partner_id),
+            ("tpd", caller.partner_domain_id),
             ("oauth", caller.oauth_token_id),
             ("rules", caller.access_rules),
             ("receipt", caller.receipt or None),
@@ -216,6 +221,8 @@ class Tokens:
             ends_at=said["exp"],
             app_credential_id=said.get("app"),
             trust_id=said.get("trust"),
+            partner_id=said.get("tp"),
+            partner_domain_id=said.get("tpd"),
             oauth_token_id=said.get("oauth"),
             access_rules=tuple((rule[0], rule[1], rule[2]) for rule in said["rules"]) if "rules" in said else None,
             strict_scope=self._strict_scope,

@@ -13,6 +13,7 @@ from trivet.domain.holding import hold
 from trivet.domain.memo import Memo
 from trivet.domain.projects import PROJECTS
 from trivet.domain.roles import ROLES, Role, RoleMap, role_map
+from trivet.domain.users import User
 from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -195,21 +196,22 @@ async def _check_has(tx: Tx, known: RoleMap, caller: Caller, wanted: Wanted, rol
 # -- using one
 
 
-async def use(tx: Tx, id: str, user_id: str) -> Trust:
-    """One use less. The trustee's proof has been checked."""
+async def use(tx: Tx, id: str, user_id: str) -> tuple[Trust, User]:
+    """One use less; with the trustor. The trustee's proof has been checked."""
     trust = await need(tx, id)
     if trust.trustee_id != user_id:
         raise Forbidden("trust.not_trustee", "User is not a trustee.")
-    if await auth.find_user(tx, UserRef(id=trust.trustor_id)) is None:
+    trustor = await auth.find_user(tx, UserRef(id=trust.trustor_id))
+    if trustor is None:
         raise Forbidden("trust.trustor", "The trustor is disabled, or its domain is, or it is gone.")
     source = trust.redelegated_from
     while source is not None:
         source = (await need(tx, source)).redelegated_from
     if trust.remaining_uses is None:
-        return trust
+        return trust, trustor
     if trust.remaining_uses <= 0:
         raise Forbidden("trust.used_up", f"No remaining uses for trust: {id}.")
-    return await tx.update(TRUSTS, trust, remaining_uses=trust.remaining_uses - 1)
+    return await tx.update(TRUSTS, trust, remaining_uses=trust.remaining_uses - 1), trustor
 
 
 async def drop_ended(tx: Tx, before: float, most: int) -> int:
