@@ -1,8 +1,11 @@
 """Login facts: a user, the project that a token is wanted for, and the roles there, in one statement.
 
-Nearly every login asks for just these, and on PostgreSQL a statement costs more than what it reads.
+Nearly every login asks for just these, and on PostgreSQL a statement costs more than what it reads. Who comes again is
+answered from the memo, but only after a look at the log's end: another process may have written a moment ago, and a
+token issued on what was true before would be too young for the revocation to hit it.
 """
 
+from trivet.domain import revocations
 from trivet.domain.auth import Condition, Granted, Place, UserRef, user_condition
 from trivet.domain.memo import Memo
 from trivet.domain.roles import VERSION, role_map
@@ -36,6 +39,11 @@ def _sql(user: Condition, project: Condition) -> str:
 
 
 async def read(tx: Tx, memo: Memo, who: UserRef, wanted: ProjectRef) -> tuple[User | None, Granted]:
+    key = "login", who.id, who.name, who.domain, wanted
+    known: tuple[User, Granted] | None = memo.get(key)
+    if known is not None and await revocations.is_current(tx, memo):
+        return known
+    generation = memo.generation
     user, project = user_condition(who), project_condition(wanted)
     rows = await tx.rows(_sql(user, project), *user.values, *project.values)
     if not rows:
@@ -43,4 +51,7 @@ async def read(tx: Tx, memo: Memo, who: UserRef, wanted: ProjectRef) -> tuple[Us
     *_, project_id, domain_id, version, _ = rows[0]
     place = Place(project_id, domain_id) if project_id is not None else None
     direct = [str(row[-1]) for row in rows if row[-1] is not None]
-    return USERS.from_row(rows[0][:_COUNT]), Granted(place, (await role_map(tx, memo, version)).names(direct))
+    found = USERS.from_row(rows[0][:_COUNT]), Granted(place, (await role_map(tx, memo, version)).names(direct))
+    if place is not None:
+        memo.keep(key, found, generation)
+    return found

@@ -13,6 +13,8 @@ _KEPT_MAX = 5_000
 class Memo:
     def __init__(self) -> None:
         self.generation = 0
+        self.heard_to = 0
+        """What the log says up to here is told to it: nothing that it keeps is older."""
         self._kept: dict[object, Any] = {}
 
     def get(self, key: object) -> Any:

@@ -11,7 +11,9 @@ import msgspec
 
 from trivet.domain import signing_keys
 from trivet.domain.callers import Caller
+from trivet.domain.memo import Memo
 from trivet.domain.tokens import Tokens, rests_on, unauthorized
+from trivet.store import log
 from trivet.store.log import Event
 from trivet.store.store import Store
 from trivet.store.tables import Record, Table
@@ -48,6 +50,12 @@ NOUNS = frozenset(
     )
 )
 """What a process may have in its memo."""
+_NOUNS = sorted(NOUNS)
+
+
+async def is_current(tx: Tx, memo: Memo) -> bool:
+    """Whether what was in the memo when this was called is still so: the log may hold what we have not heard of."""
+    return await log.nothing_since(tx, memo.heard_to, _NOUNS)
 
 
 async def cut(tx: Tx, what: What, target: str) -> None:
@@ -82,9 +90,11 @@ def _say(tx: Tx, row: Revocation, verb: Verb) -> None:
 
 async def fill(tx: Tx, tokens: Tokens) -> None:
     """All that can still matter, for a process that starts or was away."""
+    head = await log.head(tx)
     for row in await tx.select(REVOCATIONS):
         tokens.revocations.cut(row.what, row.target, row.cutoff)
     tokens.memo.forget()
+    tokens.memo.heard_to = head
 
 
 async def hit(tx: Tx, tokens: Tokens, caller: Caller) -> bool:
@@ -132,6 +142,7 @@ class RevocationListener:
     async def on_events(self, events: list[Event]) -> None:
         for event in events:
             apply(self._tokens, event)
+            self._tokens.memo.heard_to = event.seq
         revocations = self._tokens.revocations
         if len(revocations.cutoffs) > self._trim_at:
             revocations.forget_before(self._store.clock.now() - self._token_s)

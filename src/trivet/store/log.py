@@ -7,7 +7,7 @@ visible in one order, and whoever waits for the turn holds no number yet. The lo
 taken, so it cannot be part of a deadlock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -85,6 +85,13 @@ async def read(tx: Tx, after: int, limit: int = 500) -> list[Event]:
 async def _ever_dropped(tx: Tx, after: int) -> bool:
     row = await tx.row("SELECT seq FROM log_dropped WHERE seq > ?", after)
     return row is not None
+
+
+async def nothing_since(tx: Tx, position: int, nouns: Collection[str]) -> bool:
+    """Whether event `position` is there and none of these nouns came after it. On an early day put back it is not."""
+    marks = ", ".join("?" * len(nouns))
+    sql = f"SELECT seq FROM events WHERE seq >= ? AND (seq = ? OR noun IN ({marks})) ORDER BY seq LIMIT 2"
+    return [row[0] for row in await tx.rows(sql, position, position, *nouns)] == [position]
 
 
 async def drop_before(tx: Tx, at: float, most: int = 2000) -> int:
