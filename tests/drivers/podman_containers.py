@@ -20,7 +20,8 @@ from trivet.drivers.contracts.machine import Disk, MachineSpec, Seen
 from trivet.drivers.podman import PodmanMachines, missing
 
 IMAGE = image_named("TRIVET_TEST_CONTAINER")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
+_STILL_S = 0.5
 T = TypeVar("T")
 
 
@@ -111,6 +112,26 @@ def told(seen: Seen) -> dict[str, str]:
 async def log_has(machines: PodmanMachines, id: str, text: str, times: int = 1) -> str:
     log = await eventually(lambda: machines.console_log(id, 100_000), lambda log: log.count(text.encode()) >= times)
     return log.decode()
+
+
+async def silent_log(machines: PodmanMachines, id: str) -> bytes:
+    """Once nothing comes any more: what it said last may still be on its way when it is frozen already."""
+    before = b"?"
+
+    async def look_again() -> tuple[bytes, bytes]:
+        nonlocal before
+        last, before = before, await machines.console_log(id, 100_000)
+        await asyncio.sleep(_STILL_S)
+        return last, before
+
+    return (await eventually(look_again, lambda two: two[0] == two[1]))[0]
+
+
+def inner_process(folder: Path, id: str) -> tuple[int, int]:
+    """(conmon, the container's first process), as the host numbers them."""
+    conmon = int((folder / "machines" / id / "conmon.pid").read_text())
+    (child,) = Path(f"/proc/{conmon}/task/{conmon}/children").read_text().split()
+    return conmon, int(child)
 
 
 async def power_becomes(machines: PodmanMachines, id: str, power: str) -> None:

@@ -16,6 +16,7 @@ from threading import Thread
 import pytest
 from tests.api.container_archives import MANIFEST, Image, descriptor, digest, tar
 from tests.api.image_cloud import Cloud
+from tests.programs import PATIENCE_S
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.oci_pull import Pull, Reference, parse
@@ -217,18 +218,17 @@ async def test_a_real_registry_gives_what_skopeo_put_there_and_skopeo_reads_what
         f"version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {tmp_path}/registry}}}}\n"
         "http: {addr: 127.0.0.1:0}\n"
     )
-    server = await asyncio.create_subprocess_exec(
-        "docker-registry", "serve", str(config), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-    )
+    said = tmp_path / "registry.said"
+    with said.open("wb") as log:
+        server = await asyncio.create_subprocess_exec(
+            "docker-registry", "serve", str(config), stderr=log, stdout=subprocess.DEVNULL
+        )
     try:
-        assert server.stderr is not None
-        listening = None
-        async with asyncio.timeout(60):
-            while listening is None:
-                line = await server.stderr.readline()
-                assert line, "the registry ended"
-                listening = re.search(rb"listening on (127\.0\.0\.1:\d+)", line)
-        host = listening[1].decode()
+        async with asyncio.timeout(PATIENCE_S):
+            while (listening := re.search(r"listening on (127\.0\.0\.1:\d+)", said.read_text())) is None:
+                assert server.returncode is None, said.read_text()
+                await asyncio.sleep(0.05)
+        host = listening[1]
         await run(
             "skopeo", "copy", "--dest-tls-verify=false", f"oci-archive:{tmp_path}/in.tar", f"docker://{host}/a/b:1"
         )
@@ -240,11 +240,9 @@ async def test_a_real_registry_gives_what_skopeo_put_there_and_skopeo_reads_what
     finally:
         server.kill()
         await server.wait()
-        if server.stderr is not None:
-            await server.stderr.read()
     (tmp_path / "out.tar").write_bytes((await cloud.call("GET", f"/v2/images/{image['id']}/file")).raw)
-    said = json.loads(await run("skopeo", "inspect", "--config", f"oci-archive:{tmp_path}/out.tar"))
-    assert said["architecture"] == "amd64"
+    shown = json.loads(await run("skopeo", "inspect", "--config", f"oci-archive:{tmp_path}/out.tar"))
+    assert shown["architecture"] == "amd64"
 
 
 async def run(*command: str) -> bytes:

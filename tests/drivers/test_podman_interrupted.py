@@ -15,6 +15,7 @@ import pytest
 from tests.drivers.podman_containers import (
     PATIENCE_S,
     a_container,
+    inner_process,
     log_has,
     look,
     machines,
@@ -132,16 +133,14 @@ async def test_another_process_takes_over_after_a_kill(machines: PodmanMachines,
     assert (seen.power, told(seen)) == ("running", {"boot": "9"})
     await log_has(machines, spec.id, "up")
     hint = asyncio.ensure_future(anext(machines.watch()))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0)
     await machines.stop(spec.id, 0)
     assert await asyncio.wait_for(hint, PATIENCE_S) == spec.id
 
 
 def kill_from_outside(folder: Path, id: str) -> None:
     """The container and the conmon that watches it."""
-    conmon = int((folder / "machines" / id / "conmon.pid").read_text())
-    (child,) = Path(f"/proc/{conmon}/task/{conmon}/children").read_text().split()
-    for pid in (conmon, int(child)):
+    for pid in inner_process(folder, id):
         os.kill(pid, signal.SIGKILL)
 
 
@@ -166,9 +165,9 @@ async def test_after_a_reboot_of_the_host_all_are_stopped_and_start_again(
     await log_has(machines, id, "up")
     folder = tmp_path / "podman"
     kill_from_outside(folder, id)
-    for state in Path("/run/runc").iterdir():
-        if str(tmp_path) in (state / "state.json").read_text():
-            subprocess.run(["runc", "delete", "--force", state.name], check=True)
+    for state in Path("/run/runc").glob("*/state.json"):
+        if str(tmp_path) in state.read_text():
+            subprocess.run(["runc", "delete", "--force", state.parent.name], check=True)
     for line in reversed(Path("/proc/mounts").read_text().splitlines()):
         if str(tmp_path) in line.split()[1]:
             subprocess.run(["umount", line.split()[1]], check=True)

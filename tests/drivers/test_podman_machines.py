@@ -9,6 +9,7 @@ import pytest
 from tests.drivers.podman_containers import (
     PATIENCE_S,
     a_container,
+    eventually,
     ip,
     log_has,
     look,
@@ -17,6 +18,7 @@ from tests.drivers.podman_containers import (
     no_process_names,
     power_becomes,
     running_shell,
+    silent_log,
     started,
     told,
 )
@@ -40,12 +42,12 @@ def test_it_offers_what_a_container_can_do_and_nothing_else(tmp_path: Path) -> N
 async def test_it_runs_in_the_network_namespace_it_is_given(machines: PodmanMachines, netns: str) -> None:
     id = await started(machines, a_container(netns=netns))
     assert "address eth0 10.99.7.5/24" in await log_has(machines, id, "CONTAINER-READY web-one")
-    answer = subprocess.run(
-        ["ip", "netns", "exec", netns, "busybox", "wget", "-q", "-O", "-", "http://10.99.7.5/"],
-        check=True,
-        capture_output=True,
-    )
-    assert answer.stdout == b"hello from web-one\n"
+    command = ["ip", "netns", "exec", netns, "busybox", "wget", "-q", "-O", "-", "http://10.99.7.5/"]
+
+    async def answer() -> bytes:
+        return (await asyncio.to_thread(subprocess.run, command, check=False, capture_output=True)).stdout
+
+    assert await eventually(answer, bool) == b"hello from web-one\n"
 
 
 async def test_a_link_moved_in_while_it_runs_is_the_containers_at_once(machines: PodmanMachines, netns: str) -> None:
@@ -120,9 +122,9 @@ async def test_it_stops_by_itself_when_asked(machines: PodmanMachines) -> None:
 
 
 async def test_it_is_killed_when_it_does_not_listen(machines: PodmanMachines) -> None:
-    id = await started(machines, running_shell("trap 'echo no' TERM; echo up; while :; do sleep 0.1; done"))
+    id = await started(machines, running_shell("trap 'echo no' TERM; echo up; while :; do sleep 1000 & wait; done"))
     await log_has(machines, id, "up")
-    assert not await machines.stop(id, grace_s=1)
+    assert not await machines.stop(id, grace_s=5)
     await log_has(machines, id, "no")
     seen = await look(machines, id)
     assert (seen.power, seen.exit_code) == ("stopped", None)
@@ -131,7 +133,7 @@ async def test_it_is_killed_when_it_does_not_listen(machines: PodmanMachines) ->
 async def test_its_log_goes_on_across_restarts_and_is_cut_from_the_front(machines: PodmanMachines) -> None:
     id = await started(machines, a_container())
     await log_has(machines, id, "CONTAINER-READY")
-    await machines.stop(id, 5)
+    await machines.stop(id, PATIENCE_S)
     await machines.start(id, {"boot": "2"})
     await log_has(machines, id, "CONTAINER-READY", times=2)
     assert (await machines.console_log(id, 13)).endswith(b"web-one\n")
@@ -145,9 +147,7 @@ async def test_a_pause_freezes_it(machines: PodmanMachines) -> None:
     await machines.pause(id)
     await machines.pause(id)
     assert (await look(machines, id)).power == "paused"
-    before = await machines.console_log(id, 100_000)
-    await asyncio.sleep(0.5)
-    assert await machines.console_log(id, 100_000) == before
+    before = await silent_log(machines, id)
     await machines.unpause(id)
     await machines.unpause(id)
     await log_has(machines, id, f"tick {before.count(b'tick') + 1}")

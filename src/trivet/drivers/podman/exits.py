@@ -11,27 +11,35 @@ from pathlib import Path
 
 class Exits:
     def __init__(self) -> None:
-        self._followed: dict[str, int] = {}
+        self._followed: dict[str, tuple[int, int]] = {}
+        """By container: its conmon's number, and pidfd."""
         self._ended: asyncio.Queue[str] = asyncio.Queue()
 
-    def follow(self, id: str, conmon_pid_file: Path) -> None:
-        """Twice is fine; so is a container that has ended already, of which nothing is told."""
-        if id in self._followed:
-            return
+    def follow(self, id: str, conmon_pid_file: Path) -> bool:
+        """Twice is fine. False of a container that has ended already, of which nothing is told."""
         try:
             pid = int(conmon_pid_file.read_text())
+            if self._followed.get(id, (0, 0))[0] == pid:
+                return True
             fd = os.pidfd_open(pid)
         except (FileNotFoundError, ValueError, ProcessLookupError):
-            return
+            return False
         # Only now is the number sure not to be taken by another process before we look at it.
         if not _is_conmon_of(pid, conmon_pid_file):
             os.close(fd)
-            return
-        self._followed[id] = fd
+            return False
+        if id in self._followed:
+            self._end(id)  # the run before this one: its conmon has done all but leave
+        self._followed[id] = pid, fd
         asyncio.get_running_loop().add_reader(fd, self._end, id)
+        return True
+
+    def tell(self, id: str) -> None:
+        """Of one that ended before it could be followed."""
+        self._ended.put_nowait(id)
 
     def forget(self, id: str) -> None:
-        fd = self._followed.pop(id, None)
+        _, fd = self._followed.pop(id, (0, None))
         if fd is not None:
             asyncio.get_running_loop().remove_reader(fd)
             os.close(fd)
@@ -41,7 +49,7 @@ class Exits:
 
     def _end(self, id: str) -> None:
         self.forget(id)
-        self._ended.put_nowait(id)
+        self.tell(id)
 
 
 def _is_conmon_of(pid: int, conmon_pid_file: Path) -> bool:

@@ -90,7 +90,7 @@ class PodmanMachines:
             await self._engine.run("start", name_of(id))
         # Last, so that new marks are never seen on a container that has yet to be started.
         self._records.write(id, msgspec.structs.replace(record, stopping=False, marks=marks))
-        self._follow(id)
+        self._follow_new(id)
 
     async def stop(self, id: str, grace_s: float) -> bool:
         record = self._records.read(id)
@@ -239,7 +239,7 @@ class PodmanMachines:
             return
         with told_as("The container could not be started again."):
             await self._engine.run("start", name_of(id))
-        self._follow(id)
+        self._follow_new(id)
 
     def _keep_spec(self, record: Record, *, nics: tuple[Nic, ...]) -> None:
         spec = msgspec.structs.replace(record.spec, nics=nics)
@@ -264,5 +264,10 @@ class PodmanMachines:
         record = self._records.read(id)
         return record.container_id if record else None
 
-    def _follow(self, id: str) -> None:
-        self._exits.follow(id, self._records.folder(id) / "conmon.pid")
+    def _follow(self, id: str) -> bool:
+        return self._exits.follow(id, self._records.folder(id) / "conmon.pid")
+
+    def _follow_new(self, id: str) -> None:
+        """One that fails at once may be gone before podman has said that it started: an end like any other."""
+        if not self._follow(id):
+            self._exits.tell(id)
