@@ -46,6 +46,9 @@ class Settings:
     lockout_s: int = option(1800, "How long a locked-out user waits.")
     password_history: int = option(0, "How many earlier passwords may not be chosen again.")
     password_days: int = option(0, "After how many days a password ends. 0: never.")
+    password_min_days: int = option(
+        0, "How many days a password that its user chose is kept, so that none goes through the history in a minute."
+    )
     password_regex: str = option("", "What a new password must look like; empty allows all.")
     external_cidr: str = option("172.24.4.0/24", "Addresses of the network that leads out of the cloud.")
     novnc: str = option("/usr/share/novnc", "Where noVNC's files lie, for graphical consoles in a browser.")
@@ -97,7 +100,7 @@ _PORT = re.compile("[0-9]{1,5}")
 _WHOLE = re.compile("[+-]?[0-9]{1,18}")
 _LEAST = {
     "workers": 1, "sim_hosts": 0, "token_s": 1, "lockout_tries": 0, "lockout_s": 0, "password_history": 0,
-    "password_days": 0,
+    "password_days": 0, "password_min_days": 0,
 }  # fmt: skip
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - whether somebody did is the question
 """And what is left to say on a machine that has no way out."""
@@ -153,6 +156,8 @@ def check(settings: Settings) -> Settings:
     for name, least in _LEAST.items():
         if getattr(settings, name) < least:
             raise Invalid("setting.invalid", f"{name} cannot be below {least}.")
+    if 0 < settings.password_days <= settings.password_min_days:
+        raise Invalid("setting.invalid", "password_min_days must be below password_days, or none could be kept up.")
     try:
         re.compile(settings.password_regex)
     except re.error as error:

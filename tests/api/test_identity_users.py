@@ -100,6 +100,19 @@ async def test_the_last_passwords_do_not_come_back_until_others_came_between(new
     assert await _change(identity, user["id"], "three", "one") == 204
 
 
+async def test_a_password_that_a_user_chose_is_kept_for_its_days(new_identity: NewCloud) -> None:
+    identity = await new_identity(Settings(password_min_days=1))
+    user = await identity.make("user", "users", name="u", password="one")
+    assert await _change(identity, user["id"], "one", "two") == 204, "that one was an administrator's"
+    assert await _change(identity, user["id"], "two", "three") == 400
+    assert await _change(identity, user["id"], "wrong", "three") == 401
+    path = f"/identity/v3/users/{user['id']}"
+    assert (await identity.call("PATCH", path, {"user": {"password": "four"}})).status == 200
+    assert await _change(identity, user["id"], "four", "five") == 204
+    identity.clock.added_s += 86_401
+    assert await _change(identity, user["id"], "five", "six") == 204
+
+
 async def test_a_password_ends_after_its_days_and_can_still_be_changed(new_identity: NewCloud) -> None:
     identity = await new_identity(Settings(password_days=30))
     user = await identity.make("user", "users", name="u", password="one")

@@ -51,6 +51,7 @@ CONFIGS = {
     "ended.toml": "token_s = 0",
     "cidr.toml": 'external_cidr = "nonsense"',
     "regex.toml": 'password_regex = "("',
+    "kept.toml": "password_days = 30\npassword_min_days = 30",
 }
 REFUSALS = {
     "a file that is not there": (("up", "--config", "none.toml"), "Cannot read none.toml: No such file or directory."),
@@ -82,6 +83,7 @@ REFUSALS = {
     "tokens that end before they begin": (("up", "--config", "ended.toml"), "token_s cannot be below 1."),
     "addresses that are none": (("up", "--config", "cidr.toml"), "external_cidr must be like 172.24.4.0/24: "),
     "a pattern that is none": (("up", "--config", "regex.toml"), "password_regex is no regular expression: "),
+    "passwords that end before they may go": (("up", "--config", "kept.toml"), "password_min_days must be below"),
     "a database at an odd port": (("up", "--sim", "--database", "postgresql://h:x/d"), "database is no URL: "),
     "a file that is no database": (("up", "--sim", "--database", "typo.toml"), "typo.toml is no SQLite database; "),
     "a secret that is a directory": (("up", "--sim", "--data", "odd1"), "odd1/secret must be a file; "),

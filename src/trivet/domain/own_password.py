@@ -8,7 +8,7 @@ from typing import Protocol
 
 from trivet.domain import logins, revocations, user_options
 from trivet.domain.auth import UserRef, find_user, unauthorized
-from trivet.domain.users import USERS, User, check_shape, ends_at, need, with_password
+from trivet.domain.users import DAY_S, USERS, User, check_shape, ends_at, need, with_password
 from trivet.errors import Invalid
 from trivet.parts import Parts
 from trivet.store.tx import Tx
@@ -47,6 +47,17 @@ async def change(parts: Parts, id: str, old: str, new: str, commit: Commit) -> N
     await commit(parts, act)
 
 
+def _check_age(parts: Parts, user: User) -> None:
+    """One that an administrator set may be replaced at once."""
+    newest, days = user.passwords[0], parts.settings.password_min_days
+    if newest.by_owner and parts.clock.now() < newest.at + days * DAY_S:
+        raise Invalid(
+            "password.too_young",
+            "You cannot change your password at this time due to password policy disallowing password changes within"
+            f" {days} day(s) of the last change.",
+        )
+
+
 async def _check(parts: Parts, user: User, old: str, new: str) -> None:
     """Outside any transaction: each look at an old password costs as much as a login."""
     if user.options.get("lock_password") is True:
@@ -56,6 +67,7 @@ async def _check(parts: Parts, user: User, old: str, new: str) -> None:
         raise unauthorized()
     await logins.succeeded(parts, user, whole=user_options.enough(user.options, ("password",)))
     check_shape(new, parts.settings)
+    _check_age(parts, user)
     kept = parts.settings.password_history
     for earlier in user.passwords[:kept]:
         if await parts.passwords.matches(new, earlier.hash):

@@ -17,7 +17,7 @@ from trivet.settings import Settings
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 
-_DAY_S = 86_400.0
+DAY_S = 86_400.0
 
 
 class PasswordOf(msgspec.Struct, frozen=True):
@@ -128,7 +128,7 @@ def with_password(
 def ends_at(options: dict[str, Any], now: float, settings: Settings) -> float | None:
     if not settings.password_days or options.get("ignore_password_expiry") is True:
         return None
-    return now + settings.password_days * _DAY_S
+    return now + settings.password_days * DAY_S
 
 
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
