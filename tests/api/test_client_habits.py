@@ -89,6 +89,20 @@ async def test_the_time_that_an_action_shows_finds_it_again(compute: server_clou
         assert found == [action], name
 
 
+@pytest.mark.parametrize("type", ["rdp-html5", "spice-html5", "webmks"])
+async def test_a_type_of_console_that_is_not_here_is_a_bad_request_in_both_spellings(
+    compute: server_cloud.Cloud, type: str
+) -> None:
+    id = await compute.made()
+    name = type.partition("-")[0]
+    asked = {"remote_console": {"protocol": name.removeprefix("web"), "type": type}}
+    assert "VNC" in (await compute.call("POST", f"/servers/{id}/remote-consoles", asked)).refused(400)
+    if name != "webmks":
+        assert "VNC" in (await compute.act(id, f"os-get{name.upper()}Console", {"type": type}, version="2.5")).refused(
+            400
+        )
+
+
 # -- network
 
 

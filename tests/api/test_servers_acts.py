@@ -71,7 +71,7 @@ async def test_what_a_container_cannot_do_is_told_with_the_reason(cloud: Cloud) 
     message = (await cloud.act(id, "suspend")).refused(409)
     assert message.startswith("suspend is not applicable to a container: ")
     screen = {"remote_console": {"protocol": "vnc", "type": "novnc"}}
-    assert "screen" in (await cloud.call("POST", f"/servers/{id}/remote-consoles", screen)).refused(409)
+    assert "screen" in (await cloud.call("POST", f"/servers/{id}/remote-consoles", screen)).refused(400)
     (await cloud.act(id, "pause")).ok()
 
 

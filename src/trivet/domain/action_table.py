@@ -124,7 +124,7 @@ def as_page() -> str:
         "Generated from `src/trivet/domain/action_table.py`; a test keeps it fresh.",
         "",
         "A server's kind comes from its image and flavor. An action that is not applicable is refused with 409 and the",
-        "code `action.not_applicable`, in the words of this table.",
+        "code `action.not_applicable`, a type of console with 400 and `console.not_applicable`, in the words of this table.",
         "",
         f"| action | what it does | {' | '.join(KINDS)} |",
         f"|---|---|{'---|' * len(KINDS)}",

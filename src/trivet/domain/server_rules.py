@@ -9,7 +9,7 @@ from trivet.domain import servers
 from trivet.domain.action_table import reason_against
 from trivet.domain.server_actions import Call
 from trivet.domain.servers import Server
-from trivet.errors import Conflict
+from trivet.errors import Conflict, Invalid
 from trivet.store.tx import Tx
 
 NO_TASK: tuple[None] = (None,)
@@ -32,7 +32,11 @@ async def ready(
         raise Conflict("server.locked", f"Instance {server.id} is locked")
     why_not = reason_against(action, server.kind)
     if why_not is not None:
-        raise Conflict("action.not_applicable", f"{action} is not applicable to a {server.kind}: {why_not}")
+        sentence = f"{action} is not applicable to a {server.kind}: {why_not}"
+        if action.startswith("console "):
+            # It is the type that was asked for wrongly; clients try the next one at 400.
+            raise Invalid("console.not_applicable", sentence)
+        raise Conflict("action.not_applicable", sentence)
     check_state(server, method or action, states, tasks)
     return server
 
