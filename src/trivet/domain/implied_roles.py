@@ -23,9 +23,10 @@ async def add(tx: Tx, prior_id: str, implied_id: str) -> tuple[Role, Role]:
         raise Forbidden("role.not_implied", f"{implied.id} cannot be an implied role.")
     if prior.domain_id is None and implied.domain_id is not None:
         raise Forbidden("role.not_implied", "A role of everywhere cannot imply one that belongs to a domain.")
+    # Held from here on: two halves of a circle that come at once do not miss each other.
+    await roles.note_change(tx)
     if prior_id == implied_id or await _reaches(tx, implied_id, prior_id):
         raise Invalid("role.circle", "Roles cannot imply each other in a circle.")
-    await roles.note_change(tx)
     await tx.run(
         "INSERT INTO implied_roles (prior_id, implied_id) VALUES (?, ?) ON CONFLICT DO NOTHING", prior_id, implied_id
     )

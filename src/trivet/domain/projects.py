@@ -4,6 +4,7 @@ from typing import Any
 
 from trivet.domain import personas, revocations
 from trivet.domain.callers import Caller
+from trivet.domain.holding import hold
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -50,7 +51,7 @@ _SQL_DOWN = f"""
 
 async def parents(tx: Tx, project_id: str) -> list[Project]:
     """Nearest first; the domain last."""
-    return [PROJECTS.from_row(row) for row in await tx.rows(_SQL_UP, project_id)][1:]
+    return (await _up_from(tx, project_id))[1:]
 
 
 async def subtree(tx: Tx, project_id: str) -> list[Project]:
@@ -93,12 +94,27 @@ async def create(tx: Tx, caller: Caller, new: Project) -> Project:
 
 
 async def _checked_parent(tx: Tx, parent_id: str) -> list[Project]:
-    above = [PROJECTS.from_row(row) for row in await tx.rows(_SQL_UP, parent_id)]
+    above = await _up_from(tx, parent_id)
     if not above:
         raise NotFound("project.absent", f"Could not find project: {parent_id[:64]}.")
-    if not all(project.enabled for project in above):
-        raise Forbidden("project.parent_disabled", "A project cannot be made below one that is disabled.")
+    await _need_enabled(tx, above)
     return above
+
+
+async def _up_from(tx: Tx, id: str) -> list[Project]:
+    return [PROJECTS.from_row(row) for row in await tx.rows(_SQL_UP, id)]
+
+
+async def _need_enabled(tx: Tx, above: list[Project]) -> None:
+    """Nearest first. That one is held: who disables it looks below after this commits, or this sees that it is so."""
+    _refuse_disabled(above)
+    await hold(tx, PROJECTS, above[0].id)
+    _refuse_disabled(await _up_from(tx, above[0].id))
+
+
+def _refuse_disabled(above: list[Project]) -> None:
+    if not all(project.enabled for project in above):
+        raise Forbidden("project.parent_disabled", "A project cannot be made or enabled below one that is disabled.")
 
 
 async def create_domain(tx: Tx, caller: Caller, new: Project) -> Project:
@@ -149,6 +165,8 @@ async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Pr
         await _free_name(tx, changes["name"], found.domain_id, id)
     if changes.get("enabled") is False and found.enabled:
         await _disable(tx, found)
+    if changes.get("enabled") is True and not found.enabled and found.parent_id is not None:
+        await _need_enabled(tx, await parents(tx, id))
     if "extra" in changes:
         changes["extra"] = {**found.extra, **changes["extra"]}
     return await tx.update(PROJECTS, found, **changes)
@@ -164,6 +182,7 @@ async def _disable(tx: Tx, found: Project) -> None:
     if found.is_domain:
         await revocations.cut(tx, "domain", found.id)
         return
+    await hold(tx, PROJECTS, found.id)
     if any(project.enabled for project in await subtree(tx, found.id)):
         raise Forbidden("project.children", "A project cannot be disabled while projects below it are enabled.")
     await revocations.cut(tx, "project", found.id)

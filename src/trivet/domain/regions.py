@@ -4,6 +4,7 @@ from typing import Any
 
 from trivet.domain.holding import hold
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
+from trivet.store import leases
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 
@@ -33,6 +34,9 @@ async def create(tx: Tx, new: Region) -> Region:
 
 
 async def update(tx: Tx, id: str, changes: dict[str, Any]) -> Region:
+    if changes.get("parent_id") is not None:
+        # One at a time: two halves of a circle that come at once would miss each other.
+        await leases.take(tx, "regions", tx.ids.hex(), 0)
     found = await need(tx, id)
     above = changes.get("parent_id")
     while above is not None:
