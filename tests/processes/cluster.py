@@ -43,7 +43,8 @@ class Client:
         user = {"name": "admin", "password": PASSWORD, "domain": {"id": "default"}}
         scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
         body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
-        _, _, headers = self.call("POST", "/identity/v3/auth/tokens", body)
+        status, told, headers = self.call("POST", "/identity/v3/auth/tokens", body)
+        assert status == 201, told
         self.token = headers["X-Subject-Token"]
 
     def call(self, method: str, path: str, body: Any = None, *, once: bool = False) -> tuple[int, Any, Any]:
