@@ -180,7 +180,12 @@ def _reader(connection: Any) -> Answer:
 def _image_v1(connection: Any) -> Answer:
     url = _endpoint(connection, "image")
     status = connection.session.get(f"{url}/v1/images", raise_exc=False).status_code
-    return status in (300, 404), f"GET /v1/images gives {status}"
+    listed = connection.session.get(f"{url}/versions", raise_exc=False).json()["versions"]
+    old = sorted(version["id"] for version in listed if not version["id"].startswith("v2"))
+    return status in (
+        300,
+        404,
+    ) and not old, f"GET /v1/images gives {status}; versions listed besides v2: {old or 'none'}"
 
 
 def _hidden_images(connection: Any) -> Answer:
