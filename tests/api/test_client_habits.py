@@ -103,6 +103,27 @@ async def test_a_type_of_console_that_is_not_here_is_a_bad_request_in_both_spell
         )
 
 
+async def test_a_quota_class_of_another_name_keeps_its_numbers_and_binds_nobody(compute: server_cloud.Cloud) -> None:
+    admin = compute.token("admin")
+    path, ours = "/os-quota-class-sets/gold", "/os-quota-class-sets/default"
+
+    async def shown(path: str, version: str = "2.104") -> dict[str, int]:
+        found: dict[str, int] = (await compute.call("GET", path, token=admin, version=version)).ok()["quota_class_set"]
+        return {name: limit for name, limit in found.items() if name != "id"}
+
+    before = await shown(ours)
+    assert await shown(path) == before
+    for version, words in (("2.1", {"ram": 99, "server_groups": 98}), ("2.49", {"floating_ips": 97})):
+        (await compute.call("PUT", path, {"quota_class_set": words}, token=admin, version=version)).ok()
+    assert await shown(ours) == before
+    assert await shown(path) == before | {"ram": 99, "server_groups": 98}
+    early = await shown(path, "2.49")
+    assert early["floating_ips"] == 97 and "server_groups" not in early
+    late = {"quota_class_set": {"floating_ips": 1}}
+    (await compute.call("PUT", path, late, token=admin, version="2.50")).refused(400)
+    await compute.made()
+
+
 # -- network
 
 

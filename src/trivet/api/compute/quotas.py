@@ -9,10 +9,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from trivet.api.compute import pages, quota_words
-from trivet.api.kit.bodies import Body, Since, Until
+from trivet.api.kit.bodies import Body, Until
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import limit_rules, limits, user_limits
+from trivet.domain import limit_rules, limits, quota_classes, user_limits
 from trivet.errors import Forbidden, Invalid
 
 resource = Resource()
@@ -49,9 +49,16 @@ class QuotaSetChange(Body, frozen=True, kw_only=True):
     quota_set: QuotaSet
 
 
+OfNetworkInClass = Annotated[Quota | UnsetType, Until("2.49")]
+
+
 class ClassQuotas(Quotas, frozen=True, kw_only=True):
-    server_groups: Annotated[Plain, Since("2.50")] = UNSET
-    server_group_members: Annotated[Plain, Since("2.50")] = UNSET
+    """What is shown and what may be said change in 2.50 both, but server groups could be said before."""
+
+    fixed_ips: OfNetworkInClass = UNSET
+    floating_ips: OfNetworkInClass = UNSET
+    security_groups: OfNetworkInClass = UNSET
+    security_group_rules: OfNetworkInClass = UNSET
 
 
 class QuotaClassChange(Body, frozen=True, kw_only=True):
@@ -115,22 +122,18 @@ async def show_class(request: Request) -> Reply:
 
 @resource.on("PUT", "/v2.1/os-quota-class-sets/{id}", may="admin")
 async def change_class(request: Request) -> Reply:
-    """There is one class, `default`: the registered limits."""
     wanted = _wanted(request.read(QuotaClassChange, strict=False).quota_class_set)
     for name, limit in wanted.items():
-        our = quota_words.NAMES[name]
-        registered = await request.tx.find(limits.REGISTERED_LIMITS, "resource_name = ?", our)
-        if registered is not None:
-            await request.tx.update(limits.REGISTERED_LIMITS, registered, default_limit=limit)
+        await quota_classes.set_limit(request.tx, request.values["id"], quota_words.NAMES[name], limit)
     return await _class_reply(request, {})
 
 
 async def _class_reply(request: Request, start: dict[str, Any]) -> Reply:
-    values = await quota_words.limits_of(request.tx, "")
+    values = await quota_classes.limits_of(request.tx, request.values["id"])
     names = quota_words.names(request.version, network_until=2049)
     if request.version < 2050:
         names = [name for name in names if name not in ("server_groups", "server_group_members")]
-    return Reply(200, {"quota_class_set": start | {name: values[name] for name in names}})
+    return Reply(200, {"quota_class_set": start | {name: values[quota_words.NAMES[name]] for name in names}})
 
 
 def _wanted(said: Quotas) -> dict[str, int]:
