@@ -7,7 +7,7 @@ page and the test. Roles imply each other: reader < member < manager < admin.
     token          anyone with a valid token, whatever its scope
     reader         may look, within the project of the token (or the system, or a domain)
     member         may change, within the project of the token
-    manager        may change what a project or domain manager looks after
+    manager        may change what a manager of the project of the token looks after
     admin          the operator: role admin (with strict scope: only when scoped to the system)
     operator       as admin; and a system reader may, too, where the method only looks
     service        as operator; and the role service may, which other parts of a cloud have (a scheduler, say)
@@ -26,10 +26,10 @@ Policy = Literal["public", "token", "reader", "member", "manager", "admin", "ope
 def check(policy: Policy, method: str, caller: Caller) -> None:
     if policy in ("public", "token") or _allowed(policy, method, caller):
         return
-    raise Forbidden(
-        "policy.forbidden",
-        f"You are not authorized to perform the requested action: it needs the role {needed(policy)}.",
-    )
+    needs = f"the role {needed(policy)}"
+    if policy in ("member", "manager") and caller.has(policy):
+        needs = "a token for a project"
+    raise Forbidden("policy.forbidden", f"You are not authorized to perform the requested action: it needs {needs}.")
 
 
 def needed(policy: Policy) -> str:
@@ -48,5 +48,5 @@ def _allowed(policy: Policy, method: str, caller: Caller) -> bool:
         return True
     if policy == "reader":
         return caller.has("reader")
-    # Writing belongs to a project; a system reader or an unscoped token owns nothing that it could change.
-    return caller.has(policy)
+    # Writing belongs to a project: who acts for a domain or the system owns nothing that he could change.
+    return caller.project_id is not None and caller.has(policy)
