@@ -7,7 +7,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.drivers.qemu_guests import booted, console_shows, eventually, guest_spec, look, need_engine, typed
+from tests.drivers.qemu_guests import (
+    booted,
+    console_shows,
+    eventually,
+    guest_spec,
+    in_the_end,
+    look,
+    need_engine,
+    typed,
+)
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Nic
@@ -57,7 +66,8 @@ async def test_a_card_comes_and_goes_while_the_guest_runs_and_keeps_its_place(
     told = await typed(machines, id, "cat /sys/class/net/e*/mtu")
     assert told.split() == ["1400", "1400"]
 
-    await machines.detach_nic(id, first.port_id)
+    # The guest lets go in its own time.
+    await in_the_end(lambda: machines.detach_nic(id, first.port_id))
     await machines.detach_nic(id, first.port_id)
     assert (await look(machines, id)).marks["nics"] == "port-1"
     await machines.attach_nic(id, third)
