@@ -46,7 +46,7 @@ async def test_who_waits_no_more_disturbs_nobody() -> None:
     hashed = await passwords.hash("word")
     asking = [asyncio.create_task(passwords.matches("word", hashed)) for _ in range(20)]
     await asyncio.sleep(0)
-    time.sleep(0.05)  # noqa: ASYNC251 - the threads answer while the loop cannot hear it
+    time.sleep(0.05)  # the threads answer while the loop cannot hear it
     for one in asking[::2]:
         one.cancel()
     ended = await asyncio.gather(*asking, return_exceptions=True)
