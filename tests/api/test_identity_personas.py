@@ -99,6 +99,32 @@ async def test_a_manager_of_a_domain_gives_roles_up_to_his_own_inside_it(identit
     assert (await identity.call("PUT", path, token=token)).status == 403
 
 
+@pytest.mark.parametrize("above", ["admin of a project", "admin of the domain", "reader of the system", "by a group"])
+async def test_a_manager_of_a_domain_becomes_nobody_who_is_above_him(identity: Cloud, place: Place, above: str) -> None:
+    token, own = place.tokens["domain-manager"], place.own
+    group = await identity.make("group", "groups", name="g", domain_id=own["domain"])
+    api = "/identity/v3"
+    membership = f"{api}/groups/{group['id']}/users/{own['user']}"
+    if above == "by a group":
+        assert (await identity.call("PUT", membership)).status == 204
+        path = f"{api}/projects/{identity.project_id}/groups/{group['id']}/roles/{await identity.role_id('admin')}"
+        assert (await identity.call("PUT", path)).status == 204
+    elif above == "reader of the system":
+        await identity.grant(own["user"], "reader", system=True)
+    elif above == "admin of a project":
+        await identity.grant(own["user"], "admin", project=identity.project_id)
+    else:
+        await identity.grant(own["user"], "admin", domain=own["domain"])
+    one = f"{api}/users/{own['user']}"
+    for change in ({"password": "mine"}, {"enabled": False}, {"options": {"multi_factor_auth_enabled": False}}):
+        assert (await identity.call("PATCH", one, {"user": change}, token=token)).status == 403, change
+    assert (await identity.call("DELETE", one, token=token)).status == 403
+    other = await identity.make("user", "users", name="other", domain_id=own["domain"])
+    joining = f"{api}/groups/{group['id']}/users/{other['id']}"
+    assert (await identity.call("PUT", joining, token=token)).status == (403 if above == "by a group" else 204)
+    assert (await identity.get(one, token=token)).status == 200, "he still sees them"
+
+
 async def test_a_reader_of_the_system_sees_everything_and_changes_nothing(identity: Cloud, place: Place) -> None:
     for persona in ("system-reader", "system-member", "system-manager"):
         token = place.tokens[persona]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trivet.domain import personas, removal, users
+from trivet.domain import assignments, personas, removal, users
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
 from trivet.domain.projects import need as need_project
@@ -79,7 +79,10 @@ async def is_member(tx: Tx, group_id: str, user_id: str) -> bool:
 
 
 async def add_member(tx: Tx, caller: Caller, group_id: str, user_id: str) -> None:
-    await _both(tx, caller, group_id, user_id, "identity:add_user_to_group")
+    action = "identity:add_user_to_group"
+    await _both(tx, caller, group_id, user_id, action)
+    if not caller.is_operator and await assignments.is_operators(tx, group_id):
+        raise personas.refusal(action)
     await tx.run("INSERT INTO memberships (user_id, group_id) VALUES (?, ?) ON CONFLICT DO NOTHING", user_id, group_id)
     removal.note(tx, "user_groups", group_id)
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from trivet.clock import parse_iso
-from trivet.domain import personas, revocations
+from trivet.domain import assignments, personas, revocations
 from trivet.domain.callers import Caller
 from trivet.domain.projects import DEFAULT_DOMAIN, PROJECTS
 from trivet.domain.projects import need as need_project
@@ -61,8 +61,11 @@ async def visible(tx: Tx, caller: Caller, id: str, action: str = "identity:get_u
 
 
 async def managed(tx: Tx, caller: Caller, id: str, action: str) -> User:
+    """Not an operator, for who manages only the domain: whoever sets a user's password can be that user."""
     found = await tx.get(USERS, id)
     personas.need_manage(caller, found.domain_id if found else None, action)
+    if not caller.is_operator and await assignments.is_operators(tx, id):
+        raise personas.refusal(action)
     return found or await need(tx, id)
 
 
