@@ -210,3 +210,24 @@ async def test_a_process_that_has_not_heard_gives_no_role_by_a_rule_that_is_gone
     path = rules.format(between, member) if what == "rule" else f"/identity/v3/roles/{between}"
     assert (await here.call("DELETE", path)).status == 204
     assert await roles_at_late() == ({"prior", "between"} if what == "rule" else {"prior"})
+
+
+async def test_a_trust_is_used_at_once_only_as_often_as_it_says(two: tuple[Cloud, Cloud]) -> None:
+    here, _ = two
+    trustor, trustee = [(await here.make("user", "users", name=name, password="pw"))["id"] for name in ("or", "ee")]
+    await here.grant(trustor, "member", project=here.project_id)
+    wanted = {
+        "trustor_user_id": trustor,
+        "trustee_user_id": trustee,
+        "project_id": here.project_id,
+        "impersonation": True,
+        "roles": [{"name": "member"}],
+        "remaining_uses": 3,
+    }
+    token = await here.token("or", "pw", {"project": {"id": here.project_id}})
+    trust = (await here.call("POST", "/identity/v3/OS-TRUST/trusts", {"trust": wanted}, token=token)).ok("trust")
+    scope = {"OS-TRUST:trust": {"id": trust["id"]}}
+    answers = await asyncio.gather(*(cloud.login("ee", "pw", scope=scope) for cloud in two * 4))
+    assert sorted(answer.status for answer in answers) == [201] * 3 + [403] * 5
+    shown = await here.get(f"/identity/v3/OS-TRUST/trusts/{trust['id']}", token=token)
+    assert shown.ok("trust")["remaining_uses"] == 0
