@@ -38,6 +38,7 @@ PATIENCE_S = 120.0
 SILENCE_S = 2.0
 """After that long nothing comes any more."""
 _EACH_S = 1.0
+_LAST_WORDS = 1500
 
 
 def require_engine() -> None:
@@ -195,7 +196,16 @@ class Lab:
         async def is_up() -> bool:
             return guest.port.id in await self.driver.ports_up()
 
-        await eventually(is_up)
+        try:
+            await eventually(is_up)
+        except TimeoutError:
+            raise AssertionError(f"the port never came up; {self._state()}") from None
+
+    def _state(self) -> str:
+        """Who lives, and what each said last: for a test that failed."""
+        logs = sorted(self.engine.directory.glob("*.log"))
+        ends = [f"{log.name}:\n{log.read_text(errors='replace')[-_LAST_WORDS:]}" for log in logs]
+        return "\n".join((str(self.engine.alive()), *ends))
 
     async def router(self, spec: RouterSpec) -> RouterSpec:
         self.made.append(("router", spec.id))
