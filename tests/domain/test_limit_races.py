@@ -16,7 +16,8 @@ from trivet.api.compute.service import SERVICE as COMPUTE
 from trivet.api.identity.service import SERVICE as IDENTITY
 from trivet.api.kit.app import App
 from trivet.api.network.service import SERVICE as NETWORK
-from trivet.domain import limits
+from trivet.domain import limits, quotas
+from trivet.errors import OverQuota
 from trivet.settings import Settings
 
 LIMITS = "/identity/v3/limits"
@@ -113,3 +114,25 @@ async def test_quotas_of_every_service_are_held_to_the_scope_above(
     assert await put(most) == 200
     assert await put(most + 1) == 403
     assert await put(-1) == 403
+
+
+def taking(project_id: str, count: int) -> Call:
+    async def take(cloud: Identity) -> Answer:
+        try:
+            async with cloud.store.write() as tx:
+                await quotas.take(tx, project_id, {"servers": count})
+        except OverQuota:
+            return Answer(413, {}, b"")
+        return Answer(200, {}, b"")
+
+    return take
+
+
+async def test_two_projects_do_not_take_together_what_their_domain_has_once(
+    two: tuple[Cloud, Cloud], scopes: Scopes
+) -> None:
+    other = (await two[0].make("project", "projects", name="other", domain_id=scopes.domain_id))["id"]
+    one, second = await race(two, taking(scopes.project_id, 35), taking(other, 35))
+    assert (one.status, second.status) == (200, 413)
+    assert (await taking(other, 25)(two[1])).status == 200
+    assert (await taking(scopes.project_id, 1)(two[0])).status == 413
