@@ -1,5 +1,7 @@
 """Records: what is written comes back as itself, whoever writes late loses, and nothing half-done stays."""
 
+import random
+
 import msgspec
 import pytest
 
@@ -138,6 +140,33 @@ async def test_a_savepoint_can_be_undone_alone_and_they_nest(store: Store) -> No
         await tx.undo()
     async with store.read() as tx:
         assert [row[0] for row in await tx.rows("SELECT seq FROM log_dropped ORDER BY seq")] == [0, 1, 2]
+
+
+async def test_whatever_the_order_of_savepoints_only_what_was_undone_is_gone(
+    store: Store, chance: random.Random
+) -> None:
+    async with store.write() as tx:
+        await tx.run("DELETE FROM log_dropped")
+    expected: list[int] = []
+    for transaction in range(20):
+        async with store.write() as tx:
+            begun: list[int] = []
+            for number in range(30):
+                step = chance.choice(["write", "write", "savepoint", "undo", "keep"])
+                if step == "savepoint" and len(begun) < 4:
+                    await tx.savepoint()
+                    begun.append(len(expected))
+                elif step == "undo" and begun:
+                    await tx.undo()
+                    del expected[begun.pop() :]
+                elif step == "keep" and begun:
+                    await tx.keep()
+                    begun.pop()
+                else:
+                    expected.append(100 * transaction + number)
+                    await tx.run("INSERT INTO log_dropped VALUES (?)", expected[-1])
+        async with store.read() as tx:
+            assert [row[0] for row in await tx.rows("SELECT seq FROM log_dropped ORDER BY seq")] == expected
 
 
 async def test_a_second_of_the_same_key_is_a_conflict(store: Store) -> None:

@@ -88,6 +88,8 @@ class PostgresTx(Tx):
         super().__init__(clock, ids)
         self._connection = connection
         self._depth = 0
+        self._left = 0
+        """The savepoint, if any, that nobody needs any more. What a later one holds goes with it."""
 
     async def rows(self, sql: str, *values: Value) -> Sequence[Sequence[Any]]:
         try:
@@ -113,14 +115,20 @@ class PostgresTx(Tx):
 
     async def savepoint(self) -> None:
         self._depth += 1
-        await self.run(f"SAVEPOINT s{self._depth}")
+        name = f"s{self._depth}"
+        if self._left == self._depth:
+            # Both in one round trip.
+            await self.run(f"RELEASE SAVEPOINT {name}; SAVEPOINT {name}")
+        else:
+            await self.run(f"SAVEPOINT {name}")
 
     async def undo(self) -> None:
         await self.run(f"ROLLBACK TO SAVEPOINT s{self._depth}")
         await self.keep()
 
     async def keep(self) -> None:
-        await self.run(f"RELEASE SAVEPOINT s{self._depth}")
+        """It stays until the next one, or the end, makes it superfluous: to release it now is a round trip."""
+        self._left = self._depth
         self._depth -= 1
 
 
