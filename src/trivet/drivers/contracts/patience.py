@@ -11,6 +11,7 @@ What is handed out passes for its driver, so that `isinstance` tells abilities a
 import asyncio
 import functools
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
@@ -80,10 +81,11 @@ class Calls:
 
 
 class _Patient:
-    __slots__ = ("_calls", "_driver")
+    __slots__ = ("_calls", "_driver", "_most_s")
 
-    def __init__(self, driver: object) -> None:
+    def __init__(self, driver: object, most_s: float) -> None:
         object.__setattr__(self, "_driver", driver)
+        object.__setattr__(self, "_most_s", most_s)
         object.__setattr__(self, "_calls", Calls())
 
     @property  # type: ignore[misc] # nobody sets it
@@ -102,12 +104,12 @@ class _Patient:
         subject = _subject([*args, *named.values()])
         within_s = _PATIENCE_S.get(verb, _PLAIN_S) + (args[1] if verb == "stop" else 0)
         key = f"{verb} {subject}" if verb in _LOOKS else subject
-        return await self._calls.ended(key, functools.partial(call, *args, **named), within_s)
+        return await self._calls.ended(key, functools.partial(call, *args, **named), min(within_s, self._most_s))
 
 
-def patient(driver: D) -> D:
-    """The same driver, whose verbs end."""
-    return driver if type(driver) is _Patient else cast("D", _Patient(driver))
+def patient(driver: D, most_s: float = math.inf) -> D:
+    """The same driver, whose verbs end: after `most_s` at the latest, and each in the time that it may take."""
+    return driver if type(driver) is _Patient else cast("D", _Patient(driver, most_s))
 
 
 def _subject(args: list[Any]) -> str:
