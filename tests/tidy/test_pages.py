@@ -12,7 +12,8 @@ from trivet.settings import Settings
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMAND = re.compile(r"^ *(?:[A-Z_]+=\S+ +)*trivet +([a-z]+)([^#\n]*)", re.MULTILINE)
-SETTINGS = {entry.name for entry in fields(Settings)}
+SETTINGS = {entry.name for entry in fields(Settings)} | {"web_allow"}
+"""And what a driver has beside it."""
 
 
 def of(page: Path) -> str:
@@ -27,7 +28,7 @@ def test_a_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=of)
 def test_a_command_and_its_flags_are_there(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for block in re.findall(r"^```\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+    for block in re.findall(r"^```\w*\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
         for command, words in COMMAND.findall(block):
             with pytest.raises(SystemExit) as ended:
                 main([command, "--help"])
