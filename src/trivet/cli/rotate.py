@@ -1,7 +1,7 @@
 """trivet rotate: sign tokens with the next key from now on. Processes do so by themselves every 30 days.
 
-A token outlives one rotation and never two: so two in a row end every token there is, which is what to do when a key
-may have been seen by somebody.
+A token outlives one rotation and never two, so two in a row end every token there is. A third replaces the last of the
+three keys that were there, which is what to do when somebody may have seen them.
 """
 
 import argparse
