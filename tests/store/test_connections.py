@@ -132,6 +132,32 @@ async def test_who_is_told_to_stop_in_a_statement_leaves_no_one_waiting_for_its_
         await store.close()
 
 
+@pytest.mark.parametrize("writing", [False, True], ids=["reading", "writing"])
+async def test_a_database_that_was_empty_for_a_while_is_found_again_at_once(
+    store: PostgresStore, url: str, *, writing: bool
+) -> None:
+    """As a failover may lead to one: connections in steady use would stay with it for ever."""
+
+    async def look() -> None:
+        async with store.write() if writing else store.read() as tx:
+            await tx.row("SELECT name FROM leases")
+
+    async def all_look() -> list[object]:
+        return await asyncio.gather(*(look() for _ in range(MOST)), return_exceptions=True)
+
+    name = url.rpartition("/")[2]
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()"
+    await all_look()
+    operator = await asyncpg.connect(url)
+    await operator.execute(f"ALTER DATABASE {name} SET search_path = nowhere")
+    await operator.execute(others, name)
+    for _ in range(3):
+        assert all(isinstance(one, Busy) for one in await all_look())
+    await operator.execute(f"ALTER DATABASE {name} RESET search_path")
+    await operator.close()
+    assert await all_look() == [None] * MOST
+
+
 async def test_a_refusal_costs_no_connection(store: PostgresStore) -> None:
     before = await backend_of(store)
     for context in (store.read(), store.write()):

@@ -93,6 +93,13 @@ class Connections:
                 return waiting
         return None
 
+    def drop(self) -> None:
+        """All that are at hand: who comes next gets a new one."""
+        leaving, self._at_hand = self._at_hand, []
+        for connection, _ in leaving:
+            connection.terminate()
+            self._open -= 1
+
     def _tidy(self) -> None:
         loop = asyncio.get_running_loop()
         before = loop.time() - self._idle_s

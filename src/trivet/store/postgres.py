@@ -200,9 +200,12 @@ class PostgresStore:
         connection = await self._taken()
         try:
             yield PostgresTx(connection, self.clock, self.ids)
-        except (asyncio.CancelledError, Busy):
+        except asyncio.CancelledError:
             # It may be in the middle of a statement, and whoever came next would have to wait for that one's end.
             connection.terminate()
+            raise
+        except Busy as error:
+            self._doubt(connection, error)
             raise
         finally:
             self._connections.give_back(connection)
@@ -223,8 +226,9 @@ class PostgresStore:
             # Who is told to stop has no time to ask whether the database answers: this undoes it, too.
             connection.terminate()
             raise
-        except BaseException:
+        except BaseException as error:
             await _roll_back(connection)
+            self._doubt(connection, error)
             raise
         finally:
             self._connections.give_back(connection)
@@ -236,6 +240,15 @@ class PostgresStore:
             await connection.execute(log.POSTGRES_APPEND, *([*column] for column in zip(*rows, strict=True)))
         except (asyncpg.PostgresError, *_AWAY) as error:
             raise told(error) from error
+
+    def _doubt(self, connection: Any, error: BaseException) -> None:
+        """A database that is away may come back elsewhere, while these still lead to one that is empty or a copy: in
+        steady use they would do so for ever."""
+        if isinstance(error, Busy) and error.code == "store.away":
+            connection.terminate()
+            self._connections.drop()
+            if self._ear is not None:
+                self._ear.terminate()
 
     async def _taken(self) -> Any:
         try:
