@@ -9,7 +9,8 @@ from tests.store.conftest import HandClock, NewStore, clock, new_store
 from trivet.domain import addresses, networks, ports
 from trivet.domain.addresses import FixedIp
 from trivet.domain.networks import NETWORKS
-from trivet.domain.ports import PORTS, PortCreate
+from trivet.domain.port_wishes import PortCreate
+from trivet.domain.ports import PORTS
 from trivet.store.store import Store, transact
 from trivet.store.tx import Tx
 from trivet.store.where import Where

@@ -5,7 +5,7 @@ from tests.api.one_service import MINE, THEIRS, caller_of
 from tests.api.server_cloud import Cloud, cloud
 
 from trivet.domain import ports, security_groups
-from trivet.domain.ports import PortCreate
+from trivet.domain.port_wishes import PortCreate
 from trivet.domain.security_groups import SecurityGroupCreate
 
 __all__ = ["cloud"]

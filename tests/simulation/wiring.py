@@ -3,10 +3,11 @@
 import random
 from typing import Any
 
-from trivet.domain import networks, ports, security_group_rules, security_groups, subnets
+from trivet.domain import networks, port_changes, ports, security_group_rules, security_groups, subnets
 from trivet.domain.callers import Caller
 from trivet.domain.networks import NETWORKS, NetworkCreate, NetworkUpdate
-from trivet.domain.ports import PORTS, PortCreate, PortUpdate
+from trivet.domain.port_wishes import PortCreate, PortUpdate
+from trivet.domain.ports import PORTS
 from trivet.domain.security_group_rules import RuleCreate
 from trivet.domain.security_groups import SECURITY_GROUP_RULES, SECURITY_GROUPS, SecurityGroupCreate
 from trivet.domain.server_nics import NicsWanted, NicWanted
@@ -60,7 +61,7 @@ async def _one(tx: Tx, caller: Caller, chance: random.Random, there: Any, rules:
     elif all_ports:
         port = await tx.need(PORTS, chance.choice(all_ports).id, "port")
         if what == "move":
-            await ports.update(tx, caller, port, PortUpdate(admin_state_up=not port.admin_state_up))
+            await port_changes.update(tx, caller, port, PortUpdate(admin_state_up=not port.admin_state_up))
         elif not port.device_owner:
             await ports.delete(tx, port)
 

@@ -14,7 +14,8 @@ from trivet.domain.addresses import FixedIp
 from trivet.domain.callers import Caller
 from trivet.domain.network_words import Id, Text
 from trivet.domain.port_addresses import FixedIpAsked
-from trivet.domain.ports import PORTS, Port, PortCreate
+from trivet.domain.port_wishes import PortCreate
+from trivet.domain.ports import PORTS, Port
 from trivet.domain.routers import INTERFACE
 from trivet.domain.subnets import of_network
 from trivet.errors import Conflict, Invalid, NotFound

@@ -7,14 +7,25 @@ by controllers/networks.py only (its events carry the detail `status`).
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET
 
-from trivet.domain import addresses, networks, port_addresses, port_words, quotas, rbac, security_groups, subnets, tags
+from trivet.domain import (
+    addresses,
+    networks,
+    port_addresses,
+    port_wishes,
+    port_words,
+    quotas,
+    rbac,
+    security_groups,
+    subnets,
+    tags,
+)
 from trivet.domain.addresses import FixedIp
 from trivet.domain.callers import Caller
-from trivet.domain.network_words import Id, Text
 from trivet.domain.networks import Network
-from trivet.domain.port_addresses import FixedIpAsked, Seeker
+from trivet.domain.port_addresses import Seeker
+from trivet.domain.port_wishes import PortCreate
 from trivet.domain.port_words import AddressPair, DhcpOption
 from trivet.domain.subnets import SUBNETS
 from trivet.errors import Conflict, NotFound, Stale
@@ -23,11 +34,6 @@ from trivet.store.tx import Change, Tx
 from trivet.store.where import Where
 
 Status = Literal["ACTIVE", "DOWN", "BUILD", "N/A"]
-VnicType = Literal[
-    "normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic", "vdpa",
-    "accelerator-direct", "accelerator-direct-physical", "remote-managed",
-]  # fmt: skip
-
 OF_ROUTERS = ("network:router_interface", "network:router_gateway")
 OF_THE_CLOUD = (*OF_ROUTERS, "network:floatingip", "network:ha_router_replicated_interface")
 """Not deleted through the port API: they belong to something that is."""
@@ -62,49 +68,6 @@ class Port(Record, frozen=True, kw_only=True):
 
 
 PORTS = Table("ports", Port)
-
-
-class PortCreate(Struct, frozen=True, kw_only=True):
-    project_id: Text | UnsetType = UNSET
-    network_id: Id
-    name: Text = ""
-    description: Text = ""
-    mac_address: Text | UnsetType | None = UNSET
-    admin_state_up: bool = True
-    device_id: Text = ""
-    device_owner: Text = ""
-    fixed_ips: tuple[FixedIpAsked, ...] | UnsetType | None = UNSET
-    security_groups: tuple[Id, ...] | UnsetType | None = UNSET
-    port_security_enabled: bool | UnsetType = UNSET
-    allowed_address_pairs: tuple[AddressPair, ...] | None = ()
-    extra_dhcp_opts: tuple[DhcpOption, ...] | None = ()
-    host_id: Text | UnsetType | None = UNSET
-    vnic_type: VnicType = "normal"
-    binding_profile: dict[Text, Any] | UnsetType | None = UNSET
-    dns_name: Text = ""
-    dns_domain: Text = ""
-    propagate_uplink_status: bool = True
-    tags: tuple[Text, ...] = ()
-
-
-class PortUpdate(Struct, frozen=True, kw_only=True):
-    name: Text | UnsetType = UNSET
-    description: Text | UnsetType = UNSET
-    mac_address: Text | UnsetType | None = UNSET
-    admin_state_up: bool | UnsetType = UNSET
-    device_id: Text | UnsetType = UNSET
-    device_owner: Text | UnsetType = UNSET
-    fixed_ips: tuple[FixedIpAsked, ...] | UnsetType | None = UNSET
-    security_groups: tuple[Id, ...] | UnsetType | None = UNSET
-    port_security_enabled: bool | UnsetType = UNSET
-    allowed_address_pairs: tuple[AddressPair, ...] | UnsetType | None = UNSET
-    extra_dhcp_opts: tuple[DhcpOption, ...] | UnsetType | None = UNSET
-    host_id: Text | UnsetType | None = UNSET
-    vnic_type: VnicType | UnsetType = UNSET
-    binding_profile: dict[Text, Any] | UnsetType | None = UNSET
-    dns_name: Text | UnsetType = UNSET
-    dns_domain: Text | UnsetType = UNSET
-    propagate_uplink_status: bool | UnsetType = UNSET
 
 
 # -- looking
@@ -157,13 +120,15 @@ async def create(tx: Tx, caller: Caller, wanted: PortCreate, *, for_server: bool
     """`for_server`: it goes when its server goes."""
     network = await networks.visible(tx, caller, wanted.network_id)
     project_id = rbac.owner(caller, wanted.project_id)
-    _may_say(caller, network, wanted)
+    port_wishes.may_say(caller, network, wanted)
     if not (caller.owns(network.project_id) or caller.is_operator or await _is_shared(tx, caller, network)):
         raise NotFound("network.absent", f"Network {network.id} could not be found.")
     secure = wanted.port_security_enabled
     if secure is UNSET:
         secure = network.port_security_enabled
-    groups = await _groups(tx, caller, project_id, wanted.security_groups, wanted.device_owner, secure=secure)
+    groups = await port_wishes.groups(
+        tx, caller, project_id, wanted.security_groups, wanted.device_owner, secure=secure
+    )
     return await make(tx, network, project_id, wanted, groups=groups, secure=secure, for_server=for_server)
 
 
@@ -227,61 +192,10 @@ async def make(
     # A MAC that somebody has: all of it again, with another one.
     if not await tx.insert_new(PORTS, port):
         raise Stale("ports", port.id)
-    await _join(tx, port.id, groups)
+    await join(tx, port.id, groups)
     if wanted.tags:
         port = await tags.put(tx, PORTS, port, wanted.tags)
     return port
-
-
-async def update(tx: Tx, caller: Caller, port: Port, wanted: PortUpdate) -> Port:
-    network = await tx.need(networks.NETWORKS, port.network_id, "network")
-    if not (caller.owns(port.project_id) or caller.owns(network.project_id)):
-        rbac.must_own(caller, port.project_id, "update_port")
-    _may_say(caller, network, wanted)
-    changes: dict[str, Any] = {
-        field: value
-        for field in (
-            "name",
-            "description",
-            "admin_state_up",
-            "device_id",
-            "device_owner",
-            "port_security_enabled",
-            "vnic_type",
-            "dns_name",
-            "dns_domain",
-            "propagate_uplink_status",
-        )
-        if (value := getattr(wanted, field)) is not UNSET
-    }
-    secure: bool = changes.get("port_security_enabled", port.port_security_enabled)
-    owner: str = changes.get("device_owner", port.device_owner)
-    if wanted.binding_profile is not UNSET:
-        changes["binding_profile"] = wanted.binding_profile or {}
-    if wanted.host_id is not UNSET:
-        changes["host_id"] = wanted.host_id or None
-    if wanted.extra_dhcp_opts is not UNSET:
-        changes["extra_dhcp_opts"] = port_words.merged_options(
-            port.extra_dhcp_opts, port_words.dhcp_options(wanted.extra_dhcp_opts or ())
-        )
-    if wanted.security_groups is not UNSET:
-        groups = port_words.once(wanted.security_groups or ())
-        await _change_groups(tx, caller, port, groups)
-        changes["security_groups"] = groups
-    mac = port.mac_address
-    if wanted.mac_address is not UNSET and wanted.mac_address != port.mac_address:
-        if port.host_id:
-            raise Conflict("port.bound", f"Unable to complete operation on port {port.id}, port is already bound.")
-        changes["mac_address"] = mac = await port_words.mac(tx, port.network_id, wanted.mac_address)
-    if wanted.allowed_address_pairs is not UNSET:
-        changes["allowed_address_pairs"] = port_words.with_mac(
-            port_words.pairs(wanted.allowed_address_pairs or (), secure=secure), mac
-        )
-    _consistent(secure, changes.get("security_groups", port.security_groups), changes, port)
-    if wanted.fixed_ips is not UNSET or ("mac_address" in changes and port.fixed_ips):
-        asked = wanted.fixed_ips if wanted.fixed_ips is not UNSET else None
-        changes["fixed_ips"] = await _move(tx, network, port, asked=asked, mac=mac, owner=owner)
-    return await tx.update(PORTS, port, updated_at=tx.clock.now(), **changes)
 
 
 async def delete(tx: Tx, port: Port) -> None:
@@ -298,7 +212,7 @@ async def remove(tx: Tx, port: Port) -> None:
     """Whatever it is. Floating IPs that pointed at it point at nothing."""
     if port.project_id:
         quotas.at_end(tx, port.project_id, {"port": -1})
-    await _loosen_floating_ips(tx, port.id)
+    await loosen_floating_ips(tx, port.id)
     await tx.run("DELETE FROM port_security_groups WHERE port_id = ?", port.id)
     await addresses.free(tx, port.id, port.fixed_ips)
     await tags.forget(tx, "ports", port)
@@ -351,23 +265,7 @@ async def differ(tx: Tx, up: Sequence[str], down: Sequence[str]) -> bool:
     return False
 
 
-# -- what is asked, checked
-
-
-def _may_say(caller: Caller, network: Network, wanted: PortCreate | PortUpdate) -> None:
-    """On somebody else's network, its owner decides about addresses and security."""
-    act = "create_port" if isinstance(wanted, PortCreate) else "update_port"
-    rbac.operator_only(caller, f"{act}:binding:host_id", wanted.host_id or UNSET)
-    rbac.operator_only(caller, f"{act}:binding:profile", wanted.binding_profile or UNSET)
-    if caller.owns(network.project_id) or caller.is_operator:
-        return
-    for name in ("mac_address", "port_security_enabled"):
-        rbac.operator_only(caller, f"{act}:{name}", getattr(wanted, name))
-    rbac.operator_only(caller, f"{act}:allowed_address_pairs", wanted.allowed_address_pairs or UNSET)
-    if wanted.device_owner and wanted.device_owner.startswith("network:"):
-        rbac.operator_only(caller, f"{act}:device_owner", wanted.device_owner)
-    for asked in wanted.fixed_ips or () if wanted.fixed_ips is not UNSET else ():
-        rbac.operator_only(caller, f"{act}:fixed_ips:ip_address", asked.ip_address or UNSET)
+# -- parts of acts
 
 
 async def _is_shared(tx: Tx, caller: Caller, network: Network) -> bool:
@@ -375,75 +273,12 @@ async def _is_shared(tx: Tx, caller: Caller, network: Network) -> bool:
     return network.id in await rbac.shared_with(tx, caller, "network", network.id)
 
 
-async def _groups(
-    tx: Tx,
-    caller: Caller,
-    project_id: str,
-    asked: tuple[str, ...] | UnsetType | None,
-    device_owner: str,
-    *,
-    secure: bool,
-) -> tuple[str, ...]:
-    if asked is UNSET or asked is None:
-        if not secure or device_owner.startswith("network:") or not project_id:
-            return ()
-        return (await security_groups.default_id(tx, project_id),)
-    groups = port_words.once(asked)
-    if groups and not secure:
-        raise Conflict(
-            "port.security_needed",
-            "Port security must be enabled and port must have an IP address in order to use security groups.",
-        )
-    await security_groups.for_port(tx, caller, groups)
-    return groups
-
-
-async def _join(tx: Tx, port_id: str, groups: Sequence[str]) -> None:
+async def join(tx: Tx, port_id: str, groups: Sequence[str]) -> None:
     for group_id in groups:
         await tx.run("INSERT INTO port_security_groups (port_id, group_id) VALUES (?, ?)", port_id, group_id)
 
 
-async def _change_groups(tx: Tx, caller: Caller, port: Port, groups: tuple[str, ...]) -> None:
-    await security_groups.for_port(tx, caller, groups)
-    await tx.run("DELETE FROM port_security_groups WHERE port_id = ?", port.id)
-    await _join(tx, port.id, groups)
-
-
-def _consistent(secure: bool, groups: Sequence[str], changes: dict[str, Any], port: Port) -> None:
-    if secure:
-        return
-    if groups:
-        raise Conflict(
-            "port.security_needed",
-            "Port has security group associated. Cannot disable port security or ip address until security"
-            " group is removed."
-            if port.security_groups
-            else "Port security must be enabled and port must have an IP address in order to use security groups.",
-        )
-    if changes.get("allowed_address_pairs", port.allowed_address_pairs):
-        raise Conflict("port.pairs_insecure", "Port Security must be enabled in order to have allowed address pairs.")
-
-
-async def _move(
-    tx: Tx, network: Network, port: Port, *, asked: Sequence[FixedIpAsked] | None, mac: str, owner: str
-) -> tuple[FixedIp, ...]:
-    on = await subnets.of_network(tx, network.id)
-    self_addressed = {subnet.id for subnet in on if subnet.self_addressed}
-    if mac != port.mac_address:
-        kept = tuple(ip for ip in port.fixed_ips if ip.subnet_id not in self_addressed)
-    else:
-        kept = port.fixed_ips
-    wishes = asked if asked is not None else [FixedIpAsked(ip.subnet_id) for ip in port.fixed_ips]
-    seeker = Seeker(tx, network, on, port_id=port.id, mac=mac, owner=owner)
-    found = await seeker.asked(wishes, kept) if kept or wishes else ()
-    await addresses.free(tx, port.id, [ip for ip in port.fixed_ips if ip not in found])
-    gone = {ip.ip_address for ip in port.fixed_ips} - {ip.ip_address for ip in found}
-    if gone:
-        await _loosen_floating_ips(tx, port.id, gone)
-    return found
-
-
-async def _loosen_floating_ips(tx: Tx, port_id: str, fixed_ips: set[str] | None = None) -> None:
+async def loosen_floating_ips(tx: Tx, port_id: str, fixed_ips: set[str] | None = None) -> None:
     rows = await tx.rows(
         "SELECT id, router_id, fixed_ip_address, revision, project_id FROM floating_ips WHERE port_id = ?", port_id
     )

@@ -14,7 +14,8 @@ from trivet.domain.addresses import FixedIp, network_of, parsed
 from trivet.domain.callers import Caller
 from trivet.domain.network_words import Id, Text
 from trivet.domain.port_addresses import FixedIpAsked, Seeker
-from trivet.domain.ports import PORTS, Port, PortCreate
+from trivet.domain.port_wishes import PortCreate
+from trivet.domain.ports import PORTS, Port
 from trivet.domain.subnets import SUBNETS, Route, Subnet
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table

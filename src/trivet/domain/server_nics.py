@@ -14,7 +14,8 @@ from trivet.domain import auto_topology, networks, ports, rbac, security_groups
 from trivet.domain.callers import Caller
 from trivet.domain.networks import NETWORKS, Network
 from trivet.domain.port_addresses import FixedIpAsked
-from trivet.domain.ports import Port, PortCreate
+from trivet.domain.port_wishes import PortCreate
+from trivet.domain.ports import Port
 from trivet.domain.servers import Server
 from trivet.errors import Conflict, Forbidden, InTheWay, Invalid, NotFound, Stale
 from trivet.ids import is_uuid

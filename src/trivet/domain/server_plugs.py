@@ -5,11 +5,12 @@ The rows change at once; the agent sees that the wires of the server are others,
 
 from typing import Any
 
-from trivet.domain import floating_ips, networks, ports, server_actions, server_nics
+from trivet.domain import floating_ips, networks, port_changes, ports, server_actions, server_nics
 from trivet.domain.floating_ips import FLOATING_IPS, FloatingIp, FloatingIpUpdate
 from trivet.domain.hosts import HOSTS
 from trivet.domain.port_addresses import FixedIpAsked
-from trivet.domain.ports import Port, PortUpdate
+from trivet.domain.port_wishes import PortUpdate
+from trivet.domain.ports import Port
 from trivet.domain.server_actions import Call
 from trivet.domain.server_nics import NicWanted
 from trivet.domain.server_placing import DEFAULT_ZONE
@@ -61,7 +62,7 @@ async def add_group(tx: Tx, call: Call, id: str, name: str) -> None:
     for port in await ports.of_server(tx, server.id):
         if port.port_security_enabled and group_id not in port.security_groups:
             wanted = PortUpdate(security_groups=(*port.security_groups, group_id))
-            await ports.update(tx, call.caller, port, wanted)
+            await port_changes.update(tx, call.caller, port, wanted)
 
 
 async def remove_group(tx: Tx, call: Call, id: str, name: str) -> None:
@@ -74,7 +75,7 @@ async def remove_group(tx: Tx, call: Call, id: str, name: str) -> None:
         )
     for port in holders:
         kept = tuple(group for group in port.security_groups if group != group_id)
-        await ports.update(tx, call.caller, port, PortUpdate(security_groups=kept))
+        await port_changes.update(tx, call.caller, port, PortUpdate(security_groups=kept))
 
 
 async def _group(tx: Tx, call: Call, name: str) -> str:
@@ -111,7 +112,7 @@ def _kept(port: Port, without: str = "") -> tuple[FixedIpAsked, ...]:
 
 
 async def _readdress(tx: Tx, call: Call, port: Port, fixed_ips: tuple[FixedIpAsked, ...]) -> None:
-    await ports.update(tx, call.caller, port, PortUpdate(fixed_ips=fixed_ips))
+    await port_changes.update(tx, call.caller, port, PortUpdate(fixed_ips=fixed_ips))
 
 
 async def add_floating_ip(tx: Tx, call: Call, id: str, address: str, fixed_ip: str | None) -> None:

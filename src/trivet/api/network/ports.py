@@ -10,29 +10,30 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
 from trivet.api.network.listing import Collection, Json
-from trivet.domain import networks, ports
+from trivet.domain import networks, port_changes, ports
 from trivet.domain.network_words import Text
+from trivet.domain.port_wishes import PortCreate, PortUpdate, VnicType
 from trivet.domain.ports import PORTS, Port
 from trivet.errors import Invalid
 from trivet.store.where import Where
 
 resource = Resource()
 
-W = TypeVar("W", bound=ports.PortCreate | ports.PortUpdate)
+W = TypeVar("W", bound=PortCreate | PortUpdate)
 _DNS_DOMAIN = "openstacklocal."
 
 
-class PortIn(ports.PortCreate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PortIn(PortCreate, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tenant_id: Text | UnsetType = UNSET
     host_id: Text | UnsetType | None = field(default=UNSET, name="binding:host_id")
-    vnic_type: ports.VnicType = field(default="normal", name="binding:vnic_type")
+    vnic_type: VnicType = field(default="normal", name="binding:vnic_type")
     binding_profile: dict[str, Any] | UnsetType | None = field(default=UNSET, name="binding:profile")
     qos_policy_id: None = None
 
 
-class PortChange(ports.PortUpdate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PortChange(PortUpdate, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host_id: Text | UnsetType | None = field(default=UNSET, name="binding:host_id")
-    vnic_type: ports.VnicType | UnsetType = field(default=UNSET, name="binding:vnic_type")
+    vnic_type: VnicType | UnsetType = field(default=UNSET, name="binding:vnic_type")
     binding_profile: dict[str, Any] | UnsetType | None = field(default=UNSET, name="binding:profile")
     qos_policy_id: None = None
 
@@ -185,7 +186,7 @@ async def update(request: Request) -> Reply:
     port = await ports.visible(request.tx, request.caller, request.values["port_id"])
     bodies.matching(request, port)
     said = await _with_host_id(request, wanted)
-    return await COLLECTION.one(request, await ports.update(request.tx, request.caller, port, said))
+    return await COLLECTION.one(request, await port_changes.update(request.tx, request.caller, port, said))
 
 
 @resource.on("DELETE", "/v2.0/ports/{port_id}", may="member")
