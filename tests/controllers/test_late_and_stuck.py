@@ -159,6 +159,7 @@ def test_a_sweep_that_takes_long_keeps_no_other_listener_of_the_process_waiting(
         world.end()
 
     virtual_time.run(loop, live())
+    asyncio.run(world.close())
 
 
 # -- imports that another process took over

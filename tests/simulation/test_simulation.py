@@ -5,6 +5,7 @@ The mutants are bugs planted on purpose. An invariant that catches none of them 
 
 import asyncio
 import contextlib
+import gc
 import logging
 import sqlite3
 from collections.abc import Iterator
@@ -41,6 +42,7 @@ def history(seed: int, folder: Path) -> list[str]:
     try:
         return run(loop, live())
     finally:
+        asyncio.run(world.close())
         logging.disable(logging.NOTSET)
 
 
@@ -69,6 +71,18 @@ def test_a_planted_bug_is_caught(mutant: mutants.Mutant, folder: Path, monkeypat
         if history(seed, under):
             return
     pytest.fail("no invariant noticed it in 25 histories")
+
+
+def test_a_history_leaves_nothing_open(folder: Path) -> None:
+    """Two hundred would come to more than `select` can look at."""
+    open_files = Path("/proc/self/fd")
+    gc.disable()
+    try:
+        there = len(list(open_files.iterdir()))
+        history(1, folder)
+        assert len(list(open_files.iterdir())) <= there
+    finally:
+        gc.enable()
 
 
 def test_one_seed_is_one_history(folder: Path) -> None:
