@@ -194,6 +194,9 @@ class Lab:
 
     async def up(self, guest: Guest) -> None:
         async def is_up() -> bool:
+            # A daemon may die of itself (ovn-controller 23.03 does now and then, as it starts on a busy host): as in a
+            # cloud, where a timer does it, it is begun again.
+            await self.engine.up()
             return guest.port.id in await self.driver.ports_up()
 
         try:

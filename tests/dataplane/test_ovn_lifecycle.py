@@ -179,7 +179,8 @@ async def test_a_deep_data_folder_is_no_trouble(directory: Path) -> None:
         await engine.down()
 
 
-async def test_daemons_that_still_run_are_adopted(engine: OvnEngine) -> None:
+async def test_daemons_that_still_run_are_adopted(lab: Lab, engine: OvnEngine) -> None:
+    await lab.guest(await lab.network(), "10.5.0.10")  # all of them are well once it is up
     before = daemon_pids(engine)
 
     await OvnEngine(engine.directory.parent, engine.tag, engine.external).up()
