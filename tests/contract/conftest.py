@@ -1,4 +1,7 @@
-"""A cloud with real engines, brought up once for all contract tests, and the stock client pointed at it."""
+"""A cloud with real engines, brought up once for all contract tests, and the stock client pointed at it.
+
+It ends with the last of them: those of the engines themselves look at what is on this host before and after.
+"""
 
 import json
 import os
@@ -9,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.drivers.leftovers import FOLDER, clear_leftovers
 from tests.ports import free_port
 from tests.programs import BIN, PATIENCE_S, Program, until
 
@@ -56,14 +60,17 @@ class RealCloud(Program):
         return until(f"{server} is {status}", there, pause_s=0.5, patience_s=400)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCloud]:
     images = {name: os.environ.get(name, "") for name in ("TRIVET_TEST_GUEST", "TRIVET_TEST_CONTAINER")}
     absent = [name for name, path in images.items() if not Path(path).is_file()]
     if absent or os.geteuid() != 0:
         why = f"needs root and {', '.join(absent) or 'nothing else'} (make images)"
         pytest.skip(why)
-    cloud = RealCloud(tmp_path_factory.mktemp("cloud"))
+    clear_leftovers()
+    folder = tmp_path_factory.mktemp("cloud") / FOLDER
+    folder.mkdir()
+    cloud = RealCloud(folder)
     guest, container = images["TRIVET_TEST_GUEST"], images["TRIVET_TEST_CONTAINER"]
     try:
         cloud.start()

@@ -44,6 +44,17 @@ def _typed(cloud: RealCloud, server: str, command: str) -> str:
     return type_into(url, command, "END-OF-IT")
 
 
+def _each_ping_is_answered(cloud: RealCloud, server: str, address: str) -> None:
+    """Once the two have found each other."""
+    said: list[str] = []
+
+    def answered() -> bool:
+        said.append(_typed(cloud, server, f"ping -c 3 {address}"))
+        return " 0% packet loss" in said[-1]
+
+    until("each ping is answered", answered, lambda: said[-1])
+
+
 def test_both_kinds_are_listed_alike(cloud: RealCloud, pair: dict[str, str]) -> None:
     rows = {row["Name"]: row for row in cloud.openstack("server", "list")}
     assert {rows[f"a-{kind}"]["Status"] for kind in KINDS} == {"ACTIVE"}
@@ -51,7 +62,7 @@ def test_both_kinds_are_listed_alike(cloud: RealCloud, pair: dict[str, str]) -> 
 
 @pytest.mark.parametrize(("here", "there"), [KINDS, KINDS[::-1]])
 def test_each_pings_the_other(cloud: RealCloud, pair: dict[str, str], here: str, there: str) -> None:
-    assert " 0% packet loss" in _typed(cloud, f"a-{here}", f"ping -c 3 {pair[there]}")
+    _each_ping_is_answered(cloud, f"a-{here}", pair[there])
 
 
 def test_the_vm_took_its_address_by_dhcp_and_its_name_from_the_metadata(cloud: RealCloud, pair: dict[str, str]) -> None:
@@ -69,8 +80,8 @@ def test_the_container_reads_the_same_metadata_as_the_vm(cloud: RealCloud, pair:
 
 
 def test_tcp_works_between_the_kinds(cloud: RealCloud, pair: dict[str, str]) -> None:
-    assert "hello from" in _typed(cloud, "a-vm", f"timeout 10 wget -q -O - http://{pair['container']}/")
-    assert "hello from" in _typed(cloud, "a-container", f"timeout 10 wget -q -O - http://{pair['vm']}/")
+    assert "hello from" in _typed(cloud, "a-vm", f"timeout 60 wget -q -O - http://{pair['container']}/")
+    assert "hello from" in _typed(cloud, "a-container", f"timeout 60 wget -q -O - http://{pair['vm']}/")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -140,5 +151,5 @@ def test_a_killed_cloud_comes_back_and_its_servers_never_noticed(cloud: RealClou
     until("the host's consoles", lambda: cloud.tried("console", "log", "show", "a-vm").returncode == 0)
     assert cloud.openstack("console", "log", "show", "a-vm", table=True).count("GUEST-READY") == boots
     assert "remembered" in _typed(cloud, "a-container", "cat /tmp/mark")
-    assert " 0% packet loss" in _typed(cloud, "a-container", f"ping -c 3 {pair['vm']}")
-    assert "hostname" in _typed(cloud, "a-vm", "timeout 10 wget -q -O - http://169.254.169.254/latest/meta-data/")
+    _each_ping_is_answered(cloud, "a-container", pair["vm"])
+    assert "hostname" in _typed(cloud, "a-vm", "timeout 60 wget -q -O - http://169.254.169.254/latest/meta-data/")
