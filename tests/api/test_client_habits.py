@@ -58,6 +58,21 @@ async def test_filters_of_an_endpoint_group_are_replaced(identity: IdentityCloud
         assert (await identity.get(path)).body["endpoint_group"]["filters"] == filters
 
 
+async def test_a_mapping_may_leave_the_version_of_its_schema_to_us(identity: IdentityCloud) -> None:
+    """Ansible says null."""
+    path = "/identity/v3/OS-FEDERATION/mappings/m"
+    rules = [{"local": [{"user": {"name": "{0}"}}], "remote": [{"type": "REMOTE_USER"}]}]
+
+    async def said(method: str, **words: object) -> str:
+        answer = await identity.call(method, path, {"mapping": {"rules": rules, **words}})
+        return str(answer.ok("mapping")["schema_version"])
+
+    assert await said("PUT", schema_version=None) == "1.0"
+    assert await said("PATCH", schema_version="2.0") == "2.0"
+    assert await said("PATCH", schema_version=None) == "2.0"
+    assert await said("PATCH") == "2.0"
+
+
 # -- compute
 
 

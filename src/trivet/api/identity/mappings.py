@@ -20,7 +20,8 @@ _ONE = "/v3/OS-FEDERATION/mappings/{mapping_id}"
 
 class Wanted(msgspec.Struct, frozen=True):
     rules: list[Any]
-    schema_version: str = "1.0"
+    schema_version: str | None = None
+    """Some clients say null for what they leave to us."""
 
 
 class WantedBody(msgspec.Struct, frozen=True):
@@ -44,7 +45,7 @@ async def create(request: Request) -> Reply:
     new = Mapping(
         id=request.values["mapping_id"],
         rules=federation.check_rules(wanted.rules),
-        schema_version=wanted.schema_version,
+        schema_version=wanted.schema_version or "1.0",
     )
     return Reply(201, {"mapping": view(request, await federation.create_mapping(request.tx, new))})
 
@@ -60,7 +61,8 @@ async def update(request: Request) -> Reply:
     wanted = request.read(WantedBody).mapping
     found = await federation.need_mapping(request.tx, request.values["mapping_id"])
     rules = federation.check_rules(wanted.rules)
-    changed = await request.tx.update(MAPPINGS, found, rules=rules, schema_version=wanted.schema_version)
+    version = wanted.schema_version or found.schema_version
+    changed = await request.tx.update(MAPPINGS, found, rules=rules, schema_version=version)
     return Reply(200, {"mapping": view(request, changed)})
 
 
