@@ -22,6 +22,7 @@ class Life:
         self._chance = chance
         self._dies_at_commit = dies_at_commit
         self._trips_at_verb = 0.01
+        self._trips_next = 0
         self.alive = True
         self.over = False
         """The simulation itself has ended: what still waits may go."""
@@ -43,9 +44,10 @@ class Life:
     def bury(self) -> None:
         self.over = True
 
-    def calm(self) -> None:
-        """From now on it neither dies nor sleeps, and its drivers have no bugs."""
+    def calm(self, trips: int = 0) -> None:
+        """From now on it neither dies nor sleeps, and its drivers have no bugs but for the next few calls."""
         self._dies_at_commit = self._trips_at_verb = 0.0
+        self._trips_next = trips
         self.awake_at = 0.0
 
     def dies_now(self) -> bool:
@@ -55,7 +57,8 @@ class Life:
 
     def trip(self) -> None:
         """A driver's bug, now and then: before it did anything, or after."""
-        if self._chance.random() < self._trips_at_verb:
+        self._trips_next -= 1
+        if self._trips_next >= 0 or self._chance.random() < self._trips_at_verb:
             raise KeyError("a bug")
 
 

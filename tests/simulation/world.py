@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,9 @@ from trivet.domain.server_actions import Call
 from trivet.domain.server_create import ServerCreate
 from trivet.domain.servers import SERVERS
 from trivet.domain.tokens import Tokens
-from trivet.drivers.sim.machines import Temper
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.machine import Disk, MachineSpec
+from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.drivers.sim.network import SimNetwork, SimWires
 from trivet.errors import TrivetError
 from trivet.hosting import Hosting
@@ -37,6 +41,8 @@ from trivet.store.where import Where
 HOSTS = 3
 PROCESSES = 3
 VCPUS = 4
+_LAST_TRIPS = 12
+_LAST_HANG_S = 5.0
 PROJECT = "p" * 32
 CALL = Call(caller=Caller(user_id="u", roles=expanded(("member",)), project_id=PROJECT), request_id="req-simulated")
 
@@ -70,13 +76,12 @@ class WatchedMachines(HangingMachines):
 
     async def start(self, id: str, marks: dict[str, str]) -> None:
         await super().start(id, marks)
-        running = [h for h, machines in self._world.machines.items() if await machines.runs(id)]
+        running = [host for host, machines in self._world.machines.items() if id in await machines.running()]
         if len(running) > 1:
             self._world.wrong.append(f"server {id} runs on {running} at once")
 
-    async def runs(self, id: str) -> bool:
-        seen = (await self.observe(id)).get(id)
-        return seen is not None and seen.power == "running"
+    async def running(self) -> list[str]:
+        return sorted(id for id, seen in (await SimMachines.observe(self)).items() if seen.power == "running")
 
 
 class Process:
@@ -168,7 +173,7 @@ class World:
     async def bad_days(self, seconds: float) -> None:
         """Processes die or fall asleep, machines crash, hosts cannot build or never answer.
 
-        Somebody starts a new process each time.
+        Machines are there that nobody ordered. Somebody starts a new process each time.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
@@ -176,19 +181,16 @@ class World:
             await asyncio.sleep(self.chance.uniform(1, 8))
             what = self.chance.random()
             victim = self.chance.choice(self.processes)
-            if what < 0.4:
+            if what < 0.35:
                 victim.life.alive = False
-            elif what < 0.6:
+            elif what < 0.5:
                 victim.life.awake_at = loop.time() + self.chance.uniform(4, 20)
-            elif what < 0.8:
+            elif what < 0.65:
                 await self._crash_a_machine()
-            elif what < 0.9:
-                host = self.machines[self.chance.choice(sorted(self.machines))]
-                host.hanging ^= {self.chance.choice(["start", "stop", "pause"])}
-                host.deaf = self.chance.random() < 0.5
+            elif what < 0.7:
+                await self._leave_a_stray()
             else:
-                host = self.machines[self.chance.choice(sorted(self.machines))]
-                host.temper.failing ^= {self.chance.choice(["create", "start"])}
+                self._trouble_an_engine()
             await self._replace_the_dead()
 
     async def _replace_the_dead(self) -> None:
@@ -199,9 +201,26 @@ class World:
 
     async def _crash_a_machine(self) -> None:
         machines = self.machines[self.chance.choice(sorted(self.machines))]
-        running = [id for id, seen in (await machines.observe()).items() if seen.power == "running"]
-        if running:
-            machines.crash(self.chance.choice(sorted(running)))
+        if running := await machines.running():
+            machines.crash(self.chance.choice(running))
+
+    async def _leave_a_stray(self) -> None:
+        """A machine that no record knows, as an older cloud or a hand may leave it."""
+        machines = self.machines[self.chance.choice(sorted(self.machines))]
+        id = str(uuid.UUID(int=self.chance.getrandbits(128)))
+        with suppress(DriverError):
+            await machines.create(MachineSpec(id, "stray", vcpus=1, memory_mib=64, disk=Disk(self.path, "raw")))
+
+    def _trouble_an_engine(self) -> None:
+        host = self.machines[self.chance.choice(sorted(self.machines))]
+        match self.chance.choice(["hangs", "fails", "fails once"]):
+            case "hangs":
+                host.hanging ^= {self.chance.choice(["start", "stop", "pause"])}
+                host.deaf = self.chance.random() < 0.5
+            case "fails":
+                host.temper.failing ^= {self.chance.choice(["create", "start"])}
+            case _:
+                host.temper.failing_once.add(self.chance.choice(["create", "start", "stop", "pause", "remove"]))
 
     async def client(self, number: int, acts: int) -> None:
         """Makes, changes and ends servers through whichever process; what gets no answer is asked again."""
@@ -239,15 +258,24 @@ class World:
         await transact(store, act)
 
     async def calm(self, seconds: float) -> None:
-        """Nobody dies any more; whatever was begun is brought to its end."""
+        """Nobody dies any more; whatever was begun is brought to its end, and so is what a last bad moment broke.
+
+        No death wipes that moment away, so only who tries again gets over it.
+        """
         for process in self.processes:
-            process.life.calm()
+            process.life.calm(_LAST_TRIPS)
         # Some may have died at a commit of a late client.
         await self._replace_the_dead()
         for process in self.processes:
-            process.life.calm()
+            process.life.calm(_LAST_TRIPS)
         for machines in self.machines.values():
             machines.temper.failing.clear()
+            machines.temper.failing_once.clear()
+            machines.hanging, machines.deaf = frozenset(("observe",)), False
+            for id in await machines.running():
+                machines.crash(id)
+        await asyncio.sleep(_LAST_HANG_S)
+        for machines in self.machines.values():
             machines.hanging = frozenset()
         await asyncio.sleep(seconds)
 
