@@ -50,7 +50,8 @@ from trivet.store.leases import Lease
 from trivet.store.log import Event
 from trivet.store.postgres import PostgresStore
 from trivet.store.sqlite import SqliteStore
-from trivet.store.store import Store
+from trivet.store.store import Store, transact
+from trivet.store.tx import Tx
 
 _TEND_EVERY_S = 5.0
 _KEY_BYTES = 32
@@ -137,7 +138,8 @@ async def _first_start(parts: Parts) -> str | None:
     """Keys, and on an empty database the admin, the catalog and what else a cloud begins with."""
     password = parts.settings.admin_password or secrets.token_urlsafe(18)
     hashed = await parts.passwords.hash(password)
-    async with parts.store.write() as tx:
+
+    async def begin(tx: Tx) -> bool:
         # Several processes may start on one empty database: this row makes them take turns.
         await leases.take(tx, "first start", parts.ids.hex(), 0)
         await signing_keys.load(tx, parts.tokens, _secret(Path(parts.settings.data) / "secret"))
@@ -147,7 +149,9 @@ async def _first_start(parts: Parts) -> str | None:
         if fresh and project is not None:
             await network_seeds.seed_external(tx, parts.settings, project.id)
             await flavors.seed_flavors(tx)
-    return password if fresh else None
+        return fresh
+
+    return password if await transact(parts.store, begin) else None
 
 
 def _secret(path: Path) -> bytes:
@@ -191,9 +195,12 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
         metadata = MetadataService(link.instance_at, link.keep_password) if hosting.metadata else None
         if hosting.adopt is not None:
             await hosting.adopt()
-        async with parts.store.write() as tx:
+
+        async def look_after(tx: Tx) -> None:
             await leases.fence(tx, lease)
             await hosts.look_after(tx, hosting.engines, own_url)
+
+        await transact(parts.store, look_after)
         agent = Agent(hosting.engines, link, parts.clock, metadata)
 
         async def on_events(events: list[Event]) -> None:

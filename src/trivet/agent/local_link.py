@@ -47,10 +47,12 @@ class LocalLink:
             await leases.confirm(tx, self._lease)
 
     async def heartbeat(self, host_ids: Collection[str]) -> None:
-        async with self._store.write() as tx:
+        async def act(tx: Tx) -> None:
             await leases.fence(tx, self._lease)
             for host_id in host_ids:
                 await hosts.heard(tx, host_id, tx.clock.now())
+
+        await transact(self._store, act)
 
     async def files(self, server_id: str) -> dict[str, bytes]:
         async with self._store.read() as tx:

@@ -25,6 +25,7 @@ from trivet.drivers.qemu import missing as qemu_missing
 from trivet.errors import Invalid
 from trivet.hosting.hosts_here import Hosting
 from trivet.parts import Parts
+from trivet.store.store import transact
 
 _OWN_MEMORY_MIB = 512
 """What the host keeps for itself."""
@@ -44,8 +45,7 @@ async def real(parts: Parts) -> Hosting:
     engines = Engines(kinds, wires)
     memory = data / "halted.json"
     remember(engines, memory)
-    async with parts.store.write() as tx:
-        host = await hosts.register(tx, _this_host(parts, tuple(kinds), data))
+    host = await transact(parts.store, lambda tx: hosts.register(tx, _this_host(parts, tuple(kinds), data)))
 
     async def close() -> None:
         if not settings.leave_running:

@@ -10,6 +10,8 @@ from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.drivers.sim.network import SimNetwork, SimWires
 from trivet.hosting.hosts_here import Hosting
 from trivet.parts import Parts
+from trivet.store.store import transact
+from trivet.store.tx import Tx
 
 SIM_KINDS: tuple[Kind, ...] = ("vm", "container", "metal")
 SIM_VCPUS, SIM_MEMORY_MIB, SIM_DISK_GIB = 64, 262_144, 4_000
@@ -17,11 +19,12 @@ SIM_VCPUS, SIM_MEMORY_MIB, SIM_DISK_GIB = 64, 262_144, 4_000
 
 async def simulated(parts: Parts) -> Hosting:
     temper = Temper()
-    async with parts.store.write() as tx:
-        found = [
-            await hosts.register(tx, _sim_host(parts, f"sim-{number:05}"))
-            for number in range(1, parts.settings.sim_hosts + 1)
-        ]
+
+    async def register(tx: Tx) -> list[Host]:
+        names = [f"sim-{number:05}" for number in range(1, parts.settings.sim_hosts + 1)]
+        return [await hosts.register(tx, _sim_host(parts, name)) for name in names]
+
+    found = await transact(parts.store, register)
     machines = {host.id: SimMachines(parts.clock, temper) for host in found}
     network = SimNetwork()
 

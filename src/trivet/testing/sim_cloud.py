@@ -19,6 +19,8 @@ from trivet.hosting.simulated import SIM_DISK_GIB, SIM_MEMORY_MIB, SIM_VCPUS
 from trivet.process import Process, running
 from trivet.serving import serving
 from trivet.settings import Settings, load
+from trivet.store.store import transact
+from trivet.store.tx import Tx
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -161,9 +163,11 @@ class SimCloud:
             await self._stop.wait()
 
     async def _size_hosts(self) -> None:
-        async with self.process.parts.store.write() as tx:
-            for host in await tx.select(HOSTS):
+        async def size(tx: Tx) -> None:
+            for host in await tx.select(HOSTS, order="name"):
                 await register(tx, msgspec.structs.replace(host, **self._sizes))
+
+        await transact(self.process.parts.store, size)
 
 
 def _refuse_what_has_no_effect(sizes: dict[str, int], settings: dict[str, Any]) -> None:
