@@ -126,12 +126,18 @@ async def test_a_domain_takes_them_for_all_in_it(two: tuple[Cloud, Cloud]) -> No
     assert await cloud.left_of(user_id) == {}
 
 
-async def test_a_group_that_a_port_is_left_behind_in_stays_with_it(two: tuple[Cloud, Cloud]) -> None:
-    cloud = two[0]
+async def left_behind(cloud: Cloud) -> tuple[str, Any, Any]:
+    """A project that is gone, and the network and the port that it left."""
     project_id, _, token = await ann_in(cloud)
     network = await make(cloud, token, "network")
     port = await make(cloud, token, "port", network_id=network["id"])
     assert (await removing(f"projects/{project_id}")(cloud)).status == 204
+    return project_id, network, port
+
+
+async def test_a_group_that_a_port_is_left_behind_in_stays_with_it(two: tuple[Cloud, Cloud]) -> None:
+    cloud = two[0]
+    project_id, network, port = await left_behind(cloud)
     shown = (await cloud.get(f"{NET}/ports/{port['id']}")).ok("port")
     assert shown["security_groups"] == port["security_groups"]
     assert (await cloud.left_of(project_id))["security_groups"] == 1
@@ -147,10 +153,7 @@ async def test_a_group_that_a_port_is_left_behind_in_stays_with_it(two: tuple[Cl
 
 async def test_a_group_that_was_left_behind_may_be_deleted_by_hand(two: tuple[Cloud, Cloud]) -> None:
     cloud = two[0]
-    project_id, _, token = await ann_in(cloud)
-    network = await make(cloud, token, "network")
-    port = await make(cloud, token, "port", network_id=network["id"])
-    assert (await removing(f"projects/{project_id}")(cloud)).status == 204
+    _, _, port = await left_behind(cloud)
     (await cloud.call("DELETE", f"{NET}/ports/{port['id']}")).ok()
     (group_id,) = port["security_groups"]
     (await cloud.call("DELETE", f"{NET}/security-groups/{group_id}")).ok()
@@ -160,10 +163,7 @@ async def test_a_group_that_was_left_behind_may_be_deleted_by_hand(two: tuple[Cl
 
 async def test_a_port_that_comes_back_into_a_left_group_keeps_it(two: tuple[Cloud, Cloud]) -> None:
     cloud = two[0]
-    project_id, _, token = await ann_in(cloud)
-    network = await make(cloud, token, "network")
-    port = await make(cloud, token, "port", network_id=network["id"])
-    assert (await removing(f"projects/{project_id}")(cloud)).status == 204
+    _, network, port = await left_behind(cloud)
     (await cloud.call("DELETE", f"{NET}/ports/{port['id']}")).ok()
     wanted = {"port": {"network_id": network["id"], "security_groups": port["security_groups"]}}
 
