@@ -1,5 +1,7 @@
 """Migrations: forward, once, and refused where they cannot be right."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from tests.api.one_service import store_on
 from tests.postgres import PostgresCluster
@@ -9,18 +11,23 @@ from trivet.store import migrations
 from trivet.store.store import Store
 
 
-@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def test_a_second_run_does_nothing(database: str, request: pytest.FixtureRequest) -> None:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def empty(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """Open, without a schema."""
     url = ""
-    if database == "postgres":
+    if request.param == "postgres":
         cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
         url = cluster.new_database()
     store = store_on(url)
     await store.open()
-    first = await store.migrate()
-    assert first == [migration.name for migration in migrations.known()]
-    assert await store.migrate() == []
+    yield store
     await store.close()
+
+
+async def test_a_second_run_does_nothing(empty: Store) -> None:
+    first = await empty.migrate()
+    assert first == [migration.name for migration in migrations.known()]
+    assert await empty.migrate() == []
 
 
 async def test_a_newer_schema_than_the_programs_is_refused(store: Store) -> None:
@@ -52,27 +59,19 @@ async def test_a_database_made_with_another_text_of_a_migration_is_refused(store
     assert refused.value.code == "migration.changed"
 
 
-@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def test_a_trait_and_a_class_that_lost_their_names_get_them_back(
-    database: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    empty: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = ""
-    if database == "postgres":
-        cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
-        url = cluster.new_database()
-    store = store_on(url)
-    await store.open()
     known = migrations.known()
     with monkeypatch.context() as earlier:
         earlier.setattr(migrations, "known", lambda: [migration for migration in known if migration.number < 14])
-        await store.migrate()
-    async with store.write() as tx:
+        await empty.migrate()
+    async with empty.write() as tx:
         await tx.run("INSERT INTO providers VALUES ('p', 'p', NULL, 'p', 0, 0.0, 0.0)")
         await tx.run("INSERT INTO provider_traits VALUES ('p', 'CUSTOM_A'), ('p', 'HW_CPU_X86_AVX')")
         for name in ("CUSTOM_B", "VCPU"):
             await tx.run("INSERT INTO inventories VALUES ('p', ?, 1, 0, 1, 1, 1, 1.0, 1, 0, 1)", name)
-    await store.migrate()
-    async with store.read() as tx:
+    await empty.migrate()
+    async with empty.read() as tx:
         assert [row[0] for row in await tx.rows("SELECT name FROM custom_traits")] == ["CUSTOM_A"]
         assert [row[0] for row in await tx.rows("SELECT name FROM custom_classes")] == ["CUSTOM_B"]
-    await store.close()
