@@ -10,7 +10,7 @@ from tests.postgres import PostgresCluster
 
 from bench import proc
 from trivet.clock import SystemClock
-from trivet.domain import hosts
+from trivet.domain.hosts import hosts
 from trivet.ids import SystemIds
 from trivet.store import choosing, claims
 from trivet.store.postgres import PostgresStore

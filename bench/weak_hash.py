@@ -9,7 +9,7 @@ import sys
 
 from trivet import process
 from trivet.cli.main import main
-from trivet.domain.passwords import Passwords
+from trivet.domain.identity.people.passwords import Passwords
 
 process.Passwords = functools.partial(Passwords, memory_kib=8, passes=1)  # type: ignore[misc,assignment]
 

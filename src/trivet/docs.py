@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from trivet.api.kit import versions
-from trivet.domain import action_table
+from trivet.domain.servers import action_table
 from trivet.process import services
 from trivet.settings import Settings
 

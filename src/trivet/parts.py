@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 
 from trivet.clock import Clock
-from trivet.domain.blobs import Blobs
-from trivet.domain.host_changes import HostChanges
-from trivet.domain.passwords import Passwords
-from trivet.domain.provider_summaries import KnownProviders
-from trivet.domain.tokens import Tokens
+from trivet.domain.agents.host_changes import HostChanges
+from trivet.domain.identity.people.passwords import Passwords
+from trivet.domain.identity.tokens.tokens import Tokens
+from trivet.domain.placement.provider_summaries import KnownProviders
+from trivet.drivers.contracts.blobs import Blobs
 from trivet.ids import Ids
 from trivet.settings import Settings
 from trivet.store.store import Store

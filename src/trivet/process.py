@@ -18,28 +18,33 @@ from pathlib import Path
 
 import trivet.api
 from trivet.agent.agent import Agent
-from trivet.agent.local_link import LocalLink
 from trivet.agent.metadata import MetadataService
 from trivet.api.console.sockets import ConsoleSockets
 from trivet.api.kit.app import App
 from trivet.api.kit.service import Service
 from trivet.clock import Clock, SystemClock
-from trivet.controllers.console_reads import ConsoleReads
 from trivet.controllers.duties import Duties
 from trivet.controllers.images import ImageController
 from trivet.controllers.log_trim import LogTrim
-from trivet.controllers.networks import NetworkController
-from trivet.controllers.servers import ServerController
-from trivet.domain import bootstrap, flavors, hosts, limits, network_seeds, signing_keys
-from trivet.domain.passwords import Passwords
-from trivet.domain.projects import PROJECTS
-from trivet.domain.revocations import RevocationListener
-from trivet.domain.tokens import Tokens
+from trivet.controllers.network.networks import NetworkController
+from trivet.controllers.servers.console_reads import ConsoleReads
+from trivet.controllers.servers.servers import ServerController
+from trivet.domain import seeds as bootstrap
+from trivet.domain.hosts import hosts
+from trivet.domain.identity.people.passwords import Passwords
+from trivet.domain.identity.people.projects import PROJECTS
+from trivet.domain.identity.tokens import signing_keys
+from trivet.domain.identity.tokens.revocations import RevocationListener
+from trivet.domain.identity.tokens.tokens import Tokens
+from trivet.domain.limits import limits
+from trivet.domain.network.nets import seeds as network_seeds
+from trivet.domain.servers import flavors
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.files import FileBlobs
 from trivet.errors import Invalid
 from trivet.hosting import Hosting, host_engines
+from trivet.hosting.local_link import LocalLink
 from trivet.ids import Ids, SystemIds
 from trivet.parts import Parts
 from trivet.serving import Doors

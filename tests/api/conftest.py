@@ -4,9 +4,9 @@
 """
 
 import pytest
-from tests.api.identity_cloud import identity, new_identity
-from tests.api.network_cloud import here
-from tests.api.placement_cloud import placement
+from tests.api.identity.identity_cloud import identity, new_identity
+from tests.api.network.network_cloud import here
+from tests.api.placement.placement_cloud import placement
 from tests.postgres import PostgresCluster
 
 __all__ = ["here", "identity", "new_identity", "placement"]

@@ -15,11 +15,11 @@ from urllib.parse import quote, urlencode
 from trivet.api.kit.app import App
 from trivet.api.kit.service import Service
 from trivet.clock import Clock, SystemClock
-from trivet.domain.blobs import Blobs
 from trivet.domain.callers import Caller, expanded
-from trivet.domain.passwords import Passwords
-from trivet.domain.signing_keys import generate
-from trivet.domain.tokens import SigningKey, Tokens
+from trivet.domain.identity.people.passwords import Passwords
+from trivet.domain.identity.tokens.signing_keys import generate
+from trivet.domain.identity.tokens.tokens import SigningKey, Tokens
+from trivet.drivers.contracts.blobs import Blobs
 from trivet.ids import SystemIds
 from trivet.parts import Parts
 from trivet.settings import Settings

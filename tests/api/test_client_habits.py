@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.api import image_cloud, server_cloud
-from tests.api.identity_cloud import Cloud as IdentityCloud
-from tests.api.network_cloud import Cloud as NetworkCloud
+from tests.api.compute import server_cloud
+from tests.api.identity.identity_cloud import Cloud as IdentityCloud
+from tests.api.image import image_cloud
+from tests.api.network.network_cloud import Cloud as NetworkCloud
 from tests.api.one_service import THEIRS
-from tests.api.placement_cloud import Placement
+from tests.api.placement.placement_cloud import Placement
 
 
 @pytest.fixture

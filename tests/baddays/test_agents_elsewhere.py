@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.api.compute.server_cloud import Cloud
 from tests.api.one_service import Answer, ask
-from tests.api.server_cloud import Cloud
 from tests.simulation import virtual_time
 from tests.simulation.virtual_time import VirtualLoop
 from trivet.agent.config_drive import config_drive
@@ -21,7 +21,7 @@ from trivet.agent.http_client import Ask, HttpClient
 from trivet.api.agent.service import SERVICE as AGENT
 from trivet.api.compute.service import SERVICE as COMPUTE
 from trivet.api.kit.app import App
-from trivet.domain.images import IMAGES
+from trivet.domain.images.images import IMAGES
 from trivet.domain.secrets import Secrets
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.files import FileBlobs, FileSink

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from tests.api.compute.server_cloud import Cloud
 from tests.api.one_service import ask
-from tests.api.server_cloud import Cloud
 from trivet.api.agent.service import SERVICE as AGENT
 from trivet.api.compute.service import SERVICE as COMPUTE
 from trivet.api.kit.app import App
-from trivet.domain.host_changes import HostChanges
+from trivet.domain.agents.host_changes import HostChanges
 from trivet.store import log
 from trivet.store.follower import Follower
 from trivet.store.store import Store

@@ -12,7 +12,7 @@ from trivet.agent.agent import Agent
 from trivet.agent.engines import Engines
 from trivet.agent.metadata import MetadataService
 from trivet.clock import SystemClock
-from trivet.domain.orders import ImageAt, Order
+from trivet.domain.servers.orders import ImageAt, Order
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.network import Wire
 from trivet.drivers.sim.machines import SimMachines, Temper

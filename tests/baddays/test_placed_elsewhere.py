@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from tests.api.server_cloud import POWER, Cloud
-from trivet.domain import hosts, reports
-from trivet.domain.orders import Report
-from trivet.domain.ports import PORTS
-from trivet.domain.server_groups import SERVER_GROUPS, ServerGroup
-from trivet.domain.servers import SERVERS, Server
+from tests.api.compute.server_cloud import POWER, Cloud
+from trivet.domain.hosts import hosts
+from trivet.domain.network.ports.ports import PORTS
+from trivet.domain.servers import state as reports
+from trivet.domain.servers.groups import SERVER_GROUPS, ServerGroup
+from trivet.domain.servers.orders import Report
+from trivet.domain.servers.servers import SERVERS, Server
 from trivet.store.where import Where
 
 

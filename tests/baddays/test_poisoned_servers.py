@@ -17,8 +17,8 @@ from trivet.agent.agent import Agent
 from trivet.agent.console_answers import answer_all
 from trivet.agent.engines import Engines
 from trivet.agent.halting import halt, remember
-from trivet.domain.agent_words import ConsoleAnswer, ConsoleQuestion
-from trivet.domain.orders import ImageAt, Order, Orders, Report
+from trivet.domain.agents.words import ConsoleAnswer, ConsoleQuestion
+from trivet.domain.servers.orders import ImageAt, Order, Orders, Report
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import MachineSpec, Seen
 from trivet.drivers.sim.machines import SimMachines, Temper

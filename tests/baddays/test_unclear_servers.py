@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from tests.api.server_cloud import Cloud
+from tests.api.compute.server_cloud import Cloud
 from tests.baddays.test_silent_engines import Host, OnAHost, on_a_host
-from trivet.agent.local_link import LocalLink
-from trivet.controllers.servers import ServerController
-from trivet.domain import order_building, reports
-from trivet.domain.orders import Report
+from trivet.controllers.servers.servers import ServerController
+from trivet.domain.agents import order_building
+from trivet.domain.servers import state as reports
+from trivet.domain.servers.orders import Report
 from trivet.drivers.contracts.network import Wire
 from trivet.errors import Conflict
+from trivet.hosting.local_link import LocalLink
 from trivet.store import leases
 from trivet.store.leases import Lease
 

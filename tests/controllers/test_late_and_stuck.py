@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.api.image_cloud import Cloud as ImageCloud
-from tests.api.network_cloud import Cloud as NetworkCloud
+from tests.api.image.image_cloud import Cloud as ImageCloud
+from tests.api.network.network_cloud import Cloud as NetworkCloud
 from tests.controllers.test_poisoned_objects import NetworkLab, held, in_virtual_time, staged, weather
 from tests.simulation import virtual_time
 from tests.simulation.virtual_time import VirtualLoop
@@ -15,11 +15,12 @@ from tests.simulation.world import CALL, World
 from trivet.controllers.duties import Duties
 from trivet.controllers.images import ImageController
 from trivet.controllers.log_trim import LogTrim
-from trivet.controllers.networks import NetworkController
-from trivet.domain import image_tasks, networks
-from trivet.domain.networks import NetworkCreate
-from trivet.domain.passwords import Passwords
-from trivet.domain.tokens import Tokens
+from trivet.controllers.network.networks import NetworkController
+from trivet.domain.identity.people.passwords import Passwords
+from trivet.domain.identity.tokens.tokens import Tokens
+from trivet.domain.images import tasks as image_tasks
+from trivet.domain.network.nets import networks
+from trivet.domain.network.nets.networks import NetworkCreate
 from trivet.drivers.contracts.network import NetworkSpec
 from trivet.drivers.files import FileBlobs
 from trivet.drivers.sim.network import SimNetwork

@@ -4,11 +4,11 @@ import pytest
 from tests.store.conftest import HandClock, NewStore, clock, new_store
 
 from trivet.controllers.log_trim import LogTrim
-from trivet.domain import trusts
-from trivet.domain.oauth import CONSUMERS, OAUTH_TOKENS, Consumer, OauthToken
-from trivet.domain.passwords import Passwords
-from trivet.domain.tokens import Tokens
-from trivet.domain.trusts import TRUSTS, Trust
+from trivet.domain.identity.delegation import trusts
+from trivet.domain.identity.delegation.oauth import CONSUMERS, OAUTH_TOKENS, Consumer, OauthToken
+from trivet.domain.identity.delegation.trusts import TRUSTS, Trust
+from trivet.domain.identity.people.passwords import Passwords
+from trivet.domain.identity.tokens.tokens import Tokens
 from trivet.errors import NotFound
 from trivet.parts import Parts
 from trivet.settings import Settings

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from tests.api.image_cloud import Cloud as ImageCloud
-from tests.api.network_cloud import Client
-from tests.api.network_cloud import Cloud as NetworkCloud
-from tests.api.server_cloud import Cloud as ServerCloud
+from tests.api.compute.server_cloud import Cloud as ServerCloud
+from tests.api.image.image_cloud import Cloud as ImageCloud
+from tests.api.network.network_cloud import Client
+from tests.api.network.network_cloud import Cloud as NetworkCloud
 from tests.simulation import virtual_time
 from tests.simulation.virtual_time import VirtualClock, VirtualLoop
 
-from trivet.controllers.console_reads import ConsoleReads
 from trivet.controllers.duties import Duties
 from trivet.controllers.images import ImageController
-from trivet.controllers.networks import NetworkController
-from trivet.controllers.servers import ServerController
-from trivet.domain import console_output
-from trivet.domain.console_output import CONSOLE_READS, ConsoleRead
+from trivet.controllers.network.networks import NetworkController
+from trivet.controllers.servers.console_reads import ConsoleReads
+from trivet.controllers.servers.servers import ServerController
+from trivet.domain.servers import console_output
+from trivet.domain.servers.console_output import CONSOLE_READS, ConsoleRead
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.network import NetworkSpec, Noun
 from trivet.drivers.sim.machines import SimMachines, Temper

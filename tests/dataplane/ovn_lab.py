@@ -28,10 +28,10 @@ from trivet.drivers.contracts.network import (
     SubnetSpec,
     Wire,
 )
-from trivet.drivers.ovn import links
+from trivet.drivers.ovn.central.northbound import OvnNetwork
+from trivet.drivers.ovn.chassis import links
+from trivet.drivers.ovn.chassis.wires import OvnWires
 from trivet.drivers.ovn.engine import External, OvnEngine, missing
-from trivet.drivers.ovn.northbound import OvnNetwork
-from trivet.drivers.ovn.wires import OvnWires
 
 METADATA = "169.254.169.254"
 PATIENCE_S = 120.0

@@ -28,9 +28,9 @@ from tests.drivers.leftovers import FOLDER, clear, clear_leftovers
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.network import NetworkSpec, PortAddress, RouterSpec, SubnetSpec, Wire, tap_name
-from trivet.drivers.ovn import links
+from trivet.drivers.ovn.central.northbound import OvnNetwork
+from trivet.drivers.ovn.chassis import links
 from trivet.drivers.ovn.engine import External, OvnEngine
-from trivet.drivers.ovn.northbound import OvnNetwork
 from trivet.drivers.ovn.ovsdb import Ovsdb
 
 pytestmark = pytest.mark.dataplane

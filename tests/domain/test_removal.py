@@ -7,16 +7,16 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from tests.api.identity_cloud import Cloud as Identity
+from tests.api.identity.identity_cloud import Cloud as Identity
 from tests.api.one_service import Answer
-from tests.domain.test_identity_removal_races import Call, race
+from tests.domain.identity.test_identity_removal_races import Call, race
 from tests.postgres import PostgresCluster
 
 from trivet.api.compute.service import SERVICE as COMPUTE
 from trivet.api.identity.service import SERVICE as IDENTITY
 from trivet.api.kit.app import App
 from trivet.api.network.service import SERVICE as NETWORK
-from trivet.domain import security_groups
+from trivet.domain.network.groups import security_groups
 from trivet.settings import Settings
 from trivet.store.store import transact
 

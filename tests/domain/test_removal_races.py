@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.api.network_cloud import Cloud as NetworkCloud
+from tests.api.network.network_cloud import Cloud as NetworkCloud
 from tests.api.one_service import MINE, THEIRS, Answer, ask, store_on
-from tests.domain.test_dead_tokens import filled
-from tests.domain.test_identity_removal_races import race
+from tests.domain.identity.test_dead_tokens import filled
+from tests.domain.identity.test_identity_removal_races import race
 from tests.postgres import PostgresCluster
 
 from trivet.api.compute.service import SERVICE as COMPUTE
@@ -20,7 +20,7 @@ from trivet.api.image.service import SERVICE as IMAGE
 from trivet.api.kit.app import App
 from trivet.api.network.service import SERVICE as NETWORK
 from trivet.api.placement.service import SERVICE as PLACEMENT
-from trivet.domain.rbac import TABLE_OF
+from trivet.domain.network.rbac import TABLE_OF
 from trivet.drivers.files import FileBlobs
 from trivet.errors import InTheWay
 from trivet.store.store import Store, transact

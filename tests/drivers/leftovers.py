@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from trivet.drivers.ovn import links
+from trivet.drivers.ovn.chassis import links
 from trivet.drivers.ovn.engine import OvnEngine
 
 FOLDER = "real-engines"

@@ -14,8 +14,8 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from tests.api.container_archives import MANIFEST, Image, descriptor, digest, tar
-from tests.api.image_cloud import Cloud
+from tests.api.image.container_archives import MANIFEST, Image, descriptor, digest, tar
+from tests.api.image.image_cloud import Cloud
 from tests.programs import PATIENCE_S
 
 from trivet.drivers.contracts.errors import DriverError

@@ -4,7 +4,7 @@ import pytest
 
 from trivet.drivers.contracts.network import GroupSpec, RuleSpec
 from trivet.drivers.contracts.protocols import NUMBERS
-from trivet.drivers.ovn.groups import group_change
+from trivet.drivers.ovn.central.groups import group_change
 
 
 @pytest.mark.parametrize("protocol", [*NUMBERS, *map(str, NUMBERS.values()), "0", "any", None])

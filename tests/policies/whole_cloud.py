@@ -14,7 +14,7 @@ from tests.api.one_service import Answer, FastPasswords, exchange
 from trivet.api.kit.routes import Route
 from trivet.api.kit.service import Service
 from trivet.domain.callers import Caller, expanded
-from trivet.domain.projects import PROJECTS
+from trivet.domain.identity.people.projects import PROJECTS
 from trivet.process import Process, running
 from trivet.settings import Settings
 

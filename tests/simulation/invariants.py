@@ -3,9 +3,9 @@
 from typing import Any
 
 from tests.simulation.world import PROJECT, World
-from trivet.controllers import network_rows
-from trivet.domain.ports import PORTS
-from trivet.domain.servers import SERVERS
+from trivet.controllers.network import rows as network_rows
+from trivet.domain.network.ports.ports import PORTS
+from trivet.domain.servers.servers import SERVERS
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 

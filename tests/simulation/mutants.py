@@ -8,8 +8,11 @@ import pytest
 from trivet.agent import following, sweep
 from trivet.agent.errands import Errands
 from trivet.agent.sweep import Sweep
-from trivet.controllers.networks import NetworkController
-from trivet.domain import quotas, reports, server_create, server_placing
+from trivet.controllers.network.networks import NetworkController
+from trivet.domain.limits import quotas
+from trivet.domain.servers import create as server_create
+from trivet.domain.servers import placing as server_placing
+from trivet.domain.servers import state as reports
 from trivet.drivers.contracts.patience import Calls
 from trivet.drivers.sim.machines import SimMachines
 from trivet.store import log
@@ -75,7 +78,7 @@ def a_deleted_server_is_ended_before_its_host_says_so(patch: pytest.MonkeyPatch)
     original = reports.settle
 
     async def hasty(tx: Tx, report: Any) -> Any:
-        from trivet.domain.servers import SERVERS  # noqa: PLC0415
+        from trivet.domain.servers.servers import SERVERS  # noqa: PLC0415
 
         server = await tx.get(SERVERS, report.server_id)
         if server is not None and server.deleted_at is None and server.want == "gone":
@@ -88,7 +91,7 @@ def a_deleted_server_is_ended_before_its_host_says_so(patch: pytest.MonkeyPatch)
 
 def a_server_goes_elsewhere_without_its_claim(patch: pytest.MonkeyPatch) -> None:
     async def carelessly(tx: Tx, server: Any, failed: frozenset[str]) -> Any:
-        from trivet.domain.hosts import HOSTS  # noqa: PLC0415
+        from trivet.domain.hosts.hosts import HOSTS  # noqa: PLC0415
 
         return next((host for host in await tx.select(HOSTS, order="id") if host.id not in failed), None)
 

@@ -3,15 +3,18 @@
 import random
 from typing import Any
 
-from trivet.domain import networks, port_changes, ports, security_group_rules, security_groups, subnets
 from trivet.domain.callers import Caller
-from trivet.domain.networks import NETWORKS, NetworkCreate, NetworkUpdate
-from trivet.domain.port_wishes import PortCreate, PortUpdate
-from trivet.domain.ports import PORTS
-from trivet.domain.security_group_rules import RuleCreate
-from trivet.domain.security_groups import SECURITY_GROUP_RULES, SECURITY_GROUPS, SecurityGroupCreate
-from trivet.domain.server_nics import NicsWanted, NicWanted
-from trivet.domain.subnets import SubnetCreate
+from trivet.domain.network.groups import security_group_rules, security_groups
+from trivet.domain.network.groups.security_group_rules import RuleCreate
+from trivet.domain.network.groups.security_groups import SECURITY_GROUP_RULES, SECURITY_GROUPS, SecurityGroupCreate
+from trivet.domain.network.nets import networks, subnets
+from trivet.domain.network.nets.networks import NETWORKS, NetworkCreate, NetworkUpdate
+from trivet.domain.network.nets.subnets import SubnetCreate
+from trivet.domain.network.ports import changes as port_changes
+from trivet.domain.network.ports import ports
+from trivet.domain.network.ports.ports import PORTS
+from trivet.domain.network.ports.wishes import PortCreate, PortUpdate
+from trivet.domain.servers.nics import NicsWanted, NicWanted
 from trivet.store.store import Store, transact
 from trivet.store.tx import Tx
 from trivet.store.where import Where

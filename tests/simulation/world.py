@@ -13,16 +13,18 @@ from tests.simulation.mortals import Life, MortalStore, Reached
 from tests.simulation.virtual_time import VirtualClock, VirtualLoop
 from trivet.agent.engines import Engines
 from trivet.controllers.duties import Duties
-from trivet.domain import hosts, server_acts, server_create
 from trivet.domain.callers import Caller, expanded
-from trivet.domain.flavors import FLAVORS, Flavor
-from trivet.domain.hosts import Host
-from trivet.domain.images import IMAGES, Image
-from trivet.domain.passwords import Passwords
-from trivet.domain.server_actions import Call
-from trivet.domain.server_create import ServerCreate
-from trivet.domain.servers import SERVERS
-from trivet.domain.tokens import Tokens
+from trivet.domain.hosts import hosts
+from trivet.domain.hosts.hosts import Host
+from trivet.domain.identity.people.passwords import Passwords
+from trivet.domain.identity.tokens.tokens import Tokens
+from trivet.domain.images.images import IMAGES, Image
+from trivet.domain.servers import acts as server_acts
+from trivet.domain.servers import create as server_create
+from trivet.domain.servers.actions import Call
+from trivet.domain.servers.create import ServerCreate
+from trivet.domain.servers.flavors import FLAVORS, Flavor
+from trivet.domain.servers.servers import SERVERS
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Disk, MachineSpec
 from trivet.drivers.sim.machines import SimMachines, Temper

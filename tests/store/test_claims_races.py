@@ -19,7 +19,7 @@ from tests.store import claimant
 from tests.store.claimant import store_at
 from tests.store.conftest import fresh_url
 
-from trivet.domain import hosts
+from trivet.domain.hosts import hosts
 from trivet.store.store import Store
 
 CLAIMANT = Path(__file__).with_name("claimant.py")

@@ -14,9 +14,10 @@ from tests.store.conftest import fresh_url
 from tests.store.test_claims_races import check_provider_sums
 
 from trivet.clock import SystemClock
-from trivet.domain import hosts, inventories, providers, traits
-from trivet.domain.hosts import HOSTS, Host
-from trivet.domain.inventories import Inventory
+from trivet.domain.hosts import hosts
+from trivet.domain.hosts.hosts import HOSTS, Host
+from trivet.domain.placement import inventories, providers, traits
+from trivet.domain.placement.inventories import Inventory
 from trivet.errors import Conflict, NotFound, Stale
 from trivet.ids import SystemIds
 from trivet.store import choosing, claims

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from trivet.agent.engines import Engines
 from trivet.agent.trouble import went_well
-from trivet.domain.agent_words import ConsoleAnswer, ConsoleQuestion
-from trivet.domain.console_output import WAIT_S
+from trivet.domain.agents.words import ConsoleAnswer, ConsoleQuestion
+from trivet.domain.servers.console_output import WAIT_S
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.errors import TrivetError

@@ -10,8 +10,8 @@ from typing import Literal
 from trivet.agent.config_drive import config_drive
 from trivet.agent.engines import Engines
 from trivet.agent.link import Link
-from trivet.domain.order_building import netns_name
-from trivet.domain.orders import ImageAt, Order, Report
+from trivet.domain.agents.order_building import netns_name
+from trivet.domain.servers.orders import ImageAt, Order, Report
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import (
     Disk,

@@ -19,7 +19,7 @@ import msgspec
 
 from trivet.agent.http_client import Ask, HttpClient
 from trivet.agent.scratch import Scratch, handed_over
-from trivet.domain.agent_words import (
+from trivet.domain.agents.words import (
     Changes,
     ConsoleAnswer,
     ConsoleQuestion,
@@ -28,7 +28,7 @@ from trivet.domain.agent_words import (
     OrdersAsked,
     Registered,
 )
-from trivet.domain.orders import ImageAt, Orders, Report
+from trivet.domain.servers.orders import ImageAt, Orders, Report
 from trivet.drivers.contracts.errors import DriverError
 from trivet.errors import Busy, TrivetError
 

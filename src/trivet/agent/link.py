@@ -7,7 +7,7 @@ domain; an agent on another machine speaks the same verbs over HTTP.
 from collections.abc import Collection
 from typing import Protocol
 
-from trivet.domain.orders import ImageAt, Orders, Report
+from trivet.domain.servers.orders import ImageAt, Orders, Report
 
 
 class Link(Protocol):

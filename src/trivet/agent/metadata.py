@@ -27,7 +27,7 @@ _AT_ONCE = 16
 _logger = logging.getLogger(__name__)
 
 Lookup = Callable[[str, str], Awaitable[dict[str, bytes] | None]]
-"""(network id, source address) -> the tree of files of who asks (domain/instance_metadata.py)."""
+"""(network id, source address) -> the tree of files of who asks (domain/servers/metadata.py)."""
 
 KeepPassword = Callable[[str, str, str], Awaitable[bool]]
 """(network id, source address, password) -> whether it was kept."""

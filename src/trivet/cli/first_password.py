@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trivet.cli.clouds_yaml import password_in
-from trivet.domain.users import USERS
+from trivet.domain.identity.people.users import USERS
 from trivet.process import Process
 from trivet.settings import Settings
 

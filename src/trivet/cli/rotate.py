@@ -25,8 +25,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(chosen: argparse.Namespace) -> int:
     from trivet.clock import SystemClock  # noqa: PLC0415 - `trivet --help` need not wait for it
-    from trivet.domain import signing_keys  # noqa: PLC0415
-    from trivet.domain.tokens import Tokens  # noqa: PLC0415
+    from trivet.domain.identity.tokens import signing_keys  # noqa: PLC0415
+    from trivet.domain.identity.tokens.tokens import Tokens  # noqa: PLC0415
     from trivet.ids import SystemIds  # noqa: PLC0415
     from trivet.process import make_store  # noqa: PLC0415
     from trivet.store.store import transact  # noqa: PLC0415

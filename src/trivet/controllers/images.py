@@ -10,10 +10,13 @@ import logging
 from collections.abc import AsyncIterator
 
 from trivet.controllers.pauses import Pauses
-from trivet.domain import image_data, image_imports, image_sweep, image_tasks
-from trivet.domain.image_imports import Wanted
-from trivet.domain.image_tasks import TRIES_MAX, ImageTask
-from trivet.domain.images import IMAGES, Image
+from trivet.domain.images import data as image_data
+from trivet.domain.images import imports as image_imports
+from trivet.domain.images import sweep as image_sweep
+from trivet.domain.images import tasks as image_tasks
+from trivet.domain.images.images import IMAGES, Image
+from trivet.domain.images.imports import Wanted
+from trivet.domain.images.tasks import TRIES_MAX, ImageTask
 from trivet.drivers import oci_pull, web
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen

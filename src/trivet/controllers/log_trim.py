@@ -9,7 +9,9 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from trivet.controllers.pauses import pause_s
-from trivet.domain import oauth, revocations, security_groups, signing_keys, trusts
+from trivet.domain.identity.delegation import oauth, trusts
+from trivet.domain.identity.tokens import revocations, signing_keys
+from trivet.domain.network.groups import security_groups
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.errors import Busy

@@ -3,15 +3,21 @@
 Everything in one transaction, and every token that rested on it dies with it.
 """
 
-from trivet.domain import keypairs, personas, quotas, revocations, security_groups, trusts, users
-from trivet.domain.app_credentials import APP_CREDENTIALS
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
-from trivet.domain.projects import PROJECTS, Project, domain_of, refuse_immutable, subtree
-from trivet.domain.roles import ROLES, note_change
-from trivet.domain.tokens import grant_of
-from trivet.domain.trusts import TRUSTS
-from trivet.domain.users import USERS
+from trivet.domain.identity import personas
+from trivet.domain.identity.delegation import trusts
+from trivet.domain.identity.delegation.app_credentials import APP_CREDENTIALS
+from trivet.domain.identity.delegation.trusts import TRUSTS
+from trivet.domain.identity.people import users
+from trivet.domain.identity.people.projects import PROJECTS, Project, domain_of, refuse_immutable, subtree
+from trivet.domain.identity.people.roles import ROLES, note_change
+from trivet.domain.identity.people.users import USERS
+from trivet.domain.identity.tokens import revocations
+from trivet.domain.identity.tokens.tokens import grant_of
+from trivet.domain.limits import quotas
+from trivet.domain.network.groups import security_groups
+from trivet.domain.servers import keypairs
 from trivet.errors import Forbidden, NotFound
 from trivet.store.tx import Change, Tx
 from trivet.store.where import Where

@@ -16,7 +16,7 @@ from trivet.agent.console_answers import answer_all
 from trivet.agent.engines import Engines
 from trivet.agent.http_link import HttpLink
 from trivet.clock import Clock
-from trivet.domain.agent_words import Changes, Facts, Registered
+from trivet.domain.agents.words import Changes, Facts, Registered
 from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.drivers.sim.network import SimNetwork, SimWires
 from trivet.errors import Conflict, Invalid, TrivetError

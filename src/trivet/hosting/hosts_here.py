@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from trivet.agent.engines import Engines
-from trivet.domain.consoles import ConsoleTarget
-from trivet.domain.servers import Kind
+from trivet.domain.servers.consoles import ConsoleTarget
+from trivet.domain.servers.servers import Kind
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import GraphicalConsole, MachineDriver, SerialConsole
 from trivet.drivers.contracts.network import NetworkDriver

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from trivet.agent.engines import Engines
 from trivet.agent.halting import halt, remember
-from trivet.domain import hosts
-from trivet.domain.hosts import Host
-from trivet.domain.servers import Kind
+from trivet.domain.hosts import hosts
+from trivet.domain.hosts.hosts import Host
+from trivet.domain.servers.servers import Kind
 from trivet.drivers.contracts.machine import MachineDriver
+from trivet.drivers.ovn.central.northbound import OvnNetwork
+from trivet.drivers.ovn.chassis.wires import OvnWires
 from trivet.drivers.ovn.engine import External, OvnEngine
 from trivet.drivers.ovn.engine import missing as ovn_missing
-from trivet.drivers.ovn.northbound import OvnNetwork
-from trivet.drivers.ovn.wires import OvnWires
 from trivet.drivers.podman import PodmanMachines
 from trivet.drivers.podman import missing as podman_missing
 from trivet.drivers.qemu import Options, QemuMachines

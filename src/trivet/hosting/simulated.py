@@ -1,10 +1,11 @@
 """Simulated hosts: as many as one likes, in memory."""
 
 from trivet.agent.engines import Engines
-from trivet.domain import hosts, order_building
-from trivet.domain.hosts import Host
-from trivet.domain.orders import Order
-from trivet.domain.servers import Kind
+from trivet.domain.agents import order_building
+from trivet.domain.hosts import hosts
+from trivet.domain.hosts.hosts import Host
+from trivet.domain.servers.orders import Order
+from trivet.domain.servers.servers import Kind
 from trivet.drivers.contracts.machine import Power
 from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.drivers.sim.network import SimNetwork, SimWires

@@ -7,7 +7,7 @@ matter: see choosing.py.
 Rows are always written in one order: consumers, then by provider the provider itself and what hangs on it. So two that
 change the same things wait for each other but never in a circle, and whoever holds a provider finds what it has at
 rest. The provider's generation counts every claim and every release: whoever remembers a provider by its generation
-(domain/provider_summaries.py) relies on that.
+(domain/placement/provider_summaries.py) relies on that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from trivet.domain.hosts import HOSTS, register
+from trivet.domain.hosts.hosts import HOSTS, register
 from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.errors import Invalid
 from trivet.hosting.simulated import SIM_DISK_GIB, SIM_MEMORY_MIB, SIM_VCPUS

@@ -8,7 +8,8 @@ from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso
-from trivet.domain import host_credentials, revocations
+from trivet.domain.hosts import credentials as host_credentials
+from trivet.domain.identity.tokens import revocations
 
 resource = Resource()
 

@@ -5,8 +5,9 @@ operator's asks here first.
 """
 
 from trivet.api.kit.request import Request
-from trivet.domain import agent_access, host_credentials
-from trivet.domain.hosts import Host
+from trivet.domain.agents import access as agent_access
+from trivet.domain.hosts import credentials as host_credentials
+from trivet.domain.hosts.hosts import Host
 from trivet.store import leases
 from trivet.store.leases import Lease
 from trivet.store.tx import Tx

@@ -3,8 +3,10 @@
 from trivet.api.agent import door
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import agent_access, console_output, instance_metadata
-from trivet.domain.agent_words import ConsoleAnswer, ConsoleQuestion, GuestPassword
+from trivet.domain.agents import access as agent_access
+from trivet.domain.agents.words import ConsoleAnswer, ConsoleQuestion, GuestPassword
+from trivet.domain.servers import console_output
+from trivet.domain.servers import metadata as instance_metadata
 from trivet.errors import Invalid
 
 resource = Resource()

@@ -3,8 +3,10 @@
 from trivet.api.agent import door
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import agent_access, image_content, server_images
-from trivet.domain.images import Image
+from trivet.domain.agents import access as agent_access
+from trivet.domain.images import content as image_content
+from trivet.domain.images.images import Image
+from trivet.domain.servers import images as server_images
 from trivet.errors import Invalid
 from trivet.store.tx import Tx
 

@@ -3,8 +3,8 @@
 from trivet.api.agent import door
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import agent_access
-from trivet.domain.agent_words import Facts
+from trivet.domain.agents import access as agent_access
+from trivet.domain.agents.words import Facts
 
 resource = Resource()
 

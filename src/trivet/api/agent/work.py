@@ -3,10 +3,11 @@
 from trivet.api.agent import door
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import host_changes, order_building, reports
-from trivet.domain.agent_words import Changes, OrdersAsked
-from trivet.domain.hosts import Host
-from trivet.domain.orders import Report
+from trivet.domain.agents import host_changes, order_building
+from trivet.domain.agents.words import Changes, OrdersAsked
+from trivet.domain.hosts.hosts import Host
+from trivet.domain.servers import state as reports
+from trivet.domain.servers.orders import Report
 from trivet.errors import Forbidden, Invalid
 from trivet.parts import Parts
 from trivet.store import log

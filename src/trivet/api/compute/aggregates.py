@@ -10,8 +10,8 @@ from trivet.api.kit.bodies import Body, Name, Text
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
-from trivet.domain import aggregates
-from trivet.domain.aggregates import ZONE_KEY, Aggregate
+from trivet.domain.hosts import aggregates
+from trivet.domain.hosts.aggregates import ZONE_KEY, Aggregate
 from trivet.errors import Invalid
 from trivet.ids import is_uuid
 

@@ -6,8 +6,8 @@ from trivet.api.compute import pages
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
-from trivet.domain import hosts, zones
-from trivet.domain.hosts import Host
+from trivet.domain.hosts import hosts, zones
+from trivet.domain.hosts.hosts import Host
 
 resource = Resource()
 

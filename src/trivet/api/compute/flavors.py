@@ -9,8 +9,8 @@ from trivet.api.compute import pages
 from trivet.api.kit.bodies import Body, Since, Until, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import flavors
-from trivet.domain.flavors import FLAVORS, Flavor
+from trivet.domain.servers import flavors
+from trivet.domain.servers.flavors import FLAVORS, Flavor
 from trivet.errors import Invalid, NotFound
 from trivet.store.where import Where, order_by
 

@@ -4,8 +4,8 @@ from trivet.api.compute.flavors import needed
 from trivet.api.kit.bodies import Body, Name
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import flavors
-from trivet.domain.flavors import Flavor
+from trivet.domain.servers import flavors
+from trivet.domain.servers.flavors import Flavor
 from trivet.errors import Conflict, Invalid, NotFound
 
 resource = Resource()

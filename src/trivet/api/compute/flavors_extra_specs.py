@@ -8,7 +8,7 @@ from trivet.api.compute.flavors import needed
 from trivet.api.kit.bodies import Body, Text
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import extra_specs, flavors
+from trivet.domain.servers import extra_specs, flavors
 from trivet.errors import Invalid, NotFound
 
 resource = Resource()

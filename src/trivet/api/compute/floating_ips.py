@@ -5,10 +5,11 @@ from typing import Any
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import floating_ips, networks
-from trivet.domain.floating_ips import FLOATING_IPS, FloatingIp, FloatingIpCreate
-from trivet.domain.networks import NETWORKS, Network
-from trivet.domain.ports import PORTS
+from trivet.domain.network.nets import networks
+from trivet.domain.network.nets.networks import NETWORKS, Network
+from trivet.domain.network.ports.ports import PORTS
+from trivet.domain.network.routers import floating_ips
+from trivet.domain.network.routers.floating_ips import FLOATING_IPS, FloatingIp, FloatingIpCreate
 from trivet.errors import Invalid, NotFound
 from trivet.ids import is_uuid
 from trivet.store.where import Where

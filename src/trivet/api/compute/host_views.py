@@ -8,9 +8,9 @@ from typing import Any
 
 from trivet.api.kit.request import Request
 from trivet.clock import iso_micros
-from trivet.domain import hosts, zones
-from trivet.domain.capacity import Capacity
-from trivet.domain.hosts import HOSTS, Host
+from trivet.domain.hosts import hosts, zones
+from trivet.domain.hosts.capacity import Capacity
+from trivet.domain.hosts.hosts import HOSTS, Host
 from trivet.errors import Invalid, NotFound
 from trivet.ids import is_uuid
 

@@ -7,8 +7,8 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import capacity, hosts, zones
-from trivet.domain.hosts import HOSTS, Host
+from trivet.domain.hosts import capacity, hosts, zones
+from trivet.domain.hosts.hosts import HOSTS, Host
 from trivet.errors import Invalid
 from trivet.store.where import Where
 

@@ -6,8 +6,8 @@ from trivet.api.compute import host_views, pages
 from trivet.api.compute.host_views import BY_UUID
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import capacity
-from trivet.domain.hosts import HOSTS, Host
+from trivet.domain.hosts import capacity
+from trivet.domain.hosts.hosts import HOSTS, Host
 from trivet.errors import Invalid, NotFound
 from trivet.store.where import Where
 

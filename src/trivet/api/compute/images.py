@@ -9,8 +9,8 @@ from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso, parse_iso
-from trivet.domain import images
-from trivet.domain.images import IMAGES, Image
+from trivet.domain.images import images
+from trivet.domain.images.images import IMAGES, Image
 from trivet.errors import Invalid, NotFound
 from trivet.store.store import transact
 from trivet.store.tx import Tx

@@ -6,7 +6,7 @@ from typing import Any
 from trivet.api.compute import pages
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain.hosts import HOSTS
+from trivet.domain.hosts.hosts import HOSTS
 from trivet.errors import Invalid
 
 resource = Resource()

@@ -11,8 +11,8 @@ from trivet.api.kit.bodies import Body, Since
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
-from trivet.domain import keypairs
-from trivet.domain.keypairs import KEYPAIRS, Keypair, KeyType
+from trivet.domain.servers import keypairs
+from trivet.domain.servers.keypairs import KEYPAIRS, Keypair, KeyType
 from trivet.errors import Forbidden, Invalid
 from trivet.store.store import transact
 from trivet.store.tx import Tx

@@ -4,8 +4,8 @@ from typing import Any
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import networks
-from trivet.domain.networks import NETWORKS, Network
+from trivet.domain.network.nets import networks
+from trivet.domain.network.nets.networks import NETWORKS, Network
 from trivet.errors import NotFound
 from trivet.store.where import Where
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from trivet.api.kit.request import Request
-from trivet.domain import limits, quotas, user_limits
+from trivet.domain.limits import limits, quotas, user_limits
 from trivet.store.tx import Tx
 
 NAMES = {

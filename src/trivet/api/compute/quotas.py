@@ -12,7 +12,7 @@ from trivet.api.compute import pages, quota_words
 from trivet.api.kit.bodies import Body, Until
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import limit_rules, limits, quota_classes, user_limits
+from trivet.domain.limits import limit_rules, limits, quota_classes, user_limits
 from trivet.errors import Forbidden, Invalid
 
 resource = Resource()

@@ -11,9 +11,9 @@ from trivet.api.compute import pages
 from trivet.api.kit.bodies import Body, Text, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import security_group_rules, security_groups
-from trivet.domain.security_group_rules import RuleCreate
-from trivet.domain.security_groups import (
+from trivet.domain.network.groups import security_group_rules, security_groups
+from trivet.domain.network.groups.security_group_rules import RuleCreate
+from trivet.domain.network.groups.security_groups import (
     SECURITY_GROUPS,
     SecurityGroup,
     SecurityGroupCreate,

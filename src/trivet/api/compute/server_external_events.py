@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.bodies import Body, Text
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain.servers import SERVERS
+from trivet.domain.servers.servers import SERVERS
 from trivet.errors import Invalid
 from trivet.store.where import Where
 

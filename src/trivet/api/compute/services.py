@@ -10,8 +10,8 @@ from trivet.api.compute.host_views import BINARY, BY_UUID
 from trivet.api.kit.bodies import Body, Name, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import hosts
-from trivet.domain.hosts import HOSTS, Host
+from trivet.domain.hosts import hosts
+from trivet.domain.hosts.hosts import HOSTS, Host
 from trivet.errors import Invalid, NotFound
 
 resource = Resource()

@@ -3,12 +3,12 @@
 from itertools import groupby
 from typing import Any
 
-from trivet.api.compute.server_views import microsecond
+from trivet.api.compute.servers.views import microsecond
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import parse_iso
-from trivet.domain import usage
-from trivet.domain.usage import ServerUsage
+from trivet.domain.servers import usage
+from trivet.domain.servers.usage import ServerUsage
 from trivet.errors import Forbidden, Invalid, NotFound
 
 resource = Resource()

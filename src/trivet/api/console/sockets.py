@@ -15,9 +15,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from trivet.api.kit.app import Receive, Scope, Send, SocketHandler
-from trivet.domain import consoles
-from trivet.domain.consoles import ConsoleTarget
-from trivet.domain.hosts import HOSTS
+from trivet.domain.hosts.hosts import HOSTS
+from trivet.domain.servers import consoles
+from trivet.domain.servers.consoles import ConsoleTarget
 from trivet.errors import TrivetError
 from trivet.parts import Parts
 

@@ -12,8 +12,9 @@ from typing import TypeVar
 from trivet.api.kit.callers import Policy
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Handler, Resource
-from trivet.domain import personas, revocations
 from trivet.domain.callers import Caller
+from trivet.domain.identity import personas
+from trivet.domain.identity.tokens import revocations
 from trivet.errors import Busy
 from trivet.parts import Parts
 from trivet.store.store import transact

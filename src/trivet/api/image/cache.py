@@ -5,7 +5,7 @@ Our bytes lie on a local disk, so there is no cache: it is always empty, and fil
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import images
+from trivet.domain.images import images
 
 resource = Resource()
 

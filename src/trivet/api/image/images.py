@@ -7,10 +7,11 @@ from trivet.api.image import wire
 from trivet.api.image.patches import read_patch
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import image_lists, images
-from trivet.domain.image_imports import METHODS
-from trivet.domain.image_lists import SORT_COLUMNS, MemberStatus, Query
-from trivet.domain.images import STORE, Image
+from trivet.domain.images import images
+from trivet.domain.images import lists as image_lists
+from trivet.domain.images.images import STORE, Image
+from trivet.domain.images.imports import METHODS
+from trivet.domain.images.lists import SORT_COLUMNS, MemberStatus, Query
 from trivet.errors import Invalid, NotFound
 from trivet.store.store import transact
 from trivet.store.tx import Tx

@@ -2,7 +2,7 @@
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import images
+from trivet.domain.images import images
 
 resource = Resource()
 

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import image_content, image_data, images
-from trivet.domain.images import Image
+from trivet.domain.images import content as image_content
+from trivet.domain.images import data as image_data
+from trivet.domain.images import images
+from trivet.domain.images.images import Image
 from trivet.errors import Forbidden, Invalid, OverQuota
 
 resource = Resource()

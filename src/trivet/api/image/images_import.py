@@ -8,8 +8,10 @@ from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso
-from trivet.domain import image_imports, image_tasks, images
-from trivet.domain.image_imports import Wanted
+from trivet.domain.images import images
+from trivet.domain.images import imports as image_imports
+from trivet.domain.images import tasks as image_tasks
+from trivet.domain.images.imports import Wanted
 from trivet.errors import Invalid
 
 resource = Resource()

@@ -7,8 +7,8 @@ import msgspec
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso
-from trivet.domain import image_members
-from trivet.domain.image_members import Member
+from trivet.domain.images import members as image_members
+from trivet.domain.images.members import Member
 from trivet.errors import Invalid
 
 resource = Resource()

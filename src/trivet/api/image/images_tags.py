@@ -5,7 +5,7 @@ import msgspec
 from trivet.api.image import wire
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import images
+from trivet.domain.images import images
 from trivet.errors import NotFound
 
 resource = Resource()

@@ -2,9 +2,10 @@
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import images, limits, quotas
-from trivet.domain.image_imports import METHODS
-from trivet.domain.images import STORE
+from trivet.domain.images import images
+from trivet.domain.images.images import STORE
+from trivet.domain.images.imports import METHODS
+from trivet.domain.limits import limits, quotas
 from trivet.errors import Forbidden, NotFound
 
 resource = Resource()

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from trivet.clock import iso
-from trivet.domain.metadefs import Item, Namespace
+from trivet.domain.images.metadefs import Item, Namespace
 from trivet.errors import Invalid
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]

@@ -9,8 +9,8 @@ from trivet.api.image import metadef_words as words
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso
-from trivet.domain import metadefs
-from trivet.domain.metadefs import NAMESPACES, Item, Namespace
+from trivet.domain.images import metadefs
+from trivet.domain.images.metadefs import NAMESPACES, Item, Namespace
 from trivet.errors import Invalid
 from trivet.store.where import order_by
 

@@ -6,8 +6,8 @@ from trivet.api.image import metadef_words as words
 from trivet.api.image.metadefs import visible
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import metadefs
-from trivet.domain.metadefs import Kind, Namespace
+from trivet.domain.images import metadefs
+from trivet.domain.images.metadefs import Kind, Namespace
 
 resource = Resource()
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from trivet.api.image import wire
-from trivet.domain.images import Image
+from trivet.domain.images.images import Image
 from trivet.errors import Conflict, Forbidden, Invalid
 
 Op = Literal["add", "remove", "replace"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain.images import CONTAINER_FORMATS, DISK_FORMATS
+from trivet.domain.images.images import CONTAINER_FORMATS, DISK_FORMATS
 from trivet.errors import NotFound
 
 resource = Resource()

@@ -6,8 +6,8 @@ from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso
-from trivet.domain import image_tasks
-from trivet.domain.image_tasks import IMAGE_TASKS, ImageTask
+from trivet.domain.images import tasks as image_tasks
+from trivet.domain.images.tasks import IMAGE_TASKS, ImageTask
 from trivet.errors import Invalid
 from trivet.store.where import Where
 

@@ -7,7 +7,7 @@ import msgspec
 
 from trivet.api.kit.request import encode
 from trivet.clock import iso
-from trivet.domain.images import STORE, Image
+from trivet.domain.images.images import STORE, Image
 from trivet.errors import Forbidden, Invalid
 
 RESERVED_PREFIX = "os_glance"

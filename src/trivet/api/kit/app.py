@@ -17,7 +17,7 @@ from trivet.api.kit import callers
 from trivet.api.kit.request import Reply, Request, encode
 from trivet.api.kit.routes import Node, Route
 from trivet.api.kit.service import Service
-from trivet.domain import access_rules
+from trivet.domain.identity.delegation import access_rules
 from trivet.errors import Busy, Forbidden, Invalid, NotFound, TrivetError
 from trivet.parts import Parts
 from trivet.store.store import transact

@@ -1,7 +1,7 @@
 """A service: one dialect as the catalog names it, with its way of saying no.
 
-Each folder of `api/` has a `service.py` that says which one it is; the folder's other modules are its
-resources.
+Each folder of `api/` has a `service.py` that says which one it is; the other modules of the folder, and of the
+folders in it, are its resources.
 """
 
 import importlib
@@ -43,8 +43,9 @@ class Service:
         """All that the folder declares. A module serves what its `resource` holds."""
         found: list[Route] = []
         package = importlib.import_module(self.package)
-        for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda entry: entry.name):
-            loaded: Any = importlib.import_module(f"{self.package}.{module.name}")
+        modules = pkgutil.walk_packages(package.__path__, f"{self.package}.")
+        for module in sorted(modules, key=lambda entry: entry.name):
+            loaded: Any = importlib.import_module(module.name)
             resource = getattr(loaded, "resource", None)
             if isinstance(resource, Resource):
                 found.extend(resource.routes)

@@ -5,9 +5,10 @@ from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies, listing
 from trivet.api.network.listing import Json
 from trivet.clock import iso
-from trivet.domain import hosts, network_agents
-from trivet.domain.hosts import HOSTS, Host
-from trivet.domain.network_agents import AgentChange, Said
+from trivet.domain.hosts import hosts
+from trivet.domain.hosts.hosts import HOSTS, Host
+from trivet.domain.network import agents as network_agents
+from trivet.domain.network.agents import AgentChange, Said
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tx import Tx
 

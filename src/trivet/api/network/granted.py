@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from trivet.api.kit.request import Request
 from trivet.api.network.listing import Special, flag
-from trivet.domain import rbac
-from trivet.domain.rbac import ObjectType
+from trivet.domain.network import rbac
+from trivet.domain.network.rbac import ObjectType
 from trivet.store.tables import Record
 from trivet.store.tx import Tx
 from trivet.store.where import Where

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 from trivet.api.kit.request import Reply, Request
 from trivet.api.network import bodies
 from trivet.clock import parse_iso
-from trivet.domain import tags
 from trivet.domain.callers import Caller
+from trivet.domain.network import tags
 from trivet.errors import Conflict, Invalid, NotFound, OverQuota
 from trivet.store.tables import R, Table, Value
 from trivet.store.tx import Tx

@@ -10,10 +10,12 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
 from trivet.api.network.listing import Collection, Json
-from trivet.domain import networks, port_changes, ports
-from trivet.domain.network_words import Text
-from trivet.domain.port_wishes import PortCreate, PortUpdate, VnicType
-from trivet.domain.ports import PORTS, Port
+from trivet.domain.network.nets import networks
+from trivet.domain.network.ports import changes as port_changes
+from trivet.domain.network.ports import ports
+from trivet.domain.network.ports.ports import PORTS, Port
+from trivet.domain.network.ports.wishes import PortCreate, PortUpdate, VnicType
+from trivet.domain.network.words import Text
 from trivet.errors import Invalid
 from trivet.store.where import Where
 

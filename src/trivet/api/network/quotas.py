@@ -6,10 +6,10 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
 from trivet.api.network.listing import Json
-from trivet.domain import limit_rules, limits, quotas
 from trivet.domain.callers import Caller
-from trivet.domain.network_words import Number
-from trivet.domain.projects import PROJECTS
+from trivet.domain.identity.people.projects import PROJECTS
+from trivet.domain.limits import limit_rules, limits, quotas
+from trivet.domain.network.words import Number
 from trivet.errors import Conflict, Forbidden, Invalid
 from trivet.store.tx import Tx
 

@@ -8,9 +8,9 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
 from trivet.api.network.listing import Collection, Json
-from trivet.domain import rbac
-from trivet.domain.network_words import Text
-from trivet.domain.rbac import RBAC_POLICIES, Action, ObjectType, RbacPolicy
+from trivet.domain.network import rbac
+from trivet.domain.network.rbac import RBAC_POLICIES, Action, ObjectType, RbacPolicy
+from trivet.domain.network.words import Text
 
 resource = Resource()
 

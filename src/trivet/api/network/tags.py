@@ -7,18 +7,12 @@ from msgspec import Struct
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain import (
-    floating_ips,
-    networks,
-    ports,
-    rbac,
-    routers,
-    security_groups,
-    subnet_pools,
-    subnets,
-    tags,
-)
 from trivet.domain.callers import Caller
+from trivet.domain.network import rbac, tags
+from trivet.domain.network.groups import security_groups
+from trivet.domain.network.nets import networks, subnet_pools, subnets
+from trivet.domain.network.ports import ports
+from trivet.domain.network.routers import floating_ips, routers
 from trivet.errors import NotFound
 from trivet.store.tables import Table
 from trivet.store.tx import Tx

@@ -11,10 +11,10 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.request import Reply, Request, encode
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
-from trivet.domain import allocation_candidates, traits
-from trivet.domain.allocation_candidates import Alone, Together
-from trivet.domain.candidate_trees import Ask, Candidate, Group
-from trivet.domain.provider_summaries import Summary, Usage
+from trivet.domain.placement import allocation_candidates, traits
+from trivet.domain.placement.allocation_candidates import Alone, Together
+from trivet.domain.placement.candidate_trees import Ask, Candidate, Group
+from trivet.domain.placement.provider_summaries import Summary, Usage
 from trivet.errors import Invalid
 
 resource = Resource()

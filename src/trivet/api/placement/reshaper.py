@@ -7,9 +7,9 @@ from trivet.api.placement import allocations_bodies as bodies
 from trivet.api.placement import wire
 from trivet.api.placement.allocations_bodies import ConsumerAllocations, UuidKey
 from trivet.api.placement.resource_providers_inventories import InventoriesBody, check, inventory_of
-from trivet.domain import allocations, providers
-from trivet.domain.inventories import Inventory
-from trivet.domain.providers import Provider
+from trivet.domain.placement import allocations, providers
+from trivet.domain.placement.inventories import Inventory
+from trivet.domain.placement.providers import Provider
 from trivet.errors import Invalid
 
 resource = Resource()

@@ -8,7 +8,7 @@ from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
-from trivet.domain import resource_classes
+from trivet.domain.placement import resource_classes
 from trivet.errors import Conflict
 
 resource = Resource()

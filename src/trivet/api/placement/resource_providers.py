@@ -9,8 +9,8 @@ from trivet.api.kit.bodies import Body, Since
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
-from trivet.domain import providers, traits
-from trivet.domain.providers import Provider, Wishes
+from trivet.domain.placement import providers, traits
+from trivet.domain.placement.providers import Provider, Wishes
 from trivet.errors import Invalid
 
 resource = Resource()

@@ -8,8 +8,8 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
 from trivet.api.placement.resource_providers import needed
-from trivet.domain import providers
-from trivet.domain.providers import Provider
+from trivet.domain.placement import providers
+from trivet.domain.placement.providers import Provider
 from trivet.errors import Invalid
 
 resource = Resource()

@@ -10,9 +10,9 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
 from trivet.api.placement.resource_providers import needed
-from trivet.domain import inventories, providers, resource_classes
-from trivet.domain.inventories import MOST, Inventory
-from trivet.domain.providers import Provider
+from trivet.domain.placement import inventories, providers, resource_classes
+from trivet.domain.placement.inventories import MOST, Inventory
+from trivet.domain.placement.providers import Provider
 from trivet.errors import Conflict, Invalid, NotFound
 
 resource = Resource()

@@ -9,7 +9,8 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
 from trivet.api.placement.resource_providers import needed
-from trivet.domain import hosts, providers, traits
+from trivet.domain.hosts import hosts
+from trivet.domain.placement import providers, traits
 from trivet.errors import Invalid
 
 resource = Resource()

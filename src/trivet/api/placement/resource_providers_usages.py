@@ -4,7 +4,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
 from trivet.api.placement.resource_providers import needed
-from trivet.domain import inventories
+from trivet.domain.placement import inventories
 
 resource = Resource()
 

@@ -3,7 +3,7 @@
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
-from trivet.domain import traits
+from trivet.domain.placement import traits
 from trivet.errors import Invalid
 
 resource = Resource()

@@ -5,7 +5,7 @@ import re
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.placement import wire
-from trivet.domain import allocations
+from trivet.domain.placement import allocations
 from trivet.errors import Forbidden
 
 resource = Resource()

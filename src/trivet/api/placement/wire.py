@@ -6,7 +6,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from trivet.api.kit.request import Reply, Request
-from trivet.domain import resource_classes
+from trivet.domain.placement import resource_classes
 from trivet.errors import Invalid
 from trivet.ids import is_uuid
 

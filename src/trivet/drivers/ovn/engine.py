@@ -14,11 +14,11 @@ from pathlib import Path
 import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.ovn import links, masquerade
+from trivet.drivers.ovn.central.networks import made_mac
+from trivet.drivers.ovn.chassis import links, masquerade
+from trivet.drivers.ovn.chassis.datapath import USERSPACE_DEVICE, Datapath, choose, in_use, only_one_of_us
 from trivet.drivers.ovn.commands import run
 from trivet.drivers.ovn.daemons import daemons, environment, missing_programs, prepare_databases
-from trivet.drivers.ovn.datapath import USERSPACE_DEVICE, Datapath, choose, in_use, only_one_of_us
-from trivet.drivers.ovn.networks import made_mac
 
 _PROGRAMS = {
     "ovsdb-server": "openvswitch-switch",

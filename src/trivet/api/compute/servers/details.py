@@ -1,0 +1,181 @@
+"""The small things below a server: diagnostics, topology, password, security groups, and what came with volumes,
+shares, migrations and nova's own network, which there is none of yet."""
+
+from typing import Any
+
+from trivet.api.compute.servers.servers import call_of, server_id, visible
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.domain.hosts.hosts import HOSTS
+from trivet.domain.network.groups import security_groups
+from trivet.domain.network.ports import ports
+from trivet.domain.servers import servers
+from trivet.domain.servers.rules import ready
+from trivet.domain.servers.servers import SERVERS
+from trivet.errors import Invalid, NotFound
+from trivet.store.where import Where
+
+resource = Resource()
+SERVER = "/v2.1/servers/{server_id}"
+_POWER = {
+    "running": "running",
+    "paused": "paused",
+    "suspended": "suspended",
+    "stopped": "shutdown",
+    "crashed": "crashed",
+}
+
+
+@resource.on("GET", SERVER + "/diagnostics", may="admin")
+async def diagnostics(request: Request) -> Reply:
+    """What the records tell; nothing is asked of the engine."""
+    server = await ready(
+        request.tx, call_of(request), server_id(request), "diagnostics", method="get_diagnostics", tasks=None
+    )
+    plugged = await ports.of_server(request.tx, server.id)
+    if request.version < 2048:
+        return Reply(200, {"memory": server.flavor.ram_mib * 1024, "vcpus": server.flavor.vcpus})
+    host = await request.tx.get(HOSTS, server.host_id) if server.host_id else None
+    uptime = int(request.parts.clock.now() - server.launched_at) if server.launched_at else None
+    view = {
+        "state": _POWER.get(server.power, "pending"),
+        "driver": "libvirt",
+        "hypervisor": host.hypervisor_type.lower() if host else None,
+        "hypervisor_os": "linux",
+        "uptime": uptime,
+        "config_drive": server.config_drive,
+        "num_cpus": server.flavor.vcpus,
+        "num_nics": len(plugged),
+        "num_disks": 1,
+        "memory_details": {"maximum": server.flavor.ram_mib, "used": None},
+        "cpu_details": [{"id": n, "time": None, "utilisation": None} for n in range(server.flavor.vcpus)],
+        "nic_details": [_nic(port.mac_address) for port in plugged],
+        "disk_details": [
+            {
+                "read_bytes": None,
+                "read_requests": None,
+                "write_bytes": None,
+                "write_requests": None,
+                "errors_count": None,
+            }
+        ],
+    }
+    return Reply(200, view)
+
+
+def _nic(mac: str) -> dict[str, Any]:
+    counters = ("octets", "errors", "drop", "packets", "rate")
+    return {"mac_address": mac, **{f"{way}_{what}": None for way in ("rx", "tx") for what in counters}}
+
+
+@resource.on("GET", SERVER + "/topology", may="reader", since="2.78")
+async def topology(request: Request) -> Reply:
+    """No server is pinned to NUMA nodes, so there are none to tell of."""
+    await visible(request)
+    return Reply(200, {"nodes": [], "pagesize_kb": None})
+
+
+@resource.on("GET", SERVER + "/os-server-password", may="reader")
+async def password(request: Request) -> Reply:
+    """Of the guest's own saying, sealed with the server's key."""
+    server = await visible(request)
+    return Reply(200, {"password": server.guest_password or ""})
+
+
+@resource.on("DELETE", SERVER + "/os-server-password", may="member")
+async def clear_password(request: Request) -> Reply:
+    server = await servers.changeable(request.tx, request.caller, server_id(request))
+    await request.tx.update(SERVERS, server, guest_password=None)
+    return Reply(204)
+
+
+@resource.on("GET", SERVER + "/os-security-groups", may="reader")
+async def groups(request: Request) -> Reply:
+    server = await visible(request)
+    ids = {id for port in await ports.of_server(request.tx, server.id) for id in port.security_groups}
+    found = await request.tx.select(
+        security_groups.SECURITY_GROUPS, Where().any_of("id", sorted(ids)), order="name, id"
+    )
+    view = [
+        {
+            "id": group.id,
+            "name": group.name,
+            "description": group.description,
+            "tenant_id": group.project_id,
+            "rules": [],
+        }
+        for group in found
+    ]
+    return Reply(200, {"security_groups": view})
+
+
+@resource.on("GET", SERVER + "/os-virtual-interfaces", may="reader")
+async def virtual_interfaces(request: Request) -> Reply:
+    raise Invalid("virtual_interfaces.gone", "They came with nova's own network; use os-interface.", status=410)
+
+
+async def _refused(request: Request, action: str) -> Reply:
+    """With the reason that the table of actions gives."""
+    request.read_object()
+    server = await ready(request.tx, call_of(request), server_id(request), action, tasks=None)
+    raise AssertionError(f"{action} is said to work for a {server.kind}, but nothing does it")
+
+
+# -- volumes
+
+
+@resource.on("GET", SERVER + "/os-volume_attachments", may="reader")
+async def volumes(request: Request) -> Reply:
+    await visible(request)
+    return Reply(200, {"volumeAttachments": []})
+
+
+@resource.on("POST", SERVER + "/os-volume_attachments", may="member")
+async def attach_volume(request: Request) -> Reply:
+    return await _refused(request, "attach volume")
+
+
+@resource.on("GET", SERVER + "/os-volume_attachments/{volume_id}", may="reader")
+@resource.on("PUT", SERVER + "/os-volume_attachments/{volume_id}", may="member")
+@resource.on("DELETE", SERVER + "/os-volume_attachments/{volume_id}", may="member")
+async def no_volume(request: Request) -> Reply:
+    server, volume_id = await visible(request), request.values["volume_id"]
+    raise NotFound("volume.absent", f"Instance {server.id} is not attached to volume {volume_id[:64]}")
+
+
+# -- shares
+
+
+@resource.on("GET", SERVER + "/shares", may="reader", since="2.97")
+async def shares(request: Request) -> Reply:
+    await visible(request)
+    return Reply(200, {"shares": []})
+
+
+@resource.on("POST", SERVER + "/shares", may="member", since="2.97")
+async def attach_share(request: Request) -> Reply:
+    return await _refused(request, "attach share")
+
+
+@resource.on("GET", SERVER + "/shares/{share_id}", may="reader", since="2.97")
+@resource.on("DELETE", SERVER + "/shares/{share_id}", may="member", since="2.97")
+async def no_share(request: Request) -> Reply:
+    server, share_id = await visible(request), request.values["share_id"]
+    raise NotFound("share.absent", f"Share {share_id[:64]} is not attached to instance {server.id}.")
+
+
+# -- migrations
+
+
+@resource.on("GET", SERVER + "/migrations", may="admin", since="2.23")
+async def migrations(request: Request) -> Reply:
+    await visible(request)
+    return Reply(200, {"migrations": []})
+
+
+@resource.on("GET", SERVER + "/migrations/{migration_id}", may="admin", since="2.23")
+@resource.on("DELETE", SERVER + "/migrations/{migration_id}", may="admin", since="2.24")
+@resource.action(SERVER + "/migrations/{migration_id}/action", "force_complete", may="admin", since="2.22")
+async def no_migration(request: Request) -> Reply:
+    server, id = await visible(request), request.values["migration_id"]
+    raise NotFound("migration.absent", f"In-progress live migration {id[:64]} is not found for server {server.id}.")

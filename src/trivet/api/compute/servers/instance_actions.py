@@ -1,0 +1,111 @@
+"""/servers/{id}/os-instance-actions: what was done to a server, also to one that is gone (since 2.21)."""
+
+from typing import Any
+
+from trivet.api.compute.servers.views import host_id, microsecond
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.clock import parse_iso
+from trivet.domain.hosts.hosts import HOSTS
+from trivet.domain.servers import actions as server_actions
+from trivet.domain.servers import servers
+from trivet.domain.servers.actions import ServerAction
+from trivet.errors import Invalid, NotFound
+
+resource = Resource()
+PATH = "/v2.1/servers/{server_id}/os-instance-actions"
+_LIMIT_MAX = 1000
+_EVENTS = {"create": "compute__do_build_and_run_instance", "delete": "compute_terminate_instance"}
+
+
+@resource.on("GET", PATH, may="reader")
+async def list_actions(request: Request) -> Reply:
+    server_id = await _known(request)
+    paged = request.version >= 2058
+    limit = _limit(request) if paged else _LIMIT_MAX
+    since = _time(request, "changes-since") if paged else None
+    before = _time(request, "changes-before") if request.version >= 2066 else None
+    if since is not None and before is not None and before < since:
+        raise Invalid("query.invalid", "The value of changes-since must be less than or equal to changes-before.")
+    marker = request.asked("marker") if paged else None
+    found = await server_actions.history(request.tx, server_id, limit=limit, marker=marker, since=since, before=before)
+    body: dict[str, Any] = {"instanceActions": [_view(request, action) for action in found]}
+    if paged and found and len(found) == limit:
+        href = f"{request.url}/v2.1/servers/{server_id}/os-instance-actions?limit={limit}&marker={found[-1].request_id}"
+        body["links"] = [{"rel": "next", "href": href}]
+    return Reply(200, body)
+
+
+@resource.on("GET", PATH + "/{request_id}", may="reader")
+async def show(request: Request) -> Reply:
+    server_id, request_id = await _known(request), request.values["request_id"]
+    action = await server_actions.by_request(request.tx, server_id, request_id)
+    if action is None:
+        raise NotFound("action.absent", f"Action {request_id[:64]} not found")
+    view = _view(request, action)
+    operator = request.caller.is_operator
+    if operator or request.version >= 2051:
+        view["events"] = [await _event(request, action, operator=operator)]
+    return Reply(200, {"instanceAction": view})
+
+
+async def _known(request: Request) -> str:
+    """Actions of a deleted server can be read since 2.21."""
+    deleted = request.version >= 2021
+    return (await servers.visible(request.tx, request.caller, request.values["server_id"], deleted=deleted)).id
+
+
+def _view(request: Request, action: ServerAction) -> dict[str, Any]:
+    view: dict[str, Any] = {
+        "action": action.action,
+        "instance_uuid": action.server_id,
+        "request_id": action.request_id,
+        "user_id": action.user_id,
+        "project_id": action.project_id,
+        "start_time": microsecond(action.started_at),
+        "message": "Error" if action.error else None,
+    }
+    if request.version >= 2058:
+        view["updated_at"] = microsecond(action.updated_at)
+    return view
+
+
+async def _event(request: Request, action: ServerAction, *, operator: bool) -> dict[str, Any]:
+    """Everything that happens within an action is one event here."""
+    result = None if action.finished_at is None else "Error" if action.error else "Success"
+    event: dict[str, Any] = {
+        "event": _EVENTS.get(action.action, f"compute_{action.action}_instance"),
+        "start_time": microsecond(action.started_at),
+        "finish_time": microsecond(action.finished_at),
+        "result": result,
+    }
+    if operator:
+        event["traceback"] = None
+    if request.version >= 2062:
+        host = await request.tx.get(HOSTS, action.host_id) if action.host_id else None
+        if operator:
+            event["host"] = host.name if host else None
+        event["hostId"] = host_id(action.project_id, host.name) if host else ""
+    if request.version >= 2084:
+        # What went wrong is written for tenants, so they may read it.
+        event["details"] = action.error
+    return event
+
+
+def _limit(request: Request) -> int:
+    said = request.asked("limit")
+    if said is None:
+        return _LIMIT_MAX
+    if not said.isascii() or not said.isdigit() or len(said) > 10:
+        raise Invalid("query.invalid", f"Invalid input for query parameters limit. Value: {said[:64]!r}.")
+    return min(int(said), _LIMIT_MAX)
+
+
+def _time(request: Request, name: str) -> float | None:
+    said = request.asked(name)
+    if said is None:
+        return None
+    try:
+        return parse_iso(said.replace(" ", "+"))
+    except ValueError as error:
+        raise Invalid("query.invalid", f"Invalid input for query parameters {name}. Value: {said[:64]!r}.") from error

@@ -1,0 +1,113 @@
+"""Actions that change what a server is made of or how large it is: rebuild, resize, shelve."""
+
+from typing import Any, Literal
+
+from msgspec import UNSET, UnsetType, field
+
+from trivet.api.compute import quota_words
+from trivet.api.compute.servers import bodies as said
+from trivet.api.compute.servers import views
+from trivet.api.compute.servers.actions import ACCEPTED, PATH, accepted, plain
+from trivet.api.compute.servers.bodies import Rebuild, RebuildBody
+from trivet.api.compute.servers.servers import call_of, server_id
+from trivet.api.kit.bodies import Body, Name, or_none
+from trivet.api.kit.request import Reply, Request
+from trivet.api.kit.routes import Resource
+from trivet.domain.servers import changes as server_changes
+from trivet.errors import Invalid
+
+resource = Resource()
+_NO_CONTENT = 204
+
+
+class Resize(Body, frozen=True, kw_only=True):
+    flavorRef: str | int  # noqa: N815 - as it is spelled on the wire
+    disk_config: Literal["AUTO", "MANUAL"] | UnsetType = field(default=UNSET, name="OS-DCF:diskConfig")
+
+
+class ResizeBody(Body, frozen=True, kw_only=True):
+    resize: Resize
+
+
+class Unshelve(Body, frozen=True, kw_only=True):
+    availability_zone: Name | UnsetType | None = UNSET
+    host: Name | UnsetType = UNSET
+
+
+class UnshelveBody(Body, frozen=True, kw_only=True):
+    unshelve: Unshelve | None
+
+
+@resource.action(PATH, "rebuild", may="member")
+async def rebuild(request: Request) -> Reply:
+    body = request.read(RebuildBody, strict=False).rebuild
+    changes = await _changes(request, body)
+    password = changes["admin_password"] = (
+        request.parts.ids.secret()[:12] if body.adminPass is UNSET else body.adminPass
+    )
+    server = await server_changes.rebuild(request.tx, call_of(request), server_id(request), body.imageRef, changes)
+    whole = request.version >= 2075
+    parts = views.Parts(extended=whole, key=request.version >= 2054, groups=True, user_data=False)
+    view = await views.shown(request, server, parts) | {"adminPass": password}
+    if request.version >= 2057:
+        view["user_data"] = server.user_data
+    return Reply(ACCEPTED, {"server": view}, [(b"location", view["links"][0]["href"].encode())])
+
+
+async def _changes(request: Request, body: Rebuild) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for name, value in (
+        ("description", body.description),
+        ("disk_config", body.disk_config),
+        ("key_name", body.key_name),
+        ("user_data", body.user_data),
+    ):
+        if value is not UNSET:
+            changes[name] = value
+    if changes.get("user_data") is not None:
+        said.check_base64(changes["user_data"], "user_data")
+    if body.name is not UNSET:
+        changes["name"] = said.check_name(body.name)
+    if body.hostname is not UNSET:
+        changes["hostname"] = said.check_hostname(body.hostname, request.version)
+    if body.accessIPv4 is not UNSET:
+        changes["access_ipv4"] = said.ipv4(body.accessIPv4)
+    if body.accessIPv6 is not UNSET:
+        changes["access_ipv6"] = said.ipv6(body.accessIPv6)
+    if body.personality is not UNSET:
+        changes["files"] = said.files_of(body.personality)
+    if body.trusted_image_certificates is not UNSET:
+        changes["trusted_certificates"] = tuple(body.trusted_image_certificates or ())
+    if body.metadata is not UNSET:
+        most = await quota_words.metadata_most(request)
+        changes["metadata"] = said.metadata_within(body.metadata, most)
+    return changes
+
+
+@resource.action(PATH, "resize", may="member")
+async def resize(request: Request) -> Reply:
+    body = request.read(ResizeBody, strict=False).resize
+    flavor_id = str(body.flavorRef).rpartition("/")[2]
+    return await accepted(request, server_changes.resize, flavor_id, or_none(body.disk_config))
+
+
+@resource.action(PATH, "confirmResize", may="member")
+async def confirm_resize(request: Request) -> Reply:
+    await server_changes.confirm_resize(request.tx, call_of(request), server_id(request))
+    return Reply(_NO_CONTENT)
+
+
+plain(resource, "revertResize", server_changes.revert_resize)
+plain(resource, "shelve", server_changes.shelve)
+
+
+@resource.action(PATH, "unshelve", may="member")
+async def unshelve(request: Request) -> Reply:
+    if request.version >= 2077:
+        how = request.read(UnshelveBody).unshelve
+        if how is not None and (how.host is not UNSET or how.availability_zone not in (UNSET, None)):
+            raise Invalid(
+                "unshelve.in_place",
+                "A shelved server keeps its host here, so it comes back where it was: leave out where it should go.",
+            )
+    return await accepted(request, server_changes.unshelve)

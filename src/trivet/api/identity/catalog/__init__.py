@@ -1,0 +1,1 @@
+"""Services, endpoints, regions and what was once kept beside them."""

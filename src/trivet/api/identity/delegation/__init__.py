@@ -1,0 +1,1 @@
+"""Application credentials, trusts, OAuth, EC2 keys and other credentials."""

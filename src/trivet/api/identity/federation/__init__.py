@@ -1,0 +1,1 @@
+"""Identity providers, mappings and service providers."""

@@ -1,0 +1,1 @@
+"""Groups, role assignments and roles that imply others."""

@@ -1,0 +1,1 @@
+"""Registered limits and limits."""

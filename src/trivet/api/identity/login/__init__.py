@@ -1,0 +1,1 @@
+"""Tokens: how they are got, checked and revoked."""

@@ -1,0 +1,1 @@
+"""Users, projects, domains and roles."""

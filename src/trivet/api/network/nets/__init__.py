@@ -1,0 +1,1 @@
+"""Networks, subnets, subnet pools and address scopes."""

@@ -1,0 +1,1 @@
+"""Controllers of servers: deadlines, and questions to consoles."""

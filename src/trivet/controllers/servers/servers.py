@@ -1,0 +1,68 @@
+"""Servers: what no agent can do for them: end what takes too long, and forget what was deleted long ago.
+
+Each late server is ended in a transaction of its own, so that one that cannot be ended holds up no other.
+"""
+
+from trivet.controllers.pauses import Pauses
+from trivet.domain.servers import state as reports
+from trivet.domain.servers.ending import KEEP_S, forget_deleted
+from trivet.domain.servers.servers import SERVERS, Server
+from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
+from trivet.errors import Busy
+from trivet.store.leases import Lease, Lost, fence
+from trivet.store.store import Store, transact
+from trivet.store.tx import Tx
+
+_LOOK_EVERY_S = 5.0
+_BATCH = 100
+
+
+class ServerController:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._pauses = Pauses(store.clock)
+
+    async def run(self, lease: Lease) -> None:
+        while True:
+            await self.step(lease)
+            await self._store.clock.sleep(_LOOK_EVERY_S)
+
+    async def step(self, lease: Lease) -> None:
+        async with self._store.read() as tx:
+            rows = await tx.rows(
+                "SELECT id FROM servers WHERE deadline_at < ? ORDER BY deadline_at LIMIT ?",
+                tx.clock.now(),
+                _BATCH + len(self._pauses),
+            )
+            old = await tx.row("SELECT 1 FROM servers WHERE deleted_at < ? LIMIT 1", tx.clock.now() - KEEP_S)
+        late = [str(row[0]) for row in rows]
+        self._pauses.forget_all_but(late)
+        for id in filter(self._pauses.over, late):
+            await self._end(lease, id)
+        if old is not None:
+            await transact(self._store, lambda tx: _forget(tx, lease))
+
+    async def _end(self, lease: Lease, id: str) -> None:
+        try:
+            await foreseen(f"server {id}", transact(self._store, lambda tx: _fail(tx, lease, id)), Busy, Lost)
+        except Unforeseen:
+            self._pauses.begin(id)
+
+
+async def _fail(tx: Tx, lease: Lease, id: str) -> None:
+    await fence(tx, lease)
+    server = await tx.get(SERVERS, id)
+    if server is not None and server.deadline_at is not None and server.deadline_at < tx.clock.now():
+        await reports.fail(tx, server, _late(server))
+
+
+def _late(server: Server) -> str:
+    why = f"The host did not finish {server.task or 'its work'} in time; try again or rebuild the server."
+    if server.fault is None or server.fault.at < server.updated_at:
+        return why
+    return f"{why} What was in the way: {server.fault.message}"
+
+
+async def _forget(tx: Tx, lease: Lease) -> None:
+    await fence(tx, lease)
+    await forget_deleted(tx)

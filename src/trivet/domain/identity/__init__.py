@@ -1,0 +1,1 @@
+"""Identity: who there is, what each may do, and how that is proved. From below: tokens, people, delegation, grants, login."""

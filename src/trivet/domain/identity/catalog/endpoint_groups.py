@@ -1,0 +1,135 @@
+"""Endpoint groups and filters: which endpoints the catalog shows to which project.
+
+A project to which nothing was given sees everything.
+"""
+
+from typing import Any
+
+from trivet.domain import removal
+from trivet.domain.holding import hold
+from trivet.domain.identity.catalog import catalog, endpoints
+from trivet.domain.identity.catalog.endpoints import ENDPOINTS, Endpoint
+from trivet.domain.identity.people import projects
+from trivet.domain.identity.people.projects import PROJECTS, Project
+from trivet.errors import Invalid, NotFound
+from trivet.store.tables import Record, Table
+from trivet.store.tx import Tx
+
+_FILTERS = frozenset(("interface", "service_id", "region_id"))
+
+
+class EndpointGroup(Record, frozen=True, kw_only=True):
+    name: str
+    description: str | None = None
+    filters: dict[str, Any] = {}
+
+
+ENDPOINT_GROUPS = Table("endpoint_groups", EndpointGroup)
+
+
+async def need(tx: Tx, id: str) -> EndpointGroup:
+    found = await tx.get(ENDPOINT_GROUPS, id)
+    if found is None:
+        raise NotFound("endpoint_group.absent", f"Could not find Endpoint Group: {id[:64]}.")
+    return found
+
+
+def check_filters(filters: dict[str, Any]) -> dict[str, Any]:
+    """None at all are met by every endpoint."""
+    if not set(filters) <= _FILTERS:
+        raise Invalid("endpoint_group.filters", f"Filters are some of {', '.join(sorted(_FILTERS))}.")
+    if filters.get("interface", "public") not in ("public", "internal", "admin"):
+        raise Invalid("endpoint_group.filters", "interface is one of public, internal, admin.")
+    return filters
+
+
+async def endpoints_of(tx: Tx, group: EndpointGroup) -> list[Endpoint]:
+    found = await tx.select(ENDPOINTS, order="id")
+    return [endpoint for endpoint in found if catalog.matches(endpoint, group.filters)]
+
+
+async def projects_of(tx: Tx, group_id: str) -> list[Project]:
+    return await _projects(tx, "endpoint_group_projects WHERE endpoint_group_id = ?", group_id)
+
+
+async def of_project(tx: Tx, project_id: str) -> list[EndpointGroup]:
+    rows = await tx.rows(
+        f"{ENDPOINT_GROUPS.sql_select} WHERE id IN"
+        " (SELECT endpoint_group_id FROM endpoint_group_projects WHERE project_id = ?) ORDER BY name, id",
+        project_id,
+    )
+    return [ENDPOINT_GROUPS.from_row(row) for row in rows]
+
+
+async def give(tx: Tx, group_id: str, project_id: str) -> None:
+    await need(tx, group_id)
+    await projects.need(tx, project_id)
+    await hold(tx, PROJECTS, project_id)
+    await tx.run(
+        "INSERT INTO endpoint_group_projects (endpoint_group_id, project_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        group_id,
+        project_id,
+    )
+    removal.note(tx, "endpoint_filters", project_id)
+
+
+async def check_given(tx: Tx, group_id: str, project_id: str) -> None:
+    await need(tx, group_id)
+    await projects.need(tx, project_id)
+    sql = "SELECT 1 FROM endpoint_group_projects WHERE endpoint_group_id = ? AND project_id = ?"
+    if await tx.row(sql, group_id, project_id) is None:
+        raise NotFound("endpoint_group.not_given", "Could not find Endpoint Group Project relationship.")
+
+
+async def take(tx: Tx, group_id: str, project_id: str) -> None:
+    await check_given(tx, group_id, project_id)
+    sql = "DELETE FROM endpoint_group_projects WHERE endpoint_group_id = ? AND project_id = ?"
+    await tx.run(sql, group_id, project_id)
+    removal.note(tx, "endpoint_filters", project_id)
+
+
+# -- single endpoints
+
+
+async def endpoints_given(tx: Tx, project_id: str) -> list[Endpoint]:
+    """Singly or by group."""
+    await projects.need(tx, project_id)
+    found = await tx.select(ENDPOINTS, order="id")
+    given = await catalog.of_project(tx, project_id, found)
+    return [endpoint for endpoint in found if endpoint.id in given]
+
+
+async def projects_with(tx: Tx, endpoint_id: str) -> list[Project]:
+    await endpoints.need(tx, endpoint_id)
+    return await _projects(tx, "endpoint_projects WHERE endpoint_id = ?", endpoint_id)
+
+
+async def _projects(tx: Tx, source: str, id: str) -> list[Project]:
+    rows = await tx.rows(f"{PROJECTS.sql_select} WHERE id IN (SELECT project_id FROM {source}) ORDER BY name, id", id)
+    return [PROJECTS.from_row(row) for row in rows]
+
+
+async def give_one(tx: Tx, endpoint_id: str, project_id: str) -> None:
+    await endpoints.need(tx, endpoint_id)
+    await projects.need(tx, project_id)
+    await hold(tx, PROJECTS, project_id)
+    await tx.run(
+        "INSERT INTO endpoint_projects (endpoint_id, project_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        endpoint_id,
+        project_id,
+    )
+    removal.note(tx, "endpoint_filters", project_id)
+
+
+async def check_one(tx: Tx, endpoint_id: str, project_id: str) -> None:
+    await endpoints.need(tx, endpoint_id)
+    await projects.need(tx, project_id)
+    sql = "SELECT 1 FROM endpoint_projects WHERE endpoint_id = ? AND project_id = ?"
+    if await tx.row(sql, endpoint_id, project_id) is None:
+        raise NotFound("endpoint.not_given", f"Endpoint {endpoint_id} not found in project {project_id}.")
+
+
+async def take_one(tx: Tx, endpoint_id: str, project_id: str) -> None:
+    await check_one(tx, endpoint_id, project_id)
+    await tx.run("DELETE FROM endpoint_projects WHERE endpoint_id = ? AND project_id = ?", endpoint_id, project_id)
+    removal.note(tx, "endpoint_filters", project_id)

@@ -1,0 +1,93 @@
+"""EC2 keys: pairs of access key and secret for clients that sign requests instead of carrying a token."""
+
+import msgspec
+
+from trivet.domain.callers import Caller
+from trivet.domain.holding import hold
+from trivet.domain.identity import personas
+from trivet.domain.identity.delegation import credentials
+from trivet.domain.identity.delegation.credentials import CREDENTIALS, Credential
+from trivet.domain.identity.people import projects, users
+from trivet.domain.secrets import Secrets
+from trivet.errors import NotFound
+from trivet.store.tx import Tx
+from trivet.store.where import Where
+
+
+class Key(msgspec.Struct, frozen=True):
+    access: str
+    secret: str
+    user_id: str
+    project_id: str | None
+    trust_id: str | None = None
+    app_credential_id: str | None = None
+
+
+def opened(secrets: Secrets, credential: Credential) -> Key:
+    fields = credentials.fields_of(secrets.open(credential.sealed))
+    return Key(
+        access=str(fields.get("access", "")),
+        secret=str(fields.get("secret", "")),
+        user_id=credential.user_id,
+        project_id=credential.project_id,
+        trust_id=fields.get("trust_id"),
+        app_credential_id=fields.get("app_cred_id"),
+    )
+
+
+def _may(caller: Caller, user_id: str, action: str, *, change: bool) -> None:
+    """A key is for a project; a token for a domain has no business with it, not even its owner's."""
+    if caller.domain_id is not None:
+        raise personas.refusal(action)
+    if user_id == caller.user_id and not caller.is_lent:
+        return
+    if change:
+        personas.need_operator(caller, action)
+    else:
+        personas.need_sees_all(caller, action)
+
+
+async def create(tx: Tx, secrets: Secrets, caller: Caller, user_id: str, project_id: str) -> Key:
+    action = "identity:ec2_create_credential"
+    by_trust = caller.trust_id is not None
+    if not (by_trust and user_id == caller.user_id):
+        _may(caller, user_id, action, change=True)
+    await users.need(tx, user_id)
+    await projects.need(tx, project_id)
+    # One that is made by a trust ends with it; of any other loan a key would be left.
+    if (caller.is_lent and not by_trust) or not caller.has("member"):
+        raise personas.refusal(action)
+    await hold(tx, users.USERS, user_id)
+    await hold(tx, projects.PROJECTS, project_id)
+    blob = {"access": tx.ids.hex(), "secret": tx.ids.hex(), "trust_id": caller.trust_id}
+    hashed = credentials.access_hash(blob["access"] or "")
+    new = Credential(
+        id=hashed,
+        access_hash=hashed,
+        user_id=user_id,
+        project_id=project_id,
+        type="ec2",
+        sealed=secrets.seal(msgspec.json.encode(blob).decode()),
+    )
+    return opened(secrets, await tx.insert(CREDENTIALS, new))
+
+
+async def listed(tx: Tx, secrets: Secrets, caller: Caller, user_id: str) -> list[Key]:
+    _may(caller, user_id, "identity:ec2_list_credentials", change=False)
+    await users.need(tx, user_id)
+    where = Where().equal("user_id", user_id).equal("type", "ec2")
+    return [opened(secrets, credential) for credential in await tx.select(CREDENTIALS, where, order="id")]
+
+
+async def visible(tx: Tx, caller: Caller, access: str, *, change: bool = False) -> Credential:
+    """Whose it is decides, not whose it is said to be."""
+    action = "identity:ec2_delete_credential" if change else "identity:ec2_get_credential"
+    found = await by_access(tx, access)
+    if found is None:
+        raise NotFound("credential.absent", f"Could not find credential: {access[:64]}.")
+    _may(caller, found.user_id, action, change=change)
+    return found
+
+
+async def by_access(tx: Tx, access: str) -> Credential | None:
+    return await tx.find(CREDENTIALS, "access_hash = ?", credentials.access_hash(access))

@@ -1,0 +1,1 @@
+"""Login: from what a client shows to a token."""

@@ -1,0 +1,1 @@
+"""People: users, projects and domains, and the roles that users can have."""

@@ -1,0 +1,1 @@
+"""Tokens: signed claims, the keys that sign them, and what was revoked."""

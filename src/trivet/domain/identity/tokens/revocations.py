@@ -1,0 +1,157 @@
+"""Revocations: tokens issued up to a moment that rest on something are dead from that moment.
+
+The row is for processes that start later, its event for those that run: each keeps in memory what can
+still matter (tokens.Revocations). Processes hear of it when they follow the log, well within a second.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from trivet.domain.callers import Caller
+from trivet.domain.identity.memory import Memo
+from trivet.domain.identity.tokens import signing_keys
+from trivet.domain.identity.tokens.tokens import Tokens, rests_on, unauthorized
+from trivet.store import log
+from trivet.store.log import Event
+from trivet.store.store import Store
+from trivet.store.tables import Record, Table
+from trivet.store.tx import Change, Tx, Verb
+from trivet.store.where import Where
+
+What = Literal["token", "chain", "user", "grant", "project", "domain", "app_credential", "trust", "oauth"]
+
+
+class Revocation(Record, frozen=True, kw_only=True):
+    what: What
+    target: str
+    cutoff: float
+
+
+REVOCATIONS = Table("revocations", Revocation, logged=False)
+
+NOUNS = frozenset(
+    (
+        "projects",
+        "users",
+        "user_groups",
+        "roles",
+        "assignments",
+        "implied_roles",
+        "app_credentials",
+        "trusts",
+        "regions",
+        "services",
+        "endpoints",
+        "endpoint_filters",
+        "endpoint_groups",
+        "service_providers",
+    )
+)
+"""What a process may have in its memo."""
+_NOUNS = sorted(NOUNS)
+
+
+async def is_current(tx: Tx, memo: Memo) -> bool:
+    """Whether what was in the memo when this was called is still so: the log may hold what we have not heard of."""
+    return await log.nothing_since(tx, memo.heard_to, _NOUNS)
+
+
+async def cut(tx: Tx, what: What, target: str) -> None:
+    """Tokens that rest on it are dead, once this commits."""
+    row = Revocation(id=tx.ids.hex(), what=what, target=target, cutoff=tx.clock.now())
+    await tx.insert(REVOCATIONS, row)
+    _say(tx, row, "created")
+
+
+def made_in(changes: Sequence[Change]) -> list[str]:
+    """The ids of those that a login may have slipped past while the transaction of these changes was open."""
+    found = []
+    for change in changes:
+        if change.noun == "revocations" and change.detail is not None:
+            what = msgspec.json.decode(change.detail, type=tuple[What, str, float])[0]
+            # Of a token, and of what was made from it, nothing new can be had by a password.
+            if what not in ("token", "chain"):
+                found.append(change.id)
+    return found
+
+
+async def cut_later(tx: Tx, ids: Sequence[str]) -> None:
+    """Once more, after the commit: who logged in while it was under way still read what was true before."""
+    for row in await tx.select(REVOCATIONS, Where().any_of("id", ids), order="id"):
+        _say(tx, await tx.update(REVOCATIONS, row, cutoff=tx.clock.now()), "updated")
+
+
+def _say(tx: Tx, row: Revocation, verb: Verb) -> None:
+    said = msgspec.json.encode((row.what, row.target, row.cutoff)).decode()
+    tx.note(Change(noun="revocations", id=row.id, verb=verb, revision=row.revision, detail=said))
+
+
+async def fill(tx: Tx, tokens: Tokens) -> None:
+    """All that can still matter, for a process that starts or was away."""
+    head = await log.head(tx)
+    for row in await tx.select(REVOCATIONS):
+        tokens.revocations.cut(row.what, row.target, row.cutoff)
+    tokens.memo.forget()
+    tokens.memo.heard_to = head
+
+
+async def hit(tx: Tx, tokens: Tokens, caller: Caller) -> bool:
+    """Whether a token of this caller is dead, also by what this process has not heard of yet.
+
+    For who makes something from it that would outlive it: that is newer than the cut-off and would never be hit.
+    """
+    where = Where().add("cutoff >= ?", caller.issued_at).any_of("target", {id for _, id in rests_on(caller)})
+    for row in await tx.select(REVOCATIONS, where):
+        tokens.revocations.cut(row.what, row.target, row.cutoff)
+    return tokens.revocations.hit(caller)
+
+
+async def refuse_dead(tx: Tx, tokens: Tokens, caller: Caller) -> None:
+    if await hit(tx, tokens, caller):
+        raise unauthorized()
+
+
+async def drop_before(tx: Tx, at: float) -> int:
+    """Forget those before which every token has ended by now."""
+    return await tx.run("DELETE FROM revocations WHERE cutoff < ?", at)
+
+
+def apply(tokens: Tokens, change: Change | Event) -> None:
+    if change.noun == "revocations" and change.detail is not None:
+        what, target, at = msgspec.json.decode(change.detail, type=tuple[str, str, float])
+        tokens.revocations.cut(what, target, at)
+    elif change.noun in NOUNS:
+        tokens.memo.forget()
+
+
+_TRIM_FROM = 1000
+
+
+class RevocationListener:
+    """What a process does about the log for the sake of tokens. Give its two methods to the Follower."""
+
+    def __init__(self, store: Store, tokens: Tokens, token_s: float) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._token_s = token_s
+        """How long a token lives: what was cut before that hits nobody any more."""
+        self._trim_at = _TRIM_FROM
+
+    async def on_events(self, events: list[Event]) -> None:
+        for event in events:
+            apply(self._tokens, event)
+            self._tokens.memo.heard_to = event.seq
+        revocations = self._tokens.revocations
+        if len(revocations.cutoffs) > self._trim_at:
+            revocations.forget_before(self._store.clock.now() - self._token_s)
+            self._trim_at = max(_TRIM_FROM, 2 * len(revocations.cutoffs))
+        if any(event.noun == "signing_keys" for event in events):
+            async with self._store.read() as tx:
+                await signing_keys.reload(tx, self._tokens)
+
+    async def on_resync(self) -> None:
+        async with self._store.read() as tx:
+            await fill(tx, self._tokens)
+            await signing_keys.reload(tx, self._tokens)

@@ -1,0 +1,1 @@
+"""Images: what servers are made from, and the bytes behind them."""

@@ -1,0 +1,318 @@
+"""An image's bytes on their way in: uploaded, staged, imported, or taken from a snapshot.
+
+All ways end in `fill`: bytes go to a new blob while they are hashed, are looked at, and only then the row is
+pointed at them, in one transaction with the quota. Hashing and writing run in threads, side by side.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from trivet.domain.callers import Caller
+from trivet.domain.images import archives as image_archives
+from trivet.domain.images import formats as image_formats
+from trivet.domain.images import images
+from trivet.domain.images.images import IMAGES, Image, Status
+from trivet.drivers.contracts.blobs import Blobs
+from trivet.drivers.contracts.errors import DriverError
+from trivet.errors import Busy, Conflict, Invalid, NotFound, OverQuota
+from trivet.parts import Parts
+from trivet.store.store import transact
+from trivet.store.tx import Tx
+
+SIZE_MAX = 1 << 40
+"""1 TiB: nobody means more."""
+WRITER_DEAD_S = 120.0
+KEY_PREFIX = "image."
+
+_RENEW_S = 30.0
+_PIECE_BYTES = 1 << 20
+_SMALL_BYTES = 128 * 1024
+
+
+class Received(msgspec.Struct, frozen=True):
+    """Bytes that are safely in a blob."""
+
+    key: str
+    size: int
+    checksum: str
+    os_hash_value: str
+    head: bytes
+    tail: bytes
+
+
+def new_key(parts: Parts) -> str:
+    """A name says when it was made, so that the sweep can tell an orphan from a blob being written."""
+    return f"{KEY_PREFIX}{int(parts.clock.now()):x}.{parts.ids.uuid()}"
+
+
+# -- the ways in
+
+
+async def upload(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[bytes]) -> None:
+    async def begin(tx: Tx) -> Image:
+        image = await images.owned(tx, caller, id)
+        _refuse_unless(image, ("queued",), "upload to")
+        return await start_writing(tx, image, "saving", key)
+
+    key = new_key(parts)
+    image = await transact(parts.store, begin)
+    with _told():
+        await fill(parts, image, chunks, "queued")
+
+
+async def stage(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[bytes]) -> None:
+    """Bytes that wait for an import. Any process may import them later: they are a blob like any other."""
+
+    async def begin(tx: Tx) -> Image:
+        image = await images.owned(tx, caller, id)
+        _refuse_unless(image, ("queued",), "stage data for")
+        return await start_writing(tx, image, "uploading", key)
+
+    async def end(tx: Tx) -> None:
+        current = await _still_mine(tx, image)
+        await tx.update(
+            IMAGES, current, staged_key=key, staged_size=received.size, size=received.size,
+            writing_key=None, writing_until=None, updated_at=tx.clock.now(),
+        )  # fmt: skip
+
+    key = new_key(parts)
+    image = await transact(parts.store, begin)
+    try:
+        with _told():
+            async with _alive(parts, image):
+                received = await receive(parts, image, chunks)
+                await transact(parts.store, end)
+    except BaseException:
+        await give_up(parts, image, "queued")
+        raise
+
+
+async def fill_from_path(
+    parts: Parts, image_id: str, path: str, disk_format: str, admit: Callable[[Tx], Awaitable[None]]
+) -> None:
+    """Of a snapshot: the bytes of a local file, if whoever has it is admitted. The image must be queued
+    (images.expect)."""
+
+    async def begin(tx: Tx) -> Image:
+        await admit(tx)
+        image = await tx.need(IMAGES, image_id, "image")
+        _refuse_unless(image, ("queued", "saving"), "fill")
+        image = await tx.update(IMAGES, image, disk_format=disk_format)
+        return await start_writing(tx, image, "saving", key)
+
+    key = new_key(parts)
+    image = await transact(parts.store, begin)
+    await fill(parts, image, _file_chunks(path), "queued")
+
+
+async def _file_chunks(path: str) -> AsyncIterator[bytes]:
+    with await asyncio.to_thread(Path(path).open, "rb") as file:
+        while chunk := await asyncio.to_thread(file.read, _PIECE_BYTES):
+            yield chunk
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Whatever keeps the blobs says no in a driver's words; who uploads is told in ours."""
+    try:
+        yield
+    except DriverError as error:
+        raise Busy("blobs.away", error.why) from error
+
+
+# -- the one way to the end
+
+
+async def start_writing(tx: Tx, image: Image, status: Status, key: str) -> Image:
+    if image.disk_format is None or image.container_format is None:
+        missing = "disk_format" if image.disk_format is None else "container_format"
+        raise Invalid("image.format_unset", f"Properties {missing} must be set prior to saving data.")
+    now = tx.clock.now()
+    return await tx.update(
+        IMAGES, image, status=status, writing_key=key, writing_until=now + WRITER_DEAD_S, fault=None, updated_at=now
+    )
+
+
+async def fill(
+    parts: Parts,
+    image: Image,
+    chunks: AsyncIterator[bytes],
+    back_to: Status,
+    finish: Callable[[Tx, Image], Awaitable[None]] | None = None,
+) -> None:
+    """Bytes to a whole image, or the image back to what it was. `finish` joins the last transaction."""
+
+    async def end(tx: Tx) -> None:
+        current = await _still_mine(tx, image)
+        written = await tx.update(
+            IMAGES, current, status="active", blob_key=received.key, size=received.size, virtual_size=virtual_size,
+            checksum=received.checksum, os_hash_algo="sha512", os_hash_value=received.os_hash_value,
+            staged_key=None, staged_size=None, writing_key=None, writing_until=None, fault=None,
+            updated_at=tx.clock.now(),
+        )  # fmt: skip
+        if finish is not None:
+            await finish(tx, written)
+        await images.take_quota(tx, image.project_id, {"image_size_total": images.mib(received.size)})
+
+    try:
+        async with _alive(parts, image):
+            received = await receive(parts, image, chunks)
+            virtual_size = await look(parts, image, received)
+            await transact(parts.store, end)
+    except BaseException:
+        await give_up(parts, image, back_to)
+        raise
+
+
+async def receive(parts: Parts, image: Image, chunks: AsyncIterator[bytes]) -> Received:
+    """Into the blob that the image waits for, with the hashes."""
+    assert image.writing_key is not None
+    sink = await parts.blobs.create(image.writing_key)
+    digests = (hashlib.sha512(), hashlib.md5(usedforsecurity=False))
+    size, head, tail = 0, b"", b""
+    try:
+        async for piece in _pieces(chunks):
+            size += len(piece)
+            if size > SIZE_MAX:
+                raise OverQuota("image.too_large", f"An image has {SIZE_MAX} bytes at most.", status=413)
+            if len(head) < image_formats.HEAD_BYTES:
+                head += piece[: image_formats.HEAD_BYTES - len(head)]
+            tail = (tail + piece[-image_formats.TAIL_BYTES :])[-image_formats.TAIL_BYTES :]
+            if len(piece) <= _SMALL_BYTES:
+                _hash(digests, piece)
+                await sink.write(piece)
+            else:
+                await asyncio.gather(asyncio.to_thread(_hash, digests, piece), sink.write(piece))
+        await sink.finish()
+    except BaseException:
+        await sink.abandon()
+        raise
+    return Received(image.writing_key, size, digests[1].hexdigest(), digests[0].hexdigest(), head, tail)
+
+
+def _hash(digests: "tuple[hashlib._Hash, hashlib._Hash]", piece: bytes) -> None:
+    for digest in digests:
+        digest.update(piece)
+
+
+async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Chunks as a network delivers them, in pieces that are worth a thread."""
+    held: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size >= _PIECE_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
+
+
+async def look(parts: Parts, image: Image, received: Received) -> int | None:
+    """Refuse bytes that are not what the owner says they are; the virtual size, where there is one."""
+    if image.is_oci:
+        await check_archive(parts.blobs, received.key)
+        return None
+    assert image.disk_format is not None
+    if image.container_format in ("ova", "compressed"):
+        return None
+    return image_formats.check(image.disk_format, received.head, received.tail, received.size).virtual_size
+
+
+async def check_archive(blobs: Blobs, key: str) -> image_archives.Facts:
+    path = blobs.local_path(key)
+    if path is not None:
+        return await asyncio.to_thread(_check_file, path)
+    with tempfile.TemporaryFile() as file:
+        async for chunk in blobs.read(key):
+            await asyncio.to_thread(file.write, chunk)
+        file.seek(0)
+        return await asyncio.to_thread(image_archives.check, file)
+
+
+def _check_file(path: str) -> image_archives.Facts:
+    file: IO[bytes]
+    with Path(path).open("rb") as file:
+        return image_archives.check(file)
+
+
+# -- when it does not work out
+
+
+async def give_up(parts: Parts, image: Image, status: Status, fault: str | None = None) -> None:
+    """Put the row back and drop the bytes. Somebody else's row is left alone."""
+    assert image.writing_key is not None
+
+    async def back(tx: Tx) -> None:
+        current = await tx.get(IMAGES, image.id)
+        if current is None or current.writing_key != image.writing_key:
+            return
+        await tx.update(
+            IMAGES, current, status=status, writing_key=None, writing_until=None, fault=fault,
+            size=current.staged_size, updated_at=tx.clock.now(),
+        )  # fmt: skip
+
+    # Who is being cancelled (the client went away) still has to tidy up.
+    await asyncio.shield(_both(transact(parts.store, back), parts.blobs.remove(image.writing_key)))
+
+
+async def _both(first: Awaitable[None], second: Awaitable[None]) -> None:
+    await first
+    await second
+
+
+async def _still_mine(tx: Tx, image: Image) -> Image:
+    current = await tx.get(IMAGES, image.id)
+    if current is None:
+        raise NotFound("image.gone", f"Image {image.id} was deleted while its data was being written.", status=410)
+    if current.writing_key != image.writing_key:
+        raise Conflict("image.lost", f"Image {image.id} was taken over by another writer, since this one was too slow.")
+    return current
+
+
+@asynccontextmanager
+async def _alive(parts: Parts, image: Image) -> AsyncIterator[None]:
+    """Say from time to time that the writer lives."""
+
+    async def renew() -> None:
+        # A plain statement: it is no change that anybody would want to hear of.
+        async with parts.store.write() as tx:
+            sql = "UPDATE images SET writing_until = ? WHERE id = ? AND writing_key = ?"
+            await tx.run(sql, tx.clock.now() + WRITER_DEAD_S, image.id, image.writing_key)
+
+    async with beating(parts, renew):
+        yield
+
+
+@asynccontextmanager
+async def beating(parts: Parts, beat: Callable[[], Awaitable[None]], every_s: float = _RENEW_S) -> AsyncIterator[None]:
+    """`beat` again and again while the block runs. A database that is away is no reason to stop."""
+
+    async def run() -> None:
+        while True:
+            await parts.clock.sleep(every_s)
+            with contextlib.suppress(Busy):
+                await beat()
+
+    beater = asyncio.create_task(run())
+    try:
+        yield
+    finally:
+        beater.cancel()
+
+
+def _refuse_unless(image: Image, statuses: tuple[Status, ...], verb: str) -> None:
+    if image.status not in statuses:
+        raise Conflict(
+            "image.status",
+            f"It is not possible to {verb} image {image.id}: it is {image.status}, not {' or '.join(statuses)}.",
+        )

@@ -1,0 +1,305 @@
+"""Images: what servers are made from, and the bytes behind them.
+
+The row is the truth; bytes are a blob that the row points at. A blob is written under a name of its own
+(`writing_key`) and the row is pointed at it only once it is whole, checked and on the disk: whoever dies on
+the way leaves a row that the sweep puts back and a blob that nobody refers to.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from trivet.domain.callers import Caller
+from trivet.domain.limits import quotas
+from trivet.errors import Conflict, Forbidden, Invalid, NotFound, OverQuota
+from trivet.ids import is_uuid
+from trivet.store.tables import Record, Table
+from trivet.store.tx import Tx
+
+Status = Literal["queued", "saving", "uploading", "importing", "active", "deactivated"]
+Visibility = Literal["private", "shared", "community", "public"]
+
+DISK_FORMATS = ("raw", "qcow2", "oci", "iso", "vmdk", "vdi", "vhd", "vhdx", "ami", "ari", "aki", "ploop")
+CONTAINER_FORMATS = ("bare", "docker", "ovf", "ova", "ami", "ari", "aki", "compressed")
+
+STORE = "local"
+"""The one place where bytes are kept so far; clients see its name."""
+
+TAGS_MAX = 128
+PROPERTIES_MAX = 128
+
+
+class Image(Record, frozen=True, kw_only=True):
+    project_id: str | None
+    """The owner."""
+    name: str | None = None
+    status: Status = "queued"
+    visibility: Visibility = "shared"
+    disk_format: str | None = None
+    container_format: str | None = None
+    size: int | None = None
+    virtual_size: int | None = None
+    checksum: str | None = None
+    os_hash_algo: str | None = None
+    os_hash_value: str | None = None
+    min_disk: int = 0
+    min_ram: int = 0
+    protected: bool = False
+    os_hidden: bool = False
+    tags: tuple[str, ...] = ()
+    properties: dict[str, str] = {}
+    created_at: float = 0.0
+    updated_at: float = 0.0
+    blob_key: str | None = None
+    """The bytes, in parts.blobs; there exactly while the image is active or deactivated."""
+    staged_key: str | None = None
+    """Bytes that were staged and wait to be imported."""
+    staged_size: int | None = None
+    writing_key: str | None = None
+    """The blob that somebody is writing for it now. Only who wrote this one may finish the image."""
+    writing_until: float | None = None
+    """When a writer that was not heard of is taken for dead."""
+    fault: str | None = None
+    """Why the last import failed, for the owner to read."""
+
+    @property
+    def is_oci(self) -> bool:
+        """For containers: the file is an archive of an OCI or docker image, whatever else the owner says."""
+        return self.disk_format == "oci" or self.container_format == "docker"
+
+
+IMAGES = Table("images", Image)
+
+
+# -- looking
+
+
+async def visible(tx: Tx, caller: Caller, id: str) -> Image:
+    """The image, if the caller may see it: shared ones also before the caller has accepted them."""
+    image = await tx.get(IMAGES, id)
+    if image is None or not await _may_see(tx, caller, image):
+        raise NotFound("image.absent", f"No image found with ID {id[:64]}")
+    return image
+
+
+async def _may_see(tx: Tx, caller: Caller, image: Image) -> bool:
+    if caller.may_see(image.project_id) or image.visibility in ("public", "community"):
+        return True
+    return image.visibility == "shared" and await is_member(tx, image.id, caller.project_id)
+
+
+async def is_member(tx: Tx, image_id: str, project_id: str | None) -> bool:
+    if project_id is None:
+        return False
+    sql = "SELECT 1 FROM image_members WHERE image_id = ? AND member_id = ?"
+    return await tx.row(sql, image_id, project_id) is not None
+
+
+async def owned(tx: Tx, caller: Caller, id: str) -> Image:
+    """The image, if the caller may change it."""
+    image = await visible(tx, caller, id)
+    if not (caller.owns(image.project_id) or caller.is_operator):
+        raise Forbidden(
+            "image.not_yours", f"You are not permitted to modify image {id}: it belongs to another project."
+        )
+    return image
+
+
+# -- acts
+
+
+async def create(tx: Tx, caller: Caller, image: Image) -> Image:
+    """Register an image without bytes."""
+    if not is_uuid(image.id):
+        raise Invalid("image.id", f"An image id is a UUID, not {image.id[:64]!r}.")
+    if image.project_id != caller.project_id and not caller.is_operator:
+        raise Forbidden("image.owner", "You are not permitted to create images for another project.")
+    check_words(caller, image)
+    await _refuse_used_id(tx, image.id)
+    now = tx.clock.now()
+    image = msgspec.structs.replace(image, created_at=now, updated_at=now)
+    if not await tx.insert_new(IMAGES, image):
+        raise Conflict("image.exists", f"Image ID {image.id} already exists!")
+    await _index(tx, image)
+    await take_quota(tx, image.project_id, {"image_count_total": 1})
+    return image
+
+
+async def _refuse_used_id(tx: Tx, id: str) -> None:
+    """An id is never used twice, not even for its former owner: servers may still name it."""
+    if await tx.row("SELECT 1 FROM deleted_images WHERE id = ?", id) is not None:
+        raise Conflict("image.id_used", f"Image ID {id} already exists! (It belonged to an image that was deleted.)")
+
+
+async def update(tx: Tx, caller: Caller, image: Image, wanted: Image) -> Image:
+    """Make the words of `image` those of `wanted`."""
+    check_words(caller, wanted, before=image)
+    if wanted.project_id != image.project_id:
+        await _move_quota(tx, image, wanted.project_id)
+    changes = {
+        name: getattr(wanted, name)
+        for name in (
+            "project_id", "name", "visibility", "disk_format", "container_format", "min_disk", "min_ram",
+            "protected", "os_hidden", "tags", "properties",
+        )
+    }  # fmt: skip
+    if all(getattr(image, name) == value for name, value in changes.items()):
+        return image
+    written = await tx.update(IMAGES, image, updated_at=tx.clock.now(), **changes)
+    if written.tags != image.tags or written.properties != image.properties:
+        await _unindex(tx, image.id)
+        await _index(tx, written)
+    return written
+
+
+async def _move_quota(tx: Tx, image: Image, project_id: str | None) -> None:
+    amounts = _amounts(image)
+    if image.project_id is not None:
+        await quotas.give_back(tx, image.project_id, amounts)
+    await take_quota(tx, project_id, amounts)
+
+
+async def delete(tx: Tx, caller: Caller, id: str) -> tuple[str, ...]:
+    """Gone at once for everybody; the keys of the blobs that are to be removed after the commit."""
+    image = await owned(tx, caller, id)
+    if image.protected:
+        raise Forbidden("image.protected", f"Image {id} is protected and cannot be deleted.")
+    return await _remove(tx, image)
+
+
+async def give_up(tx: Tx, id: str) -> None:
+    """An image that was expected and will never be filled."""
+    image = await tx.get(IMAGES, id)
+    if image is not None and image.status in ("queued", "saving"):
+        await _remove(tx, image)
+
+
+async def _remove(tx: Tx, image: Image) -> tuple[str, ...]:
+    id = image.id
+    keys = tuple(key for key in (image.blob_key, image.staged_key, image.writing_key) if key is not None)
+    await tx.delete(IMAGES, image)
+    await _unindex(tx, id)
+    await tx.run("DELETE FROM image_members WHERE image_id = ?", id)
+    await tx.run(
+        "INSERT INTO deleted_images (id, deleted_at, blob_keys) VALUES (?, ?, ?)",
+        id,
+        tx.clock.now(),
+        " ".join(keys) or None,
+    )
+    if image.project_id is not None:
+        await quotas.give_back(tx, image.project_id, _amounts(image))
+    return keys
+
+
+async def switch(tx: Tx, caller: Caller, id: str, status: Literal["active", "deactivated"]) -> Image:
+    """Deactivate or reactivate: a deactivated image is seen but not read."""
+    image = await owned(tx, caller, id)
+    if image.status not in ("active", "deactivated"):
+        verb = "deactivated" if status == "deactivated" else "reactivated"
+        raise Forbidden("image.not_active", f"Image {id} is {image.status} and cannot be {verb}.")
+    return await tx.update(IMAGES, image, status=status, updated_at=tx.clock.now())
+
+
+async def expect(
+    tx: Tx,
+    caller: Caller,
+    name: str,
+    *,
+    disk_format: str,
+    container_format: str = "bare",
+    properties: dict[str, str] | None = None,
+    min_disk: int = 0,
+    min_ram: int = 0,
+) -> Image:
+    """A queued image that a snapshot will fill (image_data.fill)."""
+    wanted = Image(
+        id=tx.ids.uuid(),
+        project_id=caller.project_id,
+        name=name,
+        visibility="private",
+        disk_format=disk_format,
+        container_format=container_format,
+        properties=properties or {},
+        min_disk=min_disk,
+        min_ram=min_ram,
+    )
+    return await create(tx, caller, wanted)
+
+
+# -- rules
+
+
+def check_words(caller: Caller, image: Image, *, before: Image | None = None) -> None:
+    """What an owner may say about an image."""
+    if image.visibility == "public" and (before is None or before.visibility != "public") and not caller.is_operator:
+        raise Forbidden("image.publicize", "You are not permitted to make images public: it needs the role admin.")
+    if before is not None and image.project_id != before.project_id and not caller.is_operator:
+        raise Forbidden("image.owner", "Owner can't be updated by non admin.")
+    if before is not None and before.status not in ("queued", "importing"):
+        for name in ("disk_format", "container_format"):
+            if getattr(before, name) != getattr(image, name):
+                raise Forbidden("image.format_fixed", f"Attribute {name} can be only replaced for a queued image.")
+    _check_format("Disk", image.disk_format, DISK_FORMATS)
+    _check_format("Container", image.container_format, CONTAINER_FORMATS)
+    _check_amis(image)
+    if len(image.tags) > TAGS_MAX:
+        raise Invalid("image.tags", f"An image has {TAGS_MAX} tags at most.", status=413)
+    if len(image.properties) > PROPERTIES_MAX:
+        raise Invalid("image.properties", f"An image has {PROPERTIES_MAX} properties at most.", status=413)
+
+
+def _check_format(what: str, value: str | None, known: Iterable[str]) -> None:
+    if value is not None and value not in known:
+        raise Invalid(
+            "image.format", f"{what} format {value[:64]!r} is not supported; it is one of {', '.join(known)}."
+        )
+
+
+def _check_amis(image: Image) -> None:
+    """Amazon's three formats come in pairs of the same name."""
+    trio = ("ami", "ari", "aki")
+    pair = (image.container_format, image.disk_format)
+    if (pair[0] in trio or pair[1] in trio) and None not in pair and pair[0] != pair[1]:
+        raise Invalid(
+            "image.format_pair",
+            f"Container format {pair[0]!r} does not go with disk format {pair[1]!r}: "
+            "ami, ari and aki must be the same for both.",
+        )
+
+
+async def take_quota(tx: Tx, project_id: str | None, amounts: dict[str, int]) -> None:
+    """Image clients know a full quota by status 413."""
+    if project_id is None:
+        return
+    try:
+        await quotas.take(tx, project_id, amounts)
+    except OverQuota as error:
+        raise OverQuota(error.code, error.message, status=413, **error.details) from error
+
+
+def mib(size: int | None) -> int:
+    """What an image's bytes count as in a quota."""
+    return -(-(size or 0) // (1 << 20))
+
+
+def _amounts(image: Image) -> dict[str, int]:
+    amounts = {"image_count_total": 1}
+    if image.blob_key is not None:
+        amounts["image_size_total"] = mib(image.size)
+    return amounts
+
+
+# -- the copies that lists are filtered by
+
+
+async def _index(tx: Tx, image: Image) -> None:
+    for tag in image.tags:
+        await tx.run("INSERT INTO image_tags (image_id, tag) VALUES (?, ?)", image.id, tag)
+    for name, value in image.properties.items():
+        await tx.run("INSERT INTO image_properties (image_id, name, value) VALUES (?, ?, ?)", image.id, name, value)
+
+
+async def _unindex(tx: Tx, image_id: str) -> None:
+    await tx.run("DELETE FROM image_tags WHERE image_id = ?", image_id)
+    await tx.run("DELETE FROM image_properties WHERE image_id = ?", image_id)

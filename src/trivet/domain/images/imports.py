@@ -1,0 +1,104 @@
+"""Imports: an image's bytes fetched or moved by us, after the request was answered.
+
+Here is only what is asked for; controllers/images.py does it. A failed import leaves the image queued, so
+that its owner can try again, with the reason on it.
+"""
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+from trivet.domain.callers import Caller
+from trivet.domain.images import images
+from trivet.domain.images import tasks as image_tasks
+from trivet.domain.images.images import IMAGES, STORE, Image
+from trivet.domain.images.tasks import ImageTask
+from trivet.errors import Conflict, Invalid
+from trivet.store.tx import Tx
+
+METHODS = ("glance-direct", "web-download")
+"""There is one store, so there is nowhere to copy an image to (copy-image)."""
+SCHEMES = ("http", "https", "docker")
+
+_HASH_LENGTHS = {"sha256": 64, "sha512": 128}
+_URI_MAX = 2048
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    method: str
+    uri: str | None = None
+    stores: tuple[str, ...] = ()
+    os_hash_algo: str | None = None
+    os_hash_value: str | None = None
+    """What the bytes must hash to, if the client knows."""
+
+
+async def request(
+    tx: Tx, caller: Caller, image_id: str, wanted: Wanted, *, request_id: str, said: dict[str, object]
+) -> ImageTask:
+    """Ask for an import. `said` is the body as it came, for the task to show."""
+    _check(wanted)
+    image = await images.owned(tx, caller, image_id)
+    _check_image(image, wanted)
+    await tx.update(IMAGES, image, status="importing", fault=None, updated_at=tx.clock.now())
+    task_input = {"image_id": image_id, "import_req": said, "backend": [STORE], "wanted": msgspec.to_builtins(wanted)}
+    return await image_tasks.request(tx, caller, "api_image_import", image_id, request_id=request_id, said=task_input)
+
+
+def wanted_of(task: ImageTask) -> Wanted:
+    return msgspec.convert(task.input["wanted"], Wanted)
+
+
+def _check(wanted: Wanted) -> None:
+    if wanted.method not in METHODS:
+        raise Invalid("import.method", f"Unknown import method name '{wanted.method[:64]}'.")
+    for store in wanted.stores:
+        if store != STORE:
+            raise Conflict("store.absent", f"There is no store {store[:64]!r}; there is {STORE}.")
+    if wanted.method == "web-download":
+        _check_uri(wanted.uri)
+    if wanted.os_hash_algo is not None or wanted.os_hash_value is not None:
+        _check_hash(wanted.os_hash_algo, wanted.os_hash_value)
+
+
+def _check_uri(uri: str | None) -> None:
+    if not uri:
+        raise Invalid("import.uri", "The method web-download needs the 'uri' to download from.")
+    try:
+        parts = urlsplit(uri)
+        port_is_good = parts.port is None or parts.port > 0
+    except ValueError:
+        raise Invalid("import.uri", f"The URI {uri[:200]!r} cannot be read.") from None
+    sane = len(uri) <= _URI_MAX and uri.isprintable() and " " not in uri
+    if parts.scheme not in SCHEMES or not parts.hostname or not port_is_good or not sane:
+        raise Invalid(
+            "import.uri",
+            f"The URI {uri[:200]!r} does not pass filtering: it is http://, https:// or docker:// and a host.",
+        )
+    if parts.username is not None or parts.password is not None:
+        raise Invalid("import.uri", "The URI must not hold a user name or password.")
+
+
+def _check_hash(algorithm: str | None, value: str | None) -> None:
+    length = _HASH_LENGTHS.get(algorithm or "")
+    if length is None:
+        raise Invalid("import.hash", f"os_hash_algo must be one of {', '.join(_HASH_LENGTHS)}.")
+    if value is None or len(value) != length or any(digit not in "0123456789abcdef" for digit in value):
+        raise Invalid("import.hash", f"os_hash_value is not a {algorithm} in hexadecimal digits.")
+
+
+def _check_image(image: Image, wanted: Wanted) -> None:
+    if image.status == "active":
+        raise Conflict("image.active", "Image with status active cannot be target for import")
+    if wanted.method == "web-download" and image.status != "queued":
+        raise Conflict("image.status", "Image needs to be in 'queued' state to use 'web-download' method")
+    if wanted.method == "glance-direct" and (image.status != "uploading" or image.staged_key is None):
+        raise Conflict("image.status", "Image needs to be staged before 'glance-direct' method can be used")
+    for name in ("container_format", "disk_format"):
+        if getattr(image, name) is None:
+            raise Conflict("image.format_unset", f"'{name}' needs to be set before import")
+    if (wanted.uri or "").startswith("docker:") and not image.is_oci:
+        raise Conflict(
+            "image.format_other",
+            "An image from a registry has container_format docker (or disk_format oci): set it before the import.",
+        )

@@ -1,0 +1,91 @@
+"""The sweep: what died on the way is put back, what nobody refers to is removed.
+
+It may run anywhere, twice, or late. It looks at the blobs first and at the records second: a blob that is
+being written is not known to be an orphan before it is an hour old.
+"""
+
+import logging
+
+from trivet.domain.images import tasks as image_tasks
+from trivet.domain.images.data import KEY_PREFIX
+from trivet.domain.images.images import IMAGES
+from trivet.drivers.contracts.errors import DriverError
+from trivet.parts import Parts
+from trivet.store.store import transact
+from trivet.store.tx import Tx
+from trivet.store.where import Where
+
+ORPHAN_S = 3600.0
+_logger = logging.getLogger(__name__)
+
+
+async def sweep(parts: Parts) -> None:
+    for key in await transact(parts.store, _put_back_dead):
+        await _removed(parts, key)
+    await transact(parts.store, image_tasks.forget_old)
+    await _finish_deletes(parts)
+    await _remove_orphans(parts)
+
+
+async def _put_back_dead(tx: Tx) -> list[str]:
+    """Images whose writer went silent, or whose import nobody knows any more; the keys of what they left."""
+    now = tx.clock.now()
+    left = []
+    for image in await tx.select(IMAGES, Where().add("writing_until < ?", now)):
+        _logger.info("Image %s: its writer went silent; putting it back", image.id)
+        if image.writing_key is not None:
+            left.append(image.writing_key)
+        # An import that was cut short goes on as one: its task is taken over.
+        status = "importing" if image.status == "importing" else "queued"
+        await tx.update(IMAGES, image, status=status, writing_key=None, writing_until=None, size=image.staged_size)
+    forgotten = Where().add(
+        "status = 'importing' AND writing_until IS NULL AND NOT EXISTS (SELECT 1 FROM image_tasks t"
+        " WHERE t.image_id = images.id AND t.status IN ('pending', 'processing'))"
+    )
+    for image in await tx.select(IMAGES, forgotten):
+        if image.staged_key is not None:
+            left.append(image.staged_key)
+        why = "The import was lost; try again."
+        await tx.update(IMAGES, image, status="queued", fault=why, staged_key=None, staged_size=None, size=None)
+    return left
+
+
+async def _finish_deletes(parts: Parts) -> None:
+    async with parts.store.read() as tx:
+        rows = await tx.rows("SELECT id, blob_keys FROM deleted_images WHERE blob_keys IS NOT NULL LIMIT 1000")
+    for id, keys in rows:
+        if all([await _removed(parts, key) for key in str(keys).split()]):
+            async with parts.store.write() as tx:
+                await tx.run("UPDATE deleted_images SET blob_keys = NULL WHERE id = ?", id)
+
+
+async def _remove_orphans(parts: Parts) -> None:
+    limit = parts.clock.now() - ORPHAN_S
+    old = [key for key in await parts.blobs.keys() if key.startswith(KEY_PREFIX) and _made_at(key) < limit]
+    if not old:
+        return
+    async with parts.store.read() as tx:
+        rows = await tx.rows("SELECT blob_key, staged_key, writing_key FROM images")
+    used = {key for row in rows for key in row}
+    for key in old:
+        if key not in used:
+            _logger.info("Removing the orphan %s", key)
+            await _removed(parts, key)
+
+
+async def _removed(parts: Parts, key: str) -> bool:
+    """One that cannot be removed now stops no other, and is an orphan for the next sweep."""
+    try:
+        await parts.blobs.remove(key)
+    except DriverError as error:
+        _logger.warning("%s stays for now: %s", key, error.why)
+        return False
+    return True
+
+
+def _made_at(key: str) -> float:
+    """Names that are not ours look new, and stay."""
+    try:
+        return float(int(key.removeprefix(KEY_PREFIX).partition(".")[0], 16))
+    except ValueError:
+        return float("inf")

@@ -1,0 +1,79 @@
+"""User limits: how much of its project's limits one user may take. They are nova's alone; identity knows none.
+
+What a user has taken is counted from the rows when a limit of theirs binds, while the project's own row is held
+(quotas.py): for the many who have no such limit nothing is kept in step.
+"""
+
+from trivet.domain.servers.servers import SERVERS
+from trivet.store.tx import Tx
+from trivet.store.where import Where
+
+RESOURCES = frozenset(
+    (
+        "servers",
+        "class:VCPU",
+        "class:MEMORY_MB",
+        "server_key_pairs",
+        "server_groups",
+        "server_group_members",
+        "server_metadata_items",
+        "server_injected_files",
+        "server_injected_file_content_bytes",
+        "server_injected_file_path_bytes",
+    )
+)
+"""Whatever else there is belongs to the project, whoever made it."""
+
+
+async def limits_of(tx: Tx, project_id: str, user_id: str) -> dict[str, int]:
+    """Only those that were set."""
+    rows = await tx.rows(
+        "SELECT resource_name, resource_limit FROM user_limits WHERE project_id = ? AND user_id = ?",
+        project_id,
+        user_id,
+    )
+    return {str(name): int(limit) for name, limit in rows}
+
+
+async def promised(tx: Tx, project_id: str, but_user_id: str = "") -> dict[str, int]:
+    """What the project's users (but that one) may take, all together."""
+    rows = await tx.rows(
+        "SELECT resource_name, SUM(resource_limit) FROM user_limits"
+        " WHERE project_id = ? AND user_id <> ? AND resource_limit > 0 GROUP BY resource_name",
+        project_id,
+        but_user_id,
+    )
+    return {str(name): int(limit) for name, limit in rows}
+
+
+async def set_limit(tx: Tx, project_id: str, user_id: str, resource: str, limit: int) -> None:
+    await tx.run(
+        "INSERT INTO user_limits (project_id, user_id, resource_name, resource_limit) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (project_id, user_id, resource_name) DO UPDATE SET resource_limit = excluded.resource_limit",
+        project_id,
+        user_id,
+        resource,
+        limit,
+    )
+
+
+async def reset(tx: Tx, project_id: str, user_id: str | None = None) -> None:
+    """Of one user, or of all in the project."""
+    where = Where().equal("project_id", project_id)
+    if user_id is not None:
+        where.equal("user_id", user_id)
+    await tx.run(f"DELETE FROM user_limits{where.sql}", *where.values)
+
+
+async def taken(tx: Tx, project_id: str, user_id: str) -> dict[str, int]:
+    """Of what is counted by user in a project. A server takes of it while it has a host, as it does of the project."""
+    where = Where().equal("project_id", project_id).equal("user_id", user_id)
+    groups = await tx.row(f"SELECT COUNT(*) FROM server_groups{where.sql}", *where.values)
+    assert groups is not None
+    found = await tx.select(SERVERS, where.add("host_id IS NOT NULL AND deleted_at IS NULL"))
+    return {
+        "servers": len(found),
+        "class:VCPU": sum(server.flavor.vcpus for server in found),
+        "class:MEMORY_MB": sum(server.flavor.ram_mib for server in found),
+        "server_groups": int(groups[0]),
+    }

@@ -1,0 +1,1 @@
+"""Networks, subnets, and the pools and scopes that subnets are cut from."""

@@ -1,0 +1,1 @@
+"""Routers and floating IPs: what joins networks and leads out of them."""

@@ -1,0 +1,1 @@
+"""Servers: something that runs for a tenant, whatever it is made of."""

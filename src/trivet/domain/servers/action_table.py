@@ -1,0 +1,142 @@
+"""What can be done to a server of each kind: one table, from which come the refusals and the page in the docs.
+
+Every action is here for every kind: it works, or there is a reason that a user can read.
+"""
+
+import msgspec
+
+from trivet.domain.servers.kinds import KINDS
+from trivet.domain.servers.servers import Kind
+
+WORKS = ""
+
+_NO_METAL = "this release has no engine for bare metal, so no server of this kind can be made yet."
+_NO_VOLUMES = "this release has no block storage yet."
+_NO_SHARES = "this release has no shared file systems yet."
+_NO_MOVE = "this release does not move servers between hosts yet."
+_NO_RESCUE = "this release cannot boot a server from a second image yet; its disk is kept, so rebuild or snapshot it."
+_NO_CHECKPOINT = "a container's memory is not saved to disk; pause it, or stop it."
+_NO_SCREEN = "a container has no screen; its serial console is a shell inside it."
+_NO_KERNEL = "a container has no kernel of its own that could dump."
+_NO_AGENT = "it needs an agent inside the guest, which this release does not talk to; use keys, or user data."
+_NO_SPICE = "consoles are served by VNC and serial port; SPICE, RDP and MKS are other hypervisors'."
+_NEVER_SOFT_DELETED = "servers are deleted at once here, so there is none to bring back."
+
+
+class Action(msgspec.Struct, frozen=True):
+    name: str
+    """As the API spells it."""
+    does: str
+    vm: str = WORKS
+    container: str = WORKS
+    metal: str = _NO_METAL
+
+    def verdict(self, kind: Kind) -> str:
+        return {"vm": self.vm, "container": self.container, "metal": self.metal}[kind]
+
+
+def _never(name: str, does: str, why: str) -> Action:
+    return Action(name, does, vm=why, container=why)
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("create", "makes it, with ports, keys, user data and metadata"),
+    Action("delete", "removes it and all that it holds"),
+    Action("forceDelete", "the same as delete"),
+    _never("restore", "brings back a server that was deleted softly", _NEVER_SOFT_DELETED),
+    Action("os-start", "boots it"),
+    Action("os-stop", "asks it to stop, waits, then cuts the power"),
+    Action("reboot SOFT", "stops it gently and boots it"),
+    Action("reboot HARD", "cuts the power and boots it"),
+    Action("pause", "freezes it in memory"),
+    Action("unpause", "goes on after a pause"),
+    Action("suspend", "saves its memory to disk", container=_NO_CHECKPOINT),
+    Action("resume", "goes on after a suspend", container=_NO_CHECKPOINT),
+    Action("lock", "refuses everybody but operators"),
+    Action("unlock", "ends the lock"),
+    Action("rebuild", "makes its root disk anew from an image; ports and id stay"),
+    Action("resize", "gives it another flavor, on its host"),
+    Action("confirmResize", "keeps the new flavor"),
+    Action("revertResize", "goes back to the old flavor"),
+    Action("createImage", "makes an image of its root disk"),
+    Action("createBackup", "makes an image and drops the oldest ones"),
+    Action("shelve", "stops it and keeps its disk on the host"),
+    _never("shelveOffload", "frees the host of a shelved server", _NO_MOVE),
+    Action("unshelve", "boots a shelved server"),
+    Action(
+        "rescue",
+        "boots it from another image",
+        vm=_NO_RESCUE,
+        container="a container boots no disk; open its console instead.",
+    ),
+    Action("unrescue", "ends a rescue", vm=_NO_RESCUE, container="a container cannot be in rescue."),
+    _never("changePassword", "sets a password in the guest", _NO_AGENT),
+    Action("os-resetState", "the operator says what state it is in"),
+    Action("resetNetwork", "plugs its ports in again; the guest learns the rest from DHCP and metadata"),
+    Action("injectNetworkInfo", "the same as resetNetwork"),
+    Action("addSecurityGroup", "puts its ports into a group"),
+    Action("removeSecurityGroup", "takes its ports out of a group"),
+    Action("addFixedIp", "gives its port one more address"),
+    Action("removeFixedIp", "takes an address away"),
+    Action("addFloatingIp", "ties a floating IP to it"),
+    Action("removeFloatingIp", "unties a floating IP"),
+    _never("migrate", "moves it to another host, stopped", _NO_MOVE),
+    _never("os-migrateLive", "moves it to another host, running", _NO_MOVE),
+    _never("evacuate", "makes it again on another host", _NO_MOVE),
+    Action(
+        "trigger_crash_dump",
+        "makes its kernel dump",
+        vm="this release does not pass the interrupt to the guest yet.",
+        container=_NO_KERNEL,
+    ),
+    Action("os-getConsoleOutput", "the newest output of its console"),
+    Action("console vnc", "its screen in a browser", container=_NO_SCREEN),
+    Action("console serial", "its serial port; of a container, a shell inside it"),
+    _never("console spice", "its screen by SPICE", _NO_SPICE),
+    _never("console rdp", "its screen by RDP", _NO_SPICE),
+    _never("console mks", "its screen by MKS", _NO_SPICE),
+    Action("attach interface", "gives it one more port"),
+    Action("detach interface", "takes a port away"),
+    _never("attach volume", "gives it a volume", _NO_VOLUMES),
+    _never("detach volume", "takes a volume away", _NO_VOLUMES),
+    _never("attach share", "gives it a shared file system", _NO_SHARES),
+    _never("detach share", "takes a shared file system away", _NO_SHARES),
+    Action("update", "changes its name, description, addresses and hostname"),
+    Action("metadata", "reads and writes its metadata"),
+    Action("tags", "reads and writes its tags"),
+    Action("instance actions", "what was done to it, by whom, and how it ended"),
+    Action("diagnostics", "what is known of its engine"),
+)
+
+_BY_NAME = {action.name: action for action in ACTIONS}
+
+
+def reason_against(action: str, kind: Kind) -> str | None:
+    """Why the action is not applicable to the kind; None if it works."""
+    return _BY_NAME[action].verdict(kind) or None
+
+
+def as_page() -> str:
+    """docs/reference/actions-by-kind.md."""
+    lines = [
+        "# Actions by kind",
+        "",
+        "Generated from `src/trivet/domain/servers/action_table.py`; a test keeps it fresh.",
+        "",
+        "A server's kind comes from its image and flavor. An action that is not applicable is refused with 409 and the",
+        "code `action.not_applicable`, a type of console with 400 and `console.not_applicable`, in the words of this",
+        "table.",
+        "",
+        f"| action | what it does | {' | '.join(KINDS)} |",
+        f"|---|---|{'---|' * len(KINDS)}",
+    ]
+    notes: dict[str, int] = {}
+    for action in ACTIONS:
+        cells = []
+        for kind in KINDS:
+            reason = action.verdict(kind)
+            cells.append("works" if not reason else f"no ({notes.setdefault(reason, len(notes) + 1)})")
+        lines.append(f"| `{action.name}` | {action.does} | {' | '.join(cells)} |")
+    lines += ["", "Not applicable, because:", ""]
+    lines += [f"{number}. {reason[0].upper()}{reason[1:]}" for reason, number in notes.items()]
+    return "\n".join(lines) + "\n"

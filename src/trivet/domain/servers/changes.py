@@ -1,0 +1,170 @@
+"""Changes to a server that are more than power: what it is called, its image, its size, whether it is on the shelf.
+
+While a resize waits for its confirmation the server holds enough of its host for either size, so that neither
+way can fail for room.
+"""
+
+from types import EllipsisType
+from typing import Any
+
+from trivet.domain.hosts.hosts import HOSTS
+from trivet.domain.limits import quotas
+from trivet.domain.servers import flavors
+from trivet.domain.servers import placing as server_placing
+from trivet.domain.servers.actions import Call
+from trivet.domain.servers.acts import TASK_S, order
+from trivet.domain.servers.create import check_image, cost, find_image, find_key, flavor_of, grace_of
+from trivet.domain.servers.flavors import Flavor
+from trivet.domain.servers.kinds import kind_of
+from trivet.domain.servers.rules import need_host, ready
+from trivet.domain.servers.servers import SERVERS, FlavorOf, Server
+from trivet.errors import Conflict, Invalid, NotFound
+from trivet.store import claims
+from trivet.store.tx import Tx
+
+BUILD_S = 600.0
+
+
+async def update(
+    tx: Tx, call: Call, id: str, changes: dict[str, Any], *, zone: str | EllipsisType | None = ...
+) -> Server:
+    """Names and the like. `zone` pins it to the zone it is in, or with None to none; `...` leaves that alone."""
+    server = await ready(tx, call, id, "update", tasks=None, lock_matters=False)
+    if not isinstance(zone, EllipsisType) and zone != server.zone:
+        changes = changes | {"zone": await _pinned(tx, server, zone)}
+    if not changes:
+        return server
+    return await tx.update(SERVERS, server, updated_at=tx.clock.now(), **changes)
+
+
+async def _pinned(tx: Tx, server: Server, zone: str | None) -> str | None:
+    if zone is None:
+        return None
+    host = await tx.get(HOSTS, server.host_id) if server.host_id else None
+    if server.zone is not None or host is None or (host.zone or server_placing.DEFAULT_ZONE) != zone:
+        raise Conflict("zone.mismatch", f"Server {server.id} cannot be pinned to zone {zone}: it is not there.")
+    return zone
+
+
+async def rebuild(tx: Tx, call: Call, id: str, image_id: str, changes: dict[str, Any]) -> Server:
+    """A new root disk from an image; what it is connected to and how it is called stay."""
+    server = await ready(tx, call, id, "rebuild", states=("active", "stopped", "error"))
+    need_host(server, "rebuild")
+    image = await find_image(tx, call, image_id, "Cannot find image for rebuild")
+    kind = kind_of({}, container=image.is_oci)
+    if (kind == "container") != (server.kind == "container"):
+        raise Invalid("server.kind_mismatch", f"Image {image.id} cannot be run by a {server.kind}.")
+    check_image(image, server.flavor, server.kind)
+    if "key_name" in changes:
+        changes["key_public"] = await find_key(tx, call, changes["key_name"])
+    stopped = server.status == "stopped"
+    grace_s = grace_of(image.properties)
+    return await order(
+        tx,
+        call,
+        server,
+        "rebuild",
+        "rebuilding",
+        in_s=BUILD_S + grace_s,
+        image_id=image.id,
+        properties=image.properties,
+        builds=server.builds + 1,
+        boots=server.boots if stopped else server.boots + 1,
+        want="stopped" if stopped else "running",
+        grace_s=grace_s,
+        **changes,
+    )
+
+
+async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str | None) -> Server:
+    server = await ready(tx, call, id, "resize", states=("active", "stopped"))
+    need_host(server, "resize")
+    flavor = await _other_flavor(tx, call, server, flavor_id)
+    wanted = flavor_of(flavor)
+    await _move_quota(tx, server, wanted)
+    await _hold(tx, server, _either(server_placing.resources_of(server.flavor), server_placing.resources_of(wanted)))
+    grace_s = grace_of(server.properties)
+    changes: dict[str, Any] = {"flavor": wanted, "old_flavor": server.flavor, "grace_s": grace_s}
+    if disk_config is not None:
+        changes["disk_config"] = disk_config
+    return await order(tx, call, server, "resize", "resize_prep", in_s=BUILD_S + grace_s, **changes)
+
+
+async def confirm_resize(tx: Tx, call: Call, id: str) -> Server:
+    server = await ready(tx, call, id, "confirmResize", method="confirm_resize", states=("resized",))
+    await _hold(tx, server, server_placing.resources_of(server.flavor))
+    return await order(tx, call, server, "confirmResize", "resize_confirming", old_flavor=None)
+
+
+async def revert_resize(tx: Tx, call: Call, id: str) -> Server:
+    """Back to the old flavor. A disk that grew stays as it is: it cannot shrink without harm."""
+    server = await ready(tx, call, id, "revertResize", method="revert_resize", states=("resized",))
+    old = server.old_flavor
+    assert old is not None
+    await _hold(tx, server, server_placing.resources_of(old))
+    await _move_quota(tx, server, old)
+    return await order(tx, call, server, "revertResize", "resize_reverting", flavor=old, old_flavor=None, in_s=BUILD_S)
+
+
+async def shelve(tx: Tx, call: Call, id: str) -> Server:
+    server = await ready(tx, call, id, "shelve", states=("active", "stopped", "paused", "suspended"))
+    grace_s = grace_of(server.properties)
+    return await order(tx, call, server, "shelve", "shelving", in_s=TASK_S + grace_s, want="shelved", grace_s=grace_s)
+
+
+async def unshelve(tx: Tx, call: Call, id: str) -> Server:
+    server = await ready(tx, call, id, "unshelve", states=("shelved", "shelved_offloaded"))
+    return await order(tx, call, server, "unshelve", "unshelving", want="running", boots=server.boots + 1)
+
+
+async def _other_flavor(tx: Tx, call: Call, server: Server, flavor_id: str) -> Flavor:
+    try:
+        flavor = await flavors.visible(tx, call.caller, flavor_id)
+    except NotFound as error:
+        raise Invalid(error.code, f"Flavor {flavor_id} could not be found.") from error
+    if flavor.id == server.flavor.id:
+        raise Invalid("resize.same_flavor", "When resizing, instances must change flavor!")
+    if flavor.disk_gib < server.flavor.disk_gib and server.kind != "container":
+        raise Invalid(
+            "resize.smaller_disk",
+            "Server disk was unable to be resized because: a disk does not shrink; choose a flavor with at least "
+            f"{server.flavor.disk_gib} GiB.",
+        )
+    if kind_of(flavor.extra_specs, container=server.kind == "container") != server.kind:
+        raise Invalid("server.kind_mismatch", f"Flavor {flavor.id} is for another kind than {server.kind}.")
+    return flavor
+
+
+async def _hold(tx: Tx, server: Server, resources: dict[str, int]) -> None:
+    assert server.host_id is not None
+    consumer = claims.Consumer(id=server.id, project_id=server.project_id, user_id=server.user_id, type="INSTANCE")
+    if not await claims.replace(tx, [(consumer, {server.host_id: resources})]):
+        raise Conflict("resize.no_room", "No valid host was found. The server's host has no room for the new flavor.")
+
+
+def _either(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {name: max(one.get(name, 0), other.get(name, 0)) for name in one | other}
+
+
+async def _move_quota(tx: Tx, server: Server, flavor: FlavorOf) -> None:
+    before, after = cost(server.flavor), cost(flavor)
+    more = {name: amount - before[name] for name, amount in after.items() if amount > before[name]}
+    less = {name: before[name] - amount for name, amount in after.items() if amount < before[name]}
+    await quotas.take(tx, server.project_id, more, user_id=server.user_id)
+    await quotas.give_back(tx, server.project_id, less)
+
+
+async def set_metadata(
+    tx: Tx, call: Call, id: str, metadata: dict[str, str], *, keep: bool = True, dropped: str | None = None
+) -> Server:
+    states = ("active", "paused", "suspended", "stopped")
+    server = await ready(tx, call, id, "metadata", method="update metadata", states=states, tasks=None)
+    now = {key: value for key, value in server.metadata.items() if key != dropped} if keep else {}
+    return await tx.update(SERVERS, server, metadata=now | metadata, updated_at=tx.clock.now())
+
+
+async def set_tags(tx: Tx, call: Call, id: str, tags: tuple[str, ...]) -> Server:
+    server = await ready(
+        tx, call, id, "tags", states=("active", "paused", "suspended", "stopped"), tasks=None, lock_matters=False
+    )
+    return await tx.update(SERVERS, server, tags=tags, updated_at=tx.clock.now())

@@ -1,0 +1,310 @@
+"""Making a server: everything in one transaction, from the first check to the last claim.
+
+If there is no room the server is made all the same, in error and with a fault that says so, holding nothing:
+that is how clients of this API learn about capacity. Every other reason to refuse is told at once.
+Quota is held exactly as long as the claim on a host.
+"""
+
+import re
+from typing import Any, Literal
+
+import msgspec
+
+from trivet.domain.hosts.hosts import Host
+from trivet.domain.images import images
+from trivet.domain.images.images import Image
+from trivet.domain.limits import quotas
+from trivet.domain.network.groups import security_groups
+from trivet.domain.network.ports import ports
+from trivet.domain.servers import actions as server_actions
+from trivet.domain.servers import flavors, keypairs
+from trivet.domain.servers import nics as server_nics
+from trivet.domain.servers import placing as server_placing
+from trivet.domain.servers.actions import Call
+from trivet.domain.servers.flavors import Flavor
+from trivet.domain.servers.kinds import kind_of
+from trivet.domain.servers.nics import Nic, NicsWanted
+from trivet.domain.servers.placing import DEFAULT_ZONE, Spot
+from trivet.domain.servers.servers import SERVERS, Fault, FlavorOf, Kind, Server
+from trivet.errors import Forbidden, Invalid, NotFound, OverQuota
+from trivet.store import claims
+from trivet.store.tx import Tx
+
+SPAWN_S = 300.0
+NO_ROOM = "No valid host was found. There are not enough hosts available."
+
+
+class ServerCreate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller wants, in our words, whichever dialect it came in."""
+
+    name: str
+    image_id: str
+    flavor_id: str
+    networks: NicsWanted = ()
+    security_groups: tuple[str, ...] | None = None
+    key_name: str | None = None
+    user_data: str | None = None
+    config_drive: bool = False
+    files: dict[str, str] = {}
+    admin_password: str | None = None
+    metadata: dict[str, str] = {}
+    tags: tuple[str, ...] = ()
+    description: str | None = None
+    hostname: str | None = None
+    access_ipv4: str | None = None
+    access_ipv6: str | None = None
+    disk_config: Literal["MANUAL", "AUTO"] = "MANUAL"
+    trusted_certificates: tuple[str, ...] = ()
+    zone: str | None = None
+    host: str | None = None
+    hypervisor_hostname: str | None = None
+    hints: dict[str, Any] = {}
+    min_count: int = 1
+    max_count: int = 1
+
+
+class _Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found for a wish: the same for all servers of one request."""
+
+    wanted: ServerCreate
+    flavor: FlavorOf
+    image: Image
+    kind: Kind
+    key_public: str | None
+    nics: list[Nic]
+    spot: Spot
+    reservation_id: str
+    security_groups: tuple[str, ...] | None = None
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """Of one of these servers."""
+
+    id: str
+    name: str
+    index: int
+    host: Host | None
+
+
+async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
+    caller = call.caller
+    if caller.project_id is None:
+        raise Forbidden("scope.project_needed", "A server belongs to a project: use a token scoped to one.")
+    flavor = await _flavor(tx, call, wanted.flavor_id)
+    image = await find_image(tx, call, wanted.image_id)
+    kind = kind_of(flavor.extra_specs, container=image.is_oci)
+    check_image(image, flavor, kind)
+    parts = _Parts(
+        wanted=wanted,
+        flavor=flavor_of(flavor),
+        image=image,
+        kind=kind,
+        key_public=await find_key(tx, call, wanted.key_name),
+        nics=await server_nics.plan(tx, caller, wanted.networks, wanted.max_count),
+        spot=await server_placing.spot(
+            tx, caller, zone=wanted.zone, host=wanted.host, node=wanted.hypervisor_hostname, hints=wanted.hints
+        ),
+        reservation_id=f"r-{tx.ids.hex()[:8]}",
+    )
+    count = await _count(tx, call, caller.project_id, parts)
+    places = await _places(tx, call, caller.project_id, parts, count)
+    parts = await _with_shared(tx, call, caller.project_id, parts, places)
+    made = [await _one(tx, call, caller.project_id, parts, place) for place in places]
+    await _take_quota(tx, call, caller.project_id, parts.flavor, made)
+    return made
+
+
+def cost(flavor: FlavorOf, count: int = 1) -> dict[str, int]:
+    """What servers take of their project's quota."""
+    return {"servers": count, "class:VCPU": count * flavor.vcpus, "class:MEMORY_MB": count * flavor.ram_mib}
+
+
+async def _places(tx: Tx, call: Call, project_id: str, parts: _Parts, count: int) -> list[_Place]:
+    """All rooms are taken before anything that many requests share (addresses, quotas), so that nobody waits for a
+    room with such a row in hand."""
+    if count > 1:
+        await claims.take_turn(tx)
+    found = []
+    for index in range(count):
+        id = tx.ids.uuid()
+        host = await server_placing.claim(
+            tx, id, project_id, call.caller.user_id, kind=parts.kind, flavor=parts.flavor, where=parts.spot
+        )
+        name = parts.wanted.name if count == 1 else f"{parts.wanted.name}-{index + 1}"
+        found.append(_Place(id, name, index, host))
+    return found
+
+
+async def _with_shared(tx: Tx, call: Call, project_id: str, parts: _Parts, places: list[_Place]) -> _Parts:
+    """What the project still lacks is made, and what several ports need is held, with the rooms in hand: the default
+    group first, then a network, then addresses. In any other order first servers wait for each other in a circle."""
+    groups = await _groups(tx, call, parts.wanted.security_groups)
+    if not any(place.host for place in places):
+        return msgspec.structs.replace(parts, security_groups=groups)
+    nics = await server_nics.with_networks(tx, call.caller, parts.nics)
+    network_ids = [nic.network.id for nic in nics if nic.network is not None]
+    if network_ids and len(places) * len(nics) > 1:
+        if groups is None:
+            await security_groups.default_id(tx, project_id)
+        await ports.hold(tx, network_ids)
+    return msgspec.structs.replace(parts, nics=nics, security_groups=groups)
+
+
+async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place) -> Server:
+    now = tx.clock.now()
+    wanted = parts.wanted
+    id, name, host = place.id, place.name, place.host
+    group = parts.spot.group
+    server = Server(
+        id=id,
+        project_id=project_id,
+        user_id=call.caller.user_id,
+        name=name,
+        kind=parts.kind,
+        flavor=parts.flavor,
+        hostname=wanted.hostname or hostname_of(name, id),
+        created_at=now,
+        updated_at=now,
+        description=wanted.description,
+        image_id=parts.image.id,
+        properties=parts.image.properties,
+        host_id=host.id if host else None,
+        zone=parts.spot.zone,
+        pinned=bool(wanted.host or wanted.hypervisor_hostname or ":" in (wanted.zone or "")),
+        group_id=group.id if group else None,
+        key_name=wanted.key_name,
+        key_public=parts.key_public,
+        user_data=wanted.user_data,
+        config_drive=wanted.config_drive,
+        files=wanted.files,
+        admin_password=wanted.admin_password,
+        metadata=wanted.metadata,
+        tags=wanted.tags,
+        access_ipv4=wanted.access_ipv4,
+        access_ipv6=wanted.access_ipv6,
+        disk_config=wanted.disk_config,
+        reservation_id=parts.reservation_id,
+        launch_index=place.index,
+        trusted_certificates=wanted.trusted_certificates,
+        hints=wanted.hints,
+        grace_s=grace_of(parts.image.properties),
+        status="building" if host else "error",
+        task="spawning" if host else None,
+        fault=None if host else Fault(code=500, message=NO_ROOM, at=now),
+        deadline_at=now + SPAWN_S if host else None,
+    )
+    if host is None:
+        await tx.insert(SERVERS, server)
+        await server_actions.begin(tx, call, server, "create", error=NO_ROOM)
+        return server
+    nic_tags = {}
+    for nic in parts.nics:
+        port = await server_nics.attach(
+            tx, call.caller, server, nic, group_ids=parts.security_groups, zone=host.zone or DEFAULT_ZONE
+        )
+        if nic.tag is not None:
+            nic_tags[port.id] = nic.tag
+    server = await tx.insert(SERVERS, msgspec.structs.replace(server, nic_tags=nic_tags) if nic_tags else server)
+    await server_actions.begin(tx, call, server, "create")
+    return server
+
+
+async def _count(tx: Tx, call: Call, project_id: str, parts: _Parts) -> int:
+    """How many servers to try: as many as were wanted if the quota has room for them, else the fewest."""
+    wanted = parts.wanted
+    if wanted.min_count == wanted.max_count:
+        return wanted.max_count
+    amounts = cost(parts.flavor, wanted.max_count)
+    await tx.savepoint()
+    try:
+        await quotas.take(tx, project_id, amounts, user_id=call.caller.user_id)
+    except OverQuota:
+        return wanted.min_count
+    else:
+        return wanted.max_count
+    finally:
+        await tx.undo()
+
+
+async def _take_quota(tx: Tx, call: Call, project_id: str, flavor: FlavorOf, made: list[Server]) -> None:
+    """Last, for the row of a busy project is where its requests meet. Those without room must pass, but keep none."""
+    await quotas.take(tx, project_id, cost(flavor, len(made)), user_id=call.caller.user_id, there=True)
+    roomless = sum(server.host_id is None for server in made)
+    if roomless:
+        await quotas.give_back(tx, project_id, cost(flavor, roomless))
+
+
+async def _flavor(tx: Tx, call: Call, flavor_id: str) -> Flavor:
+    try:
+        return await flavors.visible(tx, call.caller, flavor_id)
+    except NotFound as error:
+        raise Invalid(error.code, f"Flavor {flavor_id} could not be found.") from error
+
+
+async def find_image(tx: Tx, call: Call, image_id: str, otherwise: str = "Can not find requested image") -> Image:
+    try:
+        return await images.visible(tx, call.caller, image_id)
+    except NotFound as error:
+        raise Invalid(error.code, otherwise) from error
+
+
+async def find_key(tx: Tx, call: Call, name: str | None) -> str | None:
+    if name is None:
+        return None
+    try:
+        return (await keypairs.visible(tx, call.caller.user_id, name)).public_key
+    except NotFound as error:
+        raise Invalid(error.code, "Invalid key_name provided.") from error
+
+
+async def _groups(tx: Tx, call: Call, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if names is None else await server_nics.groups(tx, call.caller, names)
+
+
+def check_image(image: Image, flavor: Flavor | FlavorOf, kind: Kind) -> None:
+    """Whether a root disk of this flavor can be made from the image."""
+    if image.status != "active":
+        raise Invalid("image.not_active", f"Image {image.id} is not active.")
+    if (image.min_ram or 0) > flavor.ram_mib:
+        raise Invalid("image.needs_memory", "Flavor's memory is too small for requested image.")
+    if kind == "container" or flavor.disk_gib == 0:
+        return
+    room = flavor.disk_gib << 30
+    size = max(image.size or 0, image.virtual_size or 0)
+    if size > room:
+        raise Invalid(
+            "image.needs_disk",
+            f"Flavor's disk is too small for requested image. Flavor disk is {room} bytes, image is {size} bytes.",
+        )
+    if (image.min_disk or 0) > flavor.disk_gib:
+        raise Invalid(
+            "image.needs_disk",
+            f"Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is {room} "
+            f"bytes, minimum size is {(image.min_disk or 0) << 30} bytes.",
+        )
+
+
+def flavor_of(flavor: Flavor) -> FlavorOf:
+    return FlavorOf(
+        id=flavor.id,
+        name=flavor.name,
+        vcpus=flavor.vcpus,
+        ram_mib=flavor.ram_mib,
+        disk_gib=flavor.disk_gib,
+        ephemeral_gib=flavor.ephemeral_gib,
+        swap_mib=flavor.swap_mib,
+        extra_specs=flavor.extra_specs,
+    )
+
+
+def grace_of(properties: dict[str, str]) -> float:
+    """How long the guest of an image may take to stop, unless the call says otherwise."""
+    said = properties.get("os_shutdown_timeout", "")
+    return min(float(said), 3600.0) if said.isdigit() else 60.0
+
+
+def hostname_of(name: str, id: str) -> str:
+    """A name that the guest can bear: letters, digits and dashes, at most 63."""
+    plain = re.sub(r"[^a-z0-9.\-]", "", re.sub(r"[ _]", "-", name.lower()))
+    plain = re.sub(r"\.+", "-", plain).strip("-")[:63].rstrip("-")
+    return plain or f"server-{id}"

@@ -1,0 +1,48 @@
+"""How a server ends: everything it held is given back in the transaction that says it is gone."""
+
+from trivet.domain.limits import quotas
+from trivet.domain.network.ports import ports
+from trivet.domain.servers import actions as server_actions
+from trivet.domain.servers import placing as server_placing
+from trivet.domain.servers.create import cost
+from trivet.domain.servers.servers import SERVERS, Server
+from trivet.store.tx import Tx
+from trivet.store.where import Where
+
+KEEP_S = 24 * 3600.0
+"""How long a deleted server stays as a row, for clients that ask what changed."""
+_FORGOTTEN = 500
+"""At a time: nobody waits behind it, and the next round takes the next."""
+
+
+async def finish_delete(tx: Tx, server: Server) -> Server:
+    """Nothing of it is on a host any more, or never was."""
+    # In the order in which it was taken (server_create.py). Room and quota are held together or not at all.
+    if server.host_id is not None:
+        await server_placing.leave(tx, server)
+    await ports.release(tx, server.id)
+    if server.host_id is not None:
+        await quotas.give_back(tx, server.project_id, cost(server.flavor))
+    await server_actions.finish(tx, server.id)
+    return await tx.update(
+        SERVERS,
+        server,
+        status="deleted",
+        task=None,
+        power="none",
+        want="gone",
+        deadline_at=None,
+        deleted_at=tx.clock.now(),
+        updated_at=tx.clock.now(),
+    )
+
+
+async def forget_deleted(tx: Tx) -> int:
+    """Drop some of the servers that were deleted long ago, and what was done to them; how many they were."""
+    rows = await tx.rows(
+        "SELECT id FROM servers WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?", tx.clock.now() - KEEP_S, _FORGOTTEN
+    )
+    for table, column in (("server_actions", "server_id"), ("servers", "id")):
+        where = Where().any_of(column, sorted(str(row[0]) for row in rows))
+        await tx.run(f"DELETE FROM {table}{where.sql}", *where.values)
+    return len(rows)

@@ -1,0 +1,29 @@
+"""Kinds: what a server is made of, decided by its image and its flavor, never by the call that makes it.
+
+A flavor may say `trivet:kind`; without that, an OCI image makes a container and any other image a VM.
+The two must agree: a container image has no kernel to boot, and a disk image no root file system to enter.
+"""
+
+from collections.abc import Mapping
+
+from trivet.domain.servers.servers import Kind
+from trivet.errors import Invalid
+
+KINDS: tuple[Kind, ...] = ("vm", "container", "metal")
+FLAVOR_SPEC = "trivet:kind"
+
+
+def kind_of(extra_specs: Mapping[str, str], *, container: bool) -> Kind:
+    """`container`: the image is one for containers."""
+    said = extra_specs.get(FLAVOR_SPEC)
+    if said is None:
+        return "container" if container else "vm"
+    for kind in KINDS:
+        if kind == said:
+            if (kind == "container") != container:
+                made_for = "containers" if container else "machines that boot a disk"
+                raise Invalid(
+                    "server.kind_mismatch", f"The flavor is for the kind {kind}, but the image is for {made_for}."
+                )
+            return kind
+    raise Invalid("flavor.kind_unknown", f"The flavor's {FLAVOR_SPEC} must be one of {', '.join(KINDS)}, not {said!r}.")

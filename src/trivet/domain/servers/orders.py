@@ -1,0 +1,71 @@
+"""Orders: what an agent is told to make true, and what it says of it.
+
+An order is whole: it can be followed from nothing, twice, or late. A report says what is there now;
+`domain/servers/state.py` compares the two.
+"""
+
+import msgspec
+
+from trivet.domain.servers.servers import Kind, Want
+from trivet.drivers.contracts.machine import Power
+from trivet.drivers.contracts.network import Wire
+
+
+class ImageAt(msgspec.Struct, frozen=True):
+    """The bytes that a root disk is made from."""
+
+    id: str
+    blob_key: str
+    format: str
+
+
+class Order(msgspec.Struct, frozen=True):
+    server_id: str
+    host_id: str
+    revision: int
+    kind: Kind
+    want: Want
+    boots: int
+    builds: int
+    grace_s: float
+    hostname: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    image: ImageAt | None
+    wires: tuple[Wire, ...]
+    properties: dict[str, str] = {}
+    config_drive: bool = False
+    snapshot_image_id: str | None = None
+    settled: bool = False
+    """Nothing was asked since the last report: following it only checks."""
+    crashed: bool = False
+    """So the last report said."""
+
+    @property
+    def shape(self) -> str:
+        return f"{self.vcpus}/{self.memory_mib}/{self.disk_gib}"
+
+
+class Orders(msgspec.Struct, frozen=True):
+    orders: list[Order]
+    unclear: dict[str, str] = {}
+    """Server -> host, of those that are there and of which no order can be made: they are left as they are."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    server_id: str
+    host_id: str
+    revision: int
+    """Of the order that was followed."""
+    power: Power | None = None
+    """None: there is nothing here."""
+    boots: int = 0
+    builds: int = 0
+    shape: str = ""
+    exit_code: int | None = None
+    snapshot_image_id: str | None = None
+    """The image that was filled."""
+    error: str | None = None
+    again: bool = False
+    """The error may pass: the agent tries again by itself."""

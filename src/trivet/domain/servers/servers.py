@@ -1,0 +1,148 @@
+"""Servers: something that runs for a tenant, whatever it is made of.
+
+A server row says what is wanted (`want`, `boots`, `builds`, `flavor`) and what was last seen (`status`,
+`power`). Acts change only what is wanted; the agent of its host makes it so and reports; `domain/servers/orders.py`
+compares the two and settles the row. Nothing in between is kept anywhere else.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from trivet.domain.callers import Caller
+from trivet.errors import NotFound
+from trivet.ids import is_uuid
+from trivet.store.tables import Record, Table
+from trivet.store.tx import Tx
+
+Kind = Literal["vm", "container", "metal"]
+Want = Literal["running", "stopped", "paused", "suspended", "shelved", "gone"]
+Status = Literal[
+    "building",
+    "active",
+    "stopped",
+    "paused",
+    "suspended",
+    "resized",
+    "shelved",
+    "shelved_offloaded",
+    "error",
+    "deleted",
+]
+
+
+class FlavorOf(msgspec.Struct, frozen=True):
+    """The flavor as it was when the server was made: later changes to a flavor do not touch it."""
+
+    id: str
+    name: str
+    vcpus: int
+    ram_mib: int
+    disk_gib: int
+    ephemeral_gib: int = 0
+    swap_mib: int = 0
+    extra_specs: dict[str, str] = {}
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why a server is in error, in words that a tenant can act on."""
+
+    code: int
+    message: str
+    at: float
+    details: str = ""
+
+
+class Server(Record, frozen=True, kw_only=True):
+    project_id: str
+    user_id: str
+    name: str
+    kind: Kind
+    flavor: FlavorOf
+    hostname: str
+    created_at: float
+    updated_at: float
+    description: str | None = None
+    image_id: str | None = None
+    properties: dict[str, str] = {}
+    """Of the image, as they were: what engines read (hw_..., os_..., the container's command)."""
+    host_id: str | None = None
+    zone: str | None = None
+    """The availability zone that was asked for."""
+    group_id: str | None = None
+    key_name: str | None = None
+    key_public: str | None = None
+    user_data: str | None = None
+    """Base64, as it came."""
+    config_drive: bool = False
+    files: dict[str, str] = {}
+    """Personality: path -> base64 content."""
+    admin_password: str | None = None
+    guest_password: str | None = None
+    """What the guest said its password is, sealed with the owner's key: it may say so once."""
+    metadata: dict[str, str] = {}
+    tags: tuple[str, ...] = ()
+    access_ipv4: str | None = None
+    access_ipv6: str | None = None
+    disk_config: Literal["MANUAL", "AUTO"] = "MANUAL"
+    reservation_id: str = ""
+    launch_index: int = 0
+    locked: bool = False
+    locked_reason: str | None = None
+    locked_by_operator: bool = False
+    """Then its owner cannot unlock it."""
+    trusted_certificates: tuple[str, ...] = ()
+    hints: dict[str, Any] = {}
+    """What the caller told the scheduler, as it came."""
+    nic_tags: dict[str, str] = {}
+    """Port id -> the tag under which the guest finds that card in its metadata."""
+
+    want: Want = "running"
+    boots: int = 1
+    """How often it should have been booted: raising it makes the agent boot it again."""
+    builds: int = 1
+    """How often its root disk should have been made: raising it makes a new one from the image."""
+    grace_s: float = 60.0
+    """How long the guest may take when it is asked to stop or reboot; 0 cuts the power."""
+    snapshot_image_id: str | None = None
+    """An image that waits to be filled from the root disk."""
+    old_flavor: FlavorOf | None = None
+    """While a resize waits for confirmation: what to go back to."""
+
+    status: Status = "building"
+    task: str | None = None
+    """What is going on, as nova spells its task states."""
+    power: Literal["none", "running", "paused", "stopped", "crashed", "suspended"] = "none"
+    fault: Fault | None = None
+    deadline_at: float | None = None
+    """When the task has taken too long, and the server goes to error."""
+    failed_hosts: tuple[str, ...] = ()
+    """Which hosts could not build it: it is placed elsewhere, a few times."""
+    pinned: bool = False
+    """An operator chose its host by name, so it is placed nowhere else."""
+    launched_at: float | None = None
+    deleted_at: float | None = None
+    """A deleted server stays as a row for a while, for clients that ask what changed."""
+
+
+SERVERS = Table("servers", Server)
+
+
+async def visible(tx: Tx, caller: Caller, id: str, *, deleted: bool = False) -> Server:
+    """The server, if it is there and the caller may look at it; with `deleted`, also for a while after its end."""
+    server = await tx.get(SERVERS, id) if is_uuid(id) else None
+    if server is None or (server.deleted_at is not None and not deleted) or not caller.may_see(server.project_id):
+        raise absent(id)
+    return server
+
+
+async def changeable(tx: Tx, caller: Caller, id: str) -> Server:
+    """The server, if the caller may change it. Others are told that there is none."""
+    server = await visible(tx, caller, id)
+    if not (caller.owns(server.project_id) or caller.is_operator):
+        raise absent(id)
+    return server
+
+
+def absent(id: str) -> NotFound:
+    return NotFound("server.absent", f"Instance {id[:64]} could not be found.")

@@ -1,0 +1,169 @@
+"""Reports: an agent says what is there; here it is compared with what is wanted, and the row is settled.
+
+Level, not edge: a report is judged by what it shows, so the same one twice, or one that comes late, does no
+harm. An error counts only against the order it was about.
+
+A host that cannot build a new server does not end it: another one is tried. What the first one has begun is
+a stray there, and its agent's sweep removes it.
+"""
+
+from trivet.domain.images import images
+from trivet.domain.network.ports import ports
+from trivet.domain.servers import actions as server_actions
+from trivet.domain.servers import placing as server_placing
+from trivet.domain.servers.create import SPAWN_S
+from trivet.domain.servers.ending import finish_delete
+from trivet.domain.servers.orders import Report
+from trivet.domain.servers.placing import DEFAULT_ZONE
+from trivet.domain.servers.servers import SERVERS, Fault, Server, Status, Want
+from trivet.drivers.contracts.machine import Power
+from trivet.store.tx import Tx
+
+_STATUS: dict[Power, Status] = {
+    "running": "active",
+    "stopped": "stopped",
+    "crashed": "stopped",
+    "paused": "paused",
+    "suspended": "suspended",
+}
+_WANT: dict[Power, Want] = {
+    "running": "running",
+    "stopped": "stopped",
+    "crashed": "stopped",
+    "paused": "paused",
+    "suspended": "suspended",
+}
+_FATAL = frozenset(("spawning", "rebuilding", "rebuild_spawning", "powering-on", "rebooting", "rebooting_hard"))
+"""Tasks that leave nothing running when they fail: the server is in error afterwards."""
+
+
+_HOSTS_TRIED_MAX = 3
+
+
+async def settle(tx: Tx, report: Report) -> int | None:
+    """The revision up to which the agent has heard of the row; None if there is no such server here any more."""
+    server = await tx.get(SERVERS, report.server_id)
+    if server is None or server.deleted_at is not None or server.host_id != report.host_id:
+        return None
+    settled = await _settle(tx, server, report)
+    if settled.host_id != report.host_id:
+        return None
+    # What came in between the order and its report is news to the agent, whether or not we wrote after it.
+    return settled.revision if server.revision == report.revision else report.revision
+
+
+async def _settle(tx: Tx, server: Server, report: Report) -> Server:
+    if report.error is not None:
+        return await _failed(tx, server, report)
+    if server.want == "gone":
+        return await finish_delete(tx, server) if report.power is None else server
+    return await _compare(tx, server, report)
+
+
+async def _compare(tx: Tx, server: Server, report: Report) -> Server:
+    power = report.power
+    boots_matter = server.want in ("running", "paused", "suspended")
+    if power is None or report.builds != server.builds or (boots_matter and report.boots != server.boots):
+        # Not there yet, or a boot behind: the order goes on.
+        return server
+    if server.status == "error" and server.task is None and server.fault is None:
+        # An operator said so (os-resetState): it stays so until somebody acts.
+        return server
+    if report.snapshot_image_id is not None and report.snapshot_image_id == server.snapshot_image_id:
+        server = await tx.update(SERVERS, server, snapshot_image_id=None)
+    if server.snapshot_image_id is not None or report.shape != _shape(server):
+        return server
+    if power in ("stopped", "crashed") and server.want in ("running", "paused", "suspended"):
+        # The guest shut itself down, or its memory was lost: that is what it is now, and nobody boots it behind
+        # its back.
+        return await _settled(tx, server, power, _STATUS[power], want="stopped")
+    if _WANT[power] != ("stopped" if server.want == "shelved" else server.want):
+        return server
+    status: Status = "shelved" if server.want == "shelved" else _STATUS[power]
+    if server.old_flavor is not None:
+        status = "resized"
+    return await _settled(tx, server, power, status)
+
+
+async def _settled(tx: Tx, server: Server, power: Power, status: Status, *, want: Want | None = None) -> Server:
+    if (server.status, server.power, server.task) == (status, power, None) and want in (None, server.want):
+        return server
+    now = tx.clock.now()
+    if server.task is not None:
+        await server_actions.finish(tx, server.id)
+    return await tx.update(
+        SERVERS,
+        server,
+        status=status,
+        power=power,
+        task=None,
+        want=want or server.want,
+        fault=None,
+        deadline_at=None,
+        launched_at=server.launched_at if server.launched_at is not None or status != "active" else now,
+        updated_at=now,
+    )
+
+
+async def _failed(tx: Tx, server: Server, report: Report) -> Server:
+    assert report.error is not None
+    if report.revision < server.revision - 1 or server.task is None:
+        return server
+    if report.again:
+        return await _noted(tx, server, report.error)
+    return await _elsewhere(tx, server, report) or await fail(tx, server, report.error, report.power)
+
+
+async def note(tx: Tx, server_id: str, why: str) -> None:
+    """Something is in the way of what is waited for, and may pass."""
+    server = await tx.get(SERVERS, server_id)
+    if server is not None and server.deleted_at is None and server.task is not None:
+        await _noted(tx, server, why)
+
+
+async def _noted(tx: Tx, server: Server, why: str) -> Server:
+    """What is in the way for now: if it never passes, that is what is told in the end."""
+    if server.fault is not None and server.fault.message == why:
+        return server
+    return await tx.update(SERVERS, server, fault=Fault(code=500, message=why, at=tx.clock.now()))
+
+
+async def _elsewhere(tx: Tx, server: Server, report: Report) -> Server | None:
+    """Another host for what has never run; None if it is not for another host, or there is none."""
+    if server.task != "spawning" or report.power in ("running", "paused", "suspended"):
+        return None
+    failed = (*server.failed_hosts, report.host_id)
+    if len(failed) >= _HOSTS_TRIED_MAX:
+        return None
+    host = await server_placing.claim_elsewhere(tx, server, frozenset(failed))
+    if host is None:
+        return None
+    for port in await ports.of_server(tx, server.id):
+        await ports.bind(tx, port, server_id=server.id, host_id=host.id, zone=host.zone or DEFAULT_ZONE)
+    now = tx.clock.now()
+    return await tx.update(
+        SERVERS, server, host_id=host.id, failed_hosts=failed, deadline_at=now + SPAWN_S, updated_at=now
+    )
+
+
+async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> Server:
+    """What was going on has failed for good."""
+    now = tx.clock.now()
+    await server_actions.finish(tx, server.id, why)
+    if server.snapshot_image_id is not None:
+        await images.give_up(tx, server.snapshot_image_id)
+    fault = Fault(code=500, message=why, at=now)
+    if power is None or server.task in _FATAL:
+        return await tx.update(
+            SERVERS, server, status="error", task=None, fault=fault, deadline_at=None, power=power or "none",
+            snapshot_image_id=None, updated_at=now,
+        )  # fmt: skip
+    # It goes on as it is; what was asked did not happen, and the action says why.
+    return await tx.update(
+        SERVERS, server, status=_STATUS[power], want=_WANT[power], power=power, task=None, deadline_at=None,
+        fault=None, snapshot_image_id=None, updated_at=now,
+    )  # fmt: skip
+
+
+def _shape(server: Server) -> str:
+    return f"{server.flavor.vcpus}/{server.flavor.ram_mib}/{server.flavor.disk_gib}"

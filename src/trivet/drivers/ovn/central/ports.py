@@ -1,0 +1,82 @@
+"""A port in OVN: one logical switch port, and its membership in the port groups of its security groups."""
+
+from trivet.drivers.contracts.network import PortSpec
+from trivet.drivers.ovn.central.groups import DROP_GROUP, group_stub
+from trivet.drivers.ovn.central.networks import network_stub
+from trivet.drivers.ovn.central.rows import Change, Member, Row, row_uuid, tag
+from trivet.drivers.ovn.ovsdb import NOTHING, Json, Key, many, mapping, reference
+
+TABLE = "Logical_Switch_Port"
+
+
+def port_change(spec: PortSpec, there: dict[Key, dict[str, Json]]) -> Change:
+    key = (TABLE, row_uuid("port", spec.id))
+    groups = tuple(row_uuid("group", id) for id in dict.fromkeys(spec.groups)) + ((DROP_GROUP,) if spec.secure else ())
+    left = tuple(sorted(_groups_before(there.get(key)) - set(groups)))
+    return Change(
+        rows=(
+            network_stub(spec.network_id),
+            *(group_stub(id) for id in dict.fromkeys(spec.groups)),
+            Row(*key, _columns(spec, groups)),
+        ),
+        members=(
+            Member("Logical_Switch", row_uuid("network", spec.network_id), "ports", (key[1],)),
+            *(Member("Port_Group", group, "ports", (key[1],)) for group in groups),
+            *(Member("Port_Group", group, "ports", (key[1],), present=False) for group in left),
+        ),
+    )
+
+
+def port_removal(id: str, there: dict[Key, dict[str, Json]]) -> Change:
+    """Leaving its switch removes the row, and a removed row leaves all port groups, by OVSDB's own rules."""
+    key = (TABLE, row_uuid("port", id))
+    facts = mapping(there[key]["external_ids"]) if key in there else {}
+    if facts.get("noun") != "port":
+        return Change()  # gone already, or the end of a router, which goes with the router
+    network_id = facts["network"]
+    return Change(
+        members=(Member("Logical_Switch", row_uuid("network", network_id), "ports", (key[1],), present=False),)
+    )
+
+
+def _groups_before(port: dict[str, Json] | None) -> set[str]:
+    return set(mapping(port["external_ids"]).get("groups", "").split()) if port else set()
+
+
+def _columns(spec: PortSpec, groups: tuple[str, ...]) -> dict[str, Json]:
+    subnets = {4: "", 6: ""}
+    for address in reversed(spec.addresses):
+        subnets[6 if ":" in address.ip else 4] = address.subnet_id
+    own = " ".join([spec.mac, *(address.ip for address in spec.addresses)])
+    return {
+        "name": spec.id,
+        "type": "",
+        "options": ["map", []],
+        # "unknown" also brings frames for addresses that nobody has told us about.
+        "addresses": many([own] if spec.secure else [own, "unknown"]),
+        "port_security": many(_allowed_sources(spec)) if spec.secure else NOTHING,
+        "enabled": spec.up,
+        # Set though the row may not be there yet: OVSDB drops a weak reference to nothing, and the network
+        # binds its ports when it makes the row.
+        "dhcpv4_options": reference(row_uuid("dhcp", subnets[4])) if subnets[4] else NOTHING,
+        "dhcpv6_options": reference(row_uuid("dhcp", subnets[6])) if subnets[6] else NOTHING,
+        "external_ids": tag(
+            "port",
+            spec.id,
+            network=spec.network_id,
+            groups=" ".join(groups),
+            subnet4=subnets[4],
+            subnet6=subnets[6],
+        ),
+    }
+
+
+def _allowed_sources(spec: PortSpec) -> list[str]:
+    """Per MAC, the addresses it may use. OVN adds the MAC's own IPv6 link-local address by itself.
+
+    A MAC with no address at all would be free to use any, so it gets the one that is none.
+    """
+    addresses: dict[str, list[str]] = {spec.mac: [address.ip for address in spec.addresses]}
+    for mac, cidr in spec.allowed_pairs:
+        addresses.setdefault(mac or spec.mac, []).append(cidr)
+    return [" ".join([mac, *(allowed or ["0.0.0.0"])]) for mac, allowed in addresses.items()]  # noqa: S104 - no socket
