@@ -11,8 +11,8 @@ from tests.postgres import PostgresCluster
 from bench import proc
 from trivet.clock import SystemClock
 from trivet.domain.hosts import hosts
+from trivet.domain.placement import choosing, claims
 from trivet.ids import SystemIds
-from trivet.store import choosing, claims
 from trivet.store.postgres import PostgresStore
 from trivet.store.sqlite import SqliteStore
 from trivet.store.store import Store

@@ -10,19 +10,18 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
+from tests.domain.placement.test_claims_races import check_provider_sums
 from tests.store.conftest import fresh_url
-from tests.store.test_claims_races import check_provider_sums
 
 from trivet.clock import SystemClock
 from trivet.domain.hosts import hosts
 from trivet.domain.hosts.hosts import HOSTS, Host
-from trivet.domain.placement import inventories, providers, traits
+from trivet.domain.placement import choosing, claims, inventories, providers, traits
+from trivet.domain.placement.choosing import Want
+from trivet.domain.placement.claims import Consumer
 from trivet.domain.placement.inventories import Inventory
 from trivet.errors import Conflict, NotFound, Stale
 from trivet.ids import SystemIds
-from trivet.store import choosing, claims
-from trivet.store.choosing import Want
-from trivet.store.claims import Consumer
 from trivet.store.postgres import PostgresStore
 from trivet.store.store import Store
 from trivet.store.tx import Tx

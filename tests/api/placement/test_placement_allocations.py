@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from tests.api.placement.placement_cloud import PROJECT, USER, Placement, allocations, at
 
-from trivet.store import choosing
-from trivet.store.choosing import Want
-from trivet.store.claims import Consumer
+from trivet.domain.placement import choosing
+from trivet.domain.placement.choosing import Want
+from trivet.domain.placement.claims import Consumer
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 

@@ -8,10 +8,9 @@ import pytest
 from tests.api.placement.placement_cloud import Placement, at
 
 from trivet.domain.hosts import hosts
-from trivet.domain.placement import provider_summaries
+from trivet.domain.placement import claims, provider_summaries
+from trivet.domain.placement.claims import Consumer
 from trivet.domain.placement.provider_summaries import KnownProviders
-from trivet.store import claims
-from trivet.store.claims import Consumer
 
 SSE = "HW_CPU_X86_SSE"
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from tests.api.placement.placement_cloud import Placement, allocations
 from tests.domain.counting import Counting
+from tests.domain.placement.test_claims_races import check_provider_sums
 from tests.postgres import PostgresCluster
-from tests.store.test_claims_races import check_provider_sums
 
 from trivet.clock import SystemClock
 from trivet.ids import SystemIds

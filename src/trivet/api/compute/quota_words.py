@@ -4,6 +4,7 @@ from typing import Any
 
 from trivet.api.kit.request import Request
 from trivet.domain.limits import limits, quotas, user_limits
+from trivet.domain.servers import usage
 from trivet.store.tx import Tx
 
 NAMES = {
@@ -51,7 +52,7 @@ async def used_of(tx: Tx, project_id: str, user_id: str | None = None) -> dict[s
     """Key pairs, members and metadata are counted elsewhere (by user, group, server)."""
     ours = await quotas.used_all(tx, project_id)
     if user_id is not None:
-        ours |= await user_limits.taken(tx, project_id, user_id)
+        ours |= await usage.taken_by_user(tx, project_id, user_id)
     uncounted = _FILES | {"key_pairs", "server_group_members", "metadata_items", "fixed_ips"}
     return {name: 0 if name in uncounted else ours.get(our, 0) for name, our in NAMES.items()}
 

@@ -9,9 +9,8 @@ from trivet.api.kit.routes import Resource
 from trivet.api.placement import allocations_bodies as bodies
 from trivet.api.placement import wire
 from trivet.api.placement.allocations_bodies import ConsumerAllocations, UuidKey
-from trivet.domain.placement import allocations
+from trivet.domain.placement import allocations, claims
 from trivet.errors import NotFound
-from trivet.store import claims
 
 resource = Resource()
 

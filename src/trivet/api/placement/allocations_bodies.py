@@ -13,8 +13,8 @@ from trivet.api.kit.bodies import Body, or_none
 from trivet.api.kit.request import Request
 from trivet.api.placement import wire
 from trivet.api.placement.resource_providers_inventories import ClassName
+from trivet.domain.placement.claims import Allocations, Consumer
 from trivet.errors import Invalid
-from trivet.store.claims import Allocations, Consumer
 
 UuidKey = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F-]{36}$")]
 Amount = Annotated[int, msgspec.Meta(ge=1, le=0x7FFF_FFFF)]

@@ -5,8 +5,8 @@ Placement sees the same groups as aggregates of providers, so a request can be k
 
 from trivet.domain.hosts import hosts
 from trivet.domain.hosts.hosts import HOSTS, Host
+from trivet.domain.placement import claims
 from trivet.errors import Conflict, Invalid, NotFound
-from trivet.store import claims
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where

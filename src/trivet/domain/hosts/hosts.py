@@ -9,10 +9,10 @@ from collections.abc import Collection
 
 import msgspec
 
+from trivet.domain.placement import choosing, claims
+from trivet.domain.placement.choosing import Want
+from trivet.domain.placement.claims import Consumer
 from trivet.errors import Conflict, NotFound
-from trivet.store import choosing, claims
-from trivet.store.choosing import Want
-from trivet.store.claims import Consumer
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where

@@ -4,8 +4,8 @@ import msgspec
 
 from trivet.domain.hosts import aggregates
 from trivet.domain.hosts.hosts import HOSTS, Host
+from trivet.domain.placement.choosing import Want
 from trivet.errors import Invalid
-from trivet.store.choosing import Want
 from trivet.store.tx import Tx
 
 DEFAULT = "nova"

@@ -1,1 +1,4 @@
-"""Identity: who there is, what each may do, and how that is proved. From below: tokens, people, delegation, grants, login."""
+"""Identity: who there is, what each may do, and how that is proved.
+
+From below: tokens, people, catalog, delegation, grants, login.
+"""

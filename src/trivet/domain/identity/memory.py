@@ -7,6 +7,8 @@ generation first.
 
 from typing import Any
 
+from trivet.store.tx import Change, Tx
+
 _KEPT_MAX = 5_000
 
 
@@ -30,3 +32,8 @@ class Memo:
     def forget(self) -> None:
         self.generation += 1
         self._kept.clear()
+
+
+def note(tx: Tx, noun: str, id: str) -> None:
+    """For rows without a record of their own: tell the log, so that every process forgets what it remembers."""
+    tx.note(Change(noun=noun, id=id, verb="updated", revision=1))

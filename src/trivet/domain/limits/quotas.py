@@ -5,7 +5,9 @@ reservation that could be left behind. Take quotas last, or let `at_end` do so: 
 requests meet. It should be held for as short a time as possible, and nothing be waited for with it in hand.
 """
 
-from trivet.domain.limits import limits, user_limits
+from collections.abc import Awaitable, Callable
+
+from trivet.domain.limits import limits
 from trivet.domain.limits.limits import Ceiling
 from trivet.errors import OverQuota
 from trivet.store.tx import Tx
@@ -30,6 +32,9 @@ _SQL_TOGETHER = (
 )
 _TURN = "turn"
 
+CountByUser = Callable[[Tx, str, str], Awaitable[dict[str, int]]]
+"""(transaction, project, user) -> what that user has taken there. Only the room of what is counted can tell."""
+
 
 async def take(
     tx: Tx,
@@ -38,12 +43,14 @@ async def take(
     *,
     holder_id: str = "",
     user_id: str = "",
+    count: CountByUser | None = None,
     there: bool = False,
 ) -> None:
     """Count `amounts` against every limit that binds the project; OverQuota if one says no.
 
     What is counted by user (key pairs) names a holder: his own limit, or else the project's, then binds that one's use.
-    Where users share what is the project's, one may have a limit in it; `there` says that the rows count what is taken.
+    Where users share what is the project's, one may have a limit in it: `count` tells what they have, and
+    `there` says that it counts what is taken now.
     """
     bound = {}
     for resource, amount in sorted(amounts.items()):
@@ -57,14 +64,12 @@ async def take(
         if user_id in ceilings:
             bound[resource] = ceilings[user_id].limit
     if bound:
-        await _check_user(tx, project_id, user_id, amounts, bound, there=there)
+        assert count is not None, "what may be limited by user is taken with a way to count it"
+        # The lock on the project's row makes its users' requests take turns, so each counts what is committed.
+        _check_user(await count(tx, project_id, user_id), amounts, bound, there=there)
 
 
-async def _check_user(
-    tx: Tx, project_id: str, user_id: str, amounts: dict[str, int], bound: dict[str, int], *, there: bool
-) -> None:
-    """The lock on the project's row makes its users' requests take turns, so each counts what is committed."""
-    taken = await user_limits.taken(tx, project_id, user_id)
+def _check_user(taken: dict[str, int], amounts: dict[str, int], bound: dict[str, int], *, there: bool) -> None:
     for resource, limit in bound.items():
         before = taken[resource] - amounts[resource] * there
         if before + amounts[resource] > limit:

@@ -4,7 +4,6 @@ What a user has taken is counted from the rows when a limit of theirs binds, whi
 (quotas.py): for the many who have no such limit nothing is kept in step.
 """
 
-from trivet.domain.servers.servers import SERVERS
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -63,17 +62,3 @@ async def reset(tx: Tx, project_id: str, user_id: str | None = None) -> None:
     if user_id is not None:
         where.equal("user_id", user_id)
     await tx.run(f"DELETE FROM user_limits{where.sql}", *where.values)
-
-
-async def taken(tx: Tx, project_id: str, user_id: str) -> dict[str, int]:
-    """Of what is counted by user in a project. A server takes of it while it has a host, as it does of the project."""
-    where = Where().equal("project_id", project_id).equal("user_id", user_id)
-    groups = await tx.row(f"SELECT COUNT(*) FROM server_groups{where.sql}", *where.values)
-    assert groups is not None
-    found = await tx.select(SERVERS, where.add("host_id IS NOT NULL AND deleted_at IS NULL"))
-    return {
-        "servers": len(found),
-        "class:VCPU": sum(server.flavor.vcpus for server in found),
-        "class:MEMORY_MB": sum(server.flavor.ram_mib for server in found),
-        "server_groups": int(groups[0]),
-    }

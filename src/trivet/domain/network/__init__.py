@@ -1,1 +1,1 @@
-"""Networks: from below words and addresses, then groups, nets, ports, routers; specs.py translates all of it for the engine."""
+"""Networks, from below: words and addresses, groups, nets, ports, routers; specs.py translates all for the engine."""

@@ -9,12 +9,11 @@ from operator import itemgetter
 
 import msgspec
 
-from trivet.domain.placement import candidate_trees, provider_summaries
+from trivet.domain.placement import candidate_trees, choosing, provider_summaries
 from trivet.domain.placement.candidate_trees import Ask, Candidate, Group
 from trivet.domain.placement.provider_summaries import KEPT_MAX, Known, KnownProviders, Need, Summary
 from trivet.domain.placement.providers import linked
 from trivet.domain.placement.traits import SHARES
-from trivet.store import choosing
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 

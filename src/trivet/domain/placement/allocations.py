@@ -9,12 +9,11 @@ from typing import Any
 
 import msgspec
 
-from trivet.domain.placement import inventories, providers, resource_classes
+from trivet.domain.placement import claims, inventories, providers, resource_classes
+from trivet.domain.placement.claims import Allocations, Consumer
 from trivet.domain.placement.inventories import Inventory
 from trivet.domain.placement.providers import Provider
 from trivet.errors import Conflict, Invalid, TrivetError
-from trivet.store import claims
-from trivet.store.claims import Allocations, Consumer
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 

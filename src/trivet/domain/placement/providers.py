@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from trivet.domain.placement import claims
 from trivet.errors import Conflict, Invalid, NotFound, Stale
-from trivet.store import claims
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from trivet.domain.placement import claims
 from trivet.errors import Conflict, Invalid, NotFound, Stale
-from trivet.store import claims
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -69,7 +69,7 @@ async def rename(tx: Tx, name: str, new_name: str) -> None:
 
 
 async def _hold_all_of(tx: Tx, name: str) -> None:
-    """Who holds some of a class, then who has some, in the order of all claims (store/claims.py)."""
+    """Who holds some of a class, then who has some, in the order of all claims (domain/placement/claims.py)."""
     holders, havers = await _holders(tx, name), await _havers(tx, name)
     for id in holders:
         await tx.run("UPDATE consumers SET generation = generation WHERE id = ?", id)

@@ -9,7 +9,8 @@ from typing import Any
 
 from trivet.domain.hosts.hosts import HOSTS
 from trivet.domain.limits import quotas
-from trivet.domain.servers import flavors
+from trivet.domain.placement import claims
+from trivet.domain.servers import flavors, usage
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.acts import TASK_S, order
@@ -19,7 +20,6 @@ from trivet.domain.servers.kinds import kind_of
 from trivet.domain.servers.rules import need_host, ready
 from trivet.domain.servers.servers import SERVERS, FlavorOf, Server
 from trivet.errors import Conflict, Invalid, NotFound
-from trivet.store import claims
 from trivet.store.tx import Tx
 
 BUILD_S = 600.0
@@ -150,7 +150,7 @@ async def _move_quota(tx: Tx, server: Server, flavor: FlavorOf) -> None:
     before, after = cost(server.flavor), cost(flavor)
     more = {name: amount - before[name] for name, amount in after.items() if amount > before[name]}
     less = {name: before[name] - amount for name, amount in after.items() if amount < before[name]}
-    await quotas.take(tx, server.project_id, more, user_id=server.user_id)
+    await quotas.take(tx, server.project_id, more, user_id=server.user_id, count=usage.taken_by_user)
     await quotas.give_back(tx, server.project_id, less)
 
 

@@ -16,8 +16,9 @@ from trivet.domain.images.images import Image
 from trivet.domain.limits import quotas
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.ports import ports
+from trivet.domain.placement import claims
 from trivet.domain.servers import actions as server_actions
-from trivet.domain.servers import flavors, keypairs
+from trivet.domain.servers import flavors, keypairs, usage
 from trivet.domain.servers import nics as server_nics
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
@@ -27,7 +28,6 @@ from trivet.domain.servers.nics import Nic, NicsWanted
 from trivet.domain.servers.placing import DEFAULT_ZONE, Spot
 from trivet.domain.servers.servers import SERVERS, Fault, FlavorOf, Kind, Server
 from trivet.errors import Forbidden, Invalid, NotFound, OverQuota
-from trivet.store import claims
 from trivet.store.tx import Tx
 
 SPAWN_S = 300.0
@@ -217,7 +217,7 @@ async def _count(tx: Tx, call: Call, project_id: str, parts: _Parts) -> int:
     amounts = cost(parts.flavor, wanted.max_count)
     await tx.savepoint()
     try:
-        await quotas.take(tx, project_id, amounts, user_id=call.caller.user_id)
+        await quotas.take(tx, project_id, amounts, user_id=call.caller.user_id, count=usage.taken_by_user)
     except OverQuota:
         return wanted.min_count
     else:
@@ -228,7 +228,9 @@ async def _count(tx: Tx, call: Call, project_id: str, parts: _Parts) -> int:
 
 async def _take_quota(tx: Tx, call: Call, project_id: str, flavor: FlavorOf, made: list[Server]) -> None:
     """Last, for the row of a busy project is where its requests meet. Those without room must pass, but keep none."""
-    await quotas.take(tx, project_id, cost(flavor, len(made)), user_id=call.caller.user_id, there=True)
+    await quotas.take(
+        tx, project_id, cost(flavor, len(made)), user_id=call.caller.user_id, count=usage.taken_by_user, there=True
+    )
     roomless = sum(server.host_id is None for server in made)
     if roomless:
         await quotas.give_back(tx, project_id, cost(flavor, roomless))

@@ -8,6 +8,7 @@ from typing import Literal
 
 from trivet.domain.callers import Caller
 from trivet.domain.limits import limits, quotas
+from trivet.domain.servers import usage
 from trivet.errors import NotFound, OverQuota
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -43,7 +44,9 @@ async def visible(tx: Tx, caller: Caller, id: str) -> ServerGroup:
 
 async def create(tx: Tx, group: ServerGroup) -> ServerGroup:
     await tx.insert(SERVER_GROUPS, group)
-    await quotas.take(tx, group.project_id, {"server_groups": 1}, user_id=group.user_id, there=True)
+    await quotas.take(
+        tx, group.project_id, {"server_groups": 1}, user_id=group.user_id, count=usage.taken_by_user, there=True
+    )
     return group
 
 

@@ -11,13 +11,13 @@ import msgspec
 from trivet.domain.callers import Caller, expanded
 from trivet.domain.hosts import hosts
 from trivet.domain.hosts.hosts import HOSTS, Host
+from trivet.domain.placement import claims
+from trivet.domain.placement.choosing import Want
 from trivet.domain.servers import groups as server_groups
 from trivet.domain.servers.groups import SERVER_GROUPS, ServerGroup
 from trivet.domain.servers.servers import FlavorOf, Kind, Server
 from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.ids import is_uuid
-from trivet.store import claims
-from trivet.store.choosing import Want
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 

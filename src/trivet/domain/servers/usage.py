@@ -33,3 +33,20 @@ async def within(
         until = min(end, server.deleted_at or now)
         found.append(ServerUsage(server, max(until - max(start, server.launched_at), 0.0) / HOUR_S))
     return found
+
+
+async def taken_by_user(tx: Tx, project_id: str, user_id: str) -> dict[str, int]:
+    """What one user has taken of a project, of that which is counted by user.
+
+    A server takes of it while it has a host, as it does of the project.
+    """
+    where = Where().equal("project_id", project_id).equal("user_id", user_id)
+    groups = await tx.row(f"SELECT COUNT(*) FROM server_groups{where.sql}", *where.values)
+    assert groups is not None
+    found = await tx.select(SERVERS, where.add("host_id IS NOT NULL AND deleted_at IS NULL"))
+    return {
+        "servers": len(found),
+        "class:VCPU": sum(server.flavor.vcpus for server in found),
+        "class:MEMORY_MB": sum(server.flavor.ram_mib for server in found),
+        "server_groups": int(groups[0]),
+    }

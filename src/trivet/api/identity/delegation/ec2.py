@@ -18,7 +18,7 @@ from trivet.domain.identity.delegation.ec2 import Key
 from trivet.domain.identity.delegation.ec2_signatures import Signed
 from trivet.domain.identity.login import delegated as delegation
 from trivet.domain.identity.login import token_facts
-from trivet.domain.identity.login.auth import unauthorized
+from trivet.domain.identity.people.naming import unauthorized
 from trivet.errors import Invalid
 
 resource = Resource()

@@ -12,7 +12,6 @@ from trivet.api.identity.writing import writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
-from trivet.domain import removal
 from trivet.domain.identity.delegation import app_credentials, trusts
 from trivet.domain.identity.delegation.app_credentials import RoleRef
 from trivet.domain.identity.delegation.trusts import Trust
@@ -96,7 +95,7 @@ async def show(request: Request) -> Reply:
 @writes(resource, "DELETE", _ONE, may="token")
 async def delete(request: Request) -> Reply:
     await app_credentials.refuse_restricted(request.tx, request.caller)
-    await removal.trust(request.tx, request.caller, request.values["trust_id"])
+    await trusts.remove(request.tx, request.caller, request.values["trust_id"])
     return Reply(204)
 
 

@@ -11,8 +11,8 @@ from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain.identity import federation
-from trivet.domain.identity.federation import IDENTITY_PROVIDERS, FederationProtocol, IdentityProvider
+from trivet.domain.identity.people import federation
+from trivet.domain.identity.people.federation import IDENTITY_PROVIDERS, FederationProtocol, IdentityProvider
 from trivet.errors import Invalid, NotFound
 
 resource = Resource()

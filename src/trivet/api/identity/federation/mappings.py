@@ -9,8 +9,8 @@ from trivet.api.identity.views import View
 from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain.identity import federation
-from trivet.domain.identity.federation import MAPPINGS, Mapping
+from trivet.domain.identity.people import federation
+from trivet.domain.identity.people.federation import MAPPINGS, Mapping
 
 resource = Resource()
 

@@ -13,11 +13,11 @@ from trivet.domain.callers import Caller
 from trivet.domain.identity.login import delegated as delegation
 from trivet.domain.identity.login import methods as auth_methods
 from trivet.domain.identity.login import token_facts
-from trivet.domain.identity.login.auth import DomainRef
 from trivet.domain.identity.login.methods import Identity
 from trivet.domain.identity.login.receipts import MoreNeeded
 from trivet.domain.identity.login.scoping import ProjectRef
 from trivet.domain.identity.people import projects
+from trivet.domain.identity.people.naming import DomainRef
 from trivet.domain.identity.tokens import revocations
 from trivet.errors import Forbidden, Invalid, NotFound, TrivetError
 

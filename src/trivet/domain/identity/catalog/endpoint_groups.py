@@ -5,8 +5,8 @@ A project to which nothing was given sees everything.
 
 from typing import Any
 
-from trivet.domain import removal
 from trivet.domain.holding import hold
+from trivet.domain.identity import memory
 from trivet.domain.identity.catalog import catalog, endpoints
 from trivet.domain.identity.catalog.endpoints import ENDPOINTS, Endpoint
 from trivet.domain.identity.people import projects
@@ -70,7 +70,7 @@ async def give(tx: Tx, group_id: str, project_id: str) -> None:
         group_id,
         project_id,
     )
-    removal.note(tx, "endpoint_filters", project_id)
+    memory.note(tx, "endpoint_filters", project_id)
 
 
 async def check_given(tx: Tx, group_id: str, project_id: str) -> None:
@@ -85,7 +85,7 @@ async def take(tx: Tx, group_id: str, project_id: str) -> None:
     await check_given(tx, group_id, project_id)
     sql = "DELETE FROM endpoint_group_projects WHERE endpoint_group_id = ? AND project_id = ?"
     await tx.run(sql, group_id, project_id)
-    removal.note(tx, "endpoint_filters", project_id)
+    memory.note(tx, "endpoint_filters", project_id)
 
 
 # -- single endpoints
@@ -118,7 +118,7 @@ async def give_one(tx: Tx, endpoint_id: str, project_id: str) -> None:
         endpoint_id,
         project_id,
     )
-    removal.note(tx, "endpoint_filters", project_id)
+    memory.note(tx, "endpoint_filters", project_id)
 
 
 async def check_one(tx: Tx, endpoint_id: str, project_id: str) -> None:
@@ -132,4 +132,4 @@ async def check_one(tx: Tx, endpoint_id: str, project_id: str) -> None:
 async def take_one(tx: Tx, endpoint_id: str, project_id: str) -> None:
     await check_one(tx, endpoint_id, project_id)
     await tx.run("DELETE FROM endpoint_projects WHERE endpoint_id = ? AND project_id = ?", endpoint_id, project_id)
-    removal.note(tx, "endpoint_filters", project_id)
+    memory.note(tx, "endpoint_filters", project_id)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from trivet.clock import parse_iso
-from trivet.domain.identity.login.auth import unauthorized
+from trivet.domain.identity.people.naming import unauthorized
 from trivet.errors import Invalid
 
 _SAFE = "-_~"

@@ -9,13 +9,13 @@ from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
 from trivet.domain.identity import assignments, personas
 from trivet.domain.identity.delegation.app_credentials import RoleRef
-from trivet.domain.identity.login import auth
-from trivet.domain.identity.login.auth import UserRef
 from trivet.domain.identity.memory import Memo
-from trivet.domain.identity.people import users
+from trivet.domain.identity.people import naming, users
+from trivet.domain.identity.people.naming import UserRef
 from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.identity.people.roles import ROLES, Role, RoleMap, role_map
 from trivet.domain.identity.people.users import User
+from trivet.domain.identity.tokens import revocations
 from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -203,7 +203,7 @@ async def use(tx: Tx, id: str, user_id: str) -> tuple[Trust, User]:
     trust = await need(tx, id)
     if trust.trustee_id != user_id:
         raise Forbidden("trust.not_trustee", "User is not a trustee.")
-    trustor = await auth.find_user(tx, UserRef(id=trust.trustor_id))
+    trustor = await naming.find_user(tx, UserRef(id=trust.trustor_id))
     if trustor is None:
         raise Forbidden("trust.trustor", "The trustor is disabled, or its domain is, or it is gone.")
     source = trust.redelegated_from
@@ -224,3 +224,19 @@ async def drop_ended(tx: Tx, before: float, most: int) -> int:
         before,
         most,
     )
+
+
+async def remove(tx: Tx, caller: Caller, id: str) -> None:
+    refuse_domain_scope(caller, "identity:delete_trust")
+    found = await need(tx, id)
+    if caller.user_id != found.trustor_id:
+        personas.need_operator(caller, "identity:delete_trust")
+    await end(tx, Where().equal("id", found.id))
+
+
+async def end(tx: Tx, where: Where) -> None:
+    """And those that were delegated on from them."""
+    for ended in await tx.select(TRUSTS, where.add("deleted_at IS NULL")):
+        await revocations.cut(tx, "trust", ended.id)
+        await tx.update(TRUSTS, ended, deleted_at=tx.clock.now())
+        await end(tx, Where().equal("redelegated_from", ended.id))

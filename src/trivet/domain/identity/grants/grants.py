@@ -3,12 +3,11 @@
 The operator gives anything; a manager of a domain gives the roles up to his own inside his domain.
 """
 
-from trivet.domain import removal
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
 from trivet.domain.identity import assignments, personas
 from trivet.domain.identity.assignments import Assignment
-from trivet.domain.identity.grants import groups
+from trivet.domain.identity.grants import groups, losses
 from trivet.domain.identity.people import projects, roles, users
 from trivet.domain.identity.people.roles import Role
 from trivet.errors import Forbidden, NotFound
@@ -37,9 +36,9 @@ async def take(tx: Tx, caller: Caller, unwanted: Assignment) -> None:
         raise _absent(unwanted)
     narrowed = None if unwanted.inherited else unwanted.target_id
     if unwanted.actor_kind == "user":
-        await removal.lost_role(tx, unwanted.actor_id, narrowed)
+        await losses.lost_role(tx, unwanted.actor_id, narrowed)
     else:
-        await removal.cut_members(tx, unwanted.actor_id, narrowed)
+        await losses.cut_members(tx, unwanted.actor_id, narrowed)
     _note(tx, unwanted)
 
 

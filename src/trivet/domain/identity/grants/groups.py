@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from trivet.domain import removal
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
-from trivet.domain.identity import assignments, personas
+from trivet.domain.identity import assignments, memory, personas
+from trivet.domain.identity.grants import losses
 from trivet.domain.identity.people import users
 from trivet.domain.identity.people.projects import need as need_project
 from trivet.errors import Conflict, Invalid, NotFound
@@ -68,7 +68,7 @@ async def delete(tx: Tx, caller: Caller, id: str) -> None:
     found = await need(tx, id)
     personas.need_manage(caller, found.domain_id, "identity:delete_group")
     await hold(tx, GROUPS, id)
-    await removal.group(tx, id)
+    await losses.group(tx, id)
     await tx.delete(GROUPS, found)
 
 
@@ -86,7 +86,7 @@ async def add_member(tx: Tx, caller: Caller, group_id: str, user_id: str) -> Non
     if not caller.is_operator and await assignments.is_operators(tx, group_id):
         raise personas.refusal(action)
     await tx.run("INSERT INTO memberships (user_id, group_id) VALUES (?, ?) ON CONFLICT DO NOTHING", user_id, group_id)
-    removal.note(tx, "user_groups", group_id)
+    memory.note(tx, "user_groups", group_id)
 
 
 async def remove_member(tx: Tx, caller: Caller, group_id: str, user_id: str) -> None:
@@ -95,8 +95,8 @@ async def remove_member(tx: Tx, caller: Caller, group_id: str, user_id: str) -> 
         raise NotFound("group.no_member", f"User {user_id} is not in group {group_id}.")
     rows = await tx.rows("SELECT DISTINCT target_id, inherited FROM assignments WHERE actor_id = ?", group_id)
     for target_id, inherited in rows:
-        await removal.lost_role(tx, user_id, None if inherited else target_id)
-    removal.note(tx, "user_groups", group_id)
+        await losses.lost_role(tx, user_id, None if inherited else target_id)
+    memory.note(tx, "user_groups", group_id)
 
 
 async def _both(tx: Tx, caller: Caller, group_id: str, user_id: str, action: str) -> None:

@@ -1,7 +1,8 @@
 """Implied roles: who has the prior role has the implied one too."""
 
-from trivet.domain import removal
 from trivet.domain.callers import Caller
+from trivet.domain.identity import memory
+from trivet.domain.identity.grants import losses
 from trivet.domain.identity.people import roles
 from trivet.domain.identity.people.projects import refuse_immutable
 from trivet.domain.identity.people.roles import LADDER, ROLES, Role
@@ -31,7 +32,7 @@ async def add(tx: Tx, prior_id: str, implied_id: str) -> tuple[Role, Role]:
     await tx.run(
         "INSERT INTO implied_roles (prior_id, implied_id) VALUES (?, ?) ON CONFLICT DO NOTHING", prior_id, implied_id
     )
-    removal.note(tx, "implied_roles", prior_id)
+    memory.note(tx, "implied_roles", prior_id)
     return prior, implied
 
 
@@ -53,9 +54,9 @@ async def remove(tx: Tx, prior_id: str, implied_id: str) -> None:
     if prior.name in LADDER and implied.name in LADDER and prior.domain_id is None and implied.domain_id is None:
         raise Forbidden("role.ladder", "reader < member < manager < admin is this cloud's own rule, and stays.")
     await roles.note_change(tx)
-    await removal.cut_holders(tx, prior_id)
+    await losses.cut_holders(tx, prior_id)
     await tx.run("DELETE FROM implied_roles WHERE prior_id = ? AND implied_id = ?", prior_id, implied_id)
-    removal.note(tx, "implied_roles", prior_id)
+    memory.note(tx, "implied_roles", prior_id)
 
 
 async def of(tx: Tx, prior_id: str) -> list[Role]:
@@ -75,6 +76,6 @@ async def everything(tx: Tx) -> list[tuple[Role, list[Role]]]:
 async def delete_role(tx: Tx, caller: Caller, id: str) -> None:
     found = await roles.changeable(tx, caller, id, "identity:delete_role")
     refuse_immutable(found.options, None)
-    await removal.role(tx, id)
+    await losses.role(tx, id)
     await tx.run("DELETE FROM implied_roles WHERE prior_id = ? OR implied_id = ?", id, id)
     await tx.delete(ROLES, found)

@@ -7,9 +7,11 @@ from trivet.domain.identity.delegation import app_credentials, oauth, trusts
 from trivet.domain.identity.delegation.app_credentials import APP_CREDENTIALS, AppCredential
 from trivet.domain.identity.delegation.ec2 import Key
 from trivet.domain.identity.delegation.oauth_signatures import SignedRequest
-from trivet.domain.identity.login import auth, scoping
-from trivet.domain.identity.login.auth import Proven, UserRef, unauthorized
+from trivet.domain.identity.login import scoping
+from trivet.domain.identity.login.proven import Proven
 from trivet.domain.identity.login.scoping import ProjectRef, Scope
+from trivet.domain.identity.people import naming
+from trivet.domain.identity.people.naming import UserRef, unauthorized
 from trivet.domain.identity.people.roles import role_map
 from trivet.domain.identity.people.users import User
 from trivet.errors import Forbidden, NotFound
@@ -23,7 +25,7 @@ async def prove_app_credential(
 ) -> tuple[User, AppCredential]:
     async with parts.store.read() as tx:
         found = await _find(tx, id, name, who)
-        user = await auth.find_user(tx, UserRef(id=found.user_id)) if found is not None else None
+        user = await naming.find_user(tx, UserRef(id=found.user_id)) if found is not None else None
     if found is None or user is None:
         await parts.passwords.waste(secret)
         raise unauthorized()
@@ -39,7 +41,7 @@ async def _find(tx: Tx, id: str | None, name: str | None, who: UserRef | None) -
         return await tx.get(APP_CREDENTIALS, id)
     if name is None or who is None:
         raise unauthorized("An application credential is named by its id, or by its name and its user.")
-    user = await auth.find_user(tx, who)
+    user = await naming.find_user(tx, who)
     return await tx.find(APP_CREDENTIALS, "user_id = ? AND name = ?", user.id, name) if user else None
 
 
@@ -94,7 +96,7 @@ async def by_oauth(parts: Parts, signed: SignedRequest) -> Caller:
             token = await oauth.accepted(tx, parts.tokens.secrets, signed)
         except NotFound as error:
             raise unauthorized() from error
-        user = await auth.find_user(tx, UserRef(id=token.user_id)) if token.user_id else None
+        user = await naming.find_user(tx, UserRef(id=token.user_id)) if token.user_id else None
         if user is None:
             raise unauthorized()
         scope = await scoping.project(tx, ProjectRef(id=token.project_id))
@@ -111,7 +113,7 @@ async def by_ec2_key(parts: Parts, key: Key) -> Caller:
     """The signature has been checked."""
     began_at = parts.clock.now()
     async with parts.store.read() as tx:
-        user = await auth.find_user(tx, UserRef(id=key.user_id))
+        user = await naming.find_user(tx, UserRef(id=key.user_id))
         if user is None or key.project_id is None:
             raise unauthorized()
         proven = Proven(user=user, methods=(EC2_METHOD,), began_at=began_at)
@@ -124,7 +126,7 @@ async def by_ec2_key(parts: Parts, key: Key) -> Caller:
         trust = await trusts.need(tx, key.trust_id)
         if user.id not in (trust.trustor_id, trust.trustee_id):
             raise unauthorized()
-        trustee = await auth.find_user(tx, UserRef(id=trust.trustee_id))
+        trustee = await naming.find_user(tx, UserRef(id=trust.trustee_id))
     if trustee is None:
         raise unauthorized()
     return await by_trust(parts, msgspec.structs.replace(proven, user=trustee), trust.id)

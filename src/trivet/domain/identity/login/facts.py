@@ -5,9 +5,10 @@ answered from the memo, but only after a look at the log's end: another process 
 token issued on what was true before would be too young for the revocation to hit it.
 """
 
-from trivet.domain.identity.login.auth import Condition, Granted, Place, UserRef, user_condition
+from trivet.domain.identity.login.proven import Granted, Place
 from trivet.domain.identity.login.scoping import ProjectRef, project_condition
 from trivet.domain.identity.memory import Memo
+from trivet.domain.identity.people.naming import Condition, UserRef, user_condition
 from trivet.domain.identity.people.roles import VERSION, role_map
 from trivet.domain.identity.people.users import USERS, User
 from trivet.domain.identity.tokens import revocations

@@ -5,9 +5,10 @@ import msgspec
 from trivet.domain.callers import Caller
 from trivet.domain.identity.login import delegated as delegation
 from trivet.domain.identity.login import logins, proofs, receipts, scoping
-from trivet.domain.identity.login.auth import DomainRef, Proven, UserRef, unauthorized
+from trivet.domain.identity.login.proven import Proven
 from trivet.domain.identity.login.scoping import ProjectRef, Scope
 from trivet.domain.identity.people import user_options
+from trivet.domain.identity.people.naming import DomainRef, UserRef, unauthorized
 from trivet.errors import Forbidden, Invalid
 from trivet.parts import Parts
 from trivet.store.tx import Tx

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from trivet.domain.identity.login import logins
-from trivet.domain.identity.login.auth import UserRef, find_user, unauthorized
 from trivet.domain.identity.people import user_options
+from trivet.domain.identity.people.naming import UserRef, find_user, unauthorized
 from trivet.domain.identity.people.users import DAY_S, USERS, User, check_shape, ends_at, need, with_password
 from trivet.domain.identity.tokens import revocations
 from trivet.errors import Invalid

@@ -3,8 +3,9 @@
 from trivet.domain.callers import Caller
 from trivet.domain.identity.login import facts as login_facts
 from trivet.domain.identity.login import logins, totp
-from trivet.domain.identity.login.auth import Granted, UserRef, find_user, unauthorized
+from trivet.domain.identity.login.proven import Granted
 from trivet.domain.identity.login.scoping import ProjectRef
+from trivet.domain.identity.people.naming import UserRef, find_user, unauthorized
 from trivet.domain.identity.people.users import User
 from trivet.domain.identity.tokens import revocations
 from trivet.errors import Conflict, Forbidden, NotFound

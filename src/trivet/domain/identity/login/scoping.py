@@ -9,8 +9,9 @@ import msgspec
 from trivet.domain.callers import Caller
 from trivet.domain.identity import assignments
 from trivet.domain.identity.assignments import SYSTEM
-from trivet.domain.identity.login.auth import Condition, DomainRef, Place, Proven, enabled_domain, unauthorized
+from trivet.domain.identity.login.proven import Place, Proven
 from trivet.domain.identity.memory import Memo
+from trivet.domain.identity.people.naming import Condition, DomainRef, enabled_domain, unauthorized
 from trivet.domain.identity.people.roles import VERSION, role_map
 from trivet.domain.identity.people.users import User
 from trivet.errors import Invalid

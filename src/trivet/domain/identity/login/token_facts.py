@@ -11,8 +11,8 @@ from trivet.domain.callers import Caller
 from trivet.domain.identity.catalog import catalog
 from trivet.domain.identity.delegation.app_credentials import told as app_credential_told
 from trivet.domain.identity.delegation.trusts import told as trust_told
-from trivet.domain.identity.federation import SERVICE_PROVIDERS
 from trivet.domain.identity.memory import Memo
+from trivet.domain.identity.people.federation import SERVICE_PROVIDERS
 from trivet.domain.identity.people.projects import PROJECTS, Project
 from trivet.domain.identity.people.roles import RoleMap, role_map
 from trivet.domain.identity.people.users import USERS

@@ -1,12 +1,10 @@
-"""Auth: who somebody says to be, and what a proof of it has shown.
+"""Naming: whom a client means by an id, or by a name and a domain, found only where enabled.
 
-Who failed is never told why: a wrong name and a wrong password look (and take) the same.
+A wrong name and a wrong password look (and take) the same to a client: nobody is told which it was.
 """
 
 import msgspec
 
-from trivet.domain.callers import Caller
-from trivet.domain.identity.delegation.app_credentials import AppCredential
 from trivet.domain.identity.people.users import USERS, User
 from trivet.errors import Forbidden, Invalid
 from trivet.store.tx import Tx
@@ -23,34 +21,6 @@ class UserRef(msgspec.Struct, frozen=True):
     id: str | None = None
     name: str | None = None
     domain: DomainRef | None = None
-
-
-class Place(msgspec.Struct, frozen=True):
-    """A project or a domain that a token is for."""
-
-    id: str
-    domain_id: str | None
-
-
-class Granted(msgspec.Struct, frozen=True):
-    """The project that a token is wanted for, if it is open, and the names of its user's roles there."""
-
-    project: Place | None
-    roles: frozenset[str]
-
-
-class Proven(msgspec.Struct, frozen=True):
-    """What the methods of a request have shown."""
-
-    user: User
-    methods: tuple[str, ...]
-    began_at: float
-    """When the login began, before anything was read: what is revoked meanwhile must hit its token too."""
-    parent: Caller | None = None
-    """The token that was shown, if one was."""
-    app_credential: AppCredential | None = None
-    granted: Granted | None = None
-    """Where it was read together with the user."""
 
 
 def unauthorized(message: str = MESSAGE) -> Forbidden:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from trivet.store.claims import FITS, Consumer, take
+from trivet.domain.placement.claims import FITS, Consumer, take
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 

@@ -8,9 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from trivet.domain import removal
 from trivet.domain.callers import Caller
-from trivet.domain.identity import personas
+from trivet.domain.identity import memory, personas
 from trivet.domain.identity.people import projects
 from trivet.domain.identity.people.projects import Project
 from trivet.errors import Conflict, Invalid, NotFound
@@ -186,7 +185,7 @@ async def create_protocol(tx: Tx, new: FederationProtocol) -> None:
     sql = f"INSERT INTO federation_protocols ({_PROTOCOL}) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
     if not await tx.run(sql, new.idp_id, new.id, new.mapping_id, new.remote_id_attribute):
         raise Conflict("protocol.exists", f"Duplicate entry found with ID {new.id[:64]}.")
-    removal.note(tx, "federation_protocols", new.id)
+    memory.note(tx, "federation_protocols", new.id)
 
 
 async def update_protocol(tx: Tx, changed: FederationProtocol) -> None:
@@ -198,7 +197,7 @@ async def update_protocol(tx: Tx, changed: FederationProtocol) -> None:
         changed.idp_id,
         changed.id,
     )
-    removal.note(tx, "federation_protocols", changed.id)
+    memory.note(tx, "federation_protocols", changed.id)
 
 
 async def _check_mapping(tx: Tx, id: str) -> None:
@@ -209,7 +208,7 @@ async def _check_mapping(tx: Tx, id: str) -> None:
 async def delete_protocol(tx: Tx, idp_id: str, id: str) -> None:
     await need_protocol(tx, idp_id, id)
     await tx.run("DELETE FROM federation_protocols WHERE idp_id = ? AND id = ?", idp_id, id)
-    removal.note(tx, "federation_protocols", id)
+    memory.note(tx, "federation_protocols", id)
 
 
 # -- service providers

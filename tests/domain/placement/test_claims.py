@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.store.conftest import HandClock, fresh_url
 
+from trivet.domain.placement import choosing, claims
+from trivet.domain.placement.choosing import Want
+from trivet.domain.placement.claims import Consumer
 from trivet.ids import SystemIds
-from trivet.store import choosing, claims
-from trivet.store.choosing import Want
-from trivet.store.claims import Consumer
 from trivet.store.postgres import PostgresStore
 from trivet.store.store import Store
 from trivet.store.tx import Tx

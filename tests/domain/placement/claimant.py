@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from trivet.clock import SystemClock
+from trivet.domain.placement import choosing, claims
 from trivet.ids import SystemIds
-from trivet.store import choosing, claims
 from trivet.store.postgres import PostgresStore
 from trivet.store.sqlite import SqliteStore
 from trivet.store.store import Store, transact

@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests.domain.placement import claimant
+from tests.domain.placement.claimant import store_at
 from tests.programs import PATIENCE_S
-from tests.store import claimant
-from tests.store.claimant import store_at
 from tests.store.conftest import fresh_url
 
 from trivet.domain.hosts import hosts
