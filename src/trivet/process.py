@@ -11,7 +11,7 @@ import os
 import pkgutil
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from trivet.controllers.log_trim import LogTrim
 from trivet.controllers.network.networks import NetworkController
 from trivet.controllers.servers.console_reads import ConsoleReads
 from trivet.controllers.servers.servers import ServerController
-from trivet.domain import seeds as bootstrap
+from trivet.domain import seeds
 from trivet.domain.hosts import hosts
 from trivet.domain.identity.people.passwords import Passwords
 from trivet.domain.identity.people.projects import PROJECTS
@@ -38,6 +38,7 @@ from trivet.domain.identity.tokens.revocations import RevocationListener
 from trivet.domain.identity.tokens.tokens import Tokens
 from trivet.domain.limits import limits
 from trivet.domain.network.nets import seeds as network_seeds
+from trivet.domain.seeds import Offer
 from trivet.domain.servers import flavors
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
@@ -139,6 +140,13 @@ async def running(
         yield process
 
 
+def offers(of: Iterable[Service]) -> list[Offer]:
+    """What the services want to stand in the catalog for."""
+    return [
+        Offer(kind, service.name, service.prefix + service.catalog_path) for service in of for kind in service.types
+    ]
+
+
 async def _first_start(parts: Parts) -> str | None:
     """Keys, and on an empty database the admin, the catalog and what else a cloud begins with."""
     password = parts.settings.admin_password or secrets.token_urlsafe(18)
@@ -148,7 +156,7 @@ async def _first_start(parts: Parts) -> str | None:
         # Several processes may start on one empty database: this row makes them take turns.
         await leases.take(tx, "first start", parts.ids.hex(), 0)
         await signing_keys.load(tx, parts.tokens, _secret(Path(parts.settings.data) / "secret"))
-        fresh = await bootstrap.first_start(tx, parts, hashed)
+        fresh = await seeds.start(tx, parts, hashed, offers(services()))
         await limits.set_model(tx, "strict_two_level" if parts.settings.limit_model == "strict_two_level" else "flat")
         project = await tx.find(PROJECTS, "name = 'admin' AND domain_id = 'default'")
         if fresh and project is not None:

@@ -8,7 +8,7 @@ import pytest
 from tests.api.one_service import MINE, Answer, OneService, Skewed, ask, caller_of, store_on
 
 from trivet.api.compute.service import SERVICE
-from trivet.domain import seeds as bootstrap
+from trivet.domain import seeds
 from trivet.domain.hosts import hosts
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.network.nets import networks, subnets
@@ -16,6 +16,7 @@ from trivet.domain.servers import state as reports
 from trivet.domain.servers.flavors import FLAVORS, Flavor
 from trivet.domain.servers.orders import Report
 from trivet.domain.servers.servers import SERVERS, Server
+from trivet.process import offers, services
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -31,7 +32,7 @@ class Cloud(OneService):
 
     async def fill(self) -> None:
         async with self.store.write() as tx:
-            await bootstrap.first_start(tx, self.parts, "no password")
+            await seeds.start(tx, self.parts, "no password", offers(services()))
             for n in range(3):
                 await self.add_host(tx, f"host{n}", vcpus=4)
             for name, disk_gib in (("tiny", 1), ("large", 20)):

@@ -11,8 +11,9 @@ import pytest
 from tests.api.one_service import Answer, OneService, Skewed, ask, store_on
 
 from trivet.api.identity.service import SERVICE
-from trivet.domain import seeds as bootstrap
+from trivet.domain import seeds
 from trivet.domain.identity.tokens import signing_keys
+from trivet.process import offers, services
 from trivet.settings import Settings
 
 
@@ -28,7 +29,7 @@ class Cloud(OneService):
         hashed = await self.parts.passwords.hash("secret")
         async with self.store.write() as tx:
             await signing_keys.load(tx, self.parts.tokens, b"a key file")
-            await bootstrap.first_start(tx, self.parts, hashed)
+            await seeds.start(tx, self.parts, hashed, offers(services()))
         answer = await self.login("admin", "secret", project=("admin", "default"))
         self.admin = answer.headers["x-subject-token"]
         self.project_id = answer.body["token"]["project"]["id"]

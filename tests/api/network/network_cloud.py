@@ -8,8 +8,9 @@ from tests.api.one_service import MINE, THEIRS, Answer, OneService, ask, store_o
 
 from trivet.api.kit.app import App
 from trivet.api.network.service import SERVICE
-from trivet.domain import seeds as bootstrap
+from trivet.domain import seeds
 from trivet.domain.identity.people.projects import PROJECTS, Project
+from trivet.process import offers, services
 from trivet.store.store import Store
 
 
@@ -54,7 +55,7 @@ class Cloud(OneService):
 
     async def fill(self) -> None:
         async with self.store.write() as tx:
-            await bootstrap.first_start(tx, self.parts, "no password")
+            await seeds.start(tx, self.parts, "no password", offers(services()))
             for id in (MINE, THEIRS):
                 await tx.insert(PROJECTS, Project(id=id, name=id, domain_id="default", parent_id="default"))
 
