@@ -5,10 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "src" / "trivet"
-MODULES = sorted(SOURCE.rglob("*.py"))
+from tests.tidy.house import MODULES, PATHS, imports, name_of
 
 LONG = 500
 LONG_FOR_A_REASON: dict[str, str] = {}
@@ -28,29 +25,6 @@ PASSAGES: dict[tuple[str, str], str] = {
 }
 
 
-def name_of(path: Path) -> str:
-    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-NAMES = {name_of(path) for path in MODULES}
-
-
-def imports(path: Path) -> set[str]:
-    """Modules of ours that a module needs to be imported (what stands under TYPE_CHECKING does not count)."""
-    tree = ast.parse(path.read_text())
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("trivet"):
-            for alias in node.names:
-                # `from package import module` needs the module, not what the package's own __init__ gathers.
-                inner = f"{node.module}.{alias.name}"
-                found.add(inner if inner in NAMES else node.module)
-        elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names if alias.name.startswith("trivet")}
-    return found
-
-
 def room(module: str) -> str:
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else ""
@@ -62,7 +36,7 @@ def test_a_room_imports_only_from_rooms_below_it(floor: str) -> None:
         f"{name_of(path)} imports {module}"
         for path in MODULES
         if room(name_of(path)) == floor
-        for module in imports(path)
+        for module in imports(name_of(path))
         if room(module) and room(module) not in FLOORS[floor]
     ]
     assert not wrong
@@ -73,7 +47,7 @@ def test_domain_knows_of_drivers_only_their_contracts() -> None:
         f"{name_of(path)} imports {module}"
         for path in MODULES
         if room(name_of(path)) == "domain"
-        for module in imports(path)
+        for module in imports(name_of(path))
         if module.startswith("trivet.drivers") and not module.startswith("trivet.drivers.contracts")
         and module != "trivet.drivers"
     ]  # fmt: skip
@@ -81,7 +55,10 @@ def test_domain_knows_of_drivers_only_their_contracts() -> None:
 
 
 def test_there_are_no_circles() -> None:
-    graph = {name_of(path): {found for found in imports(path) if found in NAMES} - {name_of(path)} for path in MODULES}
+    graph = {
+        name_of(path): {found for found in imports(name_of(path)) if found in PATHS} - {name_of(path)}
+        for path in MODULES
+    }
     done: set[str] = set()
 
     def visit(module: str, way: list[str]) -> None:
