@@ -15,7 +15,7 @@ FLOORS = {
     "drivers": {"drivers", "clock"},
     "store": {"store", "errors", "clock", "ids"},
     "domain": {"domain", "store", "drivers", "errors", "clock", "ids", "settings", "parts"},
-    "agent": {"agent", "domain", "store", "drivers", "errors", "clock", "ids", "parts"},
+    "agent": {"agent", "domain", "drivers", "errors", "clock", "ids"},
     "controllers": {"controllers", "domain", "store", "drivers", "errors", "clock", "ids", "parts", "settings"},
     "api": {"api", "domain", "store", "errors", "clock", "ids", "parts", "settings"},
 }
@@ -94,3 +94,15 @@ def test_catch_all_stands_only_at_the_boundaries() -> None:
     allowed = {"trivet.api.kit.app", "trivet.drivers.contracts.foreseen", "trivet.store.follower"}
     found = {name_of(path) for path in MODULES if re.search(r"except Exception\b", path.read_text())}
     assert found <= allowed
+
+
+def test_nothing_below_the_agent_knows_the_store() -> None:
+    """An agent on another machine has no database: what it needs is made of words, orders and contracts."""
+    for module in [name for name in PATHS if room(name) == "agent"]:
+        reached, ahead = {module}, [module]
+        while ahead:
+            for needed in imports(ahead.pop()) - reached:
+                assert room(needed) != "store", f"{module} reaches {needed}"
+                reached.add(needed)
+                if needed in PATHS:
+                    ahead.append(needed)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from trivet.agent.engines import Engines
 from trivet.agent.trouble import went_well
 from trivet.domain.agents.words import ConsoleAnswer, ConsoleQuestion
-from trivet.domain.servers.console_output import WAIT_S
+from trivet.domain.servers.words import CONSOLE_WAIT_S
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.errors import TrivetError
@@ -40,7 +40,7 @@ async def _answer(engines: Engines, question: ConsoleQuestion) -> ConsoleAnswer:
         return ConsoleAnswer(error=f"this host cannot run a {question.kind}")
     reading = driver.console_log(question.server_id, question.limit_bytes)
     try:
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(CONSOLE_WAIT_S):
             return ConsoleAnswer(output=await foreseen(f"console of server {question.server_id}", reading, TrivetError))
     except DriverError as refusal:
         return ConsoleAnswer(error=refusal.why[:_WHY_MAX])

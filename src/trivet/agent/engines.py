@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trivet.domain.servers.servers import Kind
+from trivet.domain.servers.words import Kind
 from trivet.drivers.contracts.machine import MachineDriver
 from trivet.drivers.contracts.network import WireDriver
 from trivet.drivers.contracts.patience import patient

@@ -14,7 +14,7 @@ from trivet.agent.metadata import MetadataService
 from trivet.agent.trouble import is_bug, pause_s
 from trivet.clock import Clock
 from trivet.domain.servers.orders import Order, Report
-from trivet.domain.servers.servers import Kind
+from trivet.domain.servers.words import Kind
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.errors import TrivetError

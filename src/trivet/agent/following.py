@@ -10,7 +10,6 @@ from typing import Literal
 from trivet.agent.config_drive import config_drive
 from trivet.agent.engines import Engines
 from trivet.agent.link import Link
-from trivet.domain.agents.order_building import netns_name
 from trivet.domain.servers.orders import ImageAt, Order, Report
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import (
@@ -25,7 +24,7 @@ from trivet.drivers.contracts.machine import (
     Snapshotting,
     Suspending,
 )
-from trivet.drivers.contracts.network import Wire, tap_name
+from trivet.drivers.contracts.network import Wire, netns_name, tap_name
 from trivet.errors import Conflict, Invalid, NotFound, OverQuota
 
 _SEED = "/var/lib/cloud/seed/config_drive/"

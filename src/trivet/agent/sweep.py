@@ -14,7 +14,7 @@ from trivet.agent.link import Link
 from trivet.agent.metadata import MetadataService
 from trivet.agent.trouble import hangs, is_bug, went_well
 from trivet.domain.servers.orders import Order
-from trivet.domain.servers.servers import Kind
+from trivet.domain.servers.words import Kind
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.contracts.machine import Seen

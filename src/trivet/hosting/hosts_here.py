@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from trivet.agent.engines import Engines
 from trivet.domain.servers.consoles import ConsoleTarget
-from trivet.domain.servers.servers import Kind
+from trivet.domain.servers.words import Kind
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import GraphicalConsole, MachineDriver, SerialConsole
 from trivet.drivers.contracts.network import NetworkDriver

@@ -12,7 +12,7 @@ from trivet.agent.engines import Engines
 from trivet.agent.halting import halt, remember
 from trivet.domain.hosts import hosts
 from trivet.domain.hosts.hosts import Host
-from trivet.domain.servers.servers import Kind
+from trivet.domain.servers.words import Kind
 from trivet.drivers.contracts.machine import MachineDriver
 from trivet.drivers.ovn.central.northbound import OvnNetwork
 from trivet.drivers.ovn.chassis.wires import OvnWires

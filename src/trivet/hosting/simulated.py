@@ -5,7 +5,7 @@ from trivet.domain.agents import order_building
 from trivet.domain.hosts import hosts
 from trivet.domain.hosts.hosts import Host
 from trivet.domain.servers.orders import Order
-from trivet.domain.servers.servers import Kind
+from trivet.domain.servers.words import Kind
 from trivet.drivers.contracts.machine import Power
 from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.drivers.sim.network import SimNetwork, SimWires

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Coroutine
 
 from trivet.domain.servers import console_output
 from trivet.domain.servers.console_output import CONSOLE_READS, ConsoleRead
-from trivet.domain.servers.servers import Kind
+from trivet.domain.servers.words import CONSOLE_WAIT_S, Kind
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.contracts.machine import MachineDriver
@@ -77,7 +77,7 @@ class ConsoleReads:
             if driver is None:
                 raise DriverError(f"this host cannot run a {read.kind}", again=False)
             reading = driver.console_log(read.server_id, read.limit_bytes)
-            async with asyncio.timeout(console_output.WAIT_S):
+            async with asyncio.timeout(CONSOLE_WAIT_S):
                 output = await foreseen(f"console of server {read.server_id}", reading)
         except DriverError as refusal:
             error = refusal.why

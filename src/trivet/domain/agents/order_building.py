@@ -19,7 +19,7 @@ from trivet.domain.servers import state as reports
 from trivet.domain.servers.orders import ImageAt, Order, Orders
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
-from trivet.drivers.contracts.network import Wire
+from trivet.drivers.contracts.network import Wire, netns_name
 from trivet.errors import TrivetError
 from trivet.store.store import Store, transact
 from trivet.store.tables import R, Table
@@ -147,8 +147,3 @@ def _wire(server: Server, port: Port, number: int, networks: dict[str, Network],
         gateway=gateway if number == 0 else None,
         routes=(*routes, (f"{METADATA_IP}/32", "")) if number == 0 else tuple(routes),
     )
-
-
-def netns_name(server_id: str) -> str:
-    """Of a container; the namespaces of one host share one directory."""
-    return f"tv-{server_id[:18]}"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from trivet.domain.servers.servers import Kind
+from trivet.domain.servers.words import Kind
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
 Word = Annotated[str, msgspec.Meta(max_length=255)]

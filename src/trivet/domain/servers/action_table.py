@@ -6,7 +6,7 @@ Every action is here for every kind: it works, or there is a reason that a user 
 import msgspec
 
 from trivet.domain.servers.kinds import KINDS
-from trivet.domain.servers.servers import Kind
+from trivet.domain.servers.words import Kind
 
 WORKS = ""
 

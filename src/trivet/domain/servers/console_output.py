@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.rules import need_host, ready
-from trivet.domain.servers.servers import Kind
+from trivet.domain.servers.words import CONSOLE_WAIT_S, Kind
 from trivet.errors import Busy, Conflict
 from trivet.parts import Parts
 from trivet.store.store import transact
@@ -17,7 +17,6 @@ from trivet.store.tx import Tx
 from trivet.store.where import Where
 
 LIMIT_BYTES = 100 * 1024
-WAIT_S = 10.0
 _LOOK_EVERY_S = 0.25
 _FORGET_S = 60.0
 
@@ -39,7 +38,7 @@ async def newest(parts: Parts, call: Call, server_id: str, lines: int | None) ->
     """The last `lines` of it; None is all that is kept, within a limit."""
     store = parts.store
     asked = await transact(store, lambda tx: _ask(tx, call, server_id))
-    until = parts.clock.now() + WAIT_S
+    until = parts.clock.now() + CONSOLE_WAIT_S
     try:
         while parts.clock.now() < until:
             async with store.read() as tx:

@@ -11,7 +11,7 @@ import msgspec
 
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.rules import need_host, ready
-from trivet.domain.servers.servers import Kind
+from trivet.domain.servers.words import Kind
 from trivet.errors import NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx

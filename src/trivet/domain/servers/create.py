@@ -26,7 +26,8 @@ from trivet.domain.servers.flavors import Flavor
 from trivet.domain.servers.kinds import kind_of
 from trivet.domain.servers.nics import Nic, NicsWanted
 from trivet.domain.servers.placing import DEFAULT_ZONE, Spot
-from trivet.domain.servers.servers import SERVERS, Fault, FlavorOf, Kind, Server
+from trivet.domain.servers.servers import SERVERS, Fault, FlavorOf, Server
+from trivet.domain.servers.words import Kind
 from trivet.errors import Forbidden, Invalid, NotFound, OverQuota
 from trivet.store.tx import Tx
 

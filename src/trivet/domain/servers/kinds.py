@@ -6,7 +6,7 @@ The two must agree: a container image has no kernel to boot, and a disk image no
 
 from collections.abc import Mapping
 
-from trivet.domain.servers.servers import Kind
+from trivet.domain.servers.words import Kind
 from trivet.errors import Invalid
 
 KINDS: tuple[Kind, ...] = ("vm", "container", "metal")

@@ -6,7 +6,7 @@ An order is whole: it can be followed from nothing, twice, or late. A report say
 
 import msgspec
 
-from trivet.domain.servers.servers import Kind, Want
+from trivet.domain.servers.words import Kind, Want
 from trivet.drivers.contracts.machine import Power
 from trivet.drivers.contracts.network import Wire
 

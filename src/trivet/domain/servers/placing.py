@@ -15,7 +15,8 @@ from trivet.domain.placement import claims
 from trivet.domain.placement.choosing import Want
 from trivet.domain.servers import groups as server_groups
 from trivet.domain.servers.groups import SERVER_GROUPS, ServerGroup
-from trivet.domain.servers.servers import FlavorOf, Kind, Server
+from trivet.domain.servers.servers import FlavorOf, Server
+from trivet.domain.servers.words import Kind
 from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.ids import is_uuid
 from trivet.store.tx import Tx

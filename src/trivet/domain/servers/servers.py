@@ -10,25 +10,11 @@ from typing import Any, Literal
 import msgspec
 
 from trivet.domain.callers import Caller
+from trivet.domain.servers.words import Kind, Status, Want
 from trivet.errors import NotFound
 from trivet.ids import is_uuid
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
-
-Kind = Literal["vm", "container", "metal"]
-Want = Literal["running", "stopped", "paused", "suspended", "shelved", "gone"]
-Status = Literal[
-    "building",
-    "active",
-    "stopped",
-    "paused",
-    "suspended",
-    "resized",
-    "shelved",
-    "shelved_offloaded",
-    "error",
-    "deleted",
-]
 
 
 class FlavorOf(msgspec.Struct, frozen=True):

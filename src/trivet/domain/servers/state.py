@@ -15,7 +15,8 @@ from trivet.domain.servers.create import SPAWN_S
 from trivet.domain.servers.ending import finish_delete
 from trivet.domain.servers.orders import Report
 from trivet.domain.servers.placing import DEFAULT_ZONE
-from trivet.domain.servers.servers import SERVERS, Fault, Server, Status, Want
+from trivet.domain.servers.servers import SERVERS, Fault, Server
+from trivet.domain.servers.words import Status, Want
 from trivet.drivers.contracts.machine import Power
 from trivet.store.tx import Tx
 

@@ -156,6 +156,11 @@ def tap_name(port_id: str) -> str:
     return f"tap{port_id[:11]}"
 
 
+def netns_name(server_id: str) -> str:
+    """Of a container; the namespaces of one host share one directory."""
+    return f"tv-{server_id[:18]}"
+
+
 class WireDriver(Protocol):
     """The host's half."""
 

@@ -1,0 +1,21 @@
+"""Words for servers that hosts use, too: an agent needs them and has no database, so nothing here does."""
+
+from typing import Literal
+
+CONSOLE_WAIT_S = 10.0
+"""How long who asks for a console's output waits for the host, and the host for its engine."""
+
+Kind = Literal["vm", "container", "metal"]
+Want = Literal["running", "stopped", "paused", "suspended", "shelved", "gone"]
+Status = Literal[
+    "building",
+    "active",
+    "stopped",
+    "paused",
+    "suspended",
+    "resized",
+    "shelved",
+    "shelved_offloaded",
+    "error",
+    "deleted",
+]
