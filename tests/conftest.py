@@ -1,4 +1,4 @@
-"""What all tests share: the databases, chance, the engines' turn, and one rule.
+"""What all tests share: the databases, chance, the engines' turn, the order of locks, and one rule.
 
 Where CI is, or TRIVET_REQUIRE_ENGINES says so, what is missing is a failure and not a skip. But a test marked
 `hardware` may need a machine that this one is not.
@@ -12,12 +12,17 @@ from typing import Any
 
 import pytest
 
+from tests import lock_order
 from tests.drivers.turn import pytest_runtest_protocol, pytest_runtest_setup
 from tests.postgres import postgres_cluster, shared_cluster
 
 __all__ = ["postgres_cluster", "pytest_runtest_protocol", "pytest_runtest_setup", "shared_cluster"]
 
 _REQUIRED = bool(os.environ.get("CI") or os.environ.get("TRIVET_REQUIRE_ENGINES"))
+
+
+def pytest_configure() -> None:
+    lock_order.watch()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,19 +3,24 @@
 Everything in one transaction, and every token that rested on it dies with it.
 """
 
+from typing import Any
+
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
 from trivet.domain.identity import personas
 from trivet.domain.identity.delegation import trusts
 from trivet.domain.identity.grants import losses
+from trivet.domain.identity.grants.groups import GROUPS
 from trivet.domain.identity.people import users
 from trivet.domain.identity.people.projects import PROJECTS, Project, domain_of, refuse_immutable, subtree
+from trivet.domain.identity.people.roles import note_change
 from trivet.domain.identity.people.users import USERS
 from trivet.domain.identity.tokens import revocations
 from trivet.domain.limits import quotas
 from trivet.domain.network.groups import security_groups
 from trivet.domain.servers import keypairs
 from trivet.errors import Forbidden, NotFound
+from trivet.store.tables import Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -56,6 +61,7 @@ async def domain(tx: Tx, caller: Caller, id: str) -> None:
     refuse_immutable(gone.options, None)
     if gone.enabled:
         raise Forbidden("domain.enabled", "Cannot delete a domain that is enabled, please disable it first.")
+    await _hold_all(tx, id)
     await revocations.cut(tx, "domain", id)
     for (user_id,) in await tx.rows("SELECT id FROM users WHERE domain_id = ?", id):
         await user(tx, caller, user_id)
@@ -73,6 +79,16 @@ async def domain(tx: Tx, caller: Caller, id: str) -> None:
     await tx.run("DELETE FROM roles WHERE domain_id = ?", id)
     await tx.run("DELETE FROM identity_providers WHERE domain_id = ?", id)
     await _project(tx, gone)
+
+
+async def _hold_all(tx: Tx, domain_id: str) -> None:
+    """Whatever is in a domain, before any of it goes: one by one they would be locked in an order of their own."""
+    tables: tuple[Table[Any], ...] = (USERS, GROUPS, PROJECTS)
+    for table in tables:
+        for (id,) in await tx.rows(f"SELECT id FROM {table.name} WHERE domain_id = ? ORDER BY id", domain_id):
+            await hold(tx, table, id)
+    await hold(tx, PROJECTS, domain_id)
+    await note_change(tx)
 
 
 async def _project(tx: Tx, gone: Project) -> None:

@@ -125,10 +125,13 @@ async def test_replacing_moves_capacity_between_consumers_in_one_step(store: Sto
         await provide(tx, "h2", vcpu=4)
         assert await claims.take(tx, consumer("a"), {"h1": {"VCPU": 4}})
         assert await claims.take(tx, consumer("b"), {"h2": {"VCPU": 4}})
+    async with store.write() as tx:
         swapped = [(consumer("a"), {"h2": {"VCPU": 4}}), (consumer("b"), {"h1": {"VCPU": 4}})]
         assert await claims.replace(tx, swapped)
+    async with store.write() as tx:
         assert await claims.held(tx, "a") == {"h2": {"VCPU": 4}}
         assert not await claims.replace(tx, [(consumer("c"), {"h1": {"VCPU": 1}})])
+    async with store.write() as tx:
         assert await claims.replace(tx, [(consumer("a"), {}), (consumer("c"), {"h2": {"VCPU": 1}})])
     assert await usage(store) == {"h1:VCPU": (4, 0), "h2:VCPU": (1, 3)}
 

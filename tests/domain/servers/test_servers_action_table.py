@@ -8,7 +8,7 @@ from trivet.domain.servers.action_table import ACTIONS, as_page, reason_against
 from trivet.domain.servers.kinds import KINDS, kind_of
 from trivet.errors import Invalid
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "actions-by-kind.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "actions-by-kind.md"
 
 
 def test_the_page_in_the_docs_is_fresh() -> None:

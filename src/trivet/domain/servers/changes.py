@@ -81,13 +81,14 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
     need_host(server, "resize")
     flavor = await _other_flavor(tx, call, server, flavor_id)
     wanted = flavor_of(flavor)
-    await _move_quota(tx, server, wanted)
     await _hold(tx, server, _either(server_placing.resources_of(server.flavor), server_placing.resources_of(wanted)))
     grace_s = grace_of(server.properties)
     changes: dict[str, Any] = {"flavor": wanted, "old_flavor": server.flavor, "grace_s": grace_s}
     if disk_config is not None:
         changes["disk_config"] = disk_config
-    return await order(tx, call, server, "resize", "resize_prep", in_s=BUILD_S + grace_s, **changes)
+    ordered = await order(tx, call, server, "resize", "resize_prep", in_s=BUILD_S + grace_s, **changes)
+    await _move_quota(tx, server, wanted)
+    return ordered
 
 
 async def confirm_resize(tx: Tx, call: Call, id: str) -> Server:
@@ -102,8 +103,10 @@ async def revert_resize(tx: Tx, call: Call, id: str) -> Server:
     old = server.old_flavor
     assert old is not None
     await _hold(tx, server, server_placing.resources_of(old))
+    changes: dict[str, Any] = {"flavor": old, "old_flavor": None}
+    ordered = await order(tx, call, server, "revertResize", "resize_reverting", in_s=BUILD_S, **changes)
     await _move_quota(tx, server, old)
-    return await order(tx, call, server, "revertResize", "resize_reverting", flavor=old, old_flavor=None, in_s=BUILD_S)
+    return ordered
 
 
 async def shelve(tx: Tx, call: Call, id: str) -> Server:
@@ -147,6 +150,7 @@ def _either(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
 
 
 async def _move_quota(tx: Tx, server: Server, flavor: FlavorOf) -> None:
+    """Last, as with a new server: everybody of the project meets at that row."""
     before, after = cost(server.flavor), cost(flavor)
     more = {name: amount - before[name] for name, amount in after.items() if amount > before[name]}
     less = {name: before[name] - amount for name, amount in after.items() if amount < before[name]}

@@ -22,7 +22,7 @@ async def finish_delete(tx: Tx, server: Server) -> Server:
         await server_placing.leave(tx, server)
     await ports.release(tx, server.id)
     if server.host_id is not None:
-        await quotas.give_back(tx, server.project_id, cost(server.flavor))
+        quotas.at_end(tx, server.project_id, cost(server.flavor, -1))
     await server_actions.finish(tx, server.id)
     return await tx.update(
         SERVERS,

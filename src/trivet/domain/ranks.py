@@ -1,0 +1,71 @@
+"""Ranks: in which order transactions lock rows. Two that take their locks in one order never wait in a circle.
+
+A row is locked by whoever changes or deletes it, until his transaction ends. Who holds a row of some rank takes rows
+of the same or of later ranks only; several of one table he takes by id, and rows that he has made himself lock nobody
+out. `docs/decisions/0013-claims.md` says how the order came about. The tests hold every transaction to it
+(`tests/lock_order.py`), by the name of the table that came too early.
+"""
+
+RANKS: tuple[tuple[str, ...], ...] = (
+    # Who may do it at all.
+    ("leases", "limit_model", "seeds", "numbers", "signing_keys"),
+    # Identity: who, where, with which roles, and what was made from them.
+    ("users", "failed_logins", "used_passcodes"),
+    ("user_groups",),
+    ("memberships",),
+    ("projects",),
+    ("role_rules", "access_rules"),
+    # Under the one row of role_rules, which all who change roles take first, or under the user or project that goes.
+    (
+        "roles",
+        "implied_roles",
+        "assignments",
+        "app_credentials",
+        "credentials",
+        "keypairs",
+        "oauth_consumers",
+        "oauth_tokens",
+        "trusts",
+    ),
+    ("identity_providers", "federation_protocols", "federation_mappings", "service_providers"),
+    ("endpoints", "endpoint_groups", "endpoint_projects", "endpoint_group_projects"),
+    ("services",),
+    ("regions",),
+    ("policies", "policy_associations"),
+    ("registered_limits", "limits", "user_limits", "quota_classes", "domain_configs"),
+    # Hosts, and the capacity that servers claim of them: the claimant, then each provider by id with what it has.
+    ("aggregates", "flavors", "flavor_access", "server_groups"),
+    ("hosts", "host_credentials", "network_agents"),
+    ("consumers",),
+    ("providers", "inventories", "claims", "provider_traits", "provider_aggregates"),
+    ("custom_classes", "custom_traits"),
+    ("spreads",),
+    # Images before the servers that are saved as one.
+    ("metadef_items",),
+    ("metadef_namespaces",),
+    ("image_tasks", "images", "image_members"),
+    ("image_properties", "image_tags", "deleted_images"),
+    # Networks: what addresses are cut from, the addresses, what has them, and what joins that.
+    ("network_tags",),
+    ("address_groups", "address_scopes", "security_group_rules", "default_security_group_rules"),
+    ("security_groups", "left_groups"),
+    ("subnet_pools",),
+    ("floating_ips", "ports", "port_security_groups", "addresses"),
+    ("routers",),
+    ("allocation_pools",),
+    ("freed_addresses",),
+    ("subnets",),
+    ("network_segments",),
+    ("networks",),
+    ("auto_topologies", "rbac_policies"),
+    # Servers, with what was done to them.
+    ("servers", "server_actions", "console_reads", "console_tokens"),
+    # Everybody of a project meets here.
+    ("quota_usages",),
+    # Written with the commit.
+    ("log_dropped",),
+    ("events",),
+)
+UNRANKED = frozenset(("revocations",))
+"""Cut along with whatever is taken away, wherever that is: only who cuts the very same thing waits there."""
+RANK = {table: rank for rank, tables in enumerate(RANKS) for table in tables}
