@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from trivet.clock import Clock
+from trivet.domain.agents.words import ASKED_AGAIN_S
 from trivet.domain.agents.host_changes import HostChanges
 from trivet.domain.identity.people.passwords import Passwords
 from trivet.domain.identity.tokens.tokens import Tokens
@@ -10,6 +11,7 @@ from trivet.domain.placement.provider_summaries import KnownProviders
 from trivet.drivers.contracts.blobs import Blobs
 from trivet.ids import Ids
 from trivet.settings import Settings
+from trivet.store.leases import Sightings
 from trivet.store.store import Store
 
 
@@ -24,3 +26,8 @@ class Parts:
     blobs: Blobs
     providers: KnownProviders = field(default_factory=KnownProviders)
     host_changes: HostChanges = field(default_factory=HostChanges)
+    sessions: Sightings = field(init=False)
+    """Of agents elsewhere, when another agent asks for the same host."""
+
+    def __post_init__(self) -> None:
+        self.sessions = Sightings(self.clock, ASKED_AGAIN_S)

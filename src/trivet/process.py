@@ -24,6 +24,7 @@ from trivet.api.kit.app import App
 from trivet.api.kit.service import Service
 from trivet.clock import Clock, SystemClock
 from trivet.controllers.duties import Duties
+from trivet.controllers.hosts import HostController
 from trivet.controllers.images import ImageController
 from trivet.controllers.log_trim import LogTrim
 from trivet.controllers.network.networks import NetworkController
@@ -154,7 +155,7 @@ async def _first_start(parts: Parts) -> str | None:
 
     async def begin(tx: Tx) -> bool:
         # Several processes may start on one empty database: this row makes them take turns.
-        await leases.take(tx, "first start", parts.ids.hex(), 0)
+        await leases.take_turn(tx, "first start")
         await signing_keys.load(tx, parts.tokens, _secret(Path(parts.settings.data) / "secret"))
         fresh = await seeds.start(tx, parts, hashed, offers(services()))
         await limits.set_model(tx, "strict_two_level" if parts.settings.limit_model == "strict_two_level" else "flat")
@@ -184,6 +185,7 @@ def _secret(path: Path) -> bytes:
 
 def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Hosting | None, own_url: str) -> None:
     duties.offer("log", LogTrim(parts).run)
+    duties.offer("hosts", HostController(parts.store).run)
     duties.offer("servers", ServerController(parts.store).run)
     duties.offer("images", ImageController(parts).run)
     if hosting is None:

@@ -32,12 +32,16 @@ MINE, THEIRS = "1" * 32, "2" * 32
 
 
 class Skewed(SystemClock):
-    """Real time, and what a test adds to it."""
+    """Real time, and what a test adds to it: to the time of day, which jumps, or to all, which has passed."""
 
     added_s = 0.0
+    passed_s = 0.0
 
     def now(self) -> float:
-        return super().now() + self.added_s
+        return super().now() + self.added_s + self.passed_s
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.passed_s
 
 
 class FastPasswords(Passwords):

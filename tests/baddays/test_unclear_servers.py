@@ -57,7 +57,11 @@ async def late(cloud: Cloud, id: str) -> str:
     """What it says once its time is over."""
     async with cloud.store.write() as tx:
         await tx.run("UPDATE servers SET deadline_at = ? WHERE id = ?", tx.clock.now() - 1, id)
-    await ServerController(cloud.store).step(await held(cloud, "servers"))
+    controller, lease = ServerController(cloud.store), await held(cloud, "servers")
+    for _ in range(7):
+        await controller.step(lease)
+        cloud.clock.passed_s += 10
+    await controller.step(lease)
     shown = await cloud.show(id)
     assert shown["status"] == "ERROR"
     return str(shown["fault"]["message"])

@@ -66,7 +66,7 @@ def test_a_duty_that_is_told_it_comes_too_late_ends_at_once_and_is_begun_again_w
         running.cancel()
         return began
 
-    assert in_virtual_time(live) == [(0.0, 1), (2.0, 6)]
+    assert in_virtual_time(live) == [(0.0, 1), (2.0, 7)]
     assert "nobody foresaw" not in caplog.text
 
 

@@ -9,6 +9,7 @@ from trivet.agent import following, sweep
 from trivet.agent.errands import Errands
 from trivet.agent.sweep import Sweep
 from trivet.controllers.network.networks import NetworkController
+from trivet.domain.hosts import pulse
 from trivet.domain.limits import quotas
 from trivet.domain.servers import create as server_create
 from trivet.domain.servers import placing as server_placing
@@ -120,6 +121,20 @@ def a_call_of_an_engine_is_waited_for_without_end(patch: pytest.MonkeyPatch) -> 
 
     patch.setattr(Calls, "ended", for_ever)
 
+
+def a_host_is_judged_by_the_time_of_day(patch: pytest.MonkeyPatch) -> None:
+    async def by_the_clock(tx: Tx) -> list[str]:
+        await tx.run("UPDATE hosts SET silent = 1 WHERE agent_seen_at < ?", tx.clock.now() - 30)
+        return []
+
+    async def never(tx: Tx) -> bool:
+        return False
+
+    patch.setattr(pulse, "count", by_the_clock)
+    patch.setattr(pulse, "spared", never)
+
+
+OF_SHARED_TROUBLE: list[Mutant] = [a_host_is_judged_by_the_time_of_day]
 
 MUTANTS: list[Mutant] = [
     a_call_of_an_engine_is_waited_for_without_end,

@@ -19,16 +19,18 @@ from tests.simulation.virtual_time import VirtualLoop, run
 from tests.simulation.world import World
 
 SEEDS = 200
+SHARED = 25
+"""Histories with trouble that everybody has at once."""
 CLIENTS = 4
 ACTS = 25
 _ROOM_BYTES = 1 << 30
 
 
-def history(seed: int, folder: Path) -> list[str]:
+def history(seed: int, folder: Path, *, shared_trouble: bool = False) -> list[str]:
     """What is wrong at the end of one seed's history."""
     logging.disable(logging.CRITICAL)
     loop = VirtualLoop()
-    world = World(seed, folder, loop)
+    world = World(seed, folder, loop, shared_trouble=shared_trouble)
 
     async def live() -> list[str]:
         await world.open()
@@ -60,6 +62,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def test_nothing_is_lost_doubled_or_left_behind(seed: int, folder: Path) -> None:
     assert history(seed, folder) == []
+
+
+@pytest.mark.parametrize("number", range(SHARED))
+def test_a_silence_that_all_share_and_a_clock_that_jumps_are_nobodys_death(
+    number: int, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    one = request.config.getoption("--seed")
+    assert history(number if one is None else one, folder, shared_trouble=True) == []
+
+
+@pytest.mark.parametrize("mutant", mutants.OF_SHARED_TROUBLE, ids=lambda mutant: mutant.__name__)
+def test_a_planted_bug_about_time_is_caught(
+    mutant: mutants.Mutant, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutant(monkeypatch)
+    for seed in range(25):
+        under = folder / str(seed)
+        under.mkdir()
+        if history(seed, under, shared_trouble=True):
+            return
+    pytest.fail("no invariant noticed it in 25 histories")
 
 
 @pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.__name__)

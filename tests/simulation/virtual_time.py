@@ -59,9 +59,11 @@ class VirtualClock:
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
+        self.jumped_s = 0.0
+        """The time of day was set by so much; what passes is not touched by it."""
 
     def now(self) -> float:
-        return _EPOCH + self._loop.time()
+        return _EPOCH + self._loop.time() + self.jumped_s
 
     def monotonic(self) -> float:
         return self._loop.time()

@@ -38,6 +38,7 @@ from trivet.settings import Settings
 from trivet.store.follower import Follower
 from trivet.store.sqlite import SqliteStore
 from trivet.store.store import transact
+from trivet.store.tx import Tx
 from trivet.store.where import Where
 
 HOSTS = 3
@@ -123,8 +124,17 @@ class Process:
 
 
 class World:
-    def __init__(self, seed: int, folder: Path, loop: VirtualLoop, *, dies_at_commit: float = 0.01) -> None:
+    def __init__(
+        self,
+        seed: int,
+        folder: Path,
+        loop: VirtualLoop,
+        *,
+        dies_at_commit: float = 0.01,
+        shared_trouble: bool = False,
+    ) -> None:
         self.seed = seed
+        self.shared_trouble = shared_trouble
         self.dies_at_commit = dies_at_commit
         self.chance = random.Random(seed)
         self.clock = VirtualClock(loop)
@@ -181,6 +191,8 @@ class World:
         end = loop.time() + seconds
         while loop.time() < end:
             await asyncio.sleep(self.chance.uniform(1, 8))
+            if self.shared_trouble and self.chance.random() < 0.3:
+                await self._trouble_everybody(loop.time())
             what = self.chance.random()
             victim = self.chance.choice(self.processes)
             if what < 0.35:
@@ -194,6 +206,16 @@ class World:
             else:
                 self._trouble_an_engine()
             await self._replace_the_dead()
+
+    async def _trouble_everybody(self, now: float) -> None:
+        """A silence that all share, far longer than any host may be silent, or a clock that is set."""
+        if self.chance.random() < 0.5:
+            self.clock.jumped_s = self.chance.uniform(-7200, 7200)
+            return
+        silence_s = self.chance.uniform(40, 400)
+        for process in self.processes:
+            process.life.awake_at = now + silence_s
+        await asyncio.sleep(silence_s)
 
     async def _replace_the_dead(self) -> None:
         for dead in [process for process in self.processes if not process.life.alive]:
@@ -245,7 +267,7 @@ class World:
         if not there or chance.random() < 0.4:
             nics = await wiring.for_a_server(store, chance)
             wanted = ServerCreate(name="s", image_id="i" * 36, flavor_id="small", networks=nics)
-            await transact(store, lambda tx: server_create.create(tx, CALL, wanted))
+            await transact(store, lambda tx: self._create(tx, wanted))
             return
         id = chance.choice(there).id
         acts = {
@@ -258,6 +280,13 @@ class World:
         }
         act: Any = acts[chance.choice(["delete", "delete", "delete", *acts])]
         await transact(store, act)
+
+    async def _create(self, tx: Tx, wanted: ServerCreate) -> None:
+        (server,) = await server_create.create(tx, CALL, wanted)
+        free = await tx.row("SELECT MAX(free) FROM inventories WHERE class = 'VCPU'")
+        # All hosts are looked after by one process at a time: if one is alive, all are.
+        if server.host_id is None and free is not None and free[0] > 0:
+            self.wrong.append(f"server {server.id} found no valid host, and there was room")
 
     async def calm(self, seconds: float) -> None:
         """Nobody dies any more; whatever was begun is brought to its end, and so is what a last bad moment broke.

@@ -18,12 +18,17 @@ class HandClock:
 
     def __init__(self) -> None:
         self.at = 1_700_000_000.0
+        self.steady = 0.0
+
+    def wait(self, seconds: float) -> None:
+        self.at += seconds
+        self.steady += seconds
 
     def now(self) -> float:
         return self.at
 
     def monotonic(self) -> float:
-        return self.at
+        return self.steady
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(0)

@@ -14,7 +14,7 @@ from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.errors import Busy, TrivetError
 from trivet.store import leases
-from trivet.store.leases import Lease, Lost
+from trivet.store.leases import Lease, Lost, Sightings
 from trivet.store.store import Store
 
 _LEASE_S = 6.0
@@ -34,6 +34,7 @@ class Duties:
         self._holder = holder
         self._offers: dict[str, Work] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._sightings = Sightings(store.clock, _LEASE_S)
         self._ours_until = 0.0
         """By then whatever is not renewed has been dropped, since another process may take it soon after."""
         self._leaving = False
@@ -81,9 +82,7 @@ class Duties:
         async with self._store.write() as tx:
             kept = await leases.renew_all(tx, self._holder, _LEASE_S) if self._running else set[str]()
             free = [name for name in self._offers if name not in self._running]
-            others = await leases.held_by_others(tx, self._holder) if free else set[str]()
-            free = [name for name in free if name not in others]
-            return kept, [await leases.take(tx, name, self._holder, _LEASE_S) for name in free]
+            return kept, [await leases.take(tx, name, self._holder, _LEASE_S, self._sightings) for name in free]
 
     async def _do(self, lease: Lease) -> None:
         """One duty, begun again after it failed: soon, and ever later if it does nothing but fail."""

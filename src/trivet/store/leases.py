@@ -1,18 +1,25 @@
 """Leases: one process at a time looks after a thing, and everybody can tell when it stopped.
 
-A lease ends by itself. Its token grows each time it changes hands, so a holder that slept through its end
-can be told from the new one: `fence` in the same transaction as the work makes a late write fail instead
-of landing on top of the successor's.
+No clock is compared with another one, since any of them may jump. A holder renews; whoever wants the lease watches
+the row by its own steady clock and takes it when nothing has happened to it for its whole length (`Sightings`). A
+silence that the watcher shared (it was frozen, the database was away) counts for nothing.
+
+The token grows each time a lease is taken, so a holder that slept through its end can be told from the new one:
+`fence` in the same transaction as the work makes a late write fail instead of landing on top of the successor's.
 """
+
+from collections.abc import Collection
 
 import msgspec
 
+from trivet.clock import Clock
 from trivet.errors import Conflict
 from trivet.store.tx import Tx
 
-_LONGEST_S = 60.0
-"""Nobody takes a lease for longer. One that ends later still was taken before the clock was set back: its holder may
-be long dead, and nobody would wait an hour for that."""
+_GIVEN_BACK = 0.0
+
+Stamp = tuple[int, float]
+"""(token, ends_at): it changes with every renewal. Only processes of earlier versions read it as a time."""
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -26,75 +33,121 @@ class Lost(Conflict):
     """Somebody else holds it by now: drop what you are doing."""
 
 
-async def take(tx: Tx, name: str, holder: str, seconds: float) -> Lease | None:
-    """Take or renew. None while somebody else holds it."""
-    now = tx.clock.now()
-    row = await tx.row(
-        "INSERT INTO leases (name, holder, token, ends_at) VALUES (?, ?, 1, ?)"
-        " ON CONFLICT (name) DO UPDATE SET"
-        " token = CASE WHEN leases.holder = excluded.holder AND leases.ends_at >= ? THEN leases.token"
-        " ELSE leases.token + 1 END,"
-        " holder = excluded.holder, ends_at = excluded.ends_at"
-        " WHERE leases.holder = excluded.holder OR leases.ends_at < ? OR leases.ends_at > ?"
-        " RETURNING token",
-        name,
+class Sightings:
+    """What one process has seen of others' leases, and for how long nothing has changed about each.
+
+    It counts only while it looks: after a gap of more than `longest_gap_s` between two looks it begins anew, for
+    whatever kept it from looking may have kept the holder from renewing.
+    """
+
+    def __init__(self, clock: Clock, longest_gap_s: float) -> None:
+        self._clock = clock
+        self._longest_gap_s = longest_gap_s
+        self._seen: dict[str, tuple[Stamp, float, float]] = {}
+        """name -> what it was, since when, and when we looked last"""
+
+    def unchanged_s(self, name: str, stamp: Stamp) -> float:
+        now = self._clock.monotonic()
+        before, since, looked = self._seen.get(name, (stamp, now, now))
+        if before != stamp or now - looked > self._longest_gap_s:
+            since = now
+        self._seen[name] = (stamp, since, now)
+        return now - since
+
+    def forget_all_but(self, names: Collection[str]) -> None:
+        """Of what is gone."""
+        for name in self._seen.keys() - set(names):
+            del self._seen[name]
+
+
+async def take(tx: Tx, name: str, holder: str, seconds: float, sightings: Sightings | None = None) -> Lease | None:
+    """A new term, with a token of its own. None while somebody else holds it, or may do so as far as was seen.
+
+    A row that is not to be had is only read: two that both hold one and want the other's would wait in a circle.
+    """
+    assert seconds > 0, "who only wants to keep others out until the commit takes a turn"
+    ends_at = tx.clock.now() + seconds
+    row = await tx.row("SELECT holder, token, ends_at FROM leases WHERE name = ?", name)
+    if row is None:
+        new = "INSERT INTO leases (name, holder, token, ends_at) VALUES (?, ?, 1, ?) ON CONFLICT (name) DO NOTHING"
+        return Lease(name, holder, 1, ends_at) if await tx.run(new, name, holder, ends_at) else None
+    stamp = int(row[1]), float(row[2])
+    if row[0] != holder and stamp[1] != _GIVEN_BACK:
+        if sightings is None or sightings.unchanged_s(name, stamp) < seconds:
+            return None
+    taken = await tx.run(
+        "UPDATE leases SET token = token + 1, holder = ?, ends_at = ? WHERE name = ? AND token = ? AND ends_at = ?",
         holder,
-        now + seconds,
-        now,
-        now,
-        now + _LONGEST_S,
+        ends_at,
+        name,
+        *stamp,
     )
-    return Lease(name, holder, int(row[0]), now + seconds) if row is not None else None
+    return Lease(name, holder, stamp[0] + 1, ends_at) if taken else None
+
+
+async def take_turn(tx: Tx, name: str) -> None:
+    """From here to the commit, one transaction at a time."""
+    await tx.run(
+        "INSERT INTO leases (name, holder, token, ends_at) VALUES (?, '', 1, ?)"
+        " ON CONFLICT (name) DO UPDATE SET token = leases.token + 1",
+        name,
+        _GIVEN_BACK,
+    )
+
+
+async def renew(tx: Tx, lease: Lease, seconds: float) -> None:
+    """Prolong what is still the caller's; it is a fence, too."""
+    if not await tx.run(
+        "UPDATE leases SET ends_at = ? WHERE name = ? AND holder = ? AND token = ?",
+        tx.clock.now() + seconds,
+        lease.name,
+        lease.holder,
+        lease.token,
+    ):
+        raise _lost(lease)
 
 
 async def renew_all(tx: Tx, holder: str, seconds: float) -> set[str]:
-    """Prolong everything the holder still holds; the names."""
-    now = tx.clock.now()
+    """Prolong everything that nobody has taken from the holder; the names."""
     rows = await tx.rows(
-        "UPDATE leases SET ends_at = ? WHERE holder = ? AND ends_at >= ? RETURNING name",
-        now + seconds,
+        "UPDATE leases SET ends_at = ? WHERE holder = ? AND ends_at <> ? RETURNING name",
+        tx.clock.now() + seconds,
         holder,
-        now,
-    )
-    return {str(row[0]) for row in rows}
-
-
-async def held_by_others(tx: Tx, holder: str) -> set[str]:
-    """To be asked before several are taken: a row that `take` does not get, it locks, and then two processes that both
-    renew their own and ask for the other's stand in a circle."""
-    now = tx.clock.now()
-    rows = await tx.rows(
-        "SELECT name FROM leases WHERE holder <> ? AND ends_at BETWEEN ? AND ?", holder, now, now + _LONGEST_S
+        _GIVEN_BACK,
     )
     return {str(row[0]) for row in rows}
 
 
 async def release(tx: Tx, name: str, holder: str) -> None:
     """Give it back early; the row stays, since its token must never repeat."""
-    await tx.run("UPDATE leases SET ends_at = 0 WHERE name = ? AND holder = ?", name, holder)
+    await tx.run("UPDATE leases SET ends_at = ? WHERE name = ? AND holder = ?", _GIVEN_BACK, name, holder)
 
 
 async def confirm(tx: Tx, lease: Lease) -> None:
     """For effects outside the database, which no transaction can take back: ask right before them."""
     row = await tx.row(
-        "SELECT 1 FROM leases WHERE name = ? AND holder = ? AND token = ? AND ends_at >= ?",
+        "SELECT 1 FROM leases WHERE name = ? AND holder = ? AND token = ? AND ends_at <> ?",
         lease.name,
         lease.holder,
         lease.token,
-        tx.clock.now(),
+        _GIVEN_BACK,
     )
     if row is None:
-        raise Lost("lease.lost", f"The lease {lease.name} is held by somebody else by now.")
+        raise _lost(lease)
 
 
 async def fence(tx: Tx, lease: Lease) -> None:
     """Writes of this transaction count only if the lease is still the caller's when it commits."""
     touched = await tx.run(
-        "UPDATE leases SET token = token WHERE name = ? AND holder = ? AND token = ? AND ends_at >= ?",
+        "UPDATE leases SET token = token WHERE name = ? AND holder = ? AND token = ? AND ends_at <> ?",
         lease.name,
         lease.holder,
         lease.token,
-        tx.clock.now(),
+        _GIVEN_BACK,
     )
     if not touched:
-        raise Lost("lease.lost", f"The lease {lease.name} is held by somebody else by now.")
+        raise _lost(lease)
+
+
+def _lost(lease: Lease) -> Lost:
+    return Lost("lease.lost", f"The lease {lease.name} is held by somebody else by now.")

@@ -36,7 +36,7 @@ async def detail(request: Request) -> Reply:
 def _services(request: Request, host: Host) -> object:
     return {
         "nova-compute": {
-            "available": hosts.is_up(host, request.parts.clock.now()),
+            "available": hosts.is_up(host),
             "active": host.enabled,
             "updated_at": iso_micros(host.agent_seen_at),
         }

@@ -46,7 +46,7 @@ async def needed(request: Request, said: str, noun: str, *, invalid_number: bool
 
 
 def hypervisor(request: Request, host: Host) -> dict[str, Any]:
-    up = hosts.is_up(host, request.parts.clock.now())
+    up = hosts.is_up(host)
     return {
         "id": id_of(request, host),
         "hypervisor_hostname": host.name,
@@ -82,7 +82,7 @@ def hypervisor_detail(request: Request, host: Host, capacity: Capacity) -> dict[
 
 def uptime(request: Request, host: Host) -> str | None:
     """As the command `uptime` tells it, as far as it is known."""
-    if host.booted_at is None or not hosts.is_up(host, request.parts.clock.now()):
+    if host.booted_at is None or not hosts.is_up(host):
         return None
     now = request.parts.clock.now()
     minutes = max(0, int(now - host.booted_at)) // 60
@@ -98,7 +98,7 @@ def service(request: Request, host: Host) -> dict[str, Any]:
         "host": host.name,
         "zone": zones.of_host(host),
         "status": "enabled" if host.enabled else "disabled",
-        "state": "up" if hosts.is_up(host, request.parts.clock.now()) else "down",
+        "state": "up" if hosts.is_up(host) else "down",
         "updated_at": iso_micros(host.agent_seen_at),
         "disabled_reason": host.disabled_reason,
     }

@@ -18,7 +18,7 @@ _TYPE = "OVN Controller agent"
 _BINARY = "ovn-controller"
 
 
-def _view(host: Host, said: Said, now: float) -> Json:
+def _view(host: Host, said: Said) -> Json:
     return {
         "id": host.id,
         "agent_type": _TYPE,
@@ -26,7 +26,7 @@ def _view(host: Host, said: Said, now: float) -> Json:
         "topic": "n/a",
         "host": host.name,
         "admin_state_up": said.admin_state_up,
-        "alive": hosts.is_up(host, now),
+        "alive": hosts.is_up(host),
         "availability_zone": host.zone or "nova",
         "configurations": {"bridge-mappings": {"public": "br-ex"}},
         "description": said.description,
@@ -44,9 +44,8 @@ def _spaced(at: float) -> str:
 
 async def _all(tx: Tx) -> list[Json]:
     said = await network_agents.all_said(tx)
-    now = tx.clock.now()
     found = await tx.select(HOSTS, order="name, id")
-    return [_view(host, said.get(host.id, network_agents.NOTHING), now) for host in found]
+    return [_view(host, said.get(host.id, network_agents.NOTHING)) for host in found]
 
 
 async def _one(request: Request) -> Json:

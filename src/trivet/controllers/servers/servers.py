@@ -4,6 +4,7 @@ Each late server is ended in a transaction of its own, so that one that cannot b
 """
 
 from trivet.controllers.pauses import Pauses
+from trivet.controllers.servers.deadlines import Deadlines
 from trivet.domain.servers import state as reports
 from trivet.domain.servers.ending import KEEP_S, forget_deleted
 from trivet.domain.servers.servers import SERVERS, Server
@@ -14,13 +15,16 @@ from trivet.store.store import Store, transact
 from trivet.store.tx import Tx
 
 _LOOK_EVERY_S = 5.0
-_BATCH = 100
+_LONGEST_GAP_S = 4 * _LOOK_EVERY_S
+_WATCHED = 5000
+"""At a time, the next to end first."""
 
 
 class ServerController:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._pauses = Pauses(store.clock)
+        self._deadlines = Deadlines(store.clock, _LONGEST_GAP_S)
 
     async def run(self, lease: Lease) -> None:
         while True:
@@ -30,29 +34,29 @@ class ServerController:
     async def step(self, lease: Lease) -> None:
         async with self._store.read() as tx:
             rows = await tx.rows(
-                "SELECT id FROM servers WHERE deadline_at < ? ORDER BY deadline_at LIMIT ?",
-                tx.clock.now(),
-                _BATCH + len(self._pauses),
+                "SELECT id, deadline_at FROM servers WHERE deadline_at > 0 ORDER BY deadline_at LIMIT ?",
+                _WATCHED + len(self._pauses),
             )
             old = await tx.row("SELECT 1 FROM servers WHERE deleted_at < ? LIMIT 1", tx.clock.now() - KEEP_S)
-        late = [str(row[0]) for row in rows]
+        open = {str(id): float(at) for id, at in rows}
+        late = self._deadlines.passed(open.items())
         self._pauses.forget_all_but(late)
         for id in filter(self._pauses.over, late):
-            await self._end(lease, id)
+            await self._end(lease, id, open[id])
         if old is not None:
             await transact(self._store, lambda tx: _forget(tx, lease))
 
-    async def _end(self, lease: Lease, id: str) -> None:
+    async def _end(self, lease: Lease, id: str, at: float) -> None:
         try:
-            await foreseen(f"server {id}", transact(self._store, lambda tx: _fail(tx, lease, id)), Busy, Lost)
+            await foreseen(f"server {id}", transact(self._store, lambda tx: _fail(tx, lease, id, at)), Busy, Lost)
         except Unforeseen:
             self._pauses.begin(id)
 
 
-async def _fail(tx: Tx, lease: Lease, id: str) -> None:
+async def _fail(tx: Tx, lease: Lease, id: str, at: float) -> None:
     await fence(tx, lease)
     server = await tx.get(SERVERS, id)
-    if server is not None and server.deadline_at is not None and server.deadline_at < tx.clock.now():
+    if server is not None and server.deadline_at == at:
         await reports.fail(tx, server, _late(server))
 
 

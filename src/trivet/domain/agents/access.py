@@ -13,7 +13,7 @@ from trivet.domain.servers.console_output import CONSOLE_READS, ConsoleRead
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.errors import Conflict, Forbidden, NotFound
 from trivet.store import leases
-from trivet.store.leases import Lease
+from trivet.store.leases import Lease, Sightings
 from trivet.store.tx import Tx
 
 LEASE_S = 25.0
@@ -24,10 +24,9 @@ def _lease_name(host: str) -> str:
     return f"agent of {host}"
 
 
-async def register(tx: Tx, name: str, facts: Facts) -> Registered:
+async def register(tx: Tx, name: str, facts: Facts, sightings: Sightings) -> Registered:
     """The host as its agent describes it, and a new session. Conflict while another agent has one."""
-    await leases.release(tx, _lease_name(name), facts.holder)
-    lease = await leases.take(tx, _lease_name(name), facts.holder, LEASE_S)
+    lease = await leases.take(tx, _lease_name(name), facts.holder, LEASE_S, sightings)
     if lease is None:
         raise Conflict("agent.held", f"Another agent looks after host {name} at the moment.")
     now = tx.clock.now()
@@ -54,8 +53,7 @@ def session(host: Host, text: str | None) -> Lease:
 
 
 async def heartbeat(tx: Tx, host: Host, lease: Lease) -> None:
-    await leases.fence(tx, lease)
-    await leases.take(tx, lease.name, lease.holder, LEASE_S)
+    await leases.renew(tx, lease, LEASE_S)
     await hosts.heard(tx, host.id, tx.clock.now())
 
 

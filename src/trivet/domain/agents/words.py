@@ -11,6 +11,9 @@ from trivet.domain.servers.words import Kind
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
 Word = Annotated[str, msgspec.Meta(max_length=255)]
+ASKED_AGAIN_S = 20.0
+"""An agent that wants a host which another one has asks at least this often (hosting/far.py), and so the API sees
+that the other one has ended."""
 
 
 class Facts(msgspec.Struct, frozen=True):

@@ -9,15 +9,15 @@ from collections.abc import Collection
 
 import msgspec
 
+from trivet.domain.hosts import pulse
 from trivet.domain.placement import choosing, claims
 from trivet.domain.placement.choosing import Want
 from trivet.domain.placement.claims import Consumer
-from trivet.errors import Conflict, NotFound
+from trivet.errors import Busy, Conflict, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
-ALIVE_S = 30.0
 DISABLED = "COMPUTE_STATUS_DISABLED"
 _KIND = "CUSTOM_KIND_"
 RATIOS = {"VCPU": 4.0, "MEMORY_MB": 1.0, "DISK_GB": 1.0}
@@ -44,6 +44,8 @@ class Host(Record, frozen=True, kw_only=True):
     disabled_reason: str | None = None
     forced_down: bool = False
     agent_seen_at: float = 0.0
+    """For people to read; whether it lives is counted (pulse.py)."""
+    silent: bool = False
     booted_at: float | None = None
     """Since when the machine runs, if its agent can tell."""
 
@@ -56,8 +58,8 @@ def kind_trait(kind: str) -> str:
     return _KIND + kind.upper()
 
 
-def is_up(host: Host, now: float) -> bool:
-    return not host.forced_down and now - host.agent_seen_at < ALIVE_S
+def is_up(host: Host) -> bool:
+    return not host.forced_down and not host.silent
 
 
 async def register(tx: Tx, host: Host, ratios: dict[str, float] | None = None) -> Host:
@@ -80,6 +82,8 @@ async def register(tx: Tx, host: Host, ratios: dict[str, float] | None = None) -
         )
     else:
         known = await _take_up(tx, known, host)
+    await heard(tx, known.id, host.agent_seen_at)
+    known = msgspec.structs.replace(known, agent_seen_at=host.agent_seen_at, silent=False)
     totals = {"VCPU": host.vcpus, "MEMORY_MB": host.memory_mib, "DISK_GB": host.disk_gib}
     rows = await tx.rows("SELECT class, total FROM inventories WHERE provider_id = ?", known.id)
     has = {str(row[0]): int(row[1]) for row in rows}
@@ -106,8 +110,7 @@ async def _take_up(tx: Tx, known: Host, host: Host) -> Host:
     changes = {name: getattr(host, name) for name in facts if getattr(host, name) != getattr(known, name)}
     if changes:
         known = await tx.update(HOSTS, known, **changes, updated_at=tx.clock.now())
-    await heard(tx, known.id, host.agent_seen_at)
-    return msgspec.structs.replace(known, agent_seen_at=host.agent_seen_at)
+    return known
 
 
 async def _ensure_capacity(tx: Tx, provider_id: str, name: str, total: int, ratio: float) -> None:
@@ -179,7 +182,7 @@ async def look_after(tx: Tx, host_ids: Collection[str], api_url: str) -> None:
 
 async def heard(tx: Tx, host_id: str, at: float) -> None:
     """Its agent gave a sign of life."""
-    await tx.run("UPDATE hosts SET agent_seen_at = ? WHERE id = ?", at, host_id)
+    await pulse.heard(tx, host_id, at)
 
 
 async def by_name(tx: Tx, name: str) -> Host:
@@ -190,18 +193,29 @@ async def by_name(tx: Tx, name: str) -> Host:
 
 
 async def place(tx: Tx, consumer: Consumer, want: Want) -> Host | None:
-    """Choose a host that has room and whose agent is alive, and claim there. None if there is none."""
+    """Choose a host that has room and whose agent is alive, and claim there. None if there is none.
+
+    Busy when that cannot be told at the moment: hosts are silent, and their silence is everybody's.
+    """
     want = msgspec.structs.replace(want, forbidden=want.forbidden | {DISABLED})
     silent: frozenset[str] = frozenset()
     while True:
         await tx.savepoint()
         chosen = await choosing.place(tx, consumer, msgspec.structs.replace(want, excluded=want.excluded | silent))
         host = await tx.get(HOSTS, chosen) if chosen is not None else None
-        if chosen is None or (host is not None and host.enabled and is_up(host, tx.clock.now())):
+        if chosen is None or (host is not None and host.enabled and is_up(host)):
             await tx.keep()
+            if host is None and silent and await pulse.spared(tx):
+                raise _none_heard()
             return host
         await tx.undo()
+        if host is not None and host.silent and await pulse.shared(tx):
+            raise _none_heard()
         silent |= {chosen}
+
+
+def _none_heard() -> Busy:
+    return Busy("hosts.silent", "No host has given a sign of life for a while, or only some of them have; try again.")
 
 
 async def switch(tx: Tx, host: Host, *, enabled: bool, reason: str | None) -> Host:

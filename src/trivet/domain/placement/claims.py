@@ -130,7 +130,7 @@ async def hold(tx: Tx, provider_id: str) -> None:
 async def take_turn(tx: Tx) -> None:
     """For who claims one after the other what he cannot know before: he meets providers in no order, so only one of
     such at a time may. To be called before anything is claimed; the turn ends with the transaction."""
-    await leases.take(tx, "several claims", tx.ids.hex(), 0)
+    await leases.take_turn(tx, "several claims")
 
 
 async def held(tx: Tx, consumer_id: str) -> Allocations:

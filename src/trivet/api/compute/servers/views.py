@@ -78,7 +78,6 @@ class _View:
         self._hosts = found
         self._connected = connected
         self._parts = parts
-        self._now = request.parts.clock.now()
         self._url = request.url
         self._flavors: dict[str, Json] = {}
 
@@ -172,7 +171,7 @@ class _View:
             return "DOWN"
         if not host.enabled:
             return "MAINTENANCE"
-        return "UP" if hosts.is_up(host, self._now) else "UNKNOWN"
+        return "UP" if hosts.is_up(host) else "UNKNOWN"
 
     def _image(self, server: Server) -> Json | str:
         if server.image_id is None:

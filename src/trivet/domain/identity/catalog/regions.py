@@ -36,7 +36,7 @@ async def create(tx: Tx, new: Region) -> Region:
 async def update(tx: Tx, id: str, changes: dict[str, Any]) -> Region:
     if changes.get("parent_id") is not None:
         # One at a time: two halves of a circle that come at once would miss each other.
-        await leases.take(tx, "regions", tx.ids.hex(), 0)
+        await leases.take_turn(tx, "regions")
     found = await need(tx, id)
     above = changes.get("parent_id")
     while above is not None:

@@ -133,7 +133,7 @@ async def create(tx: Tx, caller: Caller, wanted: NetworkCreate) -> Network:
     kind, physical, segmentation_id = _provider(wanted)
     if kind != "geneve" or segmentation_id:
         # A number that was chosen, or the first that is free: two that want some of the same take turns.
-        await leases.take(tx, "segments", tx.ids.hex(), 0)
+        await leases.take_turn(tx, "segments")
     network = Network(
         id=tx.ids.uuid(),
         project_id=project_id,
