@@ -19,7 +19,7 @@ from tests.simulation.virtual_time import VirtualLoop, run
 from tests.simulation.world import World
 
 SEEDS = 200
-SHARED = 25
+SHARED = 15
 """Histories with trouble that everybody has at once."""
 CLIENTS = 4
 ACTS = 25

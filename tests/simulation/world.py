@@ -4,6 +4,7 @@ import asyncio
 import random
 import uuid
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from trivet.domain.servers import create as server_create
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.create import ServerCreate
 from trivet.domain.servers.flavors import FLAVORS, Flavor
-from trivet.domain.servers.servers import SERVERS
+from trivet.domain.servers.servers import SERVERS, Server
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Disk, MachineSpec
 from trivet.drivers.sim.machines import SimMachines, Temper
@@ -46,6 +47,7 @@ PROCESSES = 3
 VCPUS = 4
 _LAST_TRIPS = 12
 _LAST_HANG_S = 5.0
+_WISHES = 5
 PROJECT = "p" * 32
 CALL = Call(caller=Caller(user_id="u", roles=expanded(("member",)), project_id=PROJECT), request_id="req-simulated")
 
@@ -208,14 +210,21 @@ class World:
             await self._replace_the_dead()
 
     async def _trouble_everybody(self, now: float) -> None:
-        """A silence that all share, far longer than any host may be silent, or a clock that is set."""
+        """A silence that all share, far longer than any host may be silent, or a clock that is set; and those who come
+        with their wishes in the next seconds."""
         if self.chance.random() < 0.5:
             self.clock.jumped_s = self.chance.uniform(-7200, 7200)
-            return
-        silence_s = self.chance.uniform(40, 400)
-        for process in self.processes:
-            process.life.awake_at = now + silence_s
-        await asyncio.sleep(silence_s)
+        else:
+            silence_s = self.chance.uniform(40, 400)
+            for process in self.processes:
+                process.life.awake_at = now + silence_s
+            await asyncio.sleep(silence_s)
+        wanted = ServerCreate(name="s", image_id="i" * 36, flavor_id="small", networks="none")
+        for _ in range(_WISHES):
+            await asyncio.sleep(self.chance.uniform(0.1, 3))
+            with suppress(TrivetError):
+                server = await transact(self.plain, lambda tx: self._create(tx, wanted))
+                await transact(self.plain, partial(server_acts.delete, call=CALL, id=server.id))
 
     async def _replace_the_dead(self) -> None:
         for dead in [process for process in self.processes if not process.life.alive]:
@@ -281,12 +290,13 @@ class World:
         act: Any = acts[chance.choice(["delete", "delete", "delete", *acts])]
         await transact(store, act)
 
-    async def _create(self, tx: Tx, wanted: ServerCreate) -> None:
+    async def _create(self, tx: Tx, wanted: ServerCreate) -> Server:
         (server,) = await server_create.create(tx, CALL, wanted)
         free = await tx.row("SELECT MAX(free) FROM inventories WHERE class = 'VCPU'")
         # All hosts are looked after by one process at a time: if one is alive, all are.
         if server.host_id is None and free is not None and free[0] > 0:
             self.wrong.append(f"server {server.id} found no valid host, and there was room")
+        return server
 
     async def calm(self, seconds: float) -> None:
         """Nobody dies any more; whatever was begun is brought to its end, and so is what a last bad moment broke.
