@@ -76,6 +76,8 @@ def told(error: Exception) -> Exception:
         return Invalid("value.invalid", "A value cannot be stored: a character or a number that no record may hold.")
     if isinstance(error, asyncpg.DiskFullError):
         return Busy("store.full", "The database's disk is full; free some space and try again.")
+    if isinstance(error, asyncpg.DataCorruptedError | asyncpg.IndexCorruptedError):
+        return Busy("store.damaged", f"The database says that it is damaged ({error}); put back a whole copy.")
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
         return Busy("store.away", "The database takes no changes at the moment; try again.")
     if isinstance(error, (*_AWAY, *_NOT_ITSELF)):

@@ -16,6 +16,7 @@ from trivet.clock import Clock
 from trivet.errors import Busy, InTheWay, Invalid
 from trivet.ids import Ids
 from trivet.store import log, migrations
+from trivet.store.sqlite_files import Files, check_tables
 from trivet.store.store import Wake
 from trivet.store.tables import Value
 from trivet.store.tx import Tx
@@ -23,7 +24,8 @@ from trivet.store.tx import Tx
 _BUSY_MS = 50
 _LOOK_AGAIN_S = 0.02
 """Another process writes: SQLite itself would wait with the whole event loop in hand."""
-_AWAY = ("disk I/O", "unable to open", "readonly", "no such table")
+_AWAY = ("unable to open", "no such table")
+_BROKEN = ("disk I/O", "readonly")
 
 
 class SqliteTx(Tx):
@@ -73,19 +75,13 @@ def told(error: sqlite3.Error) -> Exception:
             return Busy("store.full", "The database's disk is full; free some space and try again.")
         if "locked" in text or "busy" in text:
             return Busy("store.busy", "The database is busy; try again.")
+        if any(sign in text for sign in _BROKEN):
+            return Busy("store.away", f"The database's disk does not take it ({text}): it may be broken or read-only.")
         if any(sign in text for sign in _AWAY):
             return Busy("store.away", "The database cannot be reached at the moment; try again.")
     elif type(error) is sqlite3.DatabaseError:
         return Busy("store.away", "The database's file cannot be read; put back a whole one and restart.")
     return error
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 class SqliteStore:
@@ -100,17 +96,18 @@ class SqliteStore:
         self._turn = asyncio.Lock()
         self._writer: sqlite3.Connection
         self._reader: sqlite3.Connection
-        self._file: tuple[int, int] | None = None
+        self._files: Files | None = None
 
     async def open(self) -> None:
         try:
             self._writer = self._connect()
             # An in-memory database (tests) exists only in its connection.
             self._reader = self._writer if self._path == ":memory:" else self._connect()
+            check_tables(self._reader)
         except sqlite3.Error as error:
             raise told(error) from error
-
-        self._file = _identity(self._path)
+        # The log is there once something has been read from it; an in-memory database has no file at all.
+        self._files = None if self._path == ":memory:" else Files(self._path)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, cached_statements=1024)
@@ -141,6 +138,7 @@ class SqliteStore:
                 for change in tx.changes:
                     await tx.run(log.SQL_APPEND, *log.row_of(change, self.clock.now()))
                 await tx.run("COMMIT")
+                self._check_files()
             except BaseException:
                 # A failed COMMIT (disk full) may already have rolled back.
                 if self._writer.in_transaction:
@@ -150,7 +148,7 @@ class SqliteStore:
             self.wake.set()
 
     async def _begin(self, tx: SqliteTx, end: float) -> None:
-        self._check_file()
+        self._check_files()
         while True:
             try:
                 await tx.run("BEGIN IMMEDIATE")
@@ -161,10 +159,10 @@ class SqliteStore:
                 return
             await self.clock.sleep(_LOOK_AGAIN_S)
 
-    def _check_file(self) -> None:
-        """A file that was removed or replaced stays ours for as long as it is open; what we write there is lost."""
-        if self._file != _identity(self._path):
-            raise Busy("store.away", "The database's file was moved or replaced; put it back, or restart.")
+    def _check_files(self) -> None:
+        """Before a transaction, and before its commit is acknowledged."""
+        if self._files is not None:
+            self._files.check(self._writer)
 
     async def migrate(self) -> list[str]:
         async with self.write() as tx:
