@@ -23,6 +23,11 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+def pause_s(failures: int, *, first_s: float = 1.0, most_s: float = 30.0) -> float:
+    """Before the next try of what failed so many times in a row: each makes it twice as long."""
+    return min(first_s * 2.0 ** min(max(failures, 1) - 1, 20), most_s)
+
+
 def iso(at: float | None) -> str | None:
     """2026-01-31T12:00:00Z, the spelling that most OpenStack services use."""
     if at is None:

@@ -3,8 +3,13 @@
 import json
 import logging
 import sys
+import traceback
+from collections.abc import Iterator
 
 from trivet.api.kit.app import request_id
+
+_REMEMBERED = 500
+_REMEMBERED_S = 3600.0
 
 
 class _Plain(logging.Formatter):
@@ -27,9 +32,40 @@ class _Json(logging.Formatter):
         return json.dumps(said)
 
 
+class Once(logging.Filter):
+    """A traceback is told in full once; the same one again, within an hour, in one line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[tuple[object, ...], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None:
+            return True
+        key = (record.msg, type(error), *_places(error))
+        if record.created - self._told.get(key, -_REMEMBERED_S) < _REMEMBERED_S:
+            record.msg = f"{record.getMessage()} ({type(error).__name__} again, told in full before)"
+            record.args, record.exc_info, record.exc_text = (), None, None
+        else:
+            if len(self._told) >= _REMEMBERED:
+                self._told.clear()
+            self._told[key] = record.created
+        return True
+
+
+def _places(error: BaseException) -> Iterator[tuple[str, int]]:
+    """Where it came through, the errors that belong together one after the other."""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        yield frame.f_code.co_filename, line
+    for one in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        yield from _places(one)
+
+
 def set_up(*, json: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if json else _Plain("%(asctime)s %(levelname)s %(name)s [%(request)s] %(message)s"))
+    handler.addFilter(Once())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

@@ -41,6 +41,7 @@ from trivet.domain.limits import limits
 from trivet.domain.network.nets import seeds as network_seeds
 from trivet.domain.seeds import Offer
 from trivet.domain.servers import flavors
+from trivet.drivers import durable
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.files import FileBlobs
@@ -170,13 +171,8 @@ async def _first_start(parts: Parts) -> str | None:
 
 def _secret(path: Path) -> bytes:
     """What seals the secrets in the database; lost, they are lost."""
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(_KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-    except FileExistsError:
-        pass
+    if not path.exists():
+        durable.write_once(path, secrets.token_bytes(_KEY_BYTES), mode=0o600)
     key = path.read_bytes()
     if len(key) < _KEY_BYTES:
         raise Invalid("secret.short", f"{path} is too short to be a key; copy the right one here, or remove it.")

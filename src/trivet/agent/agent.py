@@ -14,12 +14,13 @@ from trivet.agent.errands import Errands
 from trivet.agent.link import Link
 from trivet.agent.metadata import MetadataService
 from trivet.agent.sweep import Sweep
-from trivet.agent.trouble import AGAIN_MOST_S, pause_s, went_well
-from trivet.clock import Clock
+from trivet.agent.trouble import went_well
+from trivet.clock import Clock, pause_s
 from trivet.drivers.contracts.machine import MachineDriver
 
 _SWEEP_EVERY_S = 60.0
 _HEARTBEAT_EVERY_S = 10.0
+_WATCHED_WELL_S = 30.0
 
 
 class Agent:
@@ -72,7 +73,7 @@ class Agent:
         while True:
             began = self._clock.monotonic()
             await went_well("Watching an engine", self._hear(driver.watch()))
-            failures = failures + 1 if self._clock.monotonic() - began < AGAIN_MOST_S else 1
+            failures = failures + 1 if self._clock.monotonic() - began < _WATCHED_WELL_S else 1
             await self._clock.sleep(pause_s(failures))
 
     async def _hear(self, changes: AsyncIterator[str]) -> None:

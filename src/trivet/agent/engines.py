@@ -2,11 +2,11 @@
 
 import json
 import logging
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from trivet.domain.servers.words import Kind
+from trivet.drivers import durable
 from trivet.drivers.contracts.machine import MachineDriver
 from trivet.drivers.contracts.network import WireDriver
 from trivet.drivers.contracts.patience import patient
@@ -54,12 +54,7 @@ class Halted:
         if not self._ids:
             self._file.unlink(missing_ok=True)
             return
-        part = self._file.with_name(self._file.name + ".part")
-        with part.open("w") as file:
-            json.dump(sorted(self._ids), file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(self._file)
+        durable.write(self._file, json.dumps(sorted(self._ids)).encode())
 
 
 @dataclass(frozen=True, slots=True)

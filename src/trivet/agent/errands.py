@@ -11,8 +11,8 @@ from trivet.agent.engines import Engines
 from trivet.agent.following import clear, follow
 from trivet.agent.link import Link
 from trivet.agent.metadata import MetadataService
-from trivet.agent.trouble import is_bug, pause_s
-from trivet.clock import Clock
+from trivet.agent.trouble import is_bug
+from trivet.clock import Clock, pause_s
 from trivet.domain.servers.orders import Order, Report
 from trivet.domain.servers.words import Kind
 from trivet.drivers.contracts.errors import DriverError
@@ -128,7 +128,7 @@ class Errands:
         again = True
         try:
             async with self._turns.setdefault(order.kind, asyncio.Semaphore(_AT_ONCE)):
-                again = await foreseen(f"server {id}", self._follow_and_report(order))
+                again = await foreseen(f"server {id}", self._follow_and_report(order), TrivetError)
         except (TrivetError, DriverError) as error:
             _logger.warning("Server %s: an order could not be followed to its end (%s)", id, error)
         finally:

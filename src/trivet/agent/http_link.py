@@ -29,6 +29,7 @@ from trivet.domain.agents.words import (
     Registered,
 )
 from trivet.domain.servers.orders import ImageAt, Orders, Report
+from trivet.drivers import durable
 from trivet.drivers.contracts.errors import DriverError
 from trivet.errors import Busy, TrivetError
 
@@ -39,7 +40,6 @@ _FILL_WAIT_S = 600.0
 """After the last byte of a snapshot the API still looks it over."""
 _PIECE = 1 << 20
 _KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$")
-_PART = ".part"
 _KEEP_S = 3600.0
 _FETCH_WAIT_S = 60.0
 """For the next piece, not for all of it."""
@@ -159,7 +159,7 @@ class HttpLink:
     # -- the cache of images
 
     async def _fetch(self, image: ImageAt, path: Path) -> None:
-        part = path.with_name(path.name + _PART)
+        part = durable.part_of(path)
         target = f"{_PREFIX}/images/{quote(image.id, safe='')}/file?{urlencode({'key': image.blob_key})}"
         digest = hashlib.sha512()
         with self._noticing():
@@ -167,17 +167,20 @@ class HttpLink:
                 with part.open("wb") as file:
                     async for chunk in answer.chunks():
                         await asyncio.to_thread(_take, file, digest, chunk)
-                    await asyncio.to_thread(_flush, file)
+                    await asyncio.to_thread(durable.sync, file)
         if answer.headers.get("x-trivet-sha512") != digest.hexdigest():
             part.unlink()
             raise DriverError(f"The data of image {image.id} arrived damaged.", again=True)
-        part.rename(path)
+        await asyncio.to_thread(durable.move, part, path)
 
     def _drop_images(self, wanted: set[str]) -> None:
         """What no order names for an hour. A machine that was made from it holds its own link to the bytes."""
         with os.scandir(self._images) as entries:
             for entry in entries:
-                if entry.name.removesuffix(_PART) not in wanted and time.time() - entry.stat().st_mtime > _KEEP_S:
+                if (
+                    entry.name.removesuffix(durable.PART) not in wanted
+                    and time.time() - entry.stat().st_mtime > _KEEP_S
+                ):
                     Path(entry.path).unlink(missing_ok=True)
 
 
@@ -191,11 +194,6 @@ def _read(raw: bytes, kind: type[T]) -> T:
 def _take(file: IO[bytes], digest: "hashlib._Hash", chunk: bytes) -> None:
     digest.update(chunk)
     file.write(chunk)
-
-
-def _flush(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 async def _pieces(path: str) -> AsyncIterator[bytes]:

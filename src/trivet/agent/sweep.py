@@ -39,7 +39,7 @@ class Sweep:
         plugs = await self._plugs()
         unclear: dict[str, str | None]
         try:
-            told = await foreseen("orders of all servers", self._link.orders(self._hosts))
+            told = await foreseen("orders of all servers", self._link.orders(self._hosts), TrivetError)
             found, unclear, whole = told.orders, {**told.unclear}, True
         except (TrivetError, DriverError) as error:
             if not is_bug(error):

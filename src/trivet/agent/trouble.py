@@ -10,8 +10,6 @@ from trivet.errors import TrivetError
 
 _BUG = "internal"
 """What an API calls an error that nobody foresaw there."""
-_AGAIN_FIRST_S = 1.0
-AGAIN_MOST_S = 30.0
 _logger = logging.getLogger(__name__)
 
 
@@ -36,8 +34,3 @@ async def _trouble(what: str, act: Awaitable[object]) -> Exception | None:
 def is_bug(error: Exception) -> bool:
     """Not trouble that everybody has, such as an API that is away: it is in what was asked."""
     return isinstance(error, DriverError) or (isinstance(error, TrivetError) and error.code == _BUG)
-
-
-def pause_s(failures: int) -> float:
-    """Before the next try."""
-    return min(_AGAIN_FIRST_S * 2.0 ** min(failures - 1, 10), AGAIN_MOST_S)

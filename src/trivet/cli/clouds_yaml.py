@@ -1,10 +1,10 @@
 """clouds.yaml: how everybody's client finds its way in. JSON is YAML, so it needs no library."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from trivet.drivers import durable
 from trivet.settings import Settings
 
 
@@ -30,10 +30,7 @@ def write_clouds_yaml(settings: Settings, password: str | None) -> Path:
     text = (
         "# The admin of this cloud. Keep it to yourself.\n" + json.dumps({"clouds": {"trivet": cloud}}, indent=2) + "\n"
     )
-    fresh = path.with_suffix(f".{os.getpid()}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    fresh.replace(path)
+    durable.write(path, text.encode(), mode=0o600)
     return path
 
 

@@ -15,6 +15,7 @@ import time
 from types import FrameType
 
 from trivet.cli.saying import say_ready
+from trivet.clock import pause_s
 from trivet.errors import Invalid
 from trivet.settings import Settings
 
@@ -104,7 +105,8 @@ class _Worker:
             if self.code is not None:
                 os.close(self._pipe)
                 self._failures = 0 if self.was_ready else self._failures + 1
-                self._again_at = time.monotonic() + min(_LOOK_EVERY_S * 2.0**self._failures, _AGAIN_MOST_S)
+                wait_s = pause_s(self._failures + 1, first_s=_LOOK_EVERY_S, most_s=_AGAIN_MOST_S)
+                self._again_at = time.monotonic() + wait_s
 
     def start_again_in_time(self) -> None:
         """At once when it had been ready; ever later while it cannot become so."""

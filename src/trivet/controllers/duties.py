@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
 
-from trivet.controllers.pauses import pause_s
+from trivet.clock import pause_s
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.errors import Busy, TrivetError

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from trivet.controllers.pauses import pause_s
+from trivet.clock import pause_s
 from trivet.domain.identity.delegation import oauth, trusts
 from trivet.domain.identity.tokens import revocations, signing_keys
 from trivet.domain.network.groups import security_groups

@@ -1,16 +1,8 @@
-"""Pauses: how long what failed is left alone; each failure in a row makes it longer."""
+"""Pauses: how long each of many things that failed is left alone."""
 
 from collections.abc import Collection
 
-from trivet.clock import Clock
-
-_FIRST_S = 1.0
-_MOST_S = 30.0
-
-
-def pause_s(failures: int) -> float:
-    """Before the next try of what failed so many times in a row."""
-    return min(_FIRST_S * 2.0 ** min(failures - 1, 10), _MOST_S)
+from trivet.clock import Clock, pause_s
 
 
 class Pauses:

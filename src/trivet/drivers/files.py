@@ -14,11 +14,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import IO
 
+from trivet.drivers import durable
 from trivet.drivers.contracts.errors import DriverError
 
 _READ_BYTES = 256 * 1024
 _SMALL_BYTES = 128 * 1024
-_PART = ".part"
 _PART_DEAD_S = 3600.0
 
 
@@ -31,7 +31,7 @@ class FileBlobs:
         path = self._path(key)
         with _told():
             # A .part of the same name is left by a writer that died: keys are never written by two at once.
-            file = path.with_name(path.name + _PART).open("wb", buffering=0)
+            file = durable.part_of(path).open("wb", buffering=0)
         return FileSink(path, file)
 
     async def read(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
@@ -71,7 +71,7 @@ class FileBlobs:
         found = set()
         with os.scandir(self._directory) as entries:
             for entry in entries:
-                if not entry.name.endswith(_PART):
+                if not entry.name.endswith(durable.PART):
                     found.add(entry.name)
                 elif _dead(entry):
                     Path(entry.path).unlink(missing_ok=True)
@@ -81,7 +81,7 @@ class FileBlobs:
         return str(self._path(key))
 
     def _path(self, key: str) -> Path:
-        if not key or key.startswith(".") or "/" in key or "\0" in key or key.endswith(_PART):
+        if not key or key.startswith(".") or "/" in key or "\0" in key or key.endswith(durable.PART):
             raise DriverError(f"A blob cannot be named {key[:100]!r}.", again=False)
         return self._directory / key
 
@@ -103,19 +103,13 @@ class FileSink:
             await asyncio.to_thread(self._settle)
 
     def _settle(self) -> None:
-        part = self._path.with_name(self._path.name + _PART)
-        os.fsync(self._file.fileno())
+        durable.sync(self._file)
         self._file.close()
-        part.rename(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        durable.move(durable.part_of(self._path), self._path)
 
     async def abandon(self) -> None:
         self._file.close()
-        self._path.with_name(self._path.name + _PART).unlink(missing_ok=True)
+        durable.part_of(self._path).unlink(missing_ok=True)
 
 
 def _write_all(file: IO[bytes], chunk: bytes) -> None:

@@ -15,8 +15,10 @@ from trivet.agent.agent import Agent
 from trivet.agent.console_answers import answer_all
 from trivet.agent.engines import Engines
 from trivet.agent.http_link import HttpLink
-from trivet.clock import Clock
+from trivet.clock import Clock, pause_s
 from trivet.domain.agents.words import Changes, Facts, Registered
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.drivers.sim.network import SimNetwork, SimWires
 from trivet.errors import Conflict, Invalid, TrivetError
@@ -25,6 +27,7 @@ from trivet.ids import Ids
 
 _AGAIN_FIRST_S = 0.5
 _AGAIN_MOST_S = 15.0
+"""Also what `ASKED_AGAIN_S` relies on, where another agent has the host."""
 _logger = logging.getLogger(__name__)
 
 
@@ -56,16 +59,19 @@ class FarHost:
         failures = 0
         while True:
             try:
-                registered = await self._link.register(self._facts)
-                agent = self._agent or await self._first(registered)
+                agent = await foreseen("Registering", self._registered(), TrivetError)
                 failures = 0
-                await self._session(agent)
-            except TrivetError as error:
-                if self._agent is None and error.http_status == 401:
+                await foreseen("The session", self._session(agent), TrivetError)
+            except (TrivetError, DriverError) as error:
+                if self._agent is None and isinstance(error, TrivetError) and error.http_status == 401:
                     raise
                 failures += 1
                 _logger.warning("Not in touch with the API: %s", error)
             await self._clock.sleep(_pause(failures))
+
+    async def _registered(self) -> Agent:
+        registered = await self._link.register(self._facts)
+        return self._agent or await self._first(registered)
 
     async def _first(self, registered: Registered) -> Agent:
         recall((await self._link.orders([registered.host_id])).orders, {registered.host_id: self._machines})
@@ -111,7 +117,7 @@ class FarHost:
 
 
 def _pause(failures: int) -> float:
-    return min(_AGAIN_FIRST_S * 2.0 ** min(failures, 10), _AGAIN_MOST_S)
+    return pause_s(failures + 1, first_s=_AGAIN_FIRST_S, most_s=_AGAIN_MOST_S)
 
 
 def holder_of(data: Path, ids: Ids) -> tuple[str, int]:

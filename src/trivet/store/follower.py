@@ -9,7 +9,8 @@ look at everything again, until they have: nobody goes on with a hole in what he
 import logging
 from collections.abc import Awaitable, Callable
 
-from trivet.errors import Busy
+from trivet.clock import pause_s
+from trivet.errors import Busy, TrivetError
 from trivet.store import log
 from trivet.store.log import Event
 from trivet.store.store import Store
@@ -49,7 +50,7 @@ class Follower:
 
     async def run(self) -> None:
         """The boundary where trouble with the log itself is caught: who listens hears of revocations here, too."""
-        told, broken, pause_s = 0, False, _AWAY_PAUSE_S
+        told, broken, failures = 0, False, 0
         while True:
             try:
                 await self._store.listen()
@@ -62,13 +63,13 @@ class Follower:
                 await self._store.clock.sleep(_AWAY_PAUSE_S)
                 continue
             except Exception:
-                _logger.exception("The log cannot be followed; trying again in %d s", pause_s)
-                told, broken = 0, True
-                await self._store.clock.sleep(pause_s)
-                pause_s = min(2 * pause_s, _BROKEN_PAUSE_MAX_S)
+                told, broken, failures = 0, True, failures + 1
+                wait_s = pause_s(failures, most_s=_BROKEN_PAUSE_MAX_S)
+                _logger.exception("The log cannot be followed; trying again in %d s", wait_s)
+                await self._store.clock.sleep(wait_s)
                 continue
             if told:
-                pause_s = _AWAY_PAUSE_S
+                failures = 0
             else:
                 await self._store.wake.wait(_LOOK_EVERY_S)
 
@@ -102,6 +103,9 @@ class Follower:
         """The boundary where a listener's trouble is caught: it is not the others', nor the end of all listening."""
         try:
             await telling
+        except TrivetError as error:
+            _logger.warning("%s did not take in what the log says and looks again: %s", name, error)
+            self._behind.add(name)
         except Exception:
             _logger.exception("%s did not take in what the log says and will look at everything again", name)
             self._behind.add(name)

@@ -72,9 +72,9 @@ async def take(tx: Tx, name: str, holder: str, seconds: float, sightings: Sighti
         new = "INSERT INTO leases (name, holder, token, ends_at) VALUES (?, ?, 1, ?) ON CONFLICT (name) DO NOTHING"
         return Lease(name, holder, 1, ends_at) if await tx.run(new, name, holder, ends_at) else None
     stamp = int(row[1]), float(row[2])
-    if row[0] != holder and stamp[1] != _GIVEN_BACK:
-        if sightings is None or sightings.unchanged_s(name, stamp) < seconds:
-            return None
+    silent_s = 0.0 if sightings is None else sightings.unchanged_s(name, stamp)
+    if row[0] != holder and stamp[1] != _GIVEN_BACK and silent_s < seconds:
+        return None
     taken = await tx.run(
         "UPDATE leases SET token = token + 1, holder = ?, ends_at = ? WHERE name = ? AND token = ? AND ends_at = ?",
         holder,

@@ -63,7 +63,8 @@ def check_tables(connection: sqlite3.Connection) -> None:
     tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     for (table,) in tables.fetchall():
         try:
-            column = connection.execute(f"SELECT name FROM pragma_table_info('{table}') ORDER BY cid DESC").fetchone()[0]
+            columns = connection.execute(f"SELECT name FROM pragma_table_info('{table}') ORDER BY cid DESC")
+            column = columns.fetchone()[0]
             connection.execute(f"SELECT COUNT({column}) FROM {table} NOT INDEXED").fetchone()
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):

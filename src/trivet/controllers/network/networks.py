@@ -14,8 +14,8 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
+from trivet.clock import pause_s
 from trivet.controllers.network import rows as network_rows
-from trivet.controllers.pauses import pause_s
 from trivet.domain.network.ports import ports
 from trivet.domain.network.routers import floating_ips
 from trivet.drivers.contracts.errors import DriverError

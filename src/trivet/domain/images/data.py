@@ -22,6 +22,7 @@ from trivet.domain.images import images
 from trivet.domain.images.images import IMAGES, Image, Status
 from trivet.drivers.contracts.blobs import Blobs
 from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.foreseen import foreseen
 from trivet.errors import Busy, Conflict, Invalid, NotFound, OverQuota
 from trivet.parts import Parts
 from trivet.store.store import transact
@@ -295,13 +296,13 @@ async def _alive(parts: Parts, image: Image) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def beating(parts: Parts, beat: Callable[[], Awaitable[None]], every_s: float = _RENEW_S) -> AsyncIterator[None]:
-    """`beat` again and again while the block runs. A database that is away is no reason to stop."""
+    """`beat` again and again while the block runs. A database that is away, or a bug, is no reason to stop."""
 
     async def run() -> None:
         while True:
             await parts.clock.sleep(every_s)
-            with contextlib.suppress(Busy):
-                await beat()
+            with contextlib.suppress(DriverError, Busy):
+                await foreseen("A sign of life", beat(), Busy)
 
     beater = asyncio.create_task(run())
     try:

@@ -3,12 +3,12 @@
 One file per container, replaced in one step. A container without a finished record is half-made.
 """
 
-import os
 import shutil
 from pathlib import Path
 
 import msgspec
 
+from trivet.drivers import durable
 from trivet.drivers.contracts.machine import MachineSpec
 
 
@@ -47,18 +47,7 @@ class Records:
             return None
 
     def write(self, id: str, record: Record) -> None:
-        path = self.folder(id) / "record.json"
-        part = path.with_suffix(".part")
-        with part.open("wb") as f:
-            f.write(msgspec.json.encode(record))
-            f.flush()
-            os.fsync(f.fileno())
-        part.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        durable.write(self.folder(id) / "record.json", msgspec.json.encode(record))
 
     def remove(self, id: str) -> None:
         shutil.rmtree(self.folder(id), ignore_errors=True)

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from trivet.clock import pause_s
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import MachineSpec
 
@@ -21,7 +22,7 @@ LONGEST_PAUSE_S = 60.0
 class Restarts:
     def __init__(self, start: Callable[[str], Awaitable[None]]) -> None:
         self._start = start
-        self._pauses: dict[str, float] = {}
+        self._ends: dict[str, int] = {}
         self._began: dict[str, float] = {}
         self._waiting: dict[str, asyncio.Task[None]] = {}
 
@@ -30,14 +31,14 @@ class Restarts:
             return
         loop = asyncio.get_running_loop()
         if loop.time() - self._began.get(id, loop.time()) > LONGEST_PAUSE_S:
-            self._pauses.pop(id, None)
-        pause = self._pauses.get(id, FIRST_PAUSE_S)
-        self._pauses[id] = min(2 * pause, LONGEST_PAUSE_S)
+            self._ends.pop(id, None)
+        ends = self._ends[id] = self._ends.get(id, 0) + 1
+        pause = pause_s(ends, first_s=FIRST_PAUSE_S, most_s=LONGEST_PAUSE_S)
         self._waiting[id] = loop.create_task(self._later(id, pause))
 
     def forget(self, id: str) -> None:
         """It was stopped or removed, or started by somebody else: no reason to hurry or to wait any more."""
-        self._pauses.pop(id, None)
+        self._ends.pop(id, None)
         self._began.pop(id, None)
         task = self._waiting.pop(id, None)
         if task is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from trivet.drivers import durable
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Disk
 from trivet.drivers.qemu.complaints import refusal
@@ -75,8 +76,14 @@ async def make_base(disk: Disk, base: Path) -> None:
         os.link(source, part)
     except OSError:
         # Another file system, or one without hard links.
-        await asyncio.to_thread(shutil.copyfile, source, part)
-    part.rename(base)
+        await asyncio.to_thread(_copy, source, part)
+    durable.move(part, base)
+
+
+def _copy(source: Path, part: Path) -> None:
+    with source.open("rb") as read, part.open("wb") as written:
+        shutil.copyfileobj(read, written, 1 << 20)
+        durable.sync(written)
 
 
 async def make_root(disk: Disk, base: Path, root: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from trivet.drivers import durable
 from trivet.drivers.contracts.machine import MachineSpec
 
 T = TypeVar("T")
@@ -97,18 +98,4 @@ def read(path: Path, type: type[T]) -> T | None:
 
 def write(path: Path, content: object) -> None:
     """All of it or nothing, also when the power goes."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(content if isinstance(content, bytes) else msgspec.json.encode(content))
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    durable.write(path, content if isinstance(content, bytes) else msgspec.json.encode(content))

@@ -8,9 +8,10 @@ import asyncio
 import os
 from pathlib import Path
 
+from trivet.drivers import durable
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.qemu import processes
-from trivet.drivers.qemu.layout import Layout, Saved, sync_directory, write
+from trivet.drivers.qemu.layout import Layout, Saved, write
 from trivet.drivers.qemu.qmp import Talk, talk, text
 
 _SUSPEND_S = 600.0
@@ -41,7 +42,7 @@ async def save(layout: Layout, accelerator: str) -> None:
         raise
     finally:
         os.close(fd)
-    _part(layout).rename(layout.memory)
+    durable.move(_part(layout), layout.memory)
     write(layout.saved, Saved(machine=str(kind).removesuffix("-machine"), accelerator=accelerator))
     await processes.kill(layout)
 
@@ -109,8 +110,8 @@ def forget(layout: Layout) -> None:
     if layout.saved.exists() or layout.memory.exists():
         layout.saved.unlink(missing_ok=True)
         layout.memory.unlink(missing_ok=True)
-        sync_directory(layout.folder)
+        durable.sync_folder(layout.folder)
 
 
 def _part(layout: Layout) -> Path:
-    return layout.memory.with_name("memory.part")
+    return durable.part_of(layout.memory)
