@@ -11,6 +11,7 @@ from tests.drivers import podman_containers as containers
 from tests.drivers import qemu_guests as guests
 
 from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.machine import MACHINES
 from trivet.drivers.contracts.patience import Unanswered, patient
 from trivet.drivers.podman import PodmanMachines
 from trivet.drivers.qemu import Options, QemuMachines
@@ -30,7 +31,7 @@ async def vms(tmp_path: Path) -> AsyncIterator[QemuMachines]:
 
 
 async def test_a_qemu_that_never_answers_is_told_and_goes_on_when_it_can(vms: QemuMachines, tmp_path: Path) -> None:
-    hasty, calm = patient(vms, most_s=1), patient(vms)
+    hasty, calm = patient(vms, MACHINES, most_s=1), patient(vms, MACHINES)
     stuck, well = await guests.booted(vms, guests.guest_spec()), guests.guest_spec()
     await calm.create(well)
     pid = int((tmp_path / "vms" / stuck / "pid").read_text())
@@ -61,7 +62,7 @@ async def test_a_qemu_that_never_answers_is_told_and_goes_on_when_it_can(vms: Qe
 async def test_a_podman_that_never_answers_is_told_and_goes_on_when_it_can(
     machines: PodmanMachines, tmp_path: Path
 ) -> None:
-    hasty, calm = patient(machines, most_s=15), patient(machines)
+    hasty, calm = patient(machines, MACHINES, most_s=15), patient(machines, MACHINES)
     deaf = containers.running_shell("trap : TERM; echo up; while :; do sleep 1000 & wait; done")
     stuck = await containers.started(machines, deaf)
     await containers.log_has(machines, stuck, "up")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trivet.domain.servers.words import Kind
 from trivet.drivers import durable
-from trivet.drivers.contracts.machine import MachineDriver
+from trivet.drivers.contracts.machine import MACHINES, MachineDriver
 from trivet.drivers.contracts.network import WireDriver
 from trivet.drivers.contracts.patience import patient
 
@@ -65,6 +65,6 @@ class Engines:
 
     def __post_init__(self) -> None:
         """Whoever calls them, every call ends. One driver of several kinds stays one."""
-        known = {id(driver): patient(driver) for driver in self.machines.values()}
+        known = {id(driver): patient(driver, MACHINES) for driver in self.machines.values()}
         object.__setattr__(self, "machines", {kind: known[id(driver)] for kind, driver in self.machines.items()})
-        object.__setattr__(self, "wires", patient(self.wires))
+        object.__setattr__(self, "wires", patient(self.wires, (WireDriver,)))

@@ -32,7 +32,7 @@ class Hosting:
 
     def __post_init__(self) -> None:
         """Whoever calls them, every call ends."""
-        self.network = patient(self.network)
+        self.network = patient(self.network, (NetworkDriver,))
         if self.tend is not None:
             tend, calls = self.tend, Calls()
             self.tend = lambda: calls.ended("the engines", tend, _TEND_S)

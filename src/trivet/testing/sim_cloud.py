@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from trivet.domain.hosts.hosts import HOSTS, register
+from trivet.drivers.contracts.patience import behind
 from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.errors import Invalid
 from trivet.hosting.simulated import SIM_DISK_GIB, SIM_MEMORY_MIB, SIM_VCPUS
@@ -118,7 +119,7 @@ class SimCloud:
         """The guest of a server shuts itself down."""
         assert self.process.hosting is not None
         for engines in self.process.hosting.engines.values():
-            for driver in engines.machines.values():
+            for driver in map(behind, engines.machines.values()):
                 if isinstance(driver, SimMachines) and driver.has(server_id):
                     self._loop.call_soon_threadsafe(driver.power_off, server_id)
                     return

@@ -10,6 +10,8 @@ from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
+from trivet.drivers.contracts.patience import BULKY_S, LOOK_S, PLAIN_S, REMOVE_S, within
+
 Power = Literal["running", "paused", "suspended", "stopped", "crashed"]
 
 
@@ -72,26 +74,32 @@ class Seen(msgspec.Struct, frozen=True):
 class MachineDriver(Protocol):
     """The verbs every kind has. All are idempotent; all raise DriverError and nothing else."""
 
+    @within(LOOK_S, about="only", looks=True)
     async def observe(self, only: str | None = None) -> dict[str, Seen]:
         """All machines of ours on this host (or just one), half-made ones included (as stopped)."""
         ...
 
+    @within(BULKY_S, about="spec.id")
     async def create(self, spec: MachineSpec) -> None:
         """Disks and definition, not running. A half-made machine of the same id is finished or replaced."""
         ...
 
+    @within(PLAIN_S, about="id")
     async def start(self, id: str, marks: dict[str, str]) -> None:
         """Run it, and keep `marks` in place of the old ones. Running already is fine."""
         ...
 
+    @within(PLAIN_S, about="id", longer_by="grace_s")
     async def stop(self, id: str, grace_s: float) -> bool:
         """Ask it to stop, wait up to `grace_s`, then cut the power. True if it went by itself."""
         ...
 
+    @within(REMOVE_S, about="id")
     async def remove(self, id: str) -> None:
         """Every trace of it. Absent already is fine."""
         ...
 
+    @within(LOOK_S, about="id", looks=True)
     async def console_log(self, id: str, limit_bytes: int) -> bytes:
         """The newest output of the machine, across reboots."""
         ...
@@ -103,7 +111,9 @@ class MachineDriver(Protocol):
 
 @runtime_checkable
 class Pausing(Protocol):
+    @within(PLAIN_S, about="id")
     async def pause(self, id: str) -> None: ...
+    @within(PLAIN_S, about="id")
     async def unpause(self, id: str) -> None: ...
 
 
@@ -111,18 +121,23 @@ class Pausing(Protocol):
 class Suspending(Protocol):
     """Memory to disk and back; survives a reboot of the host."""
 
+    @within(BULKY_S, about="id")
     async def suspend(self, id: str) -> None: ...
+    @within(BULKY_S, about="id")
     async def resume(self, id: str) -> None: ...
 
 
 @runtime_checkable
 class NicHotplug(Protocol):
+    @within(PLAIN_S, about="id")
     async def attach_nic(self, id: str, nic: Nic) -> None: ...
+    @within(PLAIN_S, about="id")
     async def detach_nic(self, id: str, port_id: str) -> None: ...
 
 
 @runtime_checkable
 class Snapshotting(Protocol):
+    @within(BULKY_S, about="id")
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
         """Write the root disk as a complete image to `path`; says which format it wrote."""
         ...
@@ -130,6 +145,7 @@ class Snapshotting(Protocol):
 
 @runtime_checkable
 class Resizing(Protocol):
+    @within(BULKY_S, about="id")
     async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
         """Of a stopped machine; a disk never shrinks."""
         ...
@@ -137,6 +153,7 @@ class Resizing(Protocol):
 
 @runtime_checkable
 class CrashDump(Protocol):
+    @within(PLAIN_S, about="id")
     async def inject_nmi(self, id: str) -> None: ...
 
 
@@ -152,3 +169,17 @@ class GraphicalConsole(Protocol):
     def vnc_path(self, id: str) -> str:
         """A Unix stream socket that speaks RFB without a password."""
         ...
+
+
+MACHINES = (
+    MachineDriver,
+    Pausing,
+    Suspending,
+    NicHotplug,
+    Snapshotting,
+    Resizing,
+    CrashDump,
+    SerialConsole,
+    GraphicalConsole,
+)
+"""What every driver of machines keeps, and what some can do besides."""

@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from trivet.drivers.contracts.patience import LOOK_S, PLAIN_S, REMOVE_S, within
+
 
 class SubnetSpec(msgspec.Struct, frozen=True):
     id: str
@@ -114,16 +116,23 @@ Noun = Literal["network", "port", "group", "router"]
 class NetworkDriver(Protocol):
     """The central half. Order does not matter: what refers to something not there yet is mended when it comes."""
 
+    @within(PLAIN_S, about="spec.id")
     async def ensure_network(self, spec: NetworkSpec) -> None: ...
+    @within(PLAIN_S, about="spec.id")
     async def ensure_port(self, spec: PortSpec) -> None: ...
+    @within(PLAIN_S, about="spec.id")
     async def ensure_group(self, spec: GroupSpec) -> None: ...
+    @within(PLAIN_S, about="spec.id")
     async def ensure_router(self, spec: RouterSpec) -> None: ...
+    @within(REMOVE_S, about="id")
     async def remove(self, noun: Noun, id: str) -> None: ...
 
+    @within(LOOK_S, looks=True)
     async def observe(self) -> dict[Noun, set[str]]:
         """Ids of all that is there and ours, for the sweep."""
         ...
 
+    @within(LOOK_S, looks=True)
     async def ports_up(self) -> set[str]:
         """Ids of ports that are plugged in and reachable now."""
         ...
@@ -164,16 +173,20 @@ def netns_name(server_id: str) -> str:
 class WireDriver(Protocol):
     """The host's half."""
 
+    @within(PLAIN_S, about="wire.port_id")
     async def plug(self, wire: Wire) -> None: ...
 
+    @within(PLAIN_S, about="port_id")
     async def unplug(self, port_id: str, netns: str | None = None) -> None:
         """Take the plug away; with `netns`, the namespace too once it holds no other link of ours."""
         ...
 
+    @within(LOOK_S, looks=True)
     async def plugged(self) -> set[str]:
         """Port ids that have a plug on this host."""
         ...
 
+    @within(PLAIN_S, about="network_id")
     async def open_metadata(self, network_id: str) -> int:
         """A listening TCP socket (its file descriptor) at 169.254.169.254:80 as that network's servers see it.
 
@@ -181,4 +194,5 @@ class WireDriver(Protocol):
         """
         ...
 
+    @within(PLAIN_S, about="network_id")
     async def close_metadata(self, network_id: str) -> None: ...

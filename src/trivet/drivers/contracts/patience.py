@@ -1,33 +1,30 @@
 """Patience: a driver whose every verb ends, also when its engine never answers.
 
-An engine that hangs (a socket that takes and does not answer, a program that waits for a lock) is told as one that
-failed for now: `Unanswered`. Most calls end when they are cancelled. One that does not even do that may still take
-effect, so nothing else is begun on the same machine, port or network until it has come back; then whoever is
-responsible looks at what is there and goes on from that. All others go on meanwhile.
+Each verb of a contract says how long it may take and what it is about (`within`). An engine that hangs (a socket that
+takes and does not answer, a program that waits for a lock) is told as one that failed for now: `Unanswered`. Most calls
+end when they are cancelled. One that does not even do that may still take effect, so nothing else is begun on the same
+machine, port or network until it has come back; then whoever is responsible looks at what is there and goes on from
+that. All others go on meanwhile.
 
-What is handed out passes for its driver, so that `isinstance` tells abilities as before.
+What is handed out has the verbs of the contracts that its driver keeps, and no others.
 """
 
 import asyncio
-import functools
+import inspect
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 from trivet.drivers.contracts.errors import DriverError
 
-_PLAIN_S = 180.0
+PLAIN_S = 180.0
 """What an engine needs at the very most for a word or two. Engines' own patience is shorter, where they have any."""
-_LOOK_S = 90.0
-_REMOVE_S = 600.0
-_BULKY_S = 3600.0
+LOOK_S = 90.0
+REMOVE_S = 600.0
+BULKY_S = 3600.0
 """Whatever moves a disk or a memory."""
-_LOOKS = frozenset(("observe", "plugged", "ports_up", "console_log"))
-"""They change nothing, so whatever they do late is no matter to other verbs."""
-_BULKY = ("create", "snapshot", "resize", "suspend", "resume")
-_PATIENCE_S = {"remove": _REMOVE_S} | dict.fromkeys(_LOOKS, _LOOK_S) | dict.fromkeys(_BULKY, _BULKY_S)
-_NOUNS = frozenset(("network", "port", "group", "router"))
 _LET_GO_S = 1.0
 _logger = logging.getLogger(__name__)
 
@@ -80,41 +77,75 @@ class Calls:
             _logger.info("%s: a call that nobody waits for any more failed: %s", subject, error)
 
 
+def within(
+    most_s: float, *, about: str = "", looks: bool = False, longer_by: str = ""
+) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Of one verb. `about` is the word, or the field of a word (`spec.id`), that says which object it concerns;
+    `longer_by` the word for how much more time the caller gives it. What only `looks` is no matter to other verbs,
+    however late it ends."""
+
+    def state(verb: Callable[..., T]) -> Callable[..., T]:
+        verb.__patience__ = _Stated(verb, most_s, about, looks, longer_by)  # type: ignore[attr-defined] # read below
+        return verb
+
+    return state
+
+
+class _Stated:
+    """What a contract says of one of its verbs."""
+
+    def __init__(self, verb: Callable[..., Any], most_s: float, about: str, looks: bool, longer_by: str) -> None:
+        self.name = verb.__name__
+        self._words = inspect.signature(verb)
+        self._most_s = most_s
+        self._looks = looks
+        self._longer_by = longer_by
+        word, _, field = about.partition(".")
+        assert not word or word in self._words.parameters, f"{self.name} has no {word}"
+        self._word = word
+        self._field = attrgetter(field) if field else None
+
+    def of_call(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[str, float]:
+        """(what this call is about, how long it may take)"""
+        said = self._words.bind(None, *args, **named).arguments
+        about = said.get(self._word)
+        if about is not None and self._field is not None:
+            about = self._field(about)
+        subject = str(about or "")
+        return f"{self.name} {subject}" if self._looks else subject, self._most_s + said.get(self._longer_by, 0.0)
+
+
 class _Patient:
-    __slots__ = ("_calls", "_driver", "_most_s")
+    """Its verbs are its own attributes, so that `isinstance` finds the abilities of the driver, and no more."""
 
-    def __init__(self, driver: object, most_s: float) -> None:
-        object.__setattr__(self, "_driver", driver)
-        object.__setattr__(self, "_most_s", most_s)
-        object.__setattr__(self, "_calls", Calls())
-
-    @property  # type: ignore[misc] # nobody sets it
-    def __class__(self) -> Any:
-        """That of its driver: whoever asks what it can, or what it is, means that."""
-        return type(self._driver)
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._driver, name)
-        return functools.partial(self._answer, name, found) if asyncio.iscoroutinefunction(found) else found
-
-    def __setattr__(self, name: str, value: object) -> None:
-        setattr(self._driver, name, value)
-
-    async def _answer(self, verb: str, call: Callable[..., Awaitable[Any]], *args: Any, **named: Any) -> Any:
-        subject = _subject([*args, *named.values()])
-        within_s = _PATIENCE_S.get(verb, _PLAIN_S) + (args[1] if verb == "stop" else 0)
-        key = f"{verb} {subject}" if verb in _LOOKS else subject
-        return await self._calls.ended(key, functools.partial(call, *args, **named), min(within_s, self._most_s))
+    def __init__(self, driver: object, contracts: Iterable[type], most_s: float) -> None:
+        self.driver = driver
+        calls = Calls()
+        for contract in contracts:
+            verbs = [name for name, verb in vars(contract).items() if inspect.isfunction(verb) and name[0] != "_"]
+            if all(hasattr(driver, name) for name in verbs):
+                for name in verbs:
+                    found = getattr(driver, name)
+                    stated = getattr(getattr(contract, name), "__patience__", None)
+                    setattr(self, name, found if stated is None else _ending(calls, stated, found, most_s))
 
 
-def patient(driver: D, most_s: float = math.inf) -> D:
-    """The same driver, whose verbs end: after `most_s` at the latest, and each in the time that it may take."""
-    return driver if type(driver) is _Patient else cast("D", _Patient(driver, most_s))
+def _ending(
+    calls: Calls, stated: _Stated, verb: Callable[..., Awaitable[Any]], most_s: float
+) -> Callable[..., Awaitable[Any]]:
+    async def ends(*args: Any, **named: Any) -> Any:
+        subject, within_s = stated.of_call(args, named)
+        return await calls.ended(subject, lambda: verb(*args, **named), min(within_s, most_s))
+
+    return ends
 
 
-def _subject(args: list[Any]) -> str:
-    """What a verb is about: its first word says so, a noun apart; of a spec, its id."""
-    first = next((arg for arg in args if not isinstance(arg, str) or arg not in _NOUNS), None)
-    if first is None or isinstance(first, str):
-        return first or ""
-    return str(getattr(first, "id", None) or first.port_id)
+def patient(driver: D, contracts: Iterable[type], most_s: float = math.inf) -> D:
+    """The same driver as far as these contracts go, whose verbs end: after `most_s` at the latest, and each in the time
+    that its contract gives it."""
+    return driver if isinstance(driver, _Patient) else cast("D", _Patient(driver, contracts, most_s))
+
+
+def behind(driver: object) -> object:
+    """Who does the work: for who knows the engine itself, such as a simulation."""
+    return driver.driver if isinstance(driver, _Patient) else driver
