@@ -24,12 +24,13 @@ from trivet.api.kit.app import App
 from trivet.api.kit.service import Service
 from trivet.clock import Clock, SystemClock
 from trivet.controllers.duties import Duties
+from trivet.controllers.forgetting import Forgetting
 from trivet.controllers.hosts import HostController
 from trivet.controllers.images import ImageController
-from trivet.controllers.log_trim import LogTrim
 from trivet.controllers.network.networks import NetworkController
 from trivet.controllers.servers.console_reads import ConsoleReads
 from trivet.controllers.servers.servers import ServerController
+from trivet.controllers.signing_keys import KeyController
 from trivet.domain import seeds
 from trivet.domain.hosts import hosts
 from trivet.domain.identity.people.passwords import Passwords
@@ -180,7 +181,8 @@ def _secret(path: Path) -> bytes:
 
 
 def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Hosting | None, own_url: str) -> None:
-    duties.offer("log", LogTrim(parts).run)
+    duties.offer("forgetting", Forgetting(parts).run)
+    duties.offer("signing keys", KeyController(parts).run)
     duties.offer("hosts", HostController(parts.store).run)
     duties.offer("servers", ServerController(parts.store).run)
     duties.offer("images", ImageController(parts).run)

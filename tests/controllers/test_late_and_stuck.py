@@ -13,9 +13,10 @@ from tests.simulation.virtual_time import VirtualLoop
 from tests.simulation.world import CALL, World
 
 from trivet.controllers.duties import Duties
+from trivet.controllers.forgetting import Forgetting
 from trivet.controllers.images import ImageController
-from trivet.controllers.log_trim import LogTrim
 from trivet.controllers.network.networks import NetworkController
+from trivet.controllers.signing_keys import KeyController
 from trivet.domain.identity.people.passwords import Passwords
 from trivet.domain.identity.tokens.tokens import Tokens
 from trivet.domain.images import tasks as image_tasks
@@ -89,12 +90,15 @@ def test_keys_that_cannot_be_changed_keep_the_log_from_no_trimming() -> None:
                 sql = "INSERT INTO events (at, noun, noun_id, verb, revision) VALUES (?, 'n', ?, 'v', 1)"
                 await tx.run(sql, old, str(n))
         lease = await held(store)
-        running = asyncio.create_task(LogTrim(parts).run(lease))
+        other = await held(store, "signing keys")
+        keys = asyncio.create_task(KeyController(parts).run(other))
+        running = asyncio.create_task(Forgetting(parts).run(lease))
         await asyncio.sleep(5)
-        assert not running.done()
+        assert not running.done() and not keys.done()
         async with store.read() as tx:
             left = await tx.rows("SELECT noun_id FROM events")
         running.cancel()
+        keys.cancel()
         return [str(row[0]) for row in left]
 
     assert in_virtual_time(live) == ["5000"]

@@ -74,9 +74,9 @@ class Cursed(SimNetwork):
             yield told
 
 
-async def held(store: Store) -> Lease:
+async def held(store: Store, name: str = "duty") -> Lease:
     async with store.write() as tx:
-        lease = await leases.take(tx, "duty", "me", 1e6)
+        lease = await leases.take(tx, name, "me", 1e6)
     assert lease is not None
     return lease
 

@@ -8,7 +8,7 @@ import pytest
 from tests.postgres import PostgresCluster
 
 from trivet.clock import Clock, SystemClock
-from trivet.controllers.log_trim import LogTrim
+from trivet.controllers.signing_keys import KeyController
 from trivet.domain.callers import Caller
 from trivet.domain.identity.people.passwords import Passwords
 from trivet.domain.identity.tokens import revocations, signing_keys
@@ -157,12 +157,12 @@ async def test_a_rotation_interrupts_nobody_and_the_second_one_ends_the_oldest_k
 async def test_the_keys_rotate_once_a_month_and_never_twice_within_the_life_of_a_token(stores: list[Store]) -> None:
     one = await Process.start(stores[0])
     later = Later(30 * 24 * 3600 + 1)
-    trim = LogTrim(parts_of(one, later))
+    keys = KeyController(parts_of(one, later))
     token = one.tokens.issue(one.caller())
     for _ in range(6):
         async with one.store.write() as tx:
             tx.clock = later
-            await trim.change_keys(tx)
+            await keys.change(tx)
         await one.follower.step()
         later.by_s += 600
     assert one.accepts(token), "the key that signed it is the previous one, and stays for a month"
