@@ -36,6 +36,15 @@ docs: venv ## make the generated pages again
 bench: venv ## measure speed and size, and write docs/performance.md's figures
 	@bench/run.sh
 
+soak: venv ## a cloud under steady load: make soak MINUTES=20; figures go into docs/reliability.md
+	@$(PY) -m bench.soak.steady --minutes $(or $(MINUTES),20)
+
+soak-kills: venv ## a cloud that is killed all the time: make soak-kills SECONDS=300
+	@$(PY) -m bench.soak.kills --seconds $(or $(SECONDS),300)
+
+soak-upgrade: venv ## an earlier commit, brought up to date side by side: make soak-upgrade FROM=COMMIT
+	@$(PY) -m bench.soak.upgrade $(if $(FROM),--from $(FROM))
+
 clean: ## remove what the tasks built
 	@rm -rf $(BUILD) .mypy_cache .ruff_cache .pytest_cache
 
@@ -58,4 +67,4 @@ images:
 	@tools/build-container.sh $(BUILD)/container
 	@tools/build-novnc.sh $(BUILD)/novnc
 
-.PHONY: help run test unit check fix sim docs bench clean setup setup-test system system-test venv images
+.PHONY: help run test unit check fix sim docs bench soak soak-kills soak-upgrade clean setup setup-test system system-test venv images

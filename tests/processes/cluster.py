@@ -39,11 +39,13 @@ class Client:
         self.token = ""
         self.retries = 0
 
-    def login(self) -> None:
+    def login_body(self) -> Any:
         user = {"name": "admin", "password": PASSWORD, "domain": {"id": "default"}}
         scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
-        body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
-        status, told, headers = self.call("POST", "/identity/v3/auth/tokens", body)
+        return {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+
+    def login(self) -> None:
+        status, told, headers = self.call("POST", "/identity/v3/auth/tokens", self.login_body())
         assert status == 201, told
         self.token = headers["X-Subject-Token"]
 

@@ -1,6 +1,6 @@
 """A soak: one cloud under steady churn for as long as you like, and what it has grown by, seen from outside.
 
-    python -m bench.soak --minutes 20 [--postgres] [--workers 2] [--rate 15]
+    python -m bench.soak.steady --minutes 20 [--postgres] [--workers 2] [--rate 15]
 
 Every half minute it prints memory, descriptors, threads, tasks, the database's size and what lies in the folders; at
 the end the rows of every table, now and after the clock went a day ahead twice: what is kept for a while is gone then.
@@ -24,7 +24,9 @@ from typing import Any
 from tests.postgres import PostgresCluster
 
 from bench import clouds, proc
-from bench.soak_churn import Churn, Client
+from bench.soak import report
+from bench.soak.churn import Churn, Client
+from bench.soak.report import say
 
 _LOOK_EVERY_S = 30.0
 _CLIENTS = 4
@@ -40,7 +42,7 @@ class Watched:
         self._url = url
         self._told = folder / "told"
         self._alone = workers == 1
-        program = ["-m", "bench.soak_cloud" if self._alone else "trivet.cli.main"]
+        program = ["-m", "bench.soak.told_cloud" if self._alone else "trivet.cli.main"]
         words = ["up", "--sim", "--sim-hosts", "20", "--data", str(folder / "cloud")]
         words += ["--listen", f"127.0.0.1:{self.port}", "--workers", str(workers)]
         words += ["--database", url] if url else []
@@ -116,45 +118,63 @@ class Watched:
 
 
 def main() -> int:
-    words = argparse.ArgumentParser(description=__doc__)
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--minutes", type=float, default=20)
     words.add_argument("--postgres", action="store_true")
     words.add_argument("--workers", type=int, default=1)
     words.add_argument("--rate", type=float, default=6.0, help="acts a second, of all clients together")
+    words.add_argument("--no-report", action="store_true", help="leave docs/reliability.md as it is")
     chosen = words.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trivet-soak-")))
         postgres: PostgresCluster | None = stack.enter_context(clouds.cluster()) if chosen.postgres else None
         watched = Watched(folder, postgres.new_database() if postgres else "", chosen.workers)
         stack.callback(watched.stop)
-        _soak(watched, chosen.minutes * 60, chosen.rate)
+        figures = _soak(watched, chosen.minutes * 60, chosen.rate)
         print(watched.log.read_text()[-3000:])
-    return 0
+    if not chosen.no_report:
+        report.write("steady", f"python -m bench.soak.steady {' '.join(sys.argv[1:])}".strip(), figures)
+    return 1 if figures["answers of 500 and above, 503 apart"] else 0
 
 
-def _soak(watched: Watched, seconds: float, rate: float) -> None:
+def _soak(watched: Watched, seconds: float, rate: float) -> report.Figures:
     clients = [Client(watched.port, clouds.PASSWORD, seed) for seed in range(_CLIENTS)]
     over = threading.Event()
     doing = [threading.Thread(target=_day, args=(client, rate / _CLIENTS, over)) for client in clients]
     for thread in doing:
         thread.start()
-    began = time.monotonic()
+    began, looks = time.monotonic(), []
     while time.monotonic() - began < seconds:
         time.sleep(min(_LOOK_EVERY_S, seconds))
         answers = sum((client.answers for client in clients), Counter[str]())
-        _say(round(time.monotonic() - began), watched.look() | {"answers": dict(answers)})
+        looks.append(watched.look())
+        say(round(time.monotonic() - began), looks[-1] | {"answers": dict(answers)})
     over.set()
     for thread in doing:
         thread.join()
-    _say("slowest_s", [round(client.slowest_s, 2) for client in clients])
-    _say("odd", [line for client in clients for line in client.odd][:20])
-    _say("inside", watched.inside())
-    _say("rows", watched.rows())
+    say("slowest_s", [round(client.slowest_s, 2) for client in clients])
+    say("odd", [line for client in clients for line in client.odd][:20])
+    say("inside", watched.inside())
+    say("rows", watched.rows())
     for day in (1, 2):
         watched.days_pass()
         time.sleep(_SETTLE_S)
-        _say(f"rows a day later, {day}", watched.rows())
-    _say("at rest", watched.look())
+        say(f"rows a day later, {day}", watched.rows())
+    at_rest = watched.look()
+    say("at rest", at_rest)
+    return {
+        "minutes": round(seconds / 60),
+        "requests": sum(answers.values()),
+        "answers of 500 and above, 503 apart": sum(n for what, n in answers.items() if _is_bug(what)),
+        "slowest answer": f"{max(client.slowest_s for client in clients):.2f} s",
+    } | {
+        f"{name}: at first, in the end, at rest": f"{looks[0][name]}, {looks[-1][name]}, {at_rest[name]}"
+        for name in ("pss_mib", "fds", "threads", "tasks", "db_kib")
+    }
+
+
+def _is_bug(what: str) -> bool:
+    return what.isdigit() and int(what) >= 500 and what != "503"
 
 
 def _day(client: Client, rate: float, over: threading.Event) -> None:
@@ -163,10 +183,6 @@ def _day(client: Client, rate: float, over: threading.Event) -> None:
         churn.act()
         time.sleep(client.chance.expovariate(rate))
     churn.end()
-
-
-def _say(what: object, told: object) -> None:
-    print(f"{what}: {json.dumps(told, default=str)}", flush=True)
 
 
 if __name__ == "__main__":
