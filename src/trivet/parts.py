@@ -26,8 +26,8 @@ class Parts:
     blobs: Blobs
     providers: KnownProviders = field(default_factory=KnownProviders)
     host_changes: HostChanges = field(default_factory=HostChanges)
-    sessions: Sightings = field(init=False)
-    """Of agents elsewhere, when another agent asks for the same host."""
+    sightings: Sightings = field(init=False)
+    """Of what others hold who may have died: the hosts of agents elsewhere, images that are written, imports."""
 
     def __post_init__(self) -> None:
-        self.sessions = Sightings(self.clock, ASKED_AGAIN_S)
+        self.sightings = Sightings(self.clock, ASKED_AGAIN_S)

@@ -178,11 +178,11 @@ async def test_who_was_too_slow_with_an_import_takes_nothing_from_whoever_took_i
     async with ImageCloud(tmp_path / "blobs") as cloud:
         await staged(cloud, "slow")
         ((task_id,),) = await rows("SELECT id FROM image_tasks")
-        slow = await transact(cloud.store, lambda tx: image_tasks.take(tx, task_id))
+        slow = await transact(cloud.store, lambda tx: image_tasks.take(tx, task_id, cloud.parts.sightings))
         assert slow is not None
         async with cloud.store.write() as tx:
             await tx.run("UPDATE image_tasks SET runs_until = 0")
-        assert await transact(cloud.store, lambda tx: image_tasks.take(tx, task_id)) is not None
+        assert await transact(cloud.store, lambda tx: image_tasks.take(tx, task_id, cloud.parts.sightings)) is not None
         late = ImageController(cloud.parts)
         images = "SELECT status, staged_key, writing_key, revision FROM images"
         before = await rows(images)

@@ -68,7 +68,7 @@ class ImageController:
     async def start_imports(self) -> None:
         self._clear_done()
         async with self._parts.store.read() as tx:
-            ids = await image_tasks.open_ids(tx)
+            ids = await image_tasks.open_ids(tx, self._parts.sightings)
         self._pauses.forget_all_but(ids)
         for id in ids:
             if len(self._running) >= _AT_ONCE:
@@ -102,7 +102,7 @@ class ImageController:
             self._pauses.begin(id)
 
     async def _take(self, id: str) -> None:
-        task = await transact(self._parts.store, lambda tx: image_tasks.take(tx, id))
+        task = await transact(self._parts.store, lambda tx: image_tasks.take(tx, id, self._parts.sightings))
         if task is None:
             return
         if task.tries > TRIES_MAX:

@@ -17,6 +17,8 @@ from trivet.errors import Conflict
 from trivet.store.tx import Tx
 
 _GIVEN_BACK = 0.0
+_SEEN_MOST = 10_000
+_SEEN_LATELY_S = 3600.0
 
 Stamp = tuple[int, float]
 """(token, ends_at): it changes with every renewal. Only processes of earlier versions read it as a time."""
@@ -40,16 +42,18 @@ class Sightings:
     whatever kept it from looking may have kept the holder from renewing.
     """
 
-    def __init__(self, clock: Clock, longest_gap_s: float) -> None:
+    def __init__(self, clock: Clock, longest_gap_s: float = 0.0) -> None:
         self._clock = clock
         self._longest_gap_s = longest_gap_s
         self._seen: dict[str, tuple[Stamp, float, float]] = {}
         """name -> what it was, since when, and when we looked last"""
 
-    def unchanged_s(self, name: str, stamp: Stamp) -> float:
+    def unchanged_s(self, name: str, stamp: Stamp, longest_gap_s: float | None = None) -> float:
         now = self._clock.monotonic()
+        if name not in self._seen and len(self._seen) >= _SEEN_MOST:
+            self._seen = {other: seen for other, seen in self._seen.items() if now - seen[2] < _SEEN_LATELY_S}
         before, since, looked = self._seen.get(name, (stamp, now, now))
-        if before != stamp or now - looked > self._longest_gap_s:
+        if before != stamp or now - looked > (longest_gap_s or self._longest_gap_s):
             since = now
         self._seen[name] = (stamp, since, now)
         return now - since

@@ -10,6 +10,8 @@ from tests.api.one_service import MINE, THEIRS, Answer, OneService, Skewed, ask,
 
 from trivet.api.image.service import SERVICE
 from trivet.controllers.images import ImageController
+from trivet.domain.images import sweep as image_sweep
+from trivet.domain.images import tasks as image_tasks
 from trivet.drivers.files import FileBlobs
 from trivet.drivers.web import Allowed, Web
 
@@ -28,6 +30,14 @@ class Cloud(OneService):
             "stranger": self.issue(THEIRS, "member"),
             "admin": self.issue("3" * 32, "admin"),
         }
+
+    async def silence(self, seconds: float) -> None:
+        """Time passes in which nobody gives a sign of life, and somebody looks."""
+        for _ in range(int(seconds // 20) + 2):
+            async with self.store.read() as tx:
+                await image_tasks.open_ids(tx, self.parts.sightings)
+            await image_sweep.sweep(self.parts)
+            self.clock.passed_s += 20
 
     async def call(
         self,

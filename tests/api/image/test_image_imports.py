@@ -13,7 +13,7 @@ import pytest
 from tests.api.image.image_cloud import OCTETS, Cloud, cloud, qcow2
 
 from trivet.controllers.images import ImageController
-from trivet.domain.images import sweep as image_sweep
+from trivet.domain.images import data as image_data
 from trivet.domain.images import tasks as image_tasks
 from trivet.domain.images.tasks import LEASE_S
 from trivet.drivers.web import Allowed, Web
@@ -173,8 +173,7 @@ async def test_an_import_whose_process_died_is_done_by_another(cloud: Cloud, sit
     await asyncio.gather(dying, return_exceptions=True)
     served.go_on.set()
     successor = ImageController(cloud.parts, Web(Allowed("127.0.0.1")))
-    cloud.clock.added_s += LEASE_S + 1
-    await image_sweep.sweep(cloud.parts)
+    await cloud.silence(image_data.WRITER_DEAD_S)
     await successor.settle()
     shown = await cloud.show(image["id"])
     assert (shown["status"], shown["size"]) == ("active", len(served["/held/disk.img"]))
@@ -212,10 +211,10 @@ async def test_an_import_that_kills_its_process_every_time_is_given_up(cloud: Cl
     (await cloud.call("PUT", f"/v2/images/{image['id']}/stage", b"staged", kind=OCTETS)).ok()
     (await cloud.call("POST", f"/v2/images/{image['id']}/import", {"method": {"name": "glance-direct"}})).ok()
     async with cloud.store.read() as tx:
-        (id,) = await image_tasks.open_ids(tx)
+        (id,) = await image_tasks.open_ids(tx, cloud.parts.sightings)
     for _ in range(image_tasks.TRIES_MAX):
-        assert await transact(cloud.store, lambda tx: image_tasks.take(tx, id)) is not None
-        cloud.clock.added_s += LEASE_S + 1
+        assert await transact(cloud.store, lambda tx: image_tasks.take(tx, id, cloud.parts.sightings)) is not None
+        await cloud.silence(LEASE_S)
     await cloud.images.settle()
     shown = await cloud.show(image["id"])
     assert (shown["status"], shown["os_glance_failed_import"]) == ("queued", "local")

@@ -12,7 +12,7 @@ resource = Resource()
 @resource.on("POST", "/register", may="public")
 async def register(request: Request) -> Reply:
     name = await door.host_name(request.tx, request)
-    return Reply(200, await agent_access.register(request.tx, name, request.read(Facts), request.parts.sessions))
+    return Reply(200, await agent_access.register(request.tx, name, request.read(Facts), request.parts.sightings))
 
 
 @resource.on("POST", "/heartbeat", may="public")

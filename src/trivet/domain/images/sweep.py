@@ -7,31 +7,37 @@ being written is not known to be an orphan before it is an hour old.
 import logging
 
 from trivet.domain.images import tasks as image_tasks
-from trivet.domain.images.data import KEY_PREFIX
+from trivet.domain.images.data import KEY_PREFIX, WRITER_DEAD_S
 from trivet.domain.images.images import IMAGES
 from trivet.drivers.contracts.errors import DriverError
 from trivet.parts import Parts
+from trivet.store.leases import Sightings
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
 ORPHAN_S = 3600.0
+_SWEPT_AGAIN_S = 150.0
+"""At the latest; after a longer gap a writer may have been kept from his signs as we were from looking."""
 _logger = logging.getLogger(__name__)
 
 
 async def sweep(parts: Parts) -> None:
-    for key in await transact(parts.store, _put_back_dead):
+    for key in await transact(parts.store, lambda tx: _put_back_dead(tx, parts.sightings)):
         await _removed(parts, key)
     await transact(parts.store, image_tasks.forget_old)
     await _finish_deletes(parts)
     await _remove_orphans(parts)
 
 
-async def _put_back_dead(tx: Tx) -> list[str]:
+async def _put_back_dead(tx: Tx, sightings: Sightings) -> list[str]:
     """Images whose writer went silent, or whose import nobody knows any more; the keys of what they left."""
-    now = tx.clock.now()
     left = []
-    for image in await tx.select(IMAGES, Where().add("writing_until < ?", now)):
+    for image in await tx.select(IMAGES, Where().add("writing_until IS NOT NULL")):
+        # Written at every sign of life, and seen to have changed; as a time it says nothing (store/leases.py).
+        said = 0, image.writing_until or 0.0
+        if sightings.unchanged_s(f"writer {image.writing_key}", said, _SWEPT_AGAIN_S) < WRITER_DEAD_S:
+            continue
         _logger.info("Image %s: its writer went silent; putting it back", image.id)
         if image.writing_key is not None:
             left.append(image.writing_key)

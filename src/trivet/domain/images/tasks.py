@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from trivet.domain.callers import Caller
 from trivet.errors import NotFound
+from trivet.store.leases import Sightings
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Change, Tx
 from trivet.store.where import Where
@@ -15,6 +16,7 @@ from trivet.store.where import Where
 TaskStatus = Literal["pending", "processing", "success", "failure"]
 
 LEASE_S = 60.0
+_LOOKED_AGAIN_S = 30.0
 TRIES_MAX = 3
 KEPT_S = 48 * 3600.0
 """How long a finished task can be looked at."""
@@ -69,23 +71,28 @@ async def request(
     return await tx.insert(IMAGE_TASKS, task)
 
 
-async def open_ids(tx: Tx) -> list[str]:
+async def open_ids(tx: Tx, sightings: Sightings) -> list[str]:
     """Tasks that somebody should work on: new ones, and those whose process went silent."""
     rows = await tx.rows(
-        "SELECT id FROM image_tasks WHERE status = 'pending' OR (status = 'processing' AND runs_until < ?)"
-        " ORDER BY created_at LIMIT 100",
-        tx.clock.now(),
+        "SELECT id, status, tries, runs_until FROM image_tasks WHERE status IN ('pending', 'processing')"
+        " ORDER BY created_at LIMIT 200"
     )
-    return [str(row[0]) for row in rows]
+    return [str(id) for id, status, tries, until in rows if status == "pending" or _silent(sightings, id, tries, until)]
 
 
-async def take(tx: Tx, id: str) -> ImageTask | None:
+def _silent(sightings: Sightings, id: str, tries: int, runs_until: float | None) -> bool:
+    """`runs_until` is written at every sign of life, and seen to have changed; as a time it says nothing."""
+    stamp = tries, runs_until or 0.0
+    return not runs_until or sightings.unchanged_s(f"task {id}", stamp, _LOOKED_AGAIN_S) >= LEASE_S
+
+
+async def take(tx: Tx, id: str, sightings: Sightings) -> ImageTask | None:
     """Make it mine, unless somebody else was quicker."""
     task = await tx.get(IMAGE_TASKS, id)
     now = tx.clock.now()
     if task is None or task.status in ("success", "failure"):
         return None
-    if task.status == "processing" and (task.runs_until or 0) >= now:
+    if task.status == "processing" and not _silent(sightings, id, task.tries, task.runs_until):
         return None
     return await tx.update(
         IMAGE_TASKS, task, status="processing", tries=task.tries + 1, runs_until=now + LEASE_S, updated_at=now

@@ -38,9 +38,9 @@ async def newest(parts: Parts, call: Call, server_id: str, lines: int | None) ->
     """The last `lines` of it; None is all that is kept, within a limit."""
     store = parts.store
     asked = await transact(store, lambda tx: _ask(tx, call, server_id))
-    until = parts.clock.now() + CONSOLE_WAIT_S
+    until = parts.clock.monotonic() + CONSOLE_WAIT_S
     try:
-        while parts.clock.now() < until:
+        while parts.clock.monotonic() < until:
             async with store.read() as tx:
                 found = await tx.get(CONSOLE_READS, asked.id)
             if found is not None and found.error is not None:
