@@ -25,6 +25,7 @@ from trivet.api.kit.service import Service
 from trivet.clock import Clock, SystemClock
 from trivet.controllers.duties import Duties
 from trivet.controllers.forgetting import Forgetting
+from trivet.controllers.holders import Holders
 from trivet.controllers.hosts import HostController
 from trivet.controllers.images import ImageController
 from trivet.controllers.network.networks import NetworkController
@@ -132,7 +133,9 @@ async def running(
         hosting = await host_engines(parts) if with_hosts else None
         if hosting is not None:
             stack.push_async_callback(hosting.close)
-        duties = Duties(store, f"{socket.gethostname()}:{os.getpid()}:{ids.hex()[:8]}")
+        holders = Holders(Path(settings.data), f"{socket.gethostname()}:{os.getpid()}:{ids.hex()[:8]}")
+        stack.callback(holders.close)
+        duties = Duties(store, holders.me, holders.died)
         offer_duties(parts, follower, duties, hosting, doors.own_url)
         consoles = ConsoleSockets(parts, hosting.console_path if hosting else lambda _: None, doors.own_url)
         app = App(parts, services(), consoles.paths())

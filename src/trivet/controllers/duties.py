@@ -29,12 +29,13 @@ Work = Callable[[Lease], Awaitable[None]]
 
 
 class Duties:
-    def __init__(self, store: Store, holder: str) -> None:
+    def __init__(self, store: Store, holder: str, died: Callable[[str], bool] = lambda holder: False) -> None:
+        """`died` says of whom it is certain that they hold nothing any more."""
         self._store = store
         self._holder = holder
         self._offers: dict[str, Work] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._sightings = Sightings(store.clock, _LEASE_S)
+        self._sightings = Sightings(store.clock, _LEASE_S, died)
         self._ours_until = 0.0
         """By then whatever is not renewed has been dropped, since another process may take it soon after."""
         self._leaving = False

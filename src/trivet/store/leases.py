@@ -8,7 +8,7 @@ The token grows each time a lease is taken, so a holder that slept through its e
 `fence` in the same transaction as the work makes a late write fail instead of landing on top of the successor's.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -42,7 +42,11 @@ class Sightings:
     whatever kept it from looking may have kept the holder from renewing.
     """
 
-    def __init__(self, clock: Clock, longest_gap_s: float = 0.0) -> None:
+    def __init__(
+        self, clock: Clock, longest_gap_s: float = 0.0, died: Callable[[str], bool] = lambda holder: False
+    ) -> None:
+        self.died = died
+        """Whether it is certain that a holder has ended: then nothing of its needs to be watched."""
         self._clock = clock
         self._longest_gap_s = longest_gap_s
         self._seen: dict[str, tuple[Stamp, float, float]] = {}
@@ -76,8 +80,7 @@ async def take(tx: Tx, name: str, holder: str, seconds: float, sightings: Sighti
         new = "INSERT INTO leases (name, holder, token, ends_at) VALUES (?, ?, 1, ?) ON CONFLICT (name) DO NOTHING"
         return Lease(name, holder, 1, ends_at) if await tx.run(new, name, holder, ends_at) else None
     stamp = int(row[1]), float(row[2])
-    silent_s = 0.0 if sightings is None else sightings.unchanged_s(name, stamp)
-    if row[0] != holder and stamp[1] != _GIVEN_BACK and silent_s < seconds:
+    if row[0] != holder and stamp[1] != _GIVEN_BACK and not _over(sightings, str(row[0]), name, stamp, seconds):
         return None
     taken = await tx.run(
         "UPDATE leases SET token = token + 1, holder = ?, ends_at = ? WHERE name = ? AND token = ? AND ends_at = ?",
@@ -87,6 +90,12 @@ async def take(tx: Tx, name: str, holder: str, seconds: float, sightings: Sighti
         *stamp,
     )
     return Lease(name, holder, stamp[0] + 1, ends_at) if taken else None
+
+
+def _over(sightings: Sightings | None, holder: str, name: str, stamp: Stamp, seconds: float) -> bool:
+    if sightings is None:
+        return False
+    return sightings.unchanged_s(name, stamp) >= seconds or sightings.died(holder)
 
 
 async def take_turn(tx: Tx, name: str) -> None:
