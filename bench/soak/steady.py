@@ -85,7 +85,7 @@ class Watched:
         return {}
 
     def days_pass(self) -> None:
-        """So that leases end and duties begin again, as if the machine had slept."""
+        """So that what is kept for a while is forgotten."""
         if self._alone:
             self.process.send_signal(signal.SIGUSR2)
 

@@ -18,10 +18,20 @@ _DAY_S = 86_500.0
 
 
 class Jumping(SystemClock):
+    """Time that passed is no clock that was set: all of it goes ahead, and who sleeps wakes up when his time is over."""
+
     ahead_s = 0.0
 
     def now(self) -> float:
         return super().now() + self.ahead_s
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead_s
+
+    async def sleep(self, seconds: float) -> None:
+        end = self.monotonic() + seconds
+        while (left_s := end - self.monotonic()) > 0:
+            await super().sleep(min(left_s, 1.0))
 
 
 def jump(number: int, frame: FrameType | None) -> None:
