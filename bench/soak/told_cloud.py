@@ -18,7 +18,7 @@ _DAY_S = 86_500.0
 
 
 class Jumping(SystemClock):
-    """Time that passed is no clock that was set: all of it goes ahead, and who sleeps wakes up when his time is over."""
+    """Time that passed is no clock that was set: all of it goes ahead, and who sleeps wakes when his time is over."""
 
     ahead_s = 0.0
 
