@@ -65,8 +65,9 @@ class Worker:
     def _create(self, tenant: Tenant) -> None:
         try:
             status, told = tenant.create(f"w{self._number}-{self._count}", self._image, None, once=True)
-        except OSError:
-            self.unanswered_creates += 1
+        except OSError as error:
+            # Who could not even begin to ask has asked for nothing.
+            self.unanswered_creates += not isinstance(getattr(error, "reason", None), ConnectionRefusedError)
             raise
         self._note("create", status, told)
         if status == 202:
