@@ -28,6 +28,7 @@ async def tick(cloud: Cloud, times: int, *heard: str) -> None:
         async with cloud.store.write() as tx:
             for name in heard:
                 await hosts.heard(tx, (await hosts.by_name(tx, name)).id, cloud.clock.now())
+        async with cloud.store.write() as tx:
             await pulse.count(tx)
 
 
@@ -104,5 +105,6 @@ async def test_a_process_of_an_earlier_version_is_heard_by_the_time_that_it_writ
     for n in range(LATE):
         async with cloud.store.write() as tx:
             await tx.run("UPDATE hosts SET agent_seen_at = ? WHERE name = 'host0'", 1000.0 + n)
+        async with cloud.store.write() as tx:
             await pulse.count(tx)
     assert await states(cloud) == ["up", "down", "down"]

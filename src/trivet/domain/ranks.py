@@ -8,7 +8,7 @@ out. `docs/decisions/0013-claims.md` says how the order came about. The tests ho
 
 RANKS: tuple[tuple[str, ...], ...] = (
     # Who may do it at all.
-    ("leases", "limit_model", "seeds", "numbers", "signing_keys"),
+    ("leases", "limit_model", "seeds", "numbers", "signing_keys", "pulse"),
     # Identity: who, where, with which roles, and what was made from them.
     ("users", "failed_logins", "used_passcodes"),
     ("user_groups",),

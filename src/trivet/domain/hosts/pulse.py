@@ -31,11 +31,12 @@ async def count(tx: Tx) -> list[str]:
     row = await tx.row("SELECT tick, beat, quiet FROM pulse")
     assert row is not None
     tick, beat, was_quiet = map(int, row)
-    await _count_in_earlier_versions(tx)
-    somebody = await tx.row("SELECT 1 FROM hosts WHERE heard_tick >= ? LIMIT 1", tick)
+    heard_of = "SELECT 1 FROM hosts WHERE heard_tick >= ? OR counted_at <> agent_seen_at LIMIT 1"
+    somebody = await tx.row(heard_of, tick)
     quiet = was_quiet + 1 if somebody is None else 0
     beat += quiet < _SHARED_TICKS
     await tx.run("UPDATE pulse SET tick = ?, beat = ?, quiet = ?", tick + 1, beat, quiet)
+    await _count_in_earlier_versions(tx, tick, beat)
     if quiet >= _SILENT_BEATS:
         return await _hush(tx, "silent = 0")
     if was_quiet >= _SILENT_BEATS:
@@ -55,11 +56,13 @@ async def spared(tx: Tx) -> bool:
     return await tx.row(sql, _SILENT_BEATS) is not None
 
 
-async def _count_in_earlier_versions(tx: Tx) -> None:
+async def _count_in_earlier_versions(tx: Tx, tick: int, beat: int) -> None:
+    """Signs of life that such a process wrote down as a time."""
     await tx.run(
-        "UPDATE hosts SET counted_at = agent_seen_at, silent = 0,"
-        " heard_tick = (SELECT tick FROM pulse), heard_beat = (SELECT beat FROM pulse)"
-        " WHERE counted_at <> agent_seen_at"
+        "UPDATE hosts SET counted_at = agent_seen_at, silent = 0, heard_tick = ?, heard_beat = ?"
+        " WHERE counted_at <> agent_seen_at",
+        tick,
+        beat,
     )
 
 
