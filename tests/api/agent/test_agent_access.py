@@ -179,15 +179,20 @@ async def test_what_an_agent_sent_before_it_died_does_not_count_after_its_restar
     assert (await agent.call("POST", "/reports", [])).ok() == {}
 
 
-async def test_a_session_ends_when_its_agent_is_silent(cloud: Cloud) -> None:
+async def test_a_session_goes_to_another_agent_when_its_own_is_silent_and_not_before(cloud: Cloud) -> None:
+    """The other one asks and asks; what nobody takes stays with whom it was."""
     first = await agent_of(cloud, "host0")
-    cloud.clock.added_s += 20
-    assert (await first.call("POST", "/heartbeat")).status == 204
-    cloud.clock.added_s += 20
-    assert (await first.call("POST", "/heartbeat")).status == 204
-    cloud.clock.added_s += 26
+    second = Agent(cloud, first.secret, "bb")
+    for _ in range(4):
+        refused(await second.register(), 409, "agent.held")
+        cloud.clock.passed_s += 15
+        cloud.clock.added_s -= 3600
+        assert (await first.call("POST", "/heartbeat")).status == 204
+    for _ in range(2):
+        refused(await second.register(), 409, "agent.held")
+        cloud.clock.passed_s += 15
+    (await second.register()).ok()
     refused(await first.call("POST", "/heartbeat"), 409, "lease.lost")
-    (await Agent(cloud, first.secret, "bb").register()).ok()
 
 
 async def test_changes_name_what_concerns_the_host_and_nothing_else(cloud: Cloud) -> None:
