@@ -47,8 +47,9 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("image_properties", "image_tags", "deleted_images"),
     # Networks: what addresses are cut from, the addresses, what has them, and what joins that.
     ("network_tags",),
-    ("address_groups", "address_scopes", "security_group_rules", "default_security_group_rules"),
-    ("security_groups", "left_groups"),
+    ("address_groups", "address_scopes", "default_security_group_rules"),
+    # The network's controller takes all that it reads at once: rules with their groups.
+    ("security_groups", "security_group_rules", "left_groups"),
     ("subnet_pools",),
     ("floating_ips", "ports", "port_security_groups", "addresses"),
     ("routers",),
