@@ -1,6 +1,8 @@
 """What a tenant's image may be: complete, sound, and without a word about other files of the host."""
 
+import asyncio
 import json
+import resource
 import struct
 import subprocess
 import uuid
@@ -81,6 +83,29 @@ async def test_a_damaged_image_is_refused(machines: QemuMachines, tmp_path: Path
     content[40:48] = struct.pack(">Q", 0x7FFF_FFFF_FFFF_0000)
     broken.write_bytes(content)
     assert "damaged" in await refusal(machines, spec(broken))
+
+
+async def test_an_image_of_which_a_check_would_tell_for_ever_costs_little(
+    machines: QemuMachines, tmp_path: Path
+) -> None:
+    """512 KiB whose check has a line of 120 bytes for each of 268 million references. Others are not kept waiting."""
+    evil, good = spec(endless(tmp_path / "evil")), spec(image(tmp_path / "good"))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused, _ = await asyncio.gather(refusal(machines, evil), machines.create(good))
+    assert "damaged" in refused
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+
+
+def endless(path: Path) -> Path:
+    """Each of the 32768 entries of its first table names one second table, whose 8192 name a place behind its end."""
+    cluster = 1 << 16
+    head = struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", 3, 0, 0, 16, 1 << 44, 0, 32768, 3 * cluster, cluster, 1, 0, 0)
+    head += struct.pack(">QQQII", 0, 0, 0, 4, 104)
+    parts = (head, struct.pack(">Q", 2 * cluster), struct.pack(">H", 1) * 8, struct.pack(">Q", 7 * cluster) * 32768)
+    content = b"".join(part.ljust(cluster, b"\0") for part in parts) + struct.pack(">Q", 1 << 40) * 8192
+    assert len(content) == 512 * 1024
+    path.write_bytes(content)
+    return path
 
 
 async def test_a_qcow2_that_is_said_to_be_raw_is_only_bytes(machines: QemuMachines, tmp_path: Path) -> None:

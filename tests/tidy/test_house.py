@@ -106,3 +106,14 @@ def test_nothing_below_the_agent_knows_the_store() -> None:
                 reached.add(needed)
                 if needed in PATHS:
                     ahead.append(needed)
+
+
+def test_programs_are_run_in_one_way() -> None:
+    """Bounded in time, output and memory, and killed whole: what starts one by itself bounds nothing."""
+    allowed = {
+        "trivet.drivers.programs": "the one way",
+        "trivet.cli.workers": "processes of our own, which stay",
+        "trivet.drivers.podman.engine": "a terminal in a container, which stays as long as somebody looks at it",
+    }
+    starts = re.compile(r"subprocess\.Popen\(|subprocess\.run\(|create_subprocess|os\.(system|popen|spawn|posix_spawn)")
+    assert {name_of(path) for path in MODULES if starts.search(path.read_text())} <= allowed.keys()

@@ -5,9 +5,7 @@ starts a guest, and the guest hangs in its first 64-bit instructions. So a probe
 (probe.S) goes into 64-bit mode, takes exceptions there and leaves; only if it left is KVM believed.
 """
 
-import asyncio
 import base64
-import contextlib
 import logging
 import os
 import platform
@@ -17,6 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+from trivet.drivers import programs
+from trivet.drivers.programs import Bounds
 from trivet.drivers.qemu.layout import read, write
 
 log = logging.getLogger(__name__)
@@ -63,24 +63,16 @@ async def runs_guests(accelerator: str, cpu: str) -> bool:
     with tempfile.TemporaryDirectory(prefix="trivet-probe-") as room:
         disk = Path(room, "disk")
         disk.write_bytes(_BOOT_SECTOR)
-        process = await asyncio.create_subprocess_exec(
+        words = (
             *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
             *("-machine", "pc", "-accel", accelerator, "-cpu", cpu, "-m", "16"),
             *("-drive", f"file={disk},format=raw,if=ide"),
             *("-device", "isa-debug-exit,iobase=0xf4,iosize=4"),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            async with asyncio.timeout(_LONGEST_S):
-                return await process.wait() == _LEFT
-        except TimeoutError:
+            return (await programs.run(words, bounds=Bounds(seconds=_LONGEST_S))).code == _LEFT
+        except programs.Exceeded:
             return False
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
 
 
 def _fingerprint() -> str:

@@ -1,8 +1,9 @@
 """Disk images: base images that machines share, the overlay that each machine writes to, and copies.
 
 An image comes from a tenant, so nothing opens it before its header was read here: a qcow2 file may name
-other files of the host as its backing or data file, and QEMU would open them. A base image is a hard
-link: it lives on when the image is deleted, and costs nothing until then.
+other files of the host as its backing or data file, and QEMU would open them. What QEMU's tools then make of it costs
+no more than `_BOUNDS` says. A base image is a hard link: it lives on when the image is deleted, and costs nothing
+until then.
 """
 
 import asyncio
@@ -14,17 +15,21 @@ from pathlib import Path
 
 import msgspec
 
-from trivet.drivers import durable
+from trivet.drivers import durable, programs
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Disk
+from trivet.drivers.programs import Bounds
 from trivet.drivers.qemu.complaints import refusal
 
 GIB = 1 << 30
 _EXTERNAL_DATA = 1 << 2
 _HEADER = struct.Struct(">4sIQIIQI")
 """magic, version, backing offset and length, cluster bits, size, encryption."""
-_LIMITS = ("prlimit", f"--as={2 * GIB}", "--cpu=120")
-"""For programs that read what a tenant gave us."""
+_BOUNDS = Bounds(seconds=120.0, output_bytes=64 * 1024, memory_bytes=GIB, cpu_s=30, gentle=True)
+"""For a look at what a tenant gave us. A sound image of many TiB needs a tenth of this."""
+_LEAKS = 3
+"""qemu-img check found only room that nobody uses, which does no harm."""
+_COPYING = Bounds(seconds=3600.0, output_bytes=64 * 1024, memory_bytes=GIB, gentle=True)
 
 
 class Info(msgspec.Struct, frozen=True, rename={"virtual_size": "virtual-size"}):
@@ -63,13 +68,22 @@ def base_name(disk: Disk) -> str:
     return f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.{disk.format}"
 
 
+async def check(disk: Disk) -> None:
+    """Refuse what is damaged or could reach out of the image. `qemu-img check` has a line for every wrong refcount of
+    a damaged one, so who says much says no, too."""
+    check_header(Path(disk.path), disk.format)
+    if disk.format != "qcow2":
+        return
+    ended = await _run(_BOUNDS, "check", "-q", "--image-opts", _opened(disk.path, "qcow2"))
+    if ended is None or ended.code not in (0, _LEAKS):
+        raise DriverError("The image is damaged.", again=False)
+
+
 async def make_base(disk: Disk, base: Path) -> None:
+    """Of an image that was checked: its bytes never change."""
     if base.exists():
         return
     source = Path(disk.path)
-    check_header(source, disk.format)
-    if disk.format == "qcow2":
-        await _img("The image is damaged.", "check", "-q", "-f", "qcow2", str(source), limits=_LIMITS, damaged=True)
     part = base.with_name(base.name + ".part")
     part.unlink(missing_ok=True)
     try:
@@ -99,15 +113,15 @@ async def make_root(disk: Disk, base: Path, root: Path) -> None:
 
 
 async def info(path: Path, format: str) -> Info:
-    words = ("info", "--output=json", "-U", "-f", format, str(path))
-    told = await _img("The image cannot be read.", *words, limits=_LIMITS)
-    return msgspec.json.decode(told, type=Info)
+    words = ("info", "--output=json", "-U", "--image-opts", _opened(path, format))
+    return msgspec.json.decode(await _img("The image cannot be read.", *words, bounds=_BOUNDS), type=Info)
 
 
 async def grow(root: Path, size_gib: int) -> None:
     """A disk never shrinks: what the guest keeps at its end would be gone."""
     if size_gib * GIB > (await info(root, "qcow2")).virtual_size:
-        await _img("Its disk could not grow.", "resize", "-q", "-f", "qcow2", str(root), str(size_gib * GIB))
+        size = str(size_gib * GIB)
+        await _img("Its disk could not grow.", "resize", "-q", "--image-opts", _opened(root, "qcow2"), size)
 
 
 async def make_empty(path: Path, size: int) -> None:
@@ -116,22 +130,30 @@ async def make_empty(path: Path, size: int) -> None:
 
 async def flatten(root: Path, path: Path) -> None:
     """A complete copy of a disk that nobody writes to."""
-    await _img("The snapshot could not be made.", "convert", "-f", "qcow2", "-O", "qcow2", str(root), str(path))
+    words = ("convert", "--image-opts", "-O", "qcow2", _opened(root, "qcow2"), str(path))
+    await _img("The snapshot could not be made.", *words, bounds=_COPYING)
 
 
-async def _img(what_failed: str, *words: str, limits: tuple[str, ...] = (), damaged: bool = False) -> bytes:
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *limits, "qemu-img", *words, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
-    )
+def _opened(path: Path | str, format: str) -> str:
+    """A file and nothing else, whatever its name looks like to QEMU (json:, nbd:). A comma is written twice."""
+    name = str(path).replace(",", ",,")
+    return f"driver={format},file.driver=file,file.filename={name}"
+
+
+async def _img(what_failed: str, *words: str, bounds: Bounds = _BOUNDS) -> bytes:
+    ended = await _run(bounds, *words)
+    if ended is None:
+        raise DriverError(f"{what_failed} It took too long.", again=True)
+    if ended.code:
+        raise refusal(what_failed, ended.err.decode(errors="replace"))
+    return ended.out
+
+
+async def _run(bounds: Bounds, *words: str) -> programs.Ended | None:
+    """None: it cost more than it may."""
     try:
-        told, complaint = await process.communicate()
-    except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
-        raise
-    if process.returncode:
-        if damaged:
-            raise DriverError(what_failed, again=False)
-        raise refusal(what_failed, complaint.decode(errors="replace"))
-    return told
+        return await programs.run(("qemu-img", *words), bounds=bounds)
+    except programs.Exceeded:
+        return None
+    except FileNotFoundError as error:
+        raise DriverError("This host has no qemu-img any more.", again=True) from error

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import MachineSpec, Nic, Power, Seen, shape_of
+from trivet.drivers.contracts.machine import Disk, MachineSpec, Nic, Power, Seen, shape_of
 from trivet.drivers.qemu import consoles, disks, images, memory, processes
 from trivet.drivers.qemu.accelerator import accelerator
 from trivet.drivers.qemu.arguments import FIRMWARE_VARS, Ground, arguments, has_uefi, machine_type, nic_slots
@@ -33,6 +33,8 @@ _ASK_AGAIN_S = 5.0
 _GLANCE_S = 5.0
 _AT_ONCE = 16
 """Machines looked at together."""
+_LOOKS = 8
+"""Images looked at together: one that takes all the time it may keeps few others waiting."""
 
 
 class QemuMachines:
@@ -45,6 +47,8 @@ class QemuMachines:
         self._short = short_directory(self._directory)
         self._turns = Turns()
         self._base_turn = asyncio.Lock()
+        self._checks: dict[str, asyncio.Task[None]] = {}
+        self._looks = asyncio.Semaphore(_LOOKS)
         self._ground_turn = asyncio.Lock()
         self._ground: Ground | None = None
         self._exits = processes.Exits()
@@ -69,6 +73,8 @@ class QemuMachines:
             await processes.kill(layout)
             name = images.base_name(spec.disk)
             base = self._bases / name
+            if not base.exists():
+                await self._check(spec.disk, name)
             async with self._base_turn:
                 self._bases.mkdir(mode=0o700, exist_ok=True)
                 write(layout.base, name.encode())
@@ -245,6 +251,18 @@ class QemuMachines:
         with suppress(FileNotFoundError):
             return [path.name for path in self._directory.iterdir() if _is_id(path.name)]
         return []
+
+    async def _check(self, disk: Disk, name: str) -> None:
+        """Once for all machines that wait for the same image, and nobody else waits for it."""
+        checking = self._checks.get(name)
+        if checking is None:
+            checking = self._checks[name] = asyncio.create_task(self._look_at(disk), name=f"check {name}")
+            checking.add_done_callback(lambda _: self._checks.pop(name))
+        await asyncio.shield(checking)
+
+    async def _look_at(self, disk: Disk) -> None:
+        async with self._looks:
+            await images.check(disk)
 
     async def _drop_base(self, name: str) -> None:
         async with self._base_turn:
