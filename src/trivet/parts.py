@@ -8,11 +8,14 @@ from trivet.domain.agents.words import ASKED_AGAIN_S
 from trivet.domain.identity.people.passwords import Passwords
 from trivet.domain.identity.tokens.tokens import Tokens
 from trivet.domain.placement.provider_summaries import KnownProviders
+from trivet.domain.shares import Shares
 from trivet.drivers.contracts.blobs import Blobs
 from trivet.ids import Ids
 from trivet.settings import Settings
 from trivet.store.leases import Sightings
 from trivet.store.store import Store
+
+ARCHIVE_PLACES = 4
 
 
 @dataclass(slots=True)
@@ -26,6 +29,8 @@ class Parts:
     blobs: Blobs
     providers: KnownProviders = field(default_factory=KnownProviders)
     host_changes: HostChanges = field(default_factory=HostChanges)
+    archive_places: Shares = field(default_factory=lambda: Shares(ARCHIVE_PLACES, ARCHIVE_PLACES // 2))
+    """Where images' archives are read, a project's at half of them at most."""
     sightings: Sightings = field(init=False)
     """Of what others hold who may have died: the hosts of agents elsewhere, images that are written, imports."""
 

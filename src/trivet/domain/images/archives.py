@@ -2,23 +2,25 @@
 
 Two layouts are taken: OCI (index.json and blobs named by their digest) and docker's (manifest.json). The
 whole file is read once, in order, and every byte that the image consists of is held against the digest that
-names it. Nothing is unpacked here.
+names it. Nothing is unpacked here, but what docker's layout names by the digest of its unpacked bytes, and that only
+as far as such an archive has a reason to go (`unpacking.py`).
 """
 
 import hashlib
 import posixpath
-import tarfile
-import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
 import msgspec
 
+from trivet.domain.images.unpacking import Allowance, unpacked_digest
+from trivet.drivers.contracts.tars import Broken, Member, Reader
 from trivet.errors import Invalid
 
 _JSON_MAX = 4 << 20
-_MEMBERS_MAX = 20_000
-_CHUNK = 1 << 20
+_TEXTS_MAX = 16 << 20
+"""Of all JSON in one archive."""
+_DESCRIPTORS_MAX = 10_000
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 _DEPTH_MAX = 3
 
@@ -33,91 +35,62 @@ class Facts(msgspec.Struct, frozen=True):
 class _Seen(msgspec.Struct):
     """What one pass over the file found, by member name."""
 
+    file: IO[bytes]
+    allowance: Allowance
     digests: dict[str, str] = {}
-    sizes: dict[str, int] = {}
+    places: dict[str, Member] = {}
     texts: dict[str, bytes] = {}
-    unpacked: dict[str, str] = {}
-    """Digests of what gzipped members hold."""
+    texts_size: int = 0
     links: dict[str, str] = {}
+    held: int = 0
+    """How many descriptors were looked at."""
 
 
-def check(file: IO[bytes]) -> Facts:
+def check(file: IO[bytes], allowance: Allowance) -> Facts:
     """Refuse what is no whole, self-consistent image. Blocking: for a thread."""
     try:
-        seen = _read(file)
-    except (tarfile.TarError, zlib.error, EOFError) as error:
-        raise _bad(f"the file is not a tar archive ({error})") from error
-    if "index.json" in seen.texts:
-        return _check_oci(seen)
-    if "manifest.json" in seen.texts:
-        return _check_docker(seen)
+        seen = _read(file, allowance)
+        if "index.json" in seen.texts:
+            return _check_oci(seen)
+        if "manifest.json" in seen.texts:
+            return _check_docker(seen)
+    except Broken as error:
+        raise _bad(str(error)) from error
     raise _bad("it has neither index.json (OCI) nor manifest.json (docker)")
 
 
-def _read(file: IO[bytes]) -> _Seen:
-    seen = _Seen({}, {}, {}, {}, {})
-    with tarfile.open(fileobj=file, mode="r|") as archive:
-        for count, member in enumerate(archive):
-            if count >= _MEMBERS_MAX:
-                raise _bad("it has too many members")
-            name = posixpath.normpath(member.name)
-            if name.startswith(("/", "../")) or name == "..":
-                raise _bad(f"its member {member.name[:100]!r} points outside")
-            if member.issym() or member.islnk():
-                target = member.linkname if member.islnk() else posixpath.join(posixpath.dirname(name), member.linkname)
-                seen.links[name] = posixpath.normpath(target)
-            elif member.isreg():
-                content = archive.extractfile(member)
-                assert content is not None
-                _take(seen, name, content, member.size)
+def _read(file: IO[bytes], allowance: Allowance) -> _Seen:
+    seen = _Seen(file, allowance)
+    reader = Reader(file)
+    for member in reader:
+        name = posixpath.normpath(member.name)
+        if name.startswith(("/", "../")) or name == "..":
+            raise _bad(f"its member {member.name[:100]!r} points outside")
+        if member.kind in ("hard", "soft"):
+            target = posixpath.join(posixpath.dirname(name) if member.kind == "soft" else "", member.target)
+            seen.links[name] = posixpath.normpath(target)
+        elif member.kind == "file":
+            _take(seen, name, member, reader.content(member))
     return seen
 
 
-def _take(seen: _Seen, name: str, content: IO[bytes], size: int) -> None:
+def _take(seen: _Seen, name: str, member: Member, content: Iterator[bytes]) -> None:
     digest = hashlib.sha256()
     kept = bytearray()
-    unpacked = _Unpacked()
-    for chunk in _chunks(content):
+    keeping = member.size <= _JSON_MAX
+    for chunk in content:
+        seen.allowance.spend()
         digest.update(chunk)
-        unpacked.update(chunk)
-        if size <= _JSON_MAX:
+        keeping = keeping and (kept or chunk)[:1] in (b"{", b"[")
+        if keeping:
             kept += chunk
     seen.digests[name] = digest.hexdigest()
-    seen.sizes[name] = size
-    if kept[:1] == b"{" or kept[:1] == b"[":
+    seen.places[name] = member
+    if keeping and kept:
+        seen.texts_size += len(kept)
+        if seen.texts_size > _TEXTS_MAX:
+            raise _bad("it has too much JSON")
         seen.texts[name] = bytes(kept)
-    if unpacked.hexdigest is not None:
-        seen.unpacked[name] = unpacked.hexdigest
-
-
-def _chunks(content: IO[bytes]) -> Iterator[bytes]:
-    while chunk := content.read(_CHUNK):
-        yield chunk
-
-
-class _Unpacked:
-    """The digest of what a gzipped stream holds, with bounded memory; None if it is not gzipped."""
-
-    def __init__(self) -> None:
-        self._digest = hashlib.sha256()
-        self._inflate: Any = None
-        self._first = True
-
-    def update(self, chunk: bytes) -> None:
-        if self._first:
-            self._first = False
-            if chunk.startswith(b"\x1f\x8b"):
-                self._inflate = zlib.decompressobj(31)
-        if self._inflate is None:
-            return
-        text = chunk
-        while text:
-            self._digest.update(self._inflate.decompress(text, _CHUNK))
-            text = self._inflate.unconsumed_tail
-
-    @property
-    def hexdigest(self) -> str | None:
-        return self._digest.hexdigest() if self._inflate is not None else None
 
 
 # -- OCI
@@ -169,12 +142,16 @@ def _blob_text(seen: _Seen, descriptor: object) -> bytes:
 
 def _hold(seen: _Seen, descriptor: object) -> None:
     """The blob is there, as long as it should be, and what its name says."""
+    seen.held += 1
+    if seen.held > _DESCRIPTORS_MAX:
+        raise _bad("its manifests name too many blobs")
     name = _blob_name(descriptor)
     assert isinstance(descriptor, dict)
     found = seen.digests.get(name)
     if found is None:
         raise _bad(f"{name} is missing")
-    if found != name.rpartition("/")[2] or descriptor.get("size", seen.sizes[name]) != seen.sizes[name]:
+    size = seen.places[name].size
+    if found != name.rpartition("/")[2] or descriptor.get("size", size) != size:
         raise _bad(f"{name} is damaged: its digest is {found}")
 
 
@@ -203,14 +180,27 @@ def _check_docker(seen: _Seen) -> Facts:
     layers = _list(entries[0], "Layers")
     if len(diff_ids) != len(layers):
         raise _bad("its configuration and its manifest name different numbers of layers")
+    if len(layers) > _DESCRIPTORS_MAX:
+        raise _bad("its manifests name too many blobs")
+    unpacked: dict[str, str] = {}
     for layer, diff_id in zip(layers, diff_ids, strict=True):
-        real = _real(seen, str(layer))
-        digests = (f"sha256:{seen.digests.get(real)}", f"sha256:{seen.unpacked.get(real)}")
-        if real not in seen.digests:
-            raise _bad(f"its layer {str(layer)[:100]} is missing")
-        if diff_id not in digests:
-            raise _bad(f"its layer {str(layer)[:100]} is damaged: its digest is {digests[0]}")
+        _check_layer(seen, str(layer), diff_id, unpacked)
     return Facts("docker", (str(config.get("architecture", "unknown")),), len(layers))
+
+
+def _check_layer(seen: _Seen, layer: str, diff_id: object, unpacked: dict[str, str]) -> None:
+    """By the digest of its bytes as they are, or else as they unpack; what was unpacked once is remembered."""
+    real = _real(seen, layer)
+    found = f"sha256:{seen.digests.get(real)}"
+    if real not in seen.digests:
+        raise _bad(f"its layer {layer[:100]} is missing")
+    if diff_id == found:
+        return
+    if real not in unpacked:
+        place = seen.places[real]
+        unpacked[real] = unpacked_digest(seen.file, place.offset, place.size, seen.allowance) or ""
+    if diff_id != f"sha256:{unpacked[real]}":
+        raise _bad(f"its layer {layer[:100]} is damaged: its digest is {found}")
 
 
 def _real(seen: _Seen, name: str) -> str:

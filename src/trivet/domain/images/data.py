@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
@@ -16,15 +17,15 @@ from typing import IO
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.images import archives as image_archives
+from trivet.domain.images import archives, images
 from trivet.domain.images import formats as image_formats
-from trivet.domain.images import images
 from trivet.domain.images.images import IMAGES, Image, Status
+from trivet.domain.images.unpacking import Allowance
 from trivet.drivers.contracts.blobs import Blobs
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.errors import Busy, Conflict, Invalid, NotFound, OverQuota
-from trivet.parts import Parts
+from trivet.parts import ARCHIVE_PLACES, Parts
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
@@ -36,6 +37,7 @@ KEY_PREFIX = "image."
 _RENEW_S = 30.0
 _PIECE_BYTES = 1 << 20
 _SMALL_BYTES = 128 * 1024
+_lookers = ThreadPoolExecutor(ARCHIVE_PLACES, thread_name_prefix="archive")
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -221,7 +223,7 @@ async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 async def look(parts: Parts, image: Image, received: Received) -> int | None:
     """Refuse bytes that are not what the owner says they are; the virtual size, where there is one."""
     if image.is_oci:
-        await check_archive(parts.blobs, received.key)
+        await check_archive(parts, image, received)
         return None
     assert image.disk_format is not None
     if image.container_format in ("ova", "compressed"):
@@ -229,21 +231,37 @@ async def look(parts: Parts, image: Image, received: Received) -> int | None:
     return image_formats.check(image.disk_format, received.head, received.tail, received.size).virtual_size
 
 
-async def check_archive(blobs: Blobs, key: str) -> image_archives.Facts:
-    path = blobs.local_path(key)
-    if path is not None:
-        return await asyncio.to_thread(_check_file, path)
-    with tempfile.TemporaryFile() as file:
-        async for chunk in blobs.read(key):
-            await asyncio.to_thread(file.write, chunk)
-        file.seek(0)
-        return await asyncio.to_thread(image_archives.check, file)
+async def check_archive(parts: Parts, image: Image, received: Received) -> None:
+    """In threads that nothing else needs, and of which no project takes all."""
+    allowance = Allowance(parts.clock.monotonic, received.size)
+    async with parts.archive_places.place(image.project_id), _local_file(parts.blobs, received.key) as path:
+        looking = asyncio.get_running_loop().run_in_executor(_lookers, _check_file, path, allowance)
+        try:
+            await asyncio.shield(looking)
+        except asyncio.CancelledError:
+            # The place is free once the thread is.
+            allowance.end()
+            await asyncio.wait([looking])
+            raise
 
 
-def _check_file(path: str) -> image_archives.Facts:
+def _check_file(path: str, allowance: Allowance) -> None:
     file: IO[bytes]
     with Path(path).open("rb") as file:
-        return image_archives.check(file)
+        archives.check(file, allowance)
+
+
+@asynccontextmanager
+async def _local_file(blobs: Blobs, key: str) -> AsyncIterator[str]:
+    path = blobs.local_path(key)
+    if path is not None:
+        yield path
+        return
+    with tempfile.NamedTemporaryFile() as file:
+        async for chunk in blobs.read(key):
+            await asyncio.to_thread(file.write, chunk)
+        await asyncio.to_thread(file.flush)
+        yield file.name
 
 
 # -- when it does not work out
