@@ -7,6 +7,7 @@ again and says why.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator
 
 from trivet.controllers.pauses import Pauses
@@ -27,7 +28,10 @@ from trivet.store.leases import Lease
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
-_AT_ONCE = 4
+_AT_ONCE = 16
+_OF_ONE = 4
+"""Imports of one project that run at once, so that others find a place."""
+_LONGEST_S = 4 * 3600.0
 _LOOK_EVERY_S = 2.0
 _PAUSE_S = 0.05
 _SWEEP_EVERY_S = 60.0
@@ -36,10 +40,12 @@ _logger = logging.getLogger(__name__)
 
 
 class ImageController:
-    def __init__(self, parts: Parts, source: Web | None = None) -> None:
+    def __init__(self, parts: Parts, source: Web | None = None, longest_s: float = _LONGEST_S) -> None:
         self._parts = parts
         self._web = source or web.from_environment()
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._longest_s = longest_s
+        self._running: dict[str, tuple[str, asyncio.Task[None]]] = {}
+        """By task id: whose, and who carries it out."""
         self._pauses = Pauses(parts.clock)
 
     async def run(self, lease: Lease | None = None) -> None:
@@ -68,28 +74,33 @@ class ImageController:
     async def start_imports(self) -> None:
         self._clear_done()
         async with self._parts.store.read() as tx:
-            ids = await image_tasks.open_ids(tx, self._parts.sightings)
-        self._pauses.forget_all_but(ids)
-        for id in ids:
-            if len(self._running) >= _AT_ONCE:
+            waiting = await image_tasks.open_ones(tx, self._parts.sightings, _AT_ONCE)
+        self._pauses.forget_all_but([id for id, _ in waiting])
+        held = Counter(project for project, _ in self._running.values())
+        ready = [one for one in waiting if one[0] not in self._running and self._pauses.over(one[0])]
+        while ready and len(self._running) < _AT_ONCE:
+            # Whose project has least running; of those, who waits longest.
+            id, project = min(ready, key=lambda one: held[one[1]])
+            if held[project] >= _OF_ONE:
                 return
-            if id not in self._running and self._pauses.over(id):
-                self._running[id] = asyncio.create_task(self._import(id), name=f"import {id}")
+            ready.remove((id, project))
+            held[project] += 1
+            self._running[id] = (project, asyncio.create_task(self._import(id), name=f"import {id}"))
 
     async def settle(self) -> None:
         """Do all imports that are asked for now, and come back when they are done (for tests and commands)."""
         await self.start_imports()
         while self._running:
-            await asyncio.wait(self._running.values())
+            await asyncio.wait([running for _, running in self._running.values()], return_when=asyncio.FIRST_COMPLETED)
             await self.start_imports()
 
     def _clear_done(self) -> None:
-        self._running = {id: running for id, running in self._running.items() if not running.done()}
+        self._running = {id: one for id, one in self._running.items() if not one[1].done()}
 
     async def _stop(self) -> None:
-        for running in self._running.values():
+        for _, running in self._running.values():
             running.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await asyncio.gather(*(running for _, running in self._running.values()), return_exceptions=True)
 
     # -- one import
 
@@ -138,7 +149,12 @@ class ImageController:
                 raise _taken()
 
         image = await transact(self._parts.store, begin)
-        await image_data.fill(self._parts, image, self._source(image, wanted), "importing", finish)
+        try:
+            async with asyncio.timeout(self._longest_s):
+                await image_data.fill(self._parts, image, self._source(image, wanted), "importing", finish)
+        except TimeoutError:
+            hours = f"{self._longest_s / 3600:g}"
+            raise DriverError(f"An import that takes more than {hours} hours is ended.", again=False) from None
         if image.staged_key is not None:
             await self._parts.blobs.remove(image.staged_key)
 

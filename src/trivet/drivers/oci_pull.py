@@ -150,7 +150,7 @@ class Pull:
         except TlsError:
             parts = urlsplit(f"//{self._reference.host}")
             host, port = parts.hostname or "", parts.port or 80
-            if not await asyncio.to_thread(self._web.speaks_plainly, host, port):
+            if not await self._web.speaks_plainly(host, port):
                 raise
             self._scheme = "http"
             return await self._web.get(f"http://{rest}", told)

@@ -3,7 +3,8 @@
 Every address is looked at just before it is connected to, redirects included: only public ones pass, and
 those that the operator lists in TRIVET_WEB_ALLOW (addresses, networks or host names, with commas between).
 The name is resolved once and the connection goes to the address that was looked at, so a name that
-changes its mind gains nothing.
+changes its mind gains nothing. Who answers too slowly is hung up on (`Pace`): a byte now and then would keep a place
+for ever. All waiting is done in threads that nothing else needs.
 """
 
 import asyncio
@@ -13,8 +14,10 @@ import ipaddress
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from typing import NamedTuple, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from trivet.drivers.contracts.errors import DriverError
@@ -25,7 +28,24 @@ _HANDSHAKE_S = 10.0
 _REDIRECTS_MAX = 5
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
+_AT_ONCE = 64
+_threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="web")
+
+T = TypeVar("T")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Pace(NamedTuple):
+    """The least that a server must do to be listened to."""
+
+    answer_s: float = 60.0
+    """From the first word to the end of an answer's headers, each redirect by itself."""
+    bytes_s: int = 64 << 10
+    """Measured over the time that it was waited for, not the time that its bytes took us."""
+    over_s: float = 30.0
+
+
+_PACE = Pace()
 
 
 class Allowed:
@@ -58,32 +78,81 @@ def is_public(address: Address) -> bool:
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
+class _Wire:
+    """The connection that a thread talks over, so that others can cut it."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self._cut = False
+
+    def is_now(self, connected: socket.socket) -> None:
+        self._socket = connected
+        if self._cut:
+            self.cut()
+
+    def cut(self) -> None:
+        """Who is still reading, in his thread, is woken: to close under him would wait for him, in the event loop."""
+        self._cut = True
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+async def _in_thread(wire: _Wire, act: Callable[[], T], within_s: float) -> T:
+    """TimeoutError if it takes longer. Nothing is left waiting."""
+    try:
+        async with asyncio.timeout(max(within_s, 0.0)):
+            return await asyncio.get_running_loop().run_in_executor(_threads, act)
+    except (asyncio.CancelledError, TimeoutError):
+        wire.cut()
+        raise
+
+
 class Answer:
     """Status, headers (lower-case names) and a body to be read in chunks."""
 
     def __init__(
-        self, wire: socket.socket, connection: http.client.HTTPConnection, response: http.client.HTTPResponse
+        self, wire: _Wire, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, pace: Pace
     ) -> None:
         self.status = response.status
         self._wire = wire
         self.headers = {name.lower(): value for name, value in response.getheaders()}
         self._connection = connection
         self._response = response
+        self._pace = pace
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        waited, came = 0.0, 0
+        clock = asyncio.get_running_loop().time
         try:
             while True:
-                try:
-                    chunk = await asyncio.to_thread(self._response.read, _CHUNK)
-                except (OSError, http.client.HTTPException) as error:
-                    raise DriverError(f"The download broke off: {error}.", again=True) from error
+                begun = clock()
+                chunk = await self._chunk(self._pace.over_s - waited)
                 if not chunk:
                     break
+                waited, came = waited + clock() - begun, came + len(chunk)
                 yield chunk
+                if waited >= self._pace.over_s / 2:
+                    if came < waited * self._pace.bytes_s:
+                        raise self._too_slow()
+                    waited, came = 0.0, 0
             if self._response.length:
                 raise DriverError("The download broke off before its end.", again=True)
         finally:
             self.close()
+
+    async def _chunk(self, within_s: float) -> bytes:
+        # As much as has come, and not all of it: a server may take an hour for a megabyte.
+        try:
+            return await _in_thread(self._wire, lambda: self._response.read1(_CHUNK), within_s)
+        except TimeoutError:
+            raise self._too_slow() from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise DriverError(f"The download broke off: {error}.", again=True) from error
+
+    def _too_slow(self) -> DriverError:
+        least = self._pace.bytes_s >> 10
+        return DriverError(f"The server is too slow: a download has {least} KiB in each second at least.", again=False)
 
     async def text(self, max_bytes: int) -> bytes:
         found = b""
@@ -94,16 +163,15 @@ class Answer:
         return found
 
     def close(self) -> None:
-        # Who is still reading, in his thread, is woken first: to close under him would wait for him, in the event loop.
-        with contextlib.suppress(OSError):
-            self._wire.shutdown(socket.SHUT_RDWR)
+        self._wire.cut()
         self._response.close()
         self._connection.close()
 
 
 class Web:
-    def __init__(self, allowed: Allowed) -> None:
+    def __init__(self, allowed: Allowed, pace: Pace = _PACE) -> None:
         self._allowed = allowed
+        self._pace = pace
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -114,7 +182,7 @@ class Web:
         """Follows redirects; what was meant for one host (Authorization) is not told to another."""
         told = dict(headers or {})
         for _ in range(_REDIRECTS_MAX):
-            answer = await asyncio.to_thread(self._get, url, told)
+            answer = await self._answer(url, told)
             target = answer.headers.get("location")
             if answer.status not in (301, 302, 303, 307, 308) or target is None:
                 return answer
@@ -125,11 +193,19 @@ class Web:
             url = next_url
         raise DriverError(f"The server redirects more than {_REDIRECTS_MAX} times.", again=False)
 
-    def speaks_plainly(self, host: str, port: int) -> bool:
-        """Whether a host is the operator's own, so that plain HTTP with it is no surprise. Blocking."""
-        return all(self._allowed.listed(host, address) for address, _ in _resolved(host, port))
+    async def _answer(self, url: str, headers: dict[str, str]) -> Answer:
+        wire = _Wire()
+        try:
+            return await _in_thread(wire, lambda: self._get(url, headers, wire), self._pace.answer_s)
+        except TimeoutError:
+            raise DriverError("The server did not answer in time.", again=False) from None
 
-    def _get(self, url: str, headers: dict[str, str]) -> Answer:
+    async def speaks_plainly(self, host: str, port: int) -> bool:
+        """Whether a host is the operator's own, so that plain HTTP with it is no surprise."""
+        found = await _in_thread(_Wire(), lambda: _resolved(host, port), self._pace.answer_s)
+        return all(self._allowed.listed(host, address) for address, _ in found)
+
+    def _get(self, url: str, headers: dict[str, str], wire: _Wire) -> Answer:
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme not in ("http", "https") or not host:
@@ -138,12 +214,12 @@ class Web:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
         try:
-            connection.sock = self._connected(host, port)
+            connection.sock = self._connected(host, port, wire)
             if parts.scheme == "https":
                 connection.sock = self._secured(connection.sock, host)
-            wire = connection.sock
+                wire.is_now(connection.sock)
             connection.request("GET", path, headers={"user-agent": "trivet", "accept-encoding": "identity", **headers})
-            return Answer(wire, connection, connection.getresponse())
+            return Answer(wire, connection, connection.getresponse(), self._pace)
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.close()
             raise DriverError(f"{host}:{port} cannot be reached: {error}.", again=True) from error
@@ -160,7 +236,7 @@ class Web:
         tls.settimeout(_TIMEOUT_S)
         return tls
 
-    def _connected(self, host: str, port: int) -> socket.socket:
+    def _connected(self, host: str, port: int, wire: _Wire) -> socket.socket:
         refused: OSError | None = None
         for address, family in _resolved(host, port):
             if not self._allowed.allows(host, address):
@@ -169,6 +245,7 @@ class Web:
                 )
             tcp = socket.socket(family, socket.SOCK_STREAM)
             tcp.settimeout(_TIMEOUT_S)
+            wire.is_now(tcp)
             try:
                 tcp.connect((str(address), port))
             except OSError as error:

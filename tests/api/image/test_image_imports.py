@@ -168,7 +168,7 @@ async def test_an_import_whose_process_died_is_done_by_another(cloud: Cloud, sit
     (await cloud.call("POST", f"/v2/images/{image['id']}/import", body)).ok()
     dying = asyncio.create_task(cloud.images.settle())
     assert await asyncio.to_thread(served.half_sent.wait, 30)
-    for running in cloud.images._running.values():
+    for _, running in cloud.images._running.values():
         running.cancel()
     await asyncio.gather(dying, return_exceptions=True)
     served.go_on.set()
@@ -211,7 +211,7 @@ async def test_an_import_that_kills_its_process_every_time_is_given_up(cloud: Cl
     (await cloud.call("PUT", f"/v2/images/{image['id']}/stage", b"staged", kind=OCTETS)).ok()
     (await cloud.call("POST", f"/v2/images/{image['id']}/import", {"method": {"name": "glance-direct"}})).ok()
     async with cloud.store.read() as tx:
-        (id,) = await image_tasks.open_ids(tx, cloud.parts.sightings)
+        ((id, _),) = await image_tasks.open_ones(tx, cloud.parts.sightings, 1)
     for _ in range(image_tasks.TRIES_MAX):
         assert await transact(cloud.store, lambda tx: image_tasks.take(tx, id, cloud.parts.sightings)) is not None
         await cloud.silence(LEASE_S)

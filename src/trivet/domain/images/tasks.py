@@ -71,13 +71,23 @@ async def request(
     return await tx.insert(IMAGE_TASKS, task)
 
 
-async def open_ids(tx: Tx, sightings: Sightings) -> list[str]:
-    """Tasks that somebody should work on: new ones, and those whose process went silent."""
+async def open_ones(tx: Tx, sightings: Sightings, most_of_one: int) -> list[tuple[str, str]]:
+    """(id, project or "") of tasks that somebody should work on: new ones, and those whose process went silent.
+
+    The oldest of every project, so that one that asked for thousands hides nobody's.
+    """
     rows = await tx.rows(
-        "SELECT id, status, tries, runs_until FROM image_tasks WHERE status IN ('pending', 'processing')"
-        " ORDER BY created_at LIMIT 200"
+        "SELECT id, project, status, tries, runs_until FROM (SELECT id, created_at, COALESCE(project_id, '') AS project,"
+        " status, tries, runs_until, ROW_NUMBER() OVER (PARTITION BY project_id ORDER BY created_at, id) AS place"
+        " FROM image_tasks WHERE status IN ('pending', 'processing')) AS waiting"
+        " WHERE place <= ? ORDER BY place, created_at, id LIMIT 200",
+        most_of_one,
     )
-    return [str(id) for id, status, tries, until in rows if status == "pending" or _silent(sightings, id, tries, until)]
+    return [
+        (str(id), str(project))
+        for id, project, status, tries, until in rows
+        if status == "pending" or _silent(sightings, id, tries, until)
+    ]
 
 
 def _silent(sightings: Sightings, id: str, tries: int, runs_until: float | None) -> bool:
