@@ -152,7 +152,7 @@ async def ask_in_chunks(
 ) -> Answer:
     """At a None among the chunks the client goes away."""
     path, _, in_path = path.partition("?")
-    said = {"host": "cloud:8774", **headers}
+    said = {"host": "cloud:8774", "accept": "application/json", **headers}
     raw = [(name.lower().encode(), value.encode()) for name, value in said.items()]
     asked = urlencode(query, doseq=True, quote_via=quote) if query else in_path
     return await exchange(app, method, path, chunks, headers=raw, query=asked.encode())

@@ -51,7 +51,9 @@ class WholeCloud:
         query: bytes = b"",
     ) -> Answer:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
-        said = [(b"host", b"cloud:8774"), (b"openstack-api-version", b"compute 2.79")]
+        said = [
+            (b"host", b"cloud:8774"), (b"accept", b"application/json"), (b"openstack-api-version", b"compute 2.79"),
+        ]  # fmt: skip
         said += [(b"x-auth-token", token.encode())] if token is not None else []
         async with asyncio.timeout(PATIENCE_S):
             return await exchange(self.process.app, method, path, [raw], headers=said + (headers or []), query=query)

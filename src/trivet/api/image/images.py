@@ -37,7 +37,7 @@ async def create(request: Request) -> Reply:
         (b"openstack-image-import-methods", ",".join(METHODS).encode()),
         (b"openstack-image-store-ids", STORE.encode()),
     ]
-    return Reply(201, wire.show(image), headers)
+    return Reply(201, wire.view(image), headers)
 
 
 @resource.on("GET", "/v2/images", may="reader")
@@ -85,7 +85,7 @@ async def update(request: Request) -> Reply:
     wanted = image
     for change in changes:
         wanted = change.applied_to(wanted)
-    return Reply(200, wire.show(await images.update(request.tx, request.caller, image, wanted)))
+    return Reply(200, wire.view(await images.update(request.tx, request.caller, image, wanted)))
 
 
 @resource.on("DELETE", "/v2/images/{image_id}", may="member", tx="none")

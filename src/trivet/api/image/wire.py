@@ -36,22 +36,29 @@ _INT_MAX = 2**31 - 1
 
 _views: OrderedDict[tuple[str, int], msgspec.Raw] = OrderedDict()
 _VIEWS_MAX = 4096
+_VIEW_MAX = 8192
+"""Bytes of one that is worth remembering: an image may have megabytes of properties."""
 
 
 def show(image: Image) -> msgspec.Raw:
-    """Encoded once per revision: lists mostly hold images that did not change."""
+    """Of what is committed. Encoded once per revision: lists mostly hold images that did not change.
+
+    Who writes shows `view`: if its transaction fails, the next writer makes another image of the same revision.
+    """
     key = (image.id, image.revision)
-    view = _views.get(key)
-    if view is None:
-        view = _views[key] = msgspec.Raw(encode(_view(image)))
+    encoded = _views.get(key)
+    if encoded is None:
+        encoded = msgspec.Raw(encode(view(image)))
+        if len(bytes(encoded)) <= _VIEW_MAX:
+            _views[key] = encoded
         if len(_views) > _VIEWS_MAX:
             _views.popitem(last=False)
-    return view
+    return encoded
 
 
-def _view(image: Image) -> dict[str, object]:
-    view: dict[str, object] = dict(image.properties)
-    view |= {
+def view(image: Image) -> dict[str, object]:
+    found: dict[str, object] = dict(image.properties)
+    found |= {
         "id": image.id,
         "name": image.name,
         "disk_format": image.disk_format,
@@ -76,13 +83,13 @@ def _view(image: Image) -> dict[str, object]:
         "schema": "/v2/schemas/image",
     }
     if image.blob_key is not None:
-        view["stores"] = STORE
+        found["stores"] = STORE
     if image.status == "importing":
-        view["os_glance_importing_to_stores"] = STORE
+        found["os_glance_importing_to_stores"] = STORE
     if image.fault is not None:
-        view["os_glance_failed_import"] = STORE
-        view["trivet_fault"] = image.fault
-    return view
+        found["os_glance_failed_import"] = STORE
+        found["trivet_fault"] = image.fault
+    return found
 
 
 # -- from clients

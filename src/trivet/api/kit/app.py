@@ -174,6 +174,9 @@ class App:
             headers.append((b"connection", b"close"))
         if "allow" in error.details:
             headers.append((b"allow", str(error.details["allow"]).encode()))
+        if service.error_text is not None:
+            kind, text = service.error_text(error, request.header("accept"))
+            return Reply(error.http_status, text.encode(errors="replace"), headers, content_type=kind)
         return Reply(error.http_status, service.error_body(error, request.id), headers)
 
     # -- websockets

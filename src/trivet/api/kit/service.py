@@ -17,6 +17,10 @@ ErrorBody = Callable[[TrivetError, str], object]
 """(error, request id) -> what becomes JSON."""
 
 
+ErrorText = Callable[[TrivetError, str | None], tuple[str, str]]
+"""(error, value of Accept) -> media type and text; for a service whose refusals are JSON only for who asks for that."""
+
+
 class Service:
     def __init__(
         self,
@@ -27,6 +31,7 @@ class Service:
         prefix: str,
         catalog_path: str,
         error_body: ErrorBody,
+        error_text: ErrorText | None = None,
         microversions: Microversions | None = None,
     ) -> None:
         self.package = package
@@ -37,6 +42,7 @@ class Service:
         self.catalog_path = catalog_path
         """What the catalog's URL has behind the prefix."""
         self.error_body = error_body
+        self.error_text = error_text
         self.microversions = microversions
 
     def routes(self) -> list[Route]:

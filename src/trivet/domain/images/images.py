@@ -116,11 +116,12 @@ async def create(tx: Tx, caller: Caller, image: Image) -> Image:
     if image.project_id != caller.project_id and not caller.is_operator:
         raise Forbidden("image.owner", "You are not permitted to create images for another project.")
     check_words(caller, image)
-    await _refuse_used_id(tx, image.id)
     now = tx.clock.now()
     image = msgspec.structs.replace(image, created_at=now, updated_at=now)
     if not await tx.insert_new(IMAGES, image):
         raise Conflict("image.exists", f"Image ID {image.id} already exists!")
+    # Now, for whoever removed one of this id a moment ago was waited for.
+    await _refuse_used_id(tx, image.id)
     await _index(tx, image)
     await take_quota(tx, image.project_id, {"image_count_total": 1})
     return image
