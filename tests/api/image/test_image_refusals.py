@@ -62,3 +62,28 @@ async def test_what_was_not_committed_is_never_shown(cloud: Cloud) -> None:
     await patched("kept", commits=True)
     assert (await cloud.show(image["id"]))["name"] == "kept"
     assert await cloud.names() == ["kept"]
+
+
+async def test_who_may_not_do_a_thing_hears_that_only_of_what_it_sees(cloud: Cloud) -> None:
+    """As glance hides: who lacks the role for a call hears 403 of an image or a namespace of its own or everybody's, and
+    404 of what it does not see, so that nobody learns by refusals what others have."""
+    mine, theirs = await cloud.active(), await cloud.active(who="stranger", visibility="private")
+    for method, path, body in (
+        ("GET", "/file", None), ("DELETE", "", None), ("PATCH", "", [{"op": "add", "path": "/name", "value": "x"}]),
+        ("PUT", "/file", b"x"), ("PUT", "/tags/x", None), ("POST", "/actions/deactivate", None),
+        ("POST", "/members", {"member": "1" * 32}),
+        ("POST", "/import", {"method": {"name": "web-download", "uri": "http://192.0.2.1/"}}),
+    ):  # fmt: skip
+        for image, status in ((mine, 403), (theirs, 404)):
+            (await cloud.call(method, f"/v2/images/{image['id']}{path}", body, who="reader")).refused(status)
+    (await cloud.call("GET", f"/v2/images/{mine['id']}/file")).ok
+    for name, visibility, status in (("Open", "public", 403), ("Hidden", "private", 404)):
+        said = {"namespace": name, "visibility": visibility, "resource_type_associations": [{"name": f"My::{name}"}]}
+        (await cloud.call("POST", "/v2/metadefs/namespaces", said, who="admin")).ok()
+        path = f"/v2/metadefs/namespaces/{name}"
+        (await cloud.call("DELETE", path)).refused(status)
+        (await cloud.call("PUT", path, said)).refused(status)
+        (await cloud.call("POST", f"{path}/tags/x")).refused(status)
+        (await cloud.call("DELETE", f"{path}/objects/x")).refused(status)
+    types = (await cloud.call("GET", "/v2/metadefs/resource_types")).ok()["resource_types"]
+    assert {"My::Open", "My::Hidden"} <= {type["name"] for type in types}

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from trivet.api.image import wire
 from trivet.api.image.patches import read_patch
+from trivet.api.image.sight import seen
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.images import images
@@ -16,7 +17,7 @@ from trivet.errors import Invalid, NotFound
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
-resource = Resource()
+resource = Resource(names="image_id", seen=seen)
 
 _PAGE = 25
 _PAGE_MAX = 1000

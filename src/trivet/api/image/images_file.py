@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 
+from trivet.api.image.sight import seen
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.images import content as image_content
@@ -11,7 +12,7 @@ from trivet.domain.images import images
 from trivet.domain.images.images import Image
 from trivet.errors import Forbidden, Invalid, OverQuota
 
-resource = Resource()
+resource = Resource(names="image_id", seen=seen)
 
 _RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
 _CONTENT_RANGE = re.compile(r"^bytes (\d+)-(\d+)/(\d+|\*)$")
@@ -43,7 +44,7 @@ def _octets(request: Request) -> AsyncIterator[bytes]:
     return request.stream()
 
 
-@resource.on("GET", "/v2/images/{image_id}/file", may="reader", tx="none")
+@resource.on("GET", "/v2/images/{image_id}/file", may="member", tx="none")
 async def download(request: Request) -> Reply:
     async with request.parts.store.read() as tx:
         image = await images.visible(tx, request.caller, request.values["image_id"])

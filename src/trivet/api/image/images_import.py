@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from trivet.api.image.sight import seen
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
@@ -14,7 +15,7 @@ from trivet.domain.images import tasks as image_tasks
 from trivet.domain.images.imports import Wanted
 from trivet.errors import Invalid
 
-resource = Resource()
+resource = Resource(names="image_id", seen=seen)
 
 
 class Method(msgspec.Struct, frozen=True, kw_only=True):

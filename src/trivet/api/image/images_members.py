@@ -4,6 +4,7 @@ from typing import Literal, cast
 
 import msgspec
 
+from trivet.api.image.sight import seen
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso
@@ -11,7 +12,7 @@ from trivet.domain.images import members as image_members
 from trivet.domain.images.members import Member
 from trivet.errors import Invalid
 
-resource = Resource()
+resource = Resource(names="image_id", seen=seen)
 
 _SCHEMA = "/v2/schemas/member"
 

@@ -3,12 +3,13 @@
 import msgspec
 
 from trivet.api.image import wire
+from trivet.api.image.sight import seen
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.images import images
 from trivet.errors import NotFound
 
-resource = Resource()
+resource = Resource(names="image_id", seen=seen)
 
 
 @resource.on("PUT", "/v2/images/{image_id}/tags/{tag}", may="member")

@@ -1,5 +1,6 @@
 """/v2/info: how images get in, where they are kept, and how much of the quota they take."""
 
+from trivet.api.image.sight import seen
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.images import images
@@ -8,7 +9,7 @@ from trivet.domain.images.imports import METHODS
 from trivet.domain.limits import limits, quotas
 from trivet.errors import Forbidden, NotFound
 
-resource = Resource()
+resource = Resource(names="image_id", seen=seen)
 
 
 @resource.on("GET", "/v2/info/import", may="reader", tx="none")
@@ -22,7 +23,7 @@ async def stores(request: Request) -> Reply:
     return Reply(200, {"stores": [{"id": STORE, "description": "Files of the cloud's own", "default": "true"}]})
 
 
-@resource.on("GET", "/v2/info/stores/detail", may="operator", tx="none")
+@resource.on("GET", "/v2/info/stores/detail", may="service", tx="none")
 async def stores_in_detail(request: Request) -> Reply:
     store = {
         "id": STORE,

@@ -14,7 +14,13 @@ from trivet.domain.images.metadefs import NAMESPACES, Item, Namespace
 from trivet.errors import Invalid
 from trivet.store.where import order_by
 
-resource = Resource()
+
+async def visible(request: Request) -> Namespace:
+    """The one of the path, for what it holds, too."""
+    return await metadefs.visible(request.tx, request.caller, request.values["namespace_name"])
+
+
+resource = Resource(names="namespace_name", seen=visible)
 
 _PAGE = 25
 _PAGE_MAX = 1000
@@ -147,13 +153,8 @@ async def delete(request: Request) -> Reply:
 
 @resource.on("GET", "/v2/metadefs/resource_types", may="reader")
 async def resource_types(request: Request) -> Reply:
-    names = await metadefs.resource_types(request.tx, request.caller)
+    names = await metadefs.resource_types(request.tx)
     return Reply(200, {"resource_types": [{"name": name} for name in names]})
-
-
-async def visible(request: Request) -> Namespace:
-    """The one of the path, for what it holds, too."""
-    return await metadefs.visible(request.tx, request.caller, request.values["namespace_name"])
 
 
 # -- views

@@ -9,7 +9,7 @@ from trivet.api.kit.routes import Resource
 from trivet.domain.images import metadefs
 from trivet.domain.images.metadefs import Kind, Namespace
 
-resource = Resource()
+resource = Resource(names="namespace_name", seen=visible)
 
 _NAMESPACE = "/v2/metadefs/namespaces/{namespace_name}"
 

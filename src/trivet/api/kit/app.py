@@ -136,10 +136,21 @@ class App:
         else:
             request.body = await _body(request, receive, routes[0].body_max)
             route = _choose(routes, request)
-        callers.check(route.may, request.method, request.caller)
+        try:
+            callers.check(route.may, request.method, request.caller)
+        except Forbidden:
+            await self._look(route, request)
+            raise
         if request.caller.access_rules is not None and route.may != "public":
             _check_access_rules(service, request)
         return await self._run(route, request)
+
+    async def _look(self, route: Route, request: Request) -> None:
+        """NotFound, if what he may not do is about something that he does not even see."""
+        if route.seen is not None:
+            async with self.parts.store.read() as tx:
+                request.within(tx)
+                await route.seen(request)
 
     async def _run(self, route: Route, request: Request) -> Reply:
         store = self.parts.store

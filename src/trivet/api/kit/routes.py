@@ -21,6 +21,7 @@ from trivet.api.kit.callers import Policy
 from trivet.api.kit.request import Reply, Request
 
 Handler = Callable[[Request], Awaitable[Reply]]
+Seen = Callable[[Request], Awaitable[object]]
 Transaction = Literal["read", "write", "none"]
 
 _ALWAYS = 1_000_000
@@ -39,13 +40,20 @@ class Route(msgspec.Struct, frozen=True):
     stream: bool
     """The handler reads the body itself, in chunks."""
     body_max: int
+    seen: Seen | None = None
 
 
 class Resource:
-    """What one file of a dialect serves."""
+    """What one file of a dialect serves.
 
-    def __init__(self) -> None:
+    `seen` looks for what the path names ({name} of it) and raises NotFound where the caller does not see it: then that is
+    what somebody hears who may not do a thing anyway, and not that it is forbidden to do it to this one.
+    """
+
+    def __init__(self, *, names: str = "", seen: Seen | None = None) -> None:
         self.routes: list[Route] = []
+        self._names = names
+        self._seen = seen
 
     def on(
         self,
@@ -79,6 +87,7 @@ class Resource:
                     action=action,
                     stream=stream,
                     body_max=body_max,
+                    seen=self._seen if f"{{{self._names}}}" in path else None,
                 )
             )
             return handler
