@@ -8,7 +8,7 @@ from itertools import pairwise
 from tests.tidy.house import PATHS, imports
 
 FLOORS = (
-    ("callers", "secrets", "ranks"),
+    ("callers", "numbers", "ranks", "secrets", "shares"),
     ("holding",),
     ("placement",),
     ("identity.personas", "identity.assignments", "identity.memory"),

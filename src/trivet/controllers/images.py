@@ -12,9 +12,11 @@ from collections.abc import AsyncIterator
 
 from trivet.controllers.pauses import Pauses
 from trivet.domain.images import data as image_data
+from trivet.domain.images import images
 from trivet.domain.images import imports as image_imports
 from trivet.domain.images import sweep as image_sweep
 from trivet.domain.images import tasks as image_tasks
+from trivet.domain.images.data import Received
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.images.imports import Wanted
 from trivet.domain.images.tasks import TRIES_MAX, ImageTask
@@ -141,10 +143,10 @@ class ImageController:
             image = await tx.get(IMAGES, task.image_id or "")
             if image is None or image.status != "importing":
                 raise Conflict("image.gone", "The image was deleted or changed meanwhile.")
-            return await image_data.start_writing(tx, image, "importing", key)
+            return await image_data.start_writing(tx, image, "importing", key, image.staged_size)
 
-        async def finish(tx: Tx, image: Image) -> None:
-            _check_hash(image, wanted)
+        async def finish(tx: Tx, received: Received) -> None:
+            _check_hash(received, wanted)
             if not await image_tasks.finish(tx, task, "success"):
                 raise _taken()
 
@@ -186,9 +188,9 @@ async def _give_up(tx: Tx, task: ImageTask, why: str) -> str | None:
     image = await tx.get(IMAGES, task.image_id or "")
     if image is None or image.status != "importing":
         return None
-    await tx.update(
-        IMAGES, image, status="queued", fault=why, staged_key=None, staged_size=None, size=None,
-        writing_key=None, writing_until=None, updated_at=tx.clock.now(),
+    await images.write(
+        tx, image, status="queued", fault=why, staged_key=None, staged_size=None, size=None,
+        writing_key=None, writing_until=None, writing_mib=0, updated_at=tx.clock.now(),
     )  # fmt: skip
     return image.staged_key
 
@@ -197,8 +199,8 @@ def _taken() -> Conflict:
     return Conflict("import.taken", "Another process took the import over, since this one was too slow.")
 
 
-def _check_hash(image: Image, wanted: Wanted) -> None:
-    if wanted.os_hash_algo == "sha512" and image.os_hash_value != wanted.os_hash_value:
+def _check_hash(received: Received, wanted: Wanted) -> None:
+    if wanted.os_hash_algo == "sha512" and received.os_hash_value != wanted.os_hash_value:
         raise Conflict("import.hash", "The downloaded data does not have the hash that was said.")
 
 

@@ -72,8 +72,10 @@ class Cloud(OneService):
 
     async def upload_in_chunks(self, id: str, chunks: Iterable[bytes | None]) -> Answer:
         """At a None among them the client goes away."""
-        path = f"/image/v2/images/{id}/file"
-        return await ask_in_chunks(self.app, "PUT", path, chunks, headers=self._said("member", OCTETS))
+        return await self.put_in_chunks(f"/v2/images/{id}/file", chunks)
+
+    async def put_in_chunks(self, path: str, chunks: Iterable[bytes | None]) -> Answer:
+        return await ask_in_chunks(self.app, "PUT", f"/image{path}", chunks, headers=self._said("member", OCTETS))
 
     async def show(self, id: str, who: str = "member") -> Any:
         return (await self.call("GET", f"/v2/images/{id}", who=who)).ok()

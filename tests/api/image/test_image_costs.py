@@ -1,7 +1,7 @@
 """What an upload may cost others: archives that stand for far more work than their size.
 
-The class: a tenant's bytes that make us read, keep, copy or unpack more than they are. Whatever such an archive does, it
-is refused after little time and little memory, and another project's archive does not wait for it.
+The class: a tenant's bytes that make us read, keep, copy or unpack more than they are. Whatever such an archive does,
+it is refused after little time and little memory, and another project's archive does not wait for it.
 """
 
 import asyncio

@@ -83,7 +83,7 @@ async def test_a_server_that_is_too_slow_is_hung_up_on(talk: Talk) -> None:
             pass
 
     async with serving(talk) as url:
-        with pytest.raises(DriverError, match="slow|in time") as told:
+        with pytest.raises(DriverError, match=r"slow|in time") as told:
             await asyncio.wait_for(fetch(url), 60)
         assert not told.value.again
 

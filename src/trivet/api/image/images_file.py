@@ -10,6 +10,7 @@ from trivet.domain.images import content as image_content
 from trivet.domain.images import data as image_data
 from trivet.domain.images import images
 from trivet.domain.images.images import Image
+from trivet.domain.numbers import whole_number
 from trivet.errors import Forbidden, Invalid, OverQuota
 
 resource = Resource(names="image_id", seen=seen)
@@ -20,28 +21,34 @@ _CONTENT_RANGE = re.compile(r"^bytes (\d+)-(\d+)/(\d+|\*)$")
 
 @resource.on("PUT", "/v2/images/{image_id}/file", may="member", tx="none", stream=True)
 async def upload(request: Request) -> Reply:
-    chunks = _octets(request)
-    await image_data.upload(request.parts, request.caller, request.values["image_id"], chunks)
+    chunks, size = _octets(request)
+    await image_data.upload(request.parts, request.caller, request.values["image_id"], chunks, size)
     return Reply(204)
 
 
 @resource.on("PUT", "/v2/images/{image_id}/stage", may="member", tx="none", stream=True)
 async def stage(request: Request) -> Reply:
-    chunks = _octets(request)
-    await image_data.stage(request.parts, request.caller, request.values["image_id"], chunks)
+    chunks, size = _octets(request)
+    await image_data.stage(request.parts, request.caller, request.values["image_id"], chunks, size)
     return Reply(204)
 
 
-def _octets(request: Request) -> AsyncIterator[bytes]:
+def _octets(request: Request) -> tuple[AsyncIterator[bytes], int | None]:
+    """And how many, if the client says it: by the length of the body or, for one in chunks, in a header of glance's."""
     kind = (request.header("content-type") or "").partition(";")[0].strip().lower()
     if kind != "application/octet-stream":
         raise Invalid(
             "body.type", f"Image data has the content type application/octet-stream, not {kind[:64]!r}.", status=415
         )
-    length = request.header("content-length")
-    if length is not None and length.isdigit() and int(length) > image_data.SIZE_MAX:
+    length = request.header("content-length") or request.header("x-openstack-image-size")
+    if length is None:
+        return request.stream(), None
+    size = whole_number(length)
+    if size is None:
+        raise Invalid("body.length", f"The size {length[:64]!r} is not a whole number of 0 or more.")
+    if size > image_data.SIZE_MAX:
         raise OverQuota("image.too_large", f"An image has {image_data.SIZE_MAX} bytes at most.", status=413)
-    return request.stream()
+    return request.stream(), size
 
 
 @resource.on("GET", "/v2/images/{image_id}/file", may="member", tx="none")

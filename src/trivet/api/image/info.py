@@ -42,12 +42,11 @@ async def usage(request: Request) -> Reply:
     if project_id is None:
         raise NotFound("usage.no_project", "Usage is told of a project; the token is of none.")
     found = {}
-    for name in ("image_count_total", "image_size_total"):
+    for name in ("image_size_total", "image_stage_total", "image_count_total", "image_count_uploading"):
         found[name] = {
             "limit": await limits.limit_of(request.tx, project_id, name),
             "usage": await quotas.used(request.tx, project_id, name),
         }
-    found |= {name: {"limit": -1, "usage": 0} for name in ("image_stage_total", "image_count_uploading")}
     return Reply(200, {"usage": found})
 
 

@@ -46,7 +46,7 @@ class Route(msgspec.Struct, frozen=True):
 class Resource:
     """What one file of a dialect serves.
 
-    `seen` looks for what the path names ({name} of it) and raises NotFound where the caller does not see it: then that is
+    `seen` looks for what a path names by `names`, and raises NotFound where the caller does not see it: then that is
     what somebody hears who may not do a thing anyway, and not that it is forbidden to do it to this one.
     """
 

@@ -35,6 +35,7 @@ WRITER_DEAD_S = 120.0
 KEY_PREFIX = "image."
 
 _RENEW_S = 30.0
+_STEP_MIB = 63
 _PIECE_BYTES = 1 << 20
 _SMALL_BYTES = 128 * 1024
 _lookers = ThreadPoolExecutor(ARCHIVE_PLACES, thread_name_prefix="archive")
@@ -59,11 +60,13 @@ def new_key(parts: Parts) -> str:
 # -- the ways in
 
 
-async def upload(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[bytes]) -> None:
+async def upload(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[bytes], size: int | None = None) -> None:
+    """`size`, if the client says it, is asked of the limits before the first byte."""
+
     async def begin(tx: Tx) -> Image:
         image = await images.owned(tx, caller, id)
         _refuse_unless(image, ("queued",), "upload to")
-        return await start_writing(tx, image, "saving", key)
+        return await start_writing(tx, image, "saving", key, size)
 
     key = new_key(parts)
     image = await transact(parts.store, begin)
@@ -71,19 +74,19 @@ async def upload(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[by
         await fill(parts, image, chunks, "queued")
 
 
-async def stage(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[bytes]) -> None:
+async def stage(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[bytes], size: int | None = None) -> None:
     """Bytes that wait for an import. Any process may import them later: they are a blob like any other."""
 
     async def begin(tx: Tx) -> Image:
         image = await images.owned(tx, caller, id)
         _refuse_unless(image, ("queued",), "stage data for")
-        return await start_writing(tx, image, "uploading", key)
+        return await start_writing(tx, image, "uploading", key, size)
 
     async def end(tx: Tx) -> None:
         current = await _still_mine(tx, image)
-        await tx.update(
-            IMAGES, current, staged_key=key, staged_size=received.size, size=received.size,
-            writing_key=None, writing_until=None, updated_at=tx.clock.now(),
+        await images.write(
+            tx, current, staged_key=key, staged_size=received.size, size=received.size,
+            writing_key=None, writing_until=None, writing_mib=0, updated_at=tx.clock.now(),
         )  # fmt: skip
 
     key = new_key(parts)
@@ -134,14 +137,15 @@ def _told() -> Iterator[None]:
 # -- the one way to the end
 
 
-async def start_writing(tx: Tx, image: Image, status: Status, key: str) -> Image:
+async def start_writing(tx: Tx, image: Image, status: Status, key: str, size: int | None = None) -> Image:
     if image.disk_format is None or image.container_format is None:
         missing = "disk_format" if image.disk_format is None else "container_format"
         raise Invalid("image.format_unset", f"Properties {missing} must be set prior to saving data.")
     now = tx.clock.now()
-    return await tx.update(
-        IMAGES, image, status=status, writing_key=key, writing_until=now + WRITER_DEAD_S, fault=None, updated_at=now
-    )
+    return await images.write(
+        tx, image, status=status, writing_key=key, writing_until=now + WRITER_DEAD_S, writing_mib=images.mib(size),
+        fault=None, updated_at=now,
+    )  # fmt: skip
 
 
 async def fill(
@@ -149,21 +153,20 @@ async def fill(
     image: Image,
     chunks: AsyncIterator[bytes],
     back_to: Status,
-    finish: Callable[[Tx, Image], Awaitable[None]] | None = None,
+    finish: Callable[[Tx, Received], Awaitable[None]] | None = None,
 ) -> None:
     """Bytes to a whole image, or the image back to what it was. `finish` joins the last transaction."""
 
     async def end(tx: Tx) -> None:
         current = await _still_mine(tx, image)
-        written = await tx.update(
-            IMAGES, current, status="active", blob_key=received.key, size=received.size, virtual_size=virtual_size,
+        if finish is not None:
+            await finish(tx, received)
+        await images.write(
+            tx, current, status="active", blob_key=received.key, size=received.size, virtual_size=virtual_size,
             checksum=received.checksum, os_hash_algo="sha512", os_hash_value=received.os_hash_value,
-            staged_key=None, staged_size=None, writing_key=None, writing_until=None, fault=None,
+            staged_key=None, staged_size=None, writing_key=None, writing_until=None, writing_mib=0, fault=None,
             updated_at=tx.clock.now(),
         )  # fmt: skip
-        if finish is not None:
-            await finish(tx, written)
-        await images.take_quota(tx, image.project_id, {"image_size_total": images.mib(received.size)})
 
     try:
         async with _alive(parts, image):
@@ -180,12 +183,14 @@ async def receive(parts: Parts, image: Image, chunks: AsyncIterator[bytes]) -> R
     assert image.writing_key is not None
     sink = await parts.blobs.create(image.writing_key)
     digests = (hashlib.sha512(), hashlib.md5(usedforsecurity=False))
-    size, head, tail = 0, b"", b""
+    size, head, tail, promised = 0, b"", b"", image.writing_mib
     try:
         async for piece in _pieces(chunks):
             size += len(piece)
             if size > SIZE_MAX:
                 raise OverQuota("image.too_large", f"An image has {SIZE_MAX} bytes at most.", status=413)
+            if images.mib(size) > promised:
+                promised = await _promise(parts, image, images.mib(size))
             if len(head) < image_formats.HEAD_BYTES:
                 head += piece[: image_formats.HEAD_BYTES - len(head)]
             tail = (tail + piece[-image_formats.TAIL_BYTES :])[-image_formats.TAIL_BYTES :]
@@ -199,6 +204,19 @@ async def receive(parts: Parts, image: Image, chunks: AsyncIterator[bytes]) -> R
         await sink.abandon()
         raise
     return Received(image.writing_key, size, digests[1].hexdigest(), digests[0].hexdigest(), head, tail)
+
+
+async def _promise(parts: Parts, image: Image, needed: int) -> int:
+    """Room for so many MiB and some more, so that a limit says no while bytes come and not after the last."""
+
+    async def raised_to(tx: Tx, wanted: int) -> int:
+        await images.write(tx, await _still_mine(tx, image), writing_mib=wanted)
+        return wanted
+
+    try:
+        return await transact(parts.store, lambda tx: raised_to(tx, needed + _STEP_MIB))
+    except OverQuota:
+        return await transact(parts.store, lambda tx: raised_to(tx, needed))
 
 
 def _hash(digests: "tuple[hashlib._Hash, hashlib._Hash]", piece: bytes) -> None:
@@ -275,8 +293,8 @@ async def give_up(parts: Parts, image: Image, status: Status, fault: str | None 
         current = await tx.get(IMAGES, image.id)
         if current is None or current.writing_key != image.writing_key:
             return
-        await tx.update(
-            IMAGES, current, status=status, writing_key=None, writing_until=None, fault=fault,
+        await images.write(
+            tx, current, status=status, writing_key=None, writing_until=None, writing_mib=0, fault=fault,
             size=current.staged_size, updated_at=tx.clock.now(),
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ the way leaves a row that the sweep puts back and a blob that nobody refers to.
 """
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,6 +25,8 @@ CONTAINER_FORMATS = ("bare", "docker", "ovf", "ova", "ami", "ari", "aki", "compr
 
 STORE = "local"
 """The one place where bytes are kept so far; clients see its name."""
+
+UNDER_WAY: tuple[Status, ...] = ("saving", "uploading", "importing")
 
 TAGS_MAX = 128
 PROPERTIES_MAX = 128
@@ -60,6 +62,8 @@ class Image(Record, frozen=True, kw_only=True):
     """The blob that somebody is writing for it now. Only who wrote this one may finish the image."""
     writing_until: float | None = None
     """When a writer that was not heard of is taken for dead."""
+    writing_mib: int = 0
+    """What the writer was promised room for."""
     fault: str | None = None
     """Why the last import failed, for the owner to read."""
 
@@ -136,8 +140,6 @@ async def _refuse_used_id(tx: Tx, id: str) -> None:
 async def update(tx: Tx, caller: Caller, image: Image, wanted: Image) -> Image:
     """Make the words of `image` those of `wanted`."""
     check_words(caller, wanted, before=image)
-    if wanted.project_id != image.project_id:
-        await _move_quota(tx, image, wanted.project_id)
     changes = {
         name: getattr(wanted, name)
         for name in (
@@ -147,18 +149,28 @@ async def update(tx: Tx, caller: Caller, image: Image, wanted: Image) -> Image:
     }  # fmt: skip
     if all(getattr(image, name) == value for name, value in changes.items()):
         return image
-    written = await tx.update(IMAGES, image, updated_at=tx.clock.now(), **changes)
+    written = await write(tx, image, updated_at=tx.clock.now(), **changes)
     if written.tags != image.tags or written.properties != image.properties:
         await _unindex(tx, image.id)
         await _index(tx, written)
     return written
 
 
-async def _move_quota(tx: Tx, image: Image, project_id: str | None) -> None:
-    amounts = _amounts(image)
+async def write(tx: Tx, image: Image, **changes: Any) -> Image:
+    """And take or give back of its project's limits what the image counts more or less by that."""
+    written = await tx.update(IMAGES, image, **changes)
+    before, after = _amounts(image), _amounts(written)
+    if written.project_id == image.project_id:
+        before, after = _beyond(before, after), _beyond(after, before)
     if image.project_id is not None:
-        await quotas.give_back(tx, image.project_id, amounts)
-    await take_quota(tx, project_id, amounts)
+        await quotas.give_back(tx, image.project_id, before)
+    await take_quota(tx, written.project_id, after)
+    return written
+
+
+def _beyond(some: dict[str, int], others: dict[str, int]) -> dict[str, int]:
+    more = {name: amount - others.get(name, 0) for name, amount in some.items()}
+    return {name: amount for name, amount in more.items() if amount > 0}
 
 
 async def delete(tx: Tx, caller: Caller, id: str) -> tuple[str, ...]:
@@ -271,7 +283,7 @@ def _check_amis(image: Image) -> None:
 
 async def take_quota(tx: Tx, project_id: str | None, amounts: dict[str, int]) -> None:
     """Image clients know a full quota by status 413."""
-    if project_id is None:
+    if project_id is None or not amounts:
         return
     try:
         await quotas.take(tx, project_id, amounts)
@@ -285,10 +297,14 @@ def mib(size: int | None) -> int:
 
 
 def _amounts(image: Image) -> dict[str, int]:
-    amounts = {"image_count_total": 1}
-    if image.blob_key is not None:
-        amounts["image_size_total"] = mib(image.size)
-    return amounts
+    """What it counts in its project's limits, whatever state it is in."""
+    staging = image.status == "uploading"
+    return {
+        "image_count_total": 1,
+        "image_count_uploading": int(image.status in UNDER_WAY),
+        "image_size_total": mib(image.size if image.blob_key else 0) + (0 if staging else image.writing_mib),
+        "image_stage_total": mib(image.staged_size) + (image.writing_mib if staging else 0),
+    }
 
 
 # -- the copies that lists are filtered by

@@ -11,7 +11,7 @@ import msgspec
 from trivet.domain.callers import Caller
 from trivet.domain.images import images
 from trivet.domain.images import tasks as image_tasks
-from trivet.domain.images.images import IMAGES, STORE, Image
+from trivet.domain.images.images import STORE, Image
 from trivet.domain.images.tasks import ImageTask
 from trivet.errors import Conflict, Invalid
 from trivet.store.tx import Tx
@@ -40,7 +40,7 @@ async def request(
     _check(wanted)
     image = await images.owned(tx, caller, image_id)
     _check_image(image, wanted)
-    await tx.update(IMAGES, image, status="importing", fault=None, updated_at=tx.clock.now())
+    await images.write(tx, image, status="importing", fault=None, updated_at=tx.clock.now())
     task_input = {"image_id": image_id, "import_req": said, "backend": [STORE], "wanted": msgspec.to_builtins(wanted)}
     return await image_tasks.request(tx, caller, "api_image_import", image_id, request_id=request_id, said=task_input)
 

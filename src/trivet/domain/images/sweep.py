@@ -6,6 +6,7 @@ being written is not known to be an orphan before it is an hour old.
 
 import logging
 
+from trivet.domain.images import images
 from trivet.domain.images import tasks as image_tasks
 from trivet.domain.images.data import KEY_PREFIX, WRITER_DEAD_S
 from trivet.domain.images.images import IMAGES
@@ -43,7 +44,8 @@ async def _put_back_dead(tx: Tx, sightings: Sightings) -> list[str]:
             left.append(image.writing_key)
         # An import that was cut short goes on as one: its task is taken over.
         status = "importing" if image.status == "importing" else "queued"
-        await tx.update(IMAGES, image, status=status, writing_key=None, writing_until=None, size=image.staged_size)
+        back = {"writing_key": None, "writing_until": None, "writing_mib": 0, "size": image.staged_size}
+        await images.write(tx, image, status=status, **back)
     forgotten = Where().add(
         "status = 'importing' AND writing_until IS NULL AND NOT EXISTS (SELECT 1 FROM image_tasks t"
         " WHERE t.image_id = images.id AND t.status IN ('pending', 'processing'))"
@@ -52,7 +54,7 @@ async def _put_back_dead(tx: Tx, sightings: Sightings) -> list[str]:
         if image.staged_key is not None:
             left.append(image.staged_key)
         why = "The import was lost; try again."
-        await tx.update(IMAGES, image, status="queued", fault=why, staged_key=None, staged_size=None, size=None)
+        await images.write(tx, image, status="queued", fault=why, staged_key=None, staged_size=None, size=None)
     return left
 
 
