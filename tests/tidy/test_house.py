@@ -117,3 +117,13 @@ def test_programs_are_run_in_one_way() -> None:
     }
     starts = re.compile(r"subprocess\.Popen\(|subprocess\.run\(|create_subprocess|os\.(system|popen|spawn|posix_spawn)")
     assert {name_of(path) for path in MODULES if starts.search(path.read_text())} <= allowed.keys()
+
+
+def test_what_is_a_whole_number_is_said_in_one_place() -> None:
+    """`"²".isdigit()` is true and `int` refuses it; `int` takes "١٢" and refuses 5,000 digits: answers of 500.
+
+    The class: text of a client that passes one look and then fails, or means something else, in the next.
+    """
+    allowed = {"trivet.domain.numbers", "trivet.drivers.contracts.tars", "trivet.store.postgres", "trivet.api.kit.app"}
+    looks = re.compile(r"\.is(digit|decimal|numeric)\(")
+    assert {name_of(path) for path in MODULES if looks.search(path.read_text())} <= allowed

@@ -15,6 +15,7 @@ from trivet.domain.identity.catalog.services import SERVICES, Service
 from trivet.domain.identity.people.projects import DEFAULT_DOMAIN, PROJECTS, Project
 from trivet.domain.images import data as image_data
 from trivet.domain.images import sweep as image_sweep
+from trivet.domain.images.images import IMAGES
 from trivet.domain.limits import limits
 from trivet.domain.limits.limits import DEFAULTS, REGISTERED_LIMITS, RegisteredLimit
 from trivet.store.store import transact
@@ -142,7 +143,7 @@ async def killed(cloud: Cloud, id: str) -> None:
     """A writer that was promised 7 MiB and never came back."""
 
     async def begin(tx: Tx) -> None:
-        image = await tx.need(image_data.IMAGES, id, "image")
+        image = await tx.need(IMAGES, id, "image")
         await image_data.start_writing(tx, image, "saving", image_data.new_key(cloud.parts), 7 * MIB)
 
     await transact(cloud.store, begin)

@@ -6,6 +6,7 @@ from trivet.api.kit.routes import Resource
 from trivet.domain.agents import host_changes, order_building
 from trivet.domain.agents.words import Changes, OrdersAsked
 from trivet.domain.hosts.hosts import Host
+from trivet.domain.numbers import whole_number
 from trivet.domain.servers import state as reports
 from trivet.domain.servers.orders import Report
 from trivet.errors import Forbidden, Invalid
@@ -72,9 +73,10 @@ def _position(request: Request) -> int | None:
     text = request.asked("after")
     if text is None:
         return None
-    if not text.isdecimal() or len(text) > 18:
+    position = whole_number(text)
+    if position is None:
         raise Invalid("query.invalid", "after must be a position that an earlier answer gave.")
-    return int(text)
+    return position
 
 
 async def _since(parts: Parts, host: Host, after: int) -> Changes:

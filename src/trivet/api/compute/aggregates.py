@@ -12,6 +12,7 @@ from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
 from trivet.domain.hosts import aggregates
 from trivet.domain.hosts.aggregates import ZONE_KEY, Aggregate
+from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid
 from trivet.ids import is_uuid
 
@@ -149,10 +150,10 @@ def _stripped(name: str) -> str:
 
 async def _needed(request: Request) -> Aggregate:
     said = request.values["aggregate_id"]
-    digits = said.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
+    number = whole_number(said.removeprefix("-"))
+    if number is None:
         raise Invalid("aggregate.id", f"Invalid input received: {said[:64]!r} is not the number of an aggregate.")
-    return await aggregates.need(request.tx, int(said))
+    return await aggregates.need(request.tx, -number if said.startswith("-") else number)
 
 
 async def _reply(request: Request, aggregate: Aggregate) -> Reply:

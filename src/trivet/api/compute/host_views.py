@@ -11,6 +11,7 @@ from trivet.clock import iso_micros
 from trivet.domain.hosts import hosts, zones
 from trivet.domain.hosts.capacity import Capacity
 from trivet.domain.hosts.hosts import HOSTS, Host
+from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid, NotFound
 from trivet.ids import is_uuid
 
@@ -37,7 +38,7 @@ async def needed(request: Request, said: str, noun: str, *, invalid_number: bool
         if host is None:
             raise absent
         return host
-    if not (said.isascii() and said.isdigit()):
+    if whole_number(said) is None:
         raise Invalid("host.id", f"Invalid input: id {said[:64]!r} is no number.") if invalid_number else absent
     for host in await request.tx.select(HOSTS):
         if str(number_of(host)) == said:

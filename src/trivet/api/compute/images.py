@@ -11,6 +11,7 @@ from trivet.api.kit.routes import Resource
 from trivet.clock import iso, parse_iso
 from trivet.domain.images import images
 from trivet.domain.images.images import IMAGES, Image
+from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid, NotFound
 from trivet.store.store import transact
 from trivet.store.tx import Tx
@@ -150,9 +151,10 @@ async def _find(request: Request) -> list[Image]:
     where.equal("os_hidden", 0)
     for name, column in (("minRam", "min_ram"), ("minDisk", "min_disk")):
         if (said := request.asked(name)) is not None:
-            if not said.isdigit() or len(said) > 9:
+            number = whole_number(said)
+            if number is None:
                 raise Invalid("query.invalid", f"{name} must be a whole number.")
-            where.add(f"{column} >= ?", int(said))
+            where.add(f"{column} >= ?", number)
     if (wanted := request.asked("name")) is not None:
         where.equal("name", wanted)
     if (since := request.asked("changes-since")) is not None:

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from trivet.api.kit.request import Reply, Request
+from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid
 from trivet.store.tables import Record
 
@@ -28,11 +29,12 @@ def cut(request: Request, found: Sequence[object]) -> slice:
 
 
 def _count(name: str, said: str) -> int:
-    if not said.isascii() or not said.isdigit() or len(said) > 18:
+    number = whole_number(said)
+    if number is None:
         raise Invalid(
             "query.invalid", f"Invalid input for query parameters {name}. Value: {said[:64]!r} is not a whole number."
         )
-    return int(said)
+    return number
 
 
 def known(request: Request, names: set[str], *, since: int) -> None:

@@ -7,6 +7,7 @@ from trivet.api.compute.servers.views import microsecond
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import parse_iso
+from trivet.domain.numbers import whole_number
 from trivet.domain.servers import usage
 from trivet.domain.servers.usage import ServerUsage
 from trivet.errors import Forbidden, Invalid, NotFound
@@ -61,9 +62,10 @@ def _page(request: Request) -> dict[str, Any]:
     if request.version < 2040:
         return {"limit": None, "marker": None}
     said = request.asked("limit")
-    if said is not None and not (said.isascii() and said.isdigit() and len(said) < 10):
+    number = _LIMIT_MAX if said is None else whole_number(said)
+    if said is not None and number is None:
         raise Invalid("query.invalid", f"Invalid input for query parameters limit. Value: {said[:64]!r}.")
-    return {"limit": _LIMIT_MAX if said is None else min(int(said), _LIMIT_MAX), "marker": request.asked("marker")}
+    return {"limit": min(number or 0, _LIMIT_MAX), "marker": request.asked("marker")}
 
 
 def _span(request: Request) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from trivet.api.kit.request import Reply, Request
+from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid, NotFound
 from trivet.store.where import Where
 
@@ -132,9 +133,10 @@ def _page(request: Request, views: list[View]) -> list[View]:
         views = views[ids.index(marker) + 1 :]
     limit = request.asked("limit")
     if limit is not None:
-        if not limit.isdigit() or len(limit) > 9:
+        number = whole_number(limit)
+        if number is None:
             raise Invalid("query.invalid", "limit must be a whole number.")
-        views = views[: int(limit)]
+        views = views[:number]
     return views
 
 

@@ -13,6 +13,7 @@ from trivet.domain.images import lists as image_lists
 from trivet.domain.images.images import STORE, Image
 from trivet.domain.images.imports import METHODS
 from trivet.domain.images.lists import SORT_COLUMNS, MemberStatus, Query
+from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid, NotFound
 from trivet.store.store import transact
 from trivet.store.tx import Tx
@@ -139,11 +140,12 @@ def _check_filters(filters: dict[str, str]) -> None:
 def _limit(text: str | None) -> int:
     if text is None:
         return _PAGE
-    if not text.lstrip("-").isascii() or not text.lstrip("-").isdigit() or len(text) > 18:
+    number = whole_number(text.removeprefix("-"))
+    if number is None:
         raise Invalid("query.limit", "limit param must be an integer")
-    if int(text) < 0:
+    if number and text.startswith("-"):
         raise Invalid("query.limit", "limit param must be positive")
-    return min(int(text), _PAGE_MAX)
+    return min(number, _PAGE_MAX)
 
 
 async def _marker(request: Request, id: str | None) -> Image | None:

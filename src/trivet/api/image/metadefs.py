@@ -11,6 +11,7 @@ from trivet.api.kit.routes import Resource
 from trivet.clock import iso
 from trivet.domain.images import metadefs
 from trivet.domain.images.metadefs import NAMESPACES, Item, Namespace
+from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid
 from trivet.store.where import order_by
 
@@ -84,9 +85,10 @@ async def index(request: Request) -> Reply:
 def _limit(text: str | None) -> int:
     if text is None:
         return _PAGE
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
+    number = whole_number(text)
+    if number is None:
         raise Invalid("query.limit", "limit param must be an integer")
-    return min(int(text), _PAGE_MAX)
+    return min(number, _PAGE_MAX)
 
 
 @resource.on("POST", "/v2/metadefs/namespaces", may="admin")

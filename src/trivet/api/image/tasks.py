@@ -8,6 +8,7 @@ from trivet.api.kit.routes import Resource
 from trivet.clock import iso
 from trivet.domain.images import tasks as image_tasks
 from trivet.domain.images.tasks import IMAGE_TASKS, ImageTask
+from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid
 from trivet.store.where import Where
 
@@ -29,14 +30,14 @@ async def index(request: Request) -> Reply:
         value = request.asked(name)
         if value is not None:
             where.equal(name, value)
-    limit = request.asked("limit") or str(_PAGE)
-    if not limit.isascii() or not limit.isdigit() or len(limit) > 9:
+    limit = whole_number(request.asked("limit") or str(_PAGE))
+    if limit is None:
         raise Invalid("query.limit", "limit param must be an integer")
     marker = request.asked("marker")
     if marker is not None:
         last = await image_tasks.visible(request.tx, request.caller, marker)
         where.after((("created_at", True), ("id", True)), (last.created_at, last.id))
-    size = min(int(limit), _PAGE_MAX)
+    size = min(limit, _PAGE_MAX)
     found = await request.tx.select(IMAGE_TASKS, where, order="created_at DESC, id DESC", limit=size)
     body: dict[str, object] = {
         "tasks": [_brief(task) for task in found],

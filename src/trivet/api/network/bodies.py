@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit import bodies
 from trivet.api.kit.request import Request
 from trivet.clock import iso
+from trivet.domain.numbers import whole_number
 from trivet.errors import Conflict, Invalid
 from trivet.store.tables import Record
 
@@ -80,10 +81,11 @@ def matching(request: Request, record: Record) -> None:
     asked = request.header("if-match")
     if asked is None:
         return
-    name, _, number = asked.partition("=")
-    if name.strip() != "revision_number" or not number.strip().isdigit():
+    name, _, said = asked.partition("=")
+    number = whole_number(said.strip())
+    if name.strip() != "revision_number" or number is None:
         raise Invalid("revision.malformed", f"Unsupported If-Match condition: {asked[:64]}.")
-    if int(number) != record.revision:
+    if number != record.revision:
         raise Conflict(
             "revision.mismatch", f"Constrained to {number}, but current revision is {record.revision}", status=412
         )

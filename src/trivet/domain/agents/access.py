@@ -9,6 +9,7 @@ from trivet.domain.agents.words import Facts, Registered
 from trivet.domain.hosts import hosts
 from trivet.domain.hosts.hosts import HOSTS, Host
 from trivet.domain.images.images import IMAGES, Image
+from trivet.domain.numbers import whole_number
 from trivet.domain.servers.console_output import CONSOLE_READS, ConsoleRead
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.errors import Conflict, Forbidden, NotFound
@@ -46,10 +47,11 @@ async def host_of(tx: Tx, name: str) -> Host:
 
 
 def session(host: Host, text: str | None) -> Lease:
-    holder, _, token = (text or "").partition(":")
-    if not token.isdecimal() or len(token) > 18:
+    holder, _, said = (text or "").partition(":")
+    token = whole_number(said)
+    if token is None:
         raise leases.Lost("lease.lost", "This needs the session that registering the host gave.")
-    return Lease(_lease_name(host.name), holder, int(token), 0.0)
+    return Lease(_lease_name(host.name), holder, token, 0.0)
 
 
 async def heartbeat(tx: Tx, host: Host, lease: Lease) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from trivet.clock import parse_iso
 from trivet.domain.callers import Caller
 from trivet.domain.images.images import IMAGES, Image
+from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid
 from trivet.store.tables import Value
 from trivet.store.tx import Tx
@@ -180,9 +181,10 @@ def _narrow_time(where: Where, name: str, value: str) -> None:
 
 
 def _number(name: str, value: str) -> int:
-    if not value.isascii() or not value.isdigit() or len(value) > 18:
+    number = whole_number(value)
+    if number is None:
         raise Invalid("query.filter", f"The value {value[:64]!r} of {name} is not a whole number of 0 or more.")
-    return int(value)
+    return number
 
 
 def _flag(name: str, value: str) -> int:

@@ -16,6 +16,7 @@ from trivet.domain.images.images import Image
 from trivet.domain.limits import quotas
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.ports import ports
+from trivet.domain.numbers import whole_number
 from trivet.domain.placement import claims
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import flavors, keypairs, usage
@@ -302,8 +303,8 @@ def flavor_of(flavor: Flavor) -> FlavorOf:
 
 def grace_of(properties: dict[str, str]) -> float:
     """How long the guest of an image may take to stop, unless the call says otherwise."""
-    said = properties.get("os_shutdown_timeout", "")
-    return min(float(said), 3600.0) if said.isdigit() else 60.0
+    said = whole_number(properties.get("os_shutdown_timeout", ""))
+    return min(float(said), 3600.0) if said is not None else 60.0
 
 
 def hostname_of(name: str, id: str) -> str:

@@ -48,7 +48,7 @@ _KNOWN = {
     rf"trait{_GROUP}:CUSTOM_[A-Z0-9_]+": r"required|forbidden",
     r"trivet:kind": r"vm|container|metal",
 }
-_KNOWN_PATTERNS = [(re.compile(name), re.compile(value)) for name, value in _KNOWN.items()]
+_KNOWN_PATTERNS = [(re.compile(name, re.ASCII), re.compile(value, re.ASCII)) for name, value in _KNOWN.items()]
 _TRAIT = re.compile(rf"trait{_GROUP}:(\w+)")
 _NAMESPACE = re.compile(rf"accel|hw|hw_rng|hw_video|os|pci_passthrough|quota|resources{_GROUP}|trait{_GROUP}|trivet")
 

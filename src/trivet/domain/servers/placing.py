@@ -11,6 +11,7 @@ import msgspec
 from trivet.domain.callers import Caller, expanded
 from trivet.domain.hosts import hosts
 from trivet.domain.hosts.hosts import HOSTS, Host
+from trivet.domain.numbers import whole_number
 from trivet.domain.placement import claims
 from trivet.domain.placement.choosing import Want
 from trivet.domain.servers import groups as server_groups
@@ -123,8 +124,8 @@ def resources_of(flavor: FlavorOf) -> dict[str, int]:
         "DISK_GB": flavor.disk_gib + flavor.ephemeral_gib + -(-flavor.swap_mib // 1024),
     }
     for name, text in flavor.extra_specs.items():
-        if name.startswith("resources:") and text.isdigit():
-            wanted[name.removeprefix("resources:")] = int(text)
+        if name.startswith("resources:") and (amount := whole_number(text)) is not None:
+            wanted[name.removeprefix("resources:")] = amount
     return {name: amount for name, amount in wanted.items() if amount > 0}
 
 

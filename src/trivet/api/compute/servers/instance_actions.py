@@ -7,6 +7,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import parse_iso
 from trivet.domain.hosts.hosts import HOSTS
+from trivet.domain.numbers import whole_number
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import servers
 from trivet.domain.servers.actions import ServerAction
@@ -96,9 +97,10 @@ def _limit(request: Request) -> int:
     said = request.asked("limit")
     if said is None:
         return _LIMIT_MAX
-    if not said.isascii() or not said.isdigit() or len(said) > 10:
+    number = whole_number(said)
+    if number is None:
         raise Invalid("query.invalid", f"Invalid input for query parameters limit. Value: {said[:64]!r}.")
-    return min(int(said), _LIMIT_MAX)
+    return min(number, _LIMIT_MAX)
 
 
 def _time(request: Request, name: str) -> float | None:

@@ -7,6 +7,7 @@ what nobody knows is an error since 2.75.
 from trivet.api.compute.servers.words import POWER_NAMES, states_of
 from trivet.api.kit.request import Request
 from trivet.clock import parse_iso
+from trivet.domain.numbers import whole_number
 from trivet.domain.servers.search import PAGE_MAX, ServerQuery, Sort, State
 from trivet.errors import Forbidden, Invalid
 from trivet.ids import is_uuid
@@ -217,9 +218,10 @@ def _marker(request: Request) -> str | None:
 
 
 def _number(name: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 10:
+    number = whole_number(text)
+    if number is None:
         raise Invalid("query.invalid", f"Invalid input for query parameters {name}. Value: {text[:64]!r}.")
-    return int(text)
+    return number
 
 
 def _truth(name: str, text: str) -> bool:

@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from trivet.domain.numbers import whole_number
 from trivet.errors import Forbidden, Invalid
 
 _AGE_MAX_S = 600.0
@@ -46,8 +47,8 @@ def _escaped(text: str) -> str:
 def check(request: SignedRequest, consumer_secret: str, token_secret: str, now: float) -> None:
     if request.needed("signature_method") != "HMAC-SHA1":
         raise Invalid("oauth.method", "Only HMAC-SHA1 is known here.")
-    at = request.needed("timestamp")
-    if not at.isdigit() or len(at) > 12 or abs(now - int(at)) > _AGE_MAX_S:
+    at = whole_number(request.needed("timestamp"))
+    if at is None or abs(now - at) > _AGE_MAX_S:
         raise Forbidden("auth.failed", "The request was signed too long ago.", status=401)
     pairs = [(name, value) for name, value in request.oauth.items() if name != "oauth_signature"]
     pairs = sorted((_escaped(name), _escaped(value)) for name, value in [*pairs, *request.query])

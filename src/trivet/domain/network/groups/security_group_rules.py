@@ -13,6 +13,7 @@ from trivet.domain.network.groups import address_groups, security_groups
 from trivet.domain.network.groups.default_rules import DEFAULT_RULES, DefaultRule, Rule
 from trivet.domain.network.groups.security_groups import SECURITY_GROUP_RULES, SecurityGroupRule
 from trivet.domain.network.words import Number, Text
+from trivet.domain.numbers import whole_number
 from trivet.drivers.contracts.protocols import NUMBERS
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tx import Tx
@@ -163,7 +164,8 @@ def _protocol(given: str | int | None) -> str | None:
     text = str(given).lower()
     if text in NUMBERS:
         return text
-    if text.isdigit() and 0 <= int(text) <= 255:
+    number = whole_number(text)
+    if number is not None and number <= 255:
         return text
     raise Invalid(
         "security_group_rule.protocol",
