@@ -17,6 +17,7 @@ from trivet.domain.identity.catalog.services import SERVICES, Service
 from trivet.domain.identity.people.projects import DEFAULT_DOMAIN, PROJECTS, Project
 from trivet.domain.identity.people.roles import LADDER, ROLES, Role
 from trivet.domain.identity.people.users import USERS, PasswordOf, User
+from trivet.domain.images import standard_metadefs
 from trivet.domain.limits.limits import DEFAULTS, REGISTERED_LIMITS, RegisteredLimit, set_limit
 from trivet.parts import Parts
 from trivet.store.tx import Tx
@@ -47,6 +48,8 @@ async def start(tx: Tx, parts: Parts, password_hash: str, offers: Sequence[Offer
     for resource, (service_type, default) in DEFAULTS.items():
         if await _is_new(tx, f"limit:{resource}"):
             await _limit(tx, resource, service_type, default)
+    if await _is_new(tx, "metadefs"):
+        await standard_metadefs.load(tx)
     return fresh
 
 

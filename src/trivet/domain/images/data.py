@@ -7,6 +7,7 @@ pointed at them, in one transaction with the quota. Hashing and writing run in t
 import asyncio
 import contextlib
 import hashlib
+import logging
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,7 @@ _RENEW_S = 30.0
 _STEP_MIB = 63
 _PIECE_BYTES = 1 << 20
 _SMALL_BYTES = 128 * 1024
+_logger = logging.getLogger(__name__)
 _lookers = ThreadPoolExecutor(ARCHIVE_PLACES, thread_name_prefix="archive")
 
 
@@ -239,12 +241,26 @@ async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def look(parts: Parts, image: Image, received: Received) -> int | None:
-    """Refuse bytes that are not what the owner says they are; the virtual size, where there is one."""
+    """Refuse bytes that are not what the owner says they are; the virtual size, where there is one.
+
+    An operator may let wrong ones in. Then nobody has looked at them, and hosts look again before they open any.
+    """
+    try:
+        return await _virtual_size(parts, image, received)
+    except Invalid as error:
+        if parts.settings.image_format_match or error.code not in ("image.content", "image.archive"):
+            raise
+        _logger.warning("Image %s is not of the format that it is said to have", image.id)
+        return None
+
+
+async def _virtual_size(parts: Parts, image: Image, received: Received) -> int | None:
     if image.is_oci:
         await check_archive(parts, image, received)
         return None
     assert image.disk_format is not None
     if image.container_format in ("ova", "compressed"):
+        image_formats.check_wrapped(image.container_format, received.head)
         return None
     return image_formats.check(image.disk_format, received.head, received.tail, received.size).virtual_size
 
