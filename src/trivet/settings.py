@@ -51,7 +51,7 @@ class Settings:
     )
     password_regex: str = option("", "What a new password must look like; empty allows all.")
     image_format_match: bool = option(
-        True, "Refuse images whose bytes are not of the format that they are said to have; false lets them in unread."
+        True, "Refuse disk images whose bytes are not of the format that they are said to have."
     )
     external_cidr: str = option("172.24.4.0/24", "Addresses of the network that leads out of the cloud.")
     novnc: str = option("/usr/share/novnc", "Where noVNC's files lie, for graphical consoles in a browser.")

@@ -26,7 +26,7 @@ def error_text(error: TrivetError, accept: str | None) -> tuple[str, str]:
     if kind == _JSON:
         return _JSON, encode(error_body(error, "")).decode()
     if kind == _HTML:
-        message = escape(error.message)
+        message = escape(error.message, quote=False)
         page = (
             f"<html>\n <head>\n  <title>{title}</title>\n </head>\n <body>\n"
             f"  <h1>{title}</h1>\n  {message}<br /><br />\n </body>\n</html>\n"

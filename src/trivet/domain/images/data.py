@@ -243,12 +243,12 @@ async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 async def look(parts: Parts, image: Image, received: Received) -> int | None:
     """Refuse bytes that are not what the owner says they are; the virtual size, where there is one.
 
-    An operator may let wrong ones in. Then nobody has looked at them, and hosts look again before they open any.
+    An operator may let in disks of another format than they are said to have. Hosts look again before they open any.
     """
     try:
         return await _virtual_size(parts, image, received)
     except Invalid as error:
-        if parts.settings.image_format_match or error.code not in ("image.content", "image.archive"):
+        if parts.settings.image_format_match or error.code != "image.content":
             raise
         _logger.warning("Image %s is not of the format that it is said to have", image.id)
         return None
