@@ -5,6 +5,7 @@ The row is the truth; bytes are a blob that the row points at. A blob is written
 the way leaves a row that the sweep puts back and a blob that nobody refers to.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -127,7 +128,7 @@ async def create(tx: Tx, caller: Caller, image: Image) -> Image:
     # Now, for whoever removed one of this id a moment ago was waited for.
     await _refuse_used_id(tx, image.id)
     await _index(tx, image)
-    await take_quota(tx, image.project_id, {"image_count_total": 1})
+    _count(tx, image.project_id, _amounts(image))
     return image
 
 
@@ -159,18 +160,9 @@ async def update(tx: Tx, caller: Caller, image: Image, wanted: Image) -> Image:
 async def write(tx: Tx, image: Image, **changes: Any) -> Image:
     """And take or give back of its project's limits what the image counts more or less by that."""
     written = await tx.update(IMAGES, image, **changes)
-    before, after = _amounts(image), _amounts(written)
-    if written.project_id == image.project_id:
-        before, after = _beyond(before, after), _beyond(after, before)
-    if image.project_id is not None:
-        await quotas.give_back(tx, image.project_id, before)
-    await take_quota(tx, written.project_id, after)
+    _count(tx, image.project_id, _amounts(image), -1)
+    _count(tx, written.project_id, _amounts(written))
     return written
-
-
-def _beyond(some: dict[str, int], others: dict[str, int]) -> dict[str, int]:
-    more = {name: amount - others.get(name, 0) for name, amount in some.items()}
-    return {name: amount for name, amount in more.items() if amount > 0}
 
 
 async def delete(tx: Tx, caller: Caller, id: str) -> tuple[str, ...]:
@@ -200,8 +192,7 @@ async def _remove(tx: Tx, image: Image) -> tuple[str, ...]:
         tx.clock.now(),
         " ".join(keys) or None,
     )
-    if image.project_id is not None:
-        await quotas.give_back(tx, image.project_id, _amounts(image))
+    _count(tx, image.project_id, _amounts(image), -1)
     return keys
 
 
@@ -281,12 +272,31 @@ def _check_amis(image: Image) -> None:
         )
 
 
-async def take_quota(tx: Tx, project_id: str | None, amounts: dict[str, int]) -> None:
+def _count(tx: Tx, project_id: str | None, amounts: dict[str, int], sign: int = 1) -> None:
+    if project_id is not None:
+        changed = tx.last(_Counts).changed
+        changed.update({(name, project_id): sign * amount for name, amount in amounts.items()})
+
+
+class _Counts:
+    """What a transaction's images count more or less, for its end, where everybody of a project meets."""
+
+    def __init__(self) -> None:
+        self.changed: Counter[tuple[str, str]] = Counter()
+
+    async def finish(self, tx: Tx) -> None:
+        changed, self.changed = sorted(self.changed.items()), Counter()
+        for (name, project_id), amount in changed:
+            if amount < 0:
+                await quotas.give_back(tx, project_id, {name: -amount})
+            elif amount > 0:
+                await _take(tx, project_id, name, amount)
+
+
+async def _take(tx: Tx, project_id: str, name: str, amount: int) -> None:
     """Image clients know a full quota by status 413."""
-    if project_id is None or not amounts:
-        return
     try:
-        await quotas.take(tx, project_id, amounts)
+        await quotas.take(tx, project_id, {name: amount})
     except OverQuota as error:
         raise OverQuota(error.code, error.message, status=413, **error.details) from error
 
