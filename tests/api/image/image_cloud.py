@@ -35,7 +35,7 @@ class Cloud(OneService):
         """Time passes in which nobody gives a sign of life, and somebody looks."""
         for _ in range(int(seconds // 20) + 2):
             async with self.store.read() as tx:
-                await image_tasks.open_ids(tx, self.parts.sightings)
+                await image_tasks.open_ones(tx, self.parts.sightings, 1)
             await image_sweep.sweep(self.parts)
             self.clock.passed_s += 20
 

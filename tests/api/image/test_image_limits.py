@@ -133,7 +133,7 @@ async def test_whatever_ends_an_upload_its_counts_end(limited: Cloud) -> None:
         (await limited.call("DELETE", f"/v2/images/{gone['id']}")).ok()
     await killed(limited, image["id"])
     assert await used(limited, UNDER_WAY) == 1
-    limited.clock.added_s += image_data.WRITER_DEAD_S + 1
+    await limited.silence(image_data.WRITER_DEAD_S)
     await image_sweep.sweep(limited.parts)
     found = await usage(limited)
     assert {name: entry["usage"] for name, entry in found.items()} == {SIZE: 0, STAGE: 0, UNDER_WAY: 0, COUNT: 2}
