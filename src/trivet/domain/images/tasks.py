@@ -78,7 +78,8 @@ async def open_ones(tx: Tx, sightings: Sightings, most_of_one: int) -> list[tupl
     """
     rows = await tx.rows(
         "SELECT id, project, status, tries, runs_until FROM"
-        " (SELECT id, created_at, COALESCE(project_id, '') AS project, status, tries, runs_until, ROW_NUMBER() OVER (PARTITION BY project_id ORDER BY created_at, id) AS place"
+        " (SELECT id, created_at, COALESCE(project_id, '') AS project, status, tries, runs_until,"
+        " ROW_NUMBER() OVER (PARTITION BY project_id ORDER BY created_at, id) AS place"
         " FROM image_tasks WHERE status IN ('pending', 'processing')) AS waiting"
         " WHERE place <= ? ORDER BY place, created_at, id LIMIT 200",
         most_of_one,
