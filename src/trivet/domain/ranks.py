@@ -49,7 +49,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("network_tags",),
     ("address_groups", "address_scopes", "default_security_group_rules"),
     # The network's controller takes all that it reads at once: rules with their groups.
-    ("security_groups", "security_group_rules", "left_groups"),
+    ("security_groups", "security_group_rules"),
     ("subnet_pools",),
     ("floating_ips", "ports", "port_security_groups", "addresses"),
     ("routers",),
@@ -58,7 +58,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("subnets",),
     ("network_segments",),
     ("networks",),
-    ("auto_topologies", "rbac_policies"),
+    ("auto_topologies", "rbac_policies", "left_groups"),
     # Servers, with what was done to them.
     ("servers", "server_actions", "console_reads", "console_tokens"),
     # Everybody of a project meets here.
