@@ -122,6 +122,16 @@ class NicHotplug(Protocol):
 
 
 @runtime_checkable
+class Sheltering(Protocol):
+    async def shelter(self, id: str, netns: str) -> bool:
+        """Make the network namespace in which the machine will be root, before anything is put in.
+
+        False if nothing changed. One that is there and belongs to others is made anew, with nothing in it.
+        """
+        ...
+
+
+@runtime_checkable
 class Snapshotting(Protocol):
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
         """Write the root disk as a complete image to `path`; says which format it wrote."""

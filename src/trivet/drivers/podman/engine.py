@@ -18,12 +18,15 @@ from trivet.drivers.contracts.errors import DriverError
 
 log = logging.getLogger(__name__)
 
-PROGRAMS = ("podman", "runc", "conmon")
+PROGRAMS = ("podman", "runc", "conmon", "ip", "mount", "unshare", "sed")
+_MOST_NAMESPACES = Path("/proc/sys/user/max_user_namespaces")
 HIGHEST_PROCESSES = 32768
 """podman lowers its own hard limit to this, and a container cannot be given more than podman has."""
 HIGHEST_FILES = 1048576
 LONGEST_RUN_FOLDER = 50
 LINKS = Path("/run/trivet")
+KILLED = 137
+"""The exit code of what was killed."""
 RUNC_STATE = Path("/run/runc")
 
 
@@ -32,6 +35,8 @@ def missing() -> list[str]:
     lacks = [f"the program {name}" for name in PROGRAMS if shutil.which(name) is None]
     if os.geteuid() != 0:
         lacks.append("the rights of root")
+    if not _MOST_NAMESPACES.exists() or int(_MOST_NAMESPACES.read_text()) == 0:
+        lacks.append("user namespaces (a kernel that has them, and sysctl user.max_user_namespaces above 0)")
     return lacks
 
 
@@ -75,11 +80,20 @@ class Engine:
         return await self._spawn(words, terminal, terminal, terminal)
 
     async def forget(self, container_id: str) -> None:
-        """What runc remembers of a container whose conmon was killed, and podman does not see."""
+        """What runc remembers of a container whose conmon was killed, and podman does not see; its processes first."""
         if (RUNC_STATE / container_id).exists():
             nothing = asyncio.subprocess.DEVNULL
             words = ("runc", "delete", "--force", container_id)
             await (await self._spawn(words, nothing, nothing, nothing)).wait()
+
+    async def end(self, container_id: str) -> None:
+        """By force, where podman cannot: every process of it, and then a word to podman as its conmon would have left.
+
+        Without that word podman keeps a container whose conmon was killed as running or stopping for ever.
+        """
+        await self.forget(container_id)
+        said = self._run / "libpod" / "exits" / container_id
+        await asyncio.to_thread(said.write_text, str(KILLED))
 
     async def _spawn(self, words: tuple[str, ...], stdin: int, stdout: int, stderr: int) -> asyncio.subprocess.Process:
         async with self._making_ready:

@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+from trivet.drivers import programs
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.podman.archives import read_archive
 from trivet.drivers.podman.engine import Engine, EngineRefused
@@ -31,22 +34,25 @@ class Images:
                 await self._load(f"{archive.transport}:{archive.path}", archive.image_id)
             yield archive.image_id
 
-    @asynccontextmanager
-    async def of_container(self, name: str) -> AsyncIterator[str]:
-        """The id of an image made from the container as it is now; the image is gone after the context."""
-        async with self._changing:
-            image_id = (await self._engine.run("commit", "--quiet", "--pause=true", name)).strip()
-            try:
-                yield image_id
-            finally:
+    async def save(self, name: str, path: Path, base: int | None) -> None:
+        """An archive of the container as it is now, with its own numbers for users and groups."""
+        raw = path.with_name(path.name + ".raw")
+        try:
+            async with self._changing:
+                image_id = (await self._engine.run("commit", "--quiet", "--pause=true", name)).strip()
                 try:
+                    await self._engine.run("save", "--quiet", "--format=oci-archive", f"--output={raw}", image_id)
+                finally:
                     await self._engine.run("image", "rm", image_id)
-                except EngineRefused as e:
-                    # In use by a container that was made from it meanwhile, as resizing does.
-                    log.debug("keeping image %s: %s", image_id, e)
-
-    async def save(self, image_id: str, path: str) -> None:
-        await self._engine.run("save", "--quiet", "--format=oci-archive", f"--output={path}", image_id)
+            if base is None:
+                raw.replace(path)
+            else:
+                await _shift(raw, path, base)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            raw.unlink(missing_ok=True)
 
     async def _has(self, image_id: str) -> bool:
         try:
@@ -69,3 +75,9 @@ class Images:
             ) from e
         if not loaded.endswith(image_id):
             raise DriverError("The image holds something other than its manifest says.", again=False)
+
+
+async def _shift(raw: Path, path: Path, base: int) -> None:
+    ended = await programs.run((sys.executable, "-m", "trivet.drivers.podman.shifting", str(raw), str(path), str(base)))
+    if ended.code != 0:
+        raise EngineRefused(f"shifting ended with {ended.code}: {ended.err[-1000:].decode(errors='replace')}")
