@@ -80,7 +80,7 @@ class PodmanMachines:
         with told_as("The container could not be made."):
             await self._discard(name_of(spec.id))
             self._records.make(spec.id)
-            async with self._images.from_archive(spec.disk.path) as image_id:
+            async with self._images.from_archive(spec.disk.path, spec.disk.size_gib) as image_id:
                 base = await self._shelters.base(spec.id)
                 words = self._arguments(spec, image_id, base)
                 container_id = (await self._engine.run(*words)).strip()
@@ -322,7 +322,15 @@ class PodmanMachines:
         self._records.write(spec.id, msgspec.structs.replace(record, spec=spec))
 
     async def _discard(self, name: str) -> None:
-        await self._engine.run("rm", "--force", "--ignore", "--time=0", "--volumes", name)
+        for pause_s in (0.2, 1.0, 5.0, None):
+            try:
+                await self._engine.run("rm", "--force", "--ignore", "--time=0", "--volumes", name)
+                return
+            except EngineRefused as e:
+                # Who tidies up after the run before this one may still have its hands on the folder.
+                if pause_s is None or "resource busy" not in str(e):
+                    raise
+                await asyncio.sleep(pause_s)
 
     async def _state(self, id: str) -> str | None:
         """podman's word for it; None if there is no such container."""

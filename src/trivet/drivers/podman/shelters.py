@@ -31,6 +31,8 @@ _OWN_SYS = (
     '{"destination":"/sys/fs/cgroup","type":"cgroup","source":"cgroup",'
     '"options":["rprivate","nosuid","noexec","nodev","relatime","ro"]}'
 )
+_NO_MORE = "echo 0 > /proc/sys/user/max_user_namespaces"
+"""In another one within, whoever made it would have every capability, and so more of the kernel to attack."""
 _HOLD = "echo; read -r _; exit 0"
 
 
@@ -129,8 +131,9 @@ def _make(base: int, netns: str) -> int:
             raise DriverError("This host gives containers no user namespaces.", again=True)
         for kind in ("uid_map", "gid_map"):
             Path(f"/proc/{holder.pid}/{kind}").write_text(f"0 {base} {ranges.SIZE}\n")
+        _run("nsenter", f"--target={holder.pid}", "--user", "sh", "-c", _NO_MORE)
         path.touch(mode=0o444)
-        _mount("--bind", f"/proc/{holder.pid}/ns/net", str(path))
+        _run("mount", "--bind", f"/proc/{holder.pid}/ns/net", str(path))
         return Path(f"/proc/{holder.pid}/ns/user").stat().st_ino
 
 
@@ -140,12 +143,12 @@ def _make_namespaces_shared() -> None:
     # Bound to itself it looks like no mount point, but for this list.
     places = (line.split()[4] for line in _MOUNTS.read_text().splitlines())
     if str(NAMESPACES) not in places:
-        _mount("--bind", str(NAMESPACES), str(NAMESPACES))
-        _mount("--make-shared", str(NAMESPACES))
+        _run("mount", "--bind", str(NAMESPACES), str(NAMESPACES))
+        _run("mount", "--make-shared", str(NAMESPACES))
 
 
-def _mount(*words: str) -> None:
-    done = subprocess.run(("mount", *words), check=False, capture_output=True)
+def _run(*words: str) -> None:
+    done = subprocess.run(words, check=False, capture_output=True)
     if done.returncode != 0:
         raise DriverError("A network namespace could not be made.", again=True)
 
