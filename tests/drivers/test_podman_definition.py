@@ -200,6 +200,19 @@ def test_an_archive_that_makes_no_sense_is_refused_for_good(tmp_path: Path, docu
     assert str(tmp_path) not in refusal.value.why
 
 
+def test_a_header_that_claims_a_gigabyte_is_not_read(tmp_path: Path) -> None:
+    """The class: a length that the archive says is never what we take at once."""
+    head = tarfile.TarInfo("././@LongLink")
+    head.type, head.size = tarfile.GNUTYPE_LONGNAME, 1 << 30
+    path = tmp_path / "long.tar"
+    with path.open("wb") as file:
+        file.write(head.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(1 << 30)
+    with pytest.raises(DriverError, match="too large") as refusal:
+        read_archive(str(path))
+    assert not refusal.value.again
+
+
 def test_an_archive_that_went_away_is_worth_another_try(tmp_path: Path) -> None:
     with pytest.raises(DriverError) as refusal:
         read_archive(str(tmp_path / "gone.tar"))
