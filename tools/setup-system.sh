@@ -19,7 +19,7 @@ RUN=(
 # What the tests look at it with, and the second database.
 TEST=(
     tcpdump iputils-ping iputils-arping iperf3 socat curl openssh-client conntrack
-    postgresql-15 haproxy xorriso binutils docker-registry
+    postgresql-15 haproxy xorriso binutils docker-registry xfsprogs
 )
 
 say() { printf '%s\n' "setup-system: $*" >&2; }

@@ -8,7 +8,7 @@ import asyncio
 import subprocess
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,21 +30,6 @@ def need_engine() -> None:
 
 
 @pytest.fixture
-def netns() -> Iterator[str]:
-    """A namespace with eth0 at 10.99.7.5, its other end within as well."""
-    name = f"px{uuid.uuid4().hex[:8]}"
-    try:
-        ip("netns", "add", name)
-        ip("-n", name, "link", "add", "eth0", "type", "veth", "peer", "name", "far")
-        for device in ("lo", "eth0", "far"):
-            ip("-n", name, "link", "set", device, "up")
-        ip("-n", name, "address", "add", "10.99.7.5/24", "dev", "eth0")
-        yield name
-    finally:
-        ip("netns", "delete", name)
-
-
-@pytest.fixture
 async def machines(tmp_path: Path) -> AsyncIterator[PodmanMachines]:
     need_engine()
     driver = PodmanMachines(tmp_path / "podman")
@@ -54,6 +39,17 @@ async def machines(tmp_path: Path) -> AsyncIterator[PodmanMachines]:
     assert await driver.observe() == {}
     await no_process_names(tmp_path)
     assert [line for line in Path("/proc/mounts").read_text().splitlines() if str(tmp_path) in line] == []
+
+
+async def wired(machines: PodmanMachines, spec: MachineSpec) -> MachineSpec:
+    """With a network namespace, in which eth0 is at 10.99.7.5 and its other end is there as well."""
+    name = f"px{spec.id[:8]}"
+    assert await machines.shelter(spec.id, name)
+    ip("-n", name, "link", "add", "eth0", "type", "veth", "peer", "name", "far")
+    for device in ("lo", "eth0", "far"):
+        ip("-n", name, "link", "set", device, "up")
+    ip("-n", name, "address", "add", "10.99.7.5/24", "dev", "eth0")
+    return msgspec.structs.replace(spec, netns=name)
 
 
 def ip(*words: str) -> None:

@@ -1,5 +1,9 @@
 """What a container is made from, and what is made from one: archives, sound and broken, and snapshots."""
 
+import gzip
+import hashlib
+import io
+import json
 import subprocess
 import tarfile
 from pathlib import Path
@@ -10,6 +14,7 @@ from tests.drivers.podman_containers import IMAGE, a_container, log_has, look, m
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Disk
 from trivet.drivers.podman import PodmanMachines
+from trivet.drivers.podman.archives import machine_architecture
 
 __all__ = ["machines"]
 
@@ -72,3 +77,53 @@ async def test_an_archive_that_is_none_is_refused_in_words(machines: PodmanMachi
 async def test_a_disk_image_is_refused_in_words(machines: PodmanMachines) -> None:
     with pytest.raises(DriverError, match="qcow2"):
         await machines.create(a_container(disk=Disk(path=IMAGE, format="qcow2")))
+
+
+def pointer(media_type: str, blob: bytes) -> dict[str, object]:
+    return {"mediaType": media_type, "digest": f"sha256:{hashlib.sha256(blob).hexdigest()}", "size": len(blob)}
+
+
+def a_bomb(path: Path, gib: int) -> str:
+    """An image of a few megabytes with one layer, in it one file of so many GiB of nothing."""
+    head = tarfile.TarInfo("nothing")
+    head.size = gib << 30
+    # Members of gzip's, one after the other, are one stream.
+    chunk = gzip.compress(bytes(64 << 20), 1)
+    layer = gzip.compress(head.tobuf()) + chunk * (gib << 4) + gzip.compress(bytes(1024))
+    rootfs = {"type": "layers", "diff_ids": [f"sha256:{'0' * 64}"]}
+    config = json.dumps({"os": "linux", "architecture": machine_architecture(), "rootfs": rootfs}).encode()
+    vendor = "application/vnd.oci.image"
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": f"{vendor}.manifest.v1+json",
+        "config": pointer(f"{vendor}.config.v1+json", config),
+        "layers": [pointer(f"{vendor}.layer.v1.tar+gzip", layer)],
+    }
+    text = json.dumps(manifest).encode()
+    index = {"schemaVersion": 2, "manifests": [pointer(f"{vendor}.manifest.v1+json", text)]}
+    files = {
+        "oci-layout": b'{"imageLayoutVersion": "1.0.0"}',
+        "index.json": json.dumps(index).encode(),
+        **{f"blobs/sha256/{hashlib.sha256(blob).hexdigest()}": blob for blob in (text, config, layer)},
+    }
+    with tarfile.open(path, "w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return str(path)
+
+
+async def test_an_image_that_unpacks_to_more_than_its_server_may_have_is_cut_off(
+    machines: PodmanMachines, tmp_path: Path
+) -> None:
+    """The class: a few bytes of a tenant's that make many on the host. The disk is full before anybody asks."""
+    path = a_bomb(tmp_path / "bomb.tar", 8)
+    spec = a_container(disk=Disk(path=path, format="oci", size_gib=1))
+    with pytest.raises(DriverError, match="unpacks to more than 1 GiB") as refusal:
+        await machines.create(spec)
+    assert not refusal.value.again
+    await machines.remove(spec.id)
+    used = subprocess.run(["du", "-sm", tmp_path / "podman"], check=True, capture_output=True).stdout
+    assert int(used.split()[0]) < 64
+    await log_has(machines, await started(machines, a_container()), "CONTAINER-READY")

@@ -28,8 +28,12 @@ SPEC = MachineSpec(
 DIGEST = "a" * 64
 
 
+def arguments(spec: MachineSpec, *, folder: Path = Path("/d"), quota: bool = False) -> list[str]:
+    return create_arguments(spec, "1234", folder, 1879113728, quota=quota)
+
+
 def test_the_whole_of_a_create() -> None:
-    assert create_arguments(SPEC, "1234", Path("/data/machines/5b0f")) == [
+    assert arguments(SPEC, folder=Path("/data/machines/5b0f")) == [
         "create",
         "--quiet",
         "--pull=never",
@@ -42,9 +46,23 @@ def test_the_whole_of_a_create() -> None:
         "--memory-swap=256m",
         "--cpus=2",
         "--pids-limit=4096",
+        "--uidmap=0:1879113728:65536",
+        "--gidmap=0:1879113728:65536",
+        "--cgroupns=private",
         "--security-opt=no-new-privileges",
+        "--cap-drop=all",
+        "--cap-add=CHOWN",
+        "--cap-add=DAC_OVERRIDE",
+        "--cap-add=FOWNER",
+        "--cap-add=FSETID",
+        "--cap-add=KILL",
+        "--cap-add=NET_BIND_SERVICE",
         "--cap-add=NET_RAW",
+        "--cap-add=SETGID",
+        "--cap-add=SETUID",
+        "--cap-add=SYS_CHROOT",
         "--image-volume=ignore",
+        "--no-healthcheck",
         "--sdnotify=ignore",
         "--conmon-pidfile=/data/machines/5b0f/conmon.pid",
         "--log-driver=k8s-file",
@@ -61,18 +79,25 @@ def test_the_whole_of_a_create() -> None:
 
 def test_a_flavor_may_let_it_configure_its_network() -> None:
     asked = msgspec.structs.replace(SPEC, properties={"trivet:net_admin": "true"})
-    assert "--cap-add=NET_ADMIN" in create_arguments(asked, "1234", Path("/d"))
+    assert "--cap-add=NET_ADMIN" in arguments(asked)
+
+
+@pytest.mark.parametrize(("quota", "size_gib", "bound"), [(True, 7, True), (True, 0, False), (False, 7, False)])
+def test_the_disk_is_bounded_where_the_file_system_can(*, quota: bool, size_gib: int, bound: bool) -> None:
+    disk = msgspec.structs.replace(SPEC.disk, size_gib=size_gib)
+    words = arguments(msgspec.structs.replace(SPEC, disk=disk), quota=quota)
+    assert ("--storage-opt=size=7G" in words) is bound
 
 
 def test_a_command_that_looks_like_options_comes_after_the_image() -> None:
-    words = create_arguments(msgspec.structs.replace(SPEC, command=("--privileged",)), "1234", Path("/d"))
+    words = arguments(msgspec.structs.replace(SPEC, command=("--privileged",)))
     assert words.index("--privileged") > words.index("1234")
 
 
 @pytest.mark.parametrize("name", ["", "A=B", "A\0B"])
 def test_an_environment_that_cannot_be_is_refused(name: str) -> None:
     with pytest.raises(DriverError):
-        create_arguments(msgspec.structs.replace(SPEC, environment={name: "x"}), "1234", Path("/d"))
+        arguments(msgspec.structs.replace(SPEC, environment={name: "x"}))
 
 
 @pytest.mark.parametrize("path", ["relative", "/", "/a/../../b", "/a//b", "/a/", "//a"])
@@ -173,6 +198,19 @@ def test_an_archive_that_makes_no_sense_is_refused_for_good(tmp_path: Path, docu
         read_archive(an_archive(tmp_path / "image.tar", documents))
     assert not refusal.value.again
     assert str(tmp_path) not in refusal.value.why
+
+
+def test_a_header_that_claims_a_gigabyte_is_not_read(tmp_path: Path) -> None:
+    """The class: a length that the archive says is never what we take at once."""
+    head = tarfile.TarInfo("././@LongLink")
+    head.type, head.size = tarfile.GNUTYPE_LONGNAME, 1 << 30
+    path = tmp_path / "long.tar"
+    with path.open("wb") as file:
+        file.write(head.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(1 << 30)
+    with pytest.raises(DriverError, match="too large") as refusal:
+        read_archive(str(path))
+    assert not refusal.value.again
 
 
 def test_an_archive_that_went_away_is_worth_another_try(tmp_path: Path) -> None:

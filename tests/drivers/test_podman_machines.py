@@ -14,20 +14,20 @@ from tests.drivers.podman_containers import (
     log_has,
     look,
     machines,
-    netns,
     no_process_names,
     power_becomes,
     running_shell,
     silent_log,
     started,
     told,
+    wired,
 )
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Nic, NicHotplug, Pausing, Resizing, SerialConsole, Snapshotting, Suspending
 from trivet.drivers.podman import PodmanMachines
 
-__all__ = ["machines", "netns"]
+__all__ = ["machines"]
 
 pytestmark = pytest.mark.dataplane
 
@@ -39,8 +39,9 @@ def test_it_offers_what_a_container_can_do_and_nothing_else(tmp_path: Path) -> N
     assert not isinstance(driver, Suspending)
 
 
-async def test_it_runs_in_the_network_namespace_it_is_given(machines: PodmanMachines, netns: str) -> None:
-    id = await started(machines, a_container(netns=netns))
+async def test_it_runs_in_the_network_namespace_it_is_given(machines: PodmanMachines) -> None:
+    spec = await wired(machines, a_container())
+    id, netns = await started(machines, spec), str(spec.netns)
     assert "address eth0 10.99.7.5/24" in await log_has(machines, id, "CONTAINER-READY web-one")
     command = ["ip", "netns", "exec", netns, "busybox", "wget", "-q", "-O", "-", "http://10.99.7.5/"]
 
@@ -50,8 +51,9 @@ async def test_it_runs_in_the_network_namespace_it_is_given(machines: PodmanMach
     assert await eventually(answer, bool) == b"hello from web-one\n"
 
 
-async def test_a_link_moved_in_while_it_runs_is_the_containers_at_once(machines: PodmanMachines, netns: str) -> None:
-    id = await started(machines, running_shell("while sleep 0.2; do ls /sys/class/net; done", netns=netns))
+async def test_a_link_moved_in_while_it_runs_is_the_containers_at_once(machines: PodmanMachines) -> None:
+    spec = await wired(machines, running_shell("while sleep 0.2; do ls /sys/class/net; done"))
+    id, netns = await started(machines, spec), str(spec.netns)
     assert "eth1" not in await log_has(machines, id, "eth0")
     ip("-n", netns, "link", "add", "eth1", "type", "veth", "peer", "name", "far1")
     nic = Nic(port_id=str(uuid.uuid4()), mac="fa:16:3e:00:00:01", device="eth1", mtu=1500)
@@ -78,9 +80,7 @@ async def test_a_start_replaces_the_marks(machines: PodmanMachines) -> None:
     assert (seen.power, told(seen)) == ("running", {"boot": "2"})
 
 
-async def test_files_environment_and_hostname_are_there_before_the_first_program(
-    machines: PodmanMachines, netns: str
-) -> None:
+async def test_files_environment_and_hostname_are_there_before_the_first_program(machines: PodmanMachines) -> None:
     spec = running_shell(
         'cat /etc/resolv.conf /etc/hosts /new/deep/file; /opt/run-me; echo "$GREETING"; hostname; stat -c %a /tmp',
         files={
@@ -88,10 +88,9 @@ async def test_files_environment_and_hostname_are_there_before_the_first_program
             "/new/deep/file": b"deep content\n",
             "/opt/run-me": b"#!/bin/sh\necho it ran\n",
         },
-        netns=netns,
         environment={"GREETING": "two words\nand a line; $HOME"},
     )
-    log = await log_has(machines, await started(machines, spec), "1777")
+    log = await log_has(machines, await started(machines, await wired(machines, spec)), "1777")
     for line in ("nameserver 192.0.2.53", "127.0.1.1 web-one", "deep content", "it ran", "two words", "web-one"):
         assert line in log.splitlines()
     assert "and a line; $HOME" in log

@@ -304,6 +304,18 @@ async def test_a_number_in_a_pid_file_that_went_to_another_process_is_not_taken_
     await bystander.wait()
 
 
+async def test_a_guest_whose_pid_file_was_lost_gives_way_to_a_reboot(machines: QemuMachines, tmp_path: Path) -> None:
+    """The class: what the engine left in a broken state. It would keep its disk locked against its successor."""
+    id = await booted(machines, guest_spec())
+    (pid,) = processes_in(machines_folder(machines, id))
+    (tmp_path / "vms" / id / "pid").unlink()
+    await machines.stop(id, 0)
+    await machines.start(id, {})
+    (successor,) = processes_in(machines_folder(machines, id))
+    assert successor != pid
+    assert (await machines.observe(id))[id].power == "running"
+
+
 async def test_two_processes_of_ours_never_run_one_machine_twice(machines: QemuMachines, tmp_path: Path) -> None:
     spec = guest_spec()
     await machines.create(spec)

@@ -21,6 +21,7 @@ from trivet.drivers.contracts.machine import (
     Pausing,
     Resizing,
     Seen,
+    Sheltering,
     Snapshotting,
     Suspending,
 )
@@ -45,7 +46,7 @@ async def follow(order: Order, engines: Engines, link: Link) -> Report:
         else:
             await _build(order, driver, engines, link)
             await _join(order, driver, engines)
-            await _power(order, driver, link, halted=order.server_id in engines.halted)
+            await _power(order, driver, engines, link)
             engines.halted.discard(order.server_id)
             filled = await _snapshot(order, driver, link)
         return _report(order, await _look(driver, order.server_id), filled=filled)
@@ -109,7 +110,7 @@ async def _build(order: Order, driver: MachineDriver, engines: Engines, link: Li
     seen = await _look(driver, order.server_id)
     if seen is not None and seen.marks.get("builds") == str(order.builds):
         if seen.marks.get("shape") != order.shape:
-            await _reshape(order, driver, seen)
+            await _reshape(order, driver, engines, link, seen)
         return
     if seen is not None:
         await driver.stop(order.server_id, 0)
@@ -117,8 +118,7 @@ async def _build(order: Order, driver: MachineDriver, engines: Engines, link: Li
     if order.image is None:
         raise DriverError("The server has no image to start from.", again=False)
     path = await _image_path(order.image, link)
-    for wire in order.wires:
-        await engines.wires.plug(wire)
+    await _plug(order, driver, engines)
     files = await link.files(order.server_id) if order.config_drive or order.kind == "container" else {}
     await driver.create(_spec(order, path, files))
 
@@ -130,14 +130,14 @@ async def _image_path(image: ImageAt, link: Link) -> str:
         raise DriverError(refusal.message, again=False) from refusal
 
 
-async def _reshape(order: Order, driver: MachineDriver, seen: Seen) -> None:
+async def _reshape(order: Order, driver: MachineDriver, engines: Engines, link: Link, seen: Seen) -> None:
     if not isinstance(driver, Resizing):
         raise DriverError("This kind of server cannot change its size.", again=False)
     if seen.power != "stopped":
         await driver.stop(order.server_id, order.grace_s)
     await driver.resize(order.server_id, order.vcpus, order.memory_mib, order.disk_gib)
     if order.want == "running":
-        await driver.start(order.server_id, _marks(order))
+        await _start(order, driver, engines, link)
 
 
 async def _join(order: Order, driver: MachineDriver, engines: Engines) -> None:
@@ -146,8 +146,7 @@ async def _join(order: Order, driver: MachineDriver, engines: Engines) -> None:
     assert seen is not None
     here = {port for port in seen.marks.get("nics", "").split(",") if port}
     wanted = {wire.port_id: wire for wire in order.wires}
-    for wire in order.wires:
-        await engines.wires.plug(wire)
+    await _plug(order, driver, engines)
     if here == set(wanted):
         return
     running = seen.power in ("running", "paused")
@@ -161,12 +160,27 @@ async def _join(order: Order, driver: MachineDriver, engines: Engines) -> None:
             await driver.attach_nic(order.server_id, _nic(wanted[port_id]))
 
 
-async def _power(order: Order, driver: MachineDriver, link: Link, *, halted: bool) -> None:
+async def _plug(order: Order, driver: MachineDriver, engines: Engines) -> None:
+    if isinstance(driver, Sheltering):
+        await driver.shelter(order.server_id, netns_name(order.server_id))
+    for wire in order.wires:
+        await engines.wires.plug(wire)
+
+
+async def _start(order: Order, driver: MachineDriver, engines: Engines, link: Link) -> None:
+    await link.confirm()
+    if isinstance(driver, Sheltering) and await driver.shelter(order.server_id, netns_name(order.server_id)):
+        # It ran until now in one that was not its own.
+        await _plug(order, driver, engines)
+    await driver.start(order.server_id, _marks(order))
+
+
+async def _power(order: Order, driver: MachineDriver, engines: Engines, link: Link) -> None:
     seen = await _look(driver, order.server_id)
     assert seen is not None
     same_boot = seen.marks.get("boots") == str(order.boots)
     if order.want == "running":
-        await _run(order, driver, link, seen, same_boot=same_boot, halted=halted)
+        await _run(order, driver, engines, link, seen, same_boot=same_boot)
     elif order.want in ("stopped", "shelved"):
         if seen.power not in ("stopped", "crashed"):
             await driver.stop(order.server_id, order.grace_s if seen.power == "running" else 0)
@@ -180,13 +194,15 @@ async def _power(order: Order, driver: MachineDriver, link: Link, *, halted: boo
         await driver.suspend(order.server_id)
 
 
-async def _run(order: Order, driver: MachineDriver, link: Link, seen: Seen, *, same_boot: bool, halted: bool) -> None:
+async def _run(
+    order: Order, driver: MachineDriver, engines: Engines, link: Link, seen: Seen, *, same_boot: bool
+) -> None:
     id = order.server_id
+    halted = id in engines.halted
     if not same_boot:
         if seen.power not in ("stopped", "crashed"):
             await driver.stop(id, order.grace_s if seen.power == "running" else 0)
-        await link.confirm()
-        await driver.start(id, _marks(order))
+        await _start(order, driver, engines, link)
     elif seen.power == "paused" and isinstance(driver, Pausing):
         await driver.unpause(id)
     elif seen.power == "suspended" and isinstance(driver, Suspending):
@@ -194,8 +210,7 @@ async def _run(order: Order, driver: MachineDriver, link: Link, seen: Seen, *, s
     elif (halted and seen.power == "stopped") or (seen.power == "crashed" and (halted or seen.exit_code is None)):
         # The engine or the host went away under it: nobody asked for that, so it comes back by itself.
         # A container that ended with an exit code ended by its own doing.
-        await link.confirm()
-        await driver.start(id, _marks(order))
+        await _start(order, driver, engines, link)
 
 
 async def _snapshot(order: Order, driver: MachineDriver, link: Link) -> str | None:

@@ -159,6 +159,17 @@ async def test_a_flavor_for_another_kind_than_the_image_is_refused(cloud: Cloud)
     (await cloud.create(imageRef=cloud.container_image)).ok()
 
 
+async def test_an_isolation_that_no_host_can_give_is_refused_and_not_forgotten(cloud: Cloud) -> None:
+    """A container that ran with less than its flavor demands would look the same to everybody."""
+    for said, words in (("vm", "inside a virtual machine"), ("vmm", "must be one of")):
+        async with cloud.store.write() as tx:
+            spec = f'{{"trivet:isolation":"{said}"}}'
+            await tx.run("UPDATE flavors SET extra_specs = ? WHERE id = 'tiny'", spec)
+        assert words in (await cloud.create(imageRef=cloud.container_image)).refused(400)
+    # A virtual machine has it anyway.
+    (await cloud.create()).ok()
+
+
 async def test_a_field_is_unknown_before_the_version_that_brought_it(cloud: Cloud) -> None:
     for words, version in (
         ({"description": "d"}, "2.18"),

@@ -13,8 +13,14 @@ KINDS: tuple[Kind, ...] = ("vm", "container", "metal")
 FLAVOR_SPEC = "trivet:kind"
 
 
+ISOLATION_SPEC = "trivet:isolation"
+_ISOLATIONS = ("namespaces", "vm")
+
+
 def kind_of(extra_specs: Mapping[str, str], *, container: bool) -> Kind:
     """`container`: the image is one for containers."""
+    if container:
+        _check_isolation(extra_specs)
     said = extra_specs.get(FLAVOR_SPEC)
     if said is None:
         return "container" if container else "vm"
@@ -27,3 +33,19 @@ def kind_of(extra_specs: Mapping[str, str], *, container: bool) -> Kind:
                 )
             return kind
     raise Invalid("flavor.kind_unknown", f"The flavor's {FLAVOR_SPEC} must be one of {', '.join(KINDS)}, not {said!r}.")
+
+
+def _check_isolation(extra_specs: Mapping[str, str]) -> None:
+    """A wish for more than a host can give is refused: a container that ran with less would look the same."""
+    said = extra_specs.get(ISOLATION_SPEC, "namespaces")
+    if said not in _ISOLATIONS:
+        raise Invalid(
+            "flavor.isolation_unknown",
+            f"The flavor's {ISOLATION_SPEC} must be one of {', '.join(_ISOLATIONS)}, not {said!r}.",
+        )
+    if said == "vm":
+        raise Invalid(
+            "server.isolation_vm",
+            f"The flavor wants {ISOLATION_SPEC}=vm, and no host here can run a container inside a virtual machine yet. "
+            "Choose another flavor, or an image for virtual machines.",
+        )

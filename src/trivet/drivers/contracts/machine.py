@@ -136,6 +136,16 @@ class NicHotplug(Protocol):
 
 
 @runtime_checkable
+class Sheltering(Protocol):
+    async def shelter(self, id: str, netns: str) -> bool:
+        """Make the network namespace in which the machine will be root, before anything is put in.
+
+        False if nothing changed. One that is there and belongs to others is made anew, with nothing in it.
+        """
+        ...
+
+
+@runtime_checkable
 class Snapshotting(Protocol):
     @within(BULKY_S, about="id")
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:

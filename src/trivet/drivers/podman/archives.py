@@ -7,7 +7,8 @@ say it up front. So an image that is already in the store is recognised by a loo
 import platform
 import re
 import tarfile
-from typing import Literal, TypeVar
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeVar, cast
 
 import msgspec
 
@@ -15,6 +16,8 @@ from trivet.drivers.contracts.errors import DriverError
 
 LARGEST_DOCUMENT = 4 * 1024 * 1024
 MOST_INDEXES = 4
+MOST_MEMBERS = 10_000
+"""Of the archive, which has a few for each layer."""
 Shape = TypeVar("Shape")
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})(?:\.json)?")
 
@@ -50,10 +53,23 @@ class _Unreadable(Exception):
     pass
 
 
+class _Sparing:
+    """A file of which nobody reads much at once: a tar may say that the name of a file has a gigabyte."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= 2 * LARGEST_DOCUMENT:
+            raise _Unreadable("one of its headers is too large")
+        return self._file.read(size)
+
+
 def read_archive(path: str) -> Archive:
     try:
-        with tarfile.open(path, "r:") as tar:
-            names = {name.removeprefix("./"): name for name in tar.getnames()}
+        with Path(path).open("rb") as file, tarfile.open(fileobj=cast(BinaryIO, _Sparing(file)), mode="r:") as tar:
+            names = _names(tar)
             if "index.json" in names:
                 return Archive(path, "oci-archive", _oci_image_id(tar, names))
             if "manifest.json" in names:
@@ -80,6 +96,15 @@ def machine_architecture() -> str:
 
 def _reason(e: Exception) -> str:
     return str(e) if isinstance(e, _Unreadable) else "it is no complete tar file"
+
+
+def _names(tar: tarfile.TarFile) -> dict[str, str]:
+    names = {}
+    for member in tar:
+        names[member.name.removeprefix("./")] = member.name
+        if len(names) > MOST_MEMBERS:
+            raise _Unreadable("it holds too many files")
+    return names
 
 
 def _oci_image_id(tar: tarfile.TarFile, names: dict[str, str]) -> str:

@@ -8,10 +8,24 @@ from pathlib import Path
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import MachineSpec
+from trivet.drivers.podman.ranges import SIZE
 
 NAME_PREFIX = "trivet-"
 PROCESSES = 4096
 CONSOLE_LOG_LIMIT = "1mb"
+CAPABILITIES = (
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETGID",
+    "SETUID",
+    "SYS_CHROOT",
+)
+"""What ordinary images need: to own files, change users, listen on low ports, ping. In its own namespaces only."""
 NETWORK_ADMIN = "trivet:net_admin"
 """A flavor's extra spec: "true" lets a network function configure its own interfaces and routes."""
 
@@ -20,8 +34,11 @@ def name_of(id: str) -> str:
     return NAME_PREFIX + id
 
 
-def create_arguments(spec: MachineSpec, image_id: str, folder: Path) -> list[str]:
-    """For `podman create`. Names and sizes come as --key=value, so that no value is taken for an option."""
+def create_arguments(spec: MachineSpec, image_id: str, folder: Path, base: int, *, quota: bool) -> list[str]:
+    """For `podman create`, of a container whose root is `base` on the host.
+
+    Names and sizes come as --key=value, so that no value is taken for an option.
+    """
     memory = f"{spec.memory_mib}m"
     return [
         "create",
@@ -36,11 +53,19 @@ def create_arguments(spec: MachineSpec, image_id: str, folder: Path) -> list[str
         f"--memory-swap={memory}",
         f"--cpus={spec.vcpus}",
         f"--pids-limit={PROCESSES}",
+        f"--uidmap=0:{base}:{SIZE}",
+        f"--gidmap=0:{base}:{SIZE}",
+        # Else the names of others' cgroups show in /proc.
+        "--cgroupns=private",
         "--security-opt=no-new-privileges",
-        "--cap-add=NET_RAW",
+        "--cap-drop=all",
+        *(f"--cap-add={name}" for name in CAPABILITIES),
         *(["--cap-add=NET_ADMIN"] if spec.properties.get(NETWORK_ADMIN) == "true" else []),
         # Data in a separate volume would be missing from snapshots.
         "--image-volume=ignore",
+        # It would run by the host's timer, at whatever pace the image says.
+        "--no-healthcheck",
+        *([f"--storage-opt=size={spec.disk.size_gib}G"] if quota and spec.disk.size_gib else []),
         "--sdnotify=ignore",
         f"--conmon-pidfile={folder / 'conmon.pid'}",
         "--log-driver=k8s-file",

@@ -18,12 +18,19 @@ from trivet.drivers.contracts.errors import DriverError
 
 log = logging.getLogger(__name__)
 
-PROGRAMS = ("podman", "runc", "conmon")
+PROGRAMS = ("podman", "runc", "conmon", "ip", "mount", "unshare", "nsenter", "sed")
+_MOST_NAMESPACES = Path("/proc/sys/user/max_user_namespaces")
 HIGHEST_PROCESSES = 32768
 """podman lowers its own hard limit to this, and a container cannot be given more than podman has."""
 HIGHEST_FILES = 1048576
 LONGEST_RUN_FOLDER = 50
 LINKS = Path("/run/trivet")
+LONGEST_ANSWER = 4 * 1024 * 1024
+"""A line of some hundred bytes for each container is the longest that we ask for."""
+LONGEST_COMPLAINT = 16 * 1024
+"""A tenant's words may be in it."""
+KILLED = 137
+"""The exit code of what was killed."""
 RUNC_STATE = Path("/run/runc")
 
 
@@ -32,6 +39,8 @@ def missing() -> list[str]:
     lacks = [f"the program {name}" for name in PROGRAMS if shutil.which(name) is None]
     if os.geteuid() != 0:
         lacks.append("the rights of root")
+    if not _MOST_NAMESPACES.exists() or int(_MOST_NAMESPACES.read_text()) == 0:
+        lacks.append("user namespaces (a kernel that has them, and sysctl user.max_user_namespaces above 0)")
     return lacks
 
 
@@ -63,7 +72,7 @@ class Engine:
                 await process.wait()
                 raise
             if code != 0:
-                raise EngineRefused(_text(complaint).strip())
+                raise EngineRefused(_text(complaint, LONGEST_COMPLAINT).strip())
             return _text(printed)
 
     async def enter(self, container_id: str, terminal: int, *command: str) -> asyncio.subprocess.Process:
@@ -75,11 +84,29 @@ class Engine:
         return await self._spawn(words, terminal, terminal, terminal)
 
     async def forget(self, container_id: str) -> None:
-        """What runc remembers of a container whose conmon was killed, and podman does not see."""
+        """What runc remembers of a container whose conmon was killed, and podman does not see; its processes first."""
         if (RUNC_STATE / container_id).exists():
             nothing = asyncio.subprocess.DEVNULL
             words = ("runc", "delete", "--force", container_id)
             await (await self._spawn(words, nothing, nothing, nothing)).wait()
+
+    async def clean(self) -> None:
+        """What a pull that was cut short had laid out."""
+        await asyncio.to_thread(self._empty_temporary)
+        await self.run("image", "prune", "--all", "--force")
+
+    def _empty_temporary(self) -> None:
+        shutil.rmtree(self._run / "tmp", ignore_errors=True)
+        (self._run / "tmp").mkdir(parents=True)
+
+    async def end(self, container_id: str) -> None:
+        """By force, where podman cannot: every process of it, and then a word to podman as its conmon would have left.
+
+        Without that word podman keeps a container whose conmon was killed as running or stopping for ever.
+        """
+        await self.forget(container_id)
+        said = self._run / "libpod" / "exits" / container_id
+        await asyncio.to_thread(said.write_text, str(KILLED))
 
     async def _spawn(self, words: tuple[str, ...], stdin: int, stdout: int, stderr: int) -> asyncio.subprocess.Process:
         async with self._making_ready:
@@ -126,8 +153,7 @@ class Engine:
             shutil.rmtree(self._run, ignore_errors=True)
             noted.write_text(boot)
         # What a load that was cut short had unpacked.
-        shutil.rmtree(self._run / "tmp", ignore_errors=True)
-        (self._run / "tmp").mkdir(parents=True)
+        self._empty_temporary()
         if self._run_by_name != self._run:
             LINKS.mkdir(exist_ok=True, mode=0o700)
             self._run_by_name.unlink(missing_ok=True)
@@ -159,9 +185,9 @@ def _memory(content: bytes = b"") -> BinaryIO:
     return file
 
 
-def _text(file: BinaryIO) -> str:
+def _text(file: BinaryIO, most: int = LONGEST_ANSWER) -> str:
     file.seek(0)
-    return file.read().decode(errors="replace")
+    return file.read(most).decode(errors="replace")
 
 
 def _short(folder: Path) -> Path:

@@ -52,8 +52,16 @@ class Exits:
         self.tell(id)
 
 
+def has_conmon(conmon_pid_file: Path) -> bool:
+    try:
+        return _is_conmon_of(int(conmon_pid_file.read_text()), conmon_pid_file)
+    except (FileNotFoundError, ValueError):
+        return False
+
+
 def _is_conmon_of(pid: int, conmon_pid_file: Path) -> bool:
     try:
+        # Empty of one that has ended and waits for its parent to notice.
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (FileNotFoundError, ProcessLookupError):
         return False

@@ -21,17 +21,20 @@ from trivet.drivers.podman.definition import (
     name_of,
     stop_arguments,
 )
-from trivet.drivers.podman.engine import Engine, EngineRefused
-from trivet.drivers.podman.exits import Exits
+from trivet.drivers.podman.engine import KILLED, Engine, EngineRefused
+from trivet.drivers.podman.exits import Exits, has_conmon
 from trivet.drivers.podman.images import Images
+from trivet.drivers.podman.quota import has_quota
 from trivet.drivers.podman.records import Record, Records
 from trivet.drivers.podman.restarts import Restarts, wants_restart
-from trivet.drivers.podman.sight import Listed, own_end, read_log, seen_as
+from trivet.drivers.podman.shelters import Shelters
+from trivet.drivers.podman.sight import LINE, LIVING, Listed, is_broken, own_end, read_line, read_log, seen_as
 from trivet.drivers.podman.trouble import told_as
 
 log = logging.getLogger(__name__)
 
-KILLED = 137
+STOPS_WITHIN_S = 60.0
+"""podman, after the grace, on a busy host."""
 NEXT = ".next"
 """Ends the name of a container that will take another one's place."""
 
@@ -43,7 +46,9 @@ class PodmanMachines:
         directory = directory.absolute()
         self._engine = Engine(directory)
         self._images = Images(self._engine)
+        self._directory = directory
         self._records = Records(directory / "machines")
+        self._shelters = Shelters(self._records.folder)
         self._consoles = Consoles(self._engine, directory / "tty", self._container_id)
         self._exits = Exits()
         self._restarts = Restarts(self._start_again)
@@ -53,6 +58,9 @@ class PodmanMachines:
             return {}  # its folder is made first and removed last
         with told_as("The container engine does not answer."):
             listed = await self._list()
+            if any(is_broken(line) for line in listed.values()):
+                # Or it ended as we looked. The last to leave is its conmon, after podman wrote that down.
+                listed = await self._list()
         seen = {}
         for id in {*self._records.ids(), *listed}:
             if only not in (None, id):
@@ -72,12 +80,21 @@ class PodmanMachines:
         with told_as("The container could not be made."):
             await self._discard(name_of(spec.id))
             self._records.make(spec.id)
-            async with self._images.from_archive(spec.disk.path) as image_id:
-                words = create_arguments(spec, image_id, self._records.folder(spec.id))
+            async with self._images.from_archive(spec.disk.path, spec.disk.size_gib) as image_id:
+                base = await self._shelters.base(spec.id)
+                words = self._arguments(spec, image_id, base)
                 container_id = (await self._engine.run(*words)).strip()
             await self._engine.run("cp", "-", f"{name_of(spec.id)}:/", stdin=files)
         without_files = msgspec.structs.replace(spec, files={})
-        self._records.write(spec.id, Record(without_files, spec.marks, container_id))
+        self._records.write(spec.id, Record(without_files, spec.marks, container_id, base=base))
+
+    async def shelter(self, id: str, netns: str) -> bool:
+        with told_as("The container's network could not be prepared."):
+            record = self._records.read(id)
+            if record is not None and await self._state(id) in LIVING:
+                return False  # whatever it has, it keeps until it is started again
+            self._records.make(id)
+            return await self._shelters.make(id, netns)
 
     async def start(self, id: str, marks: dict[str, str]) -> None:
         record = await self._settled(id)
@@ -85,9 +102,12 @@ class PodmanMachines:
         # First, so that a container which fails at once is not taken for one that we stopped.
         self._records.write(id, msgspec.structs.replace(record, stopping=False))
         with told_as("The container could not be started."):
-            if await self._state(id) == "paused":
+            state = await self._mended(record)
+            if state == "paused":
                 await self._engine.run("unpause", name_of(id))
-            await self._engine.run("start", name_of(id))
+            if state not in LIVING and record.base != await self._shelters.base(id):
+                record = await self._remake(record, record.spec)
+            await self._run(record)
         # Last, so that new marks are never seen on a container that has yet to be started.
         self._records.write(id, msgspec.structs.replace(record, stopping=False, marks=marks))
         self._follow_new(id)
@@ -100,11 +120,13 @@ class PodmanMachines:
         self._records.write(id, msgspec.structs.replace(record, stopping=True))
         with told_as("The container could not be stopped."):
             state = await self._state(id)
-            if state not in {"running", "paused", "stopping"}:
+            if state not in LIVING:
                 return True
+            state = await self._mended(record)
             if state == "paused":
                 await self._engine.run("unpause", name_of(id))
-            await self._engine.run(*stop_arguments(id, grace_s))
+            if state in LIVING:
+                await self._stop(record, grace_s)
             return await self._inspect(id, "{{.State.ExitCode}}") != str(KILLED)
 
     async def remove(self, id: str) -> None:
@@ -112,12 +134,15 @@ class PodmanMachines:
         self._exits.forget(id)
         self._restarts.forget(id)
         with told_as("The container could not be removed."):
-            await self._discard(name_of(id))
             record = self._records.read(id)
+            if record is not None:
+                await self._mended(record)
+            await self._discard(name_of(id))
             if record is not None:
                 await self._engine.forget(record.container_id)
             if record is None or record.resizing:
                 await self._discard(name_of(id) + NEXT)
+            await self._shelters.unmake(id)
         self._records.remove(id)
 
     async def console_log(self, id: str, limit_bytes: int) -> bytes:
@@ -160,47 +185,95 @@ class PodmanMachines:
         self._keep_spec(record, nics=tuple(each for each in record.spec.nics if each.port_id != port_id))
 
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
-        await self._settled(id)
+        record = await self._settled(id)
         part = Path(f"{path}.part")
         await asyncio.to_thread(part.unlink, missing_ok=True)
-        try:
-            with told_as("The container's content could not be saved."):
-                async with self._images.of_container(name_of(id)) as image_id:
-                    await self._images.save(image_id, str(part))
-            await asyncio.to_thread(part.replace, path)
-        finally:
-            await asyncio.to_thread(part.unlink, missing_ok=True)
+        with told_as("The container's content could not be saved."):
+            await self._images.save(name_of(id), part, record.base)
+        await asyncio.to_thread(part.replace, path)
         return "oci"
 
     async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
         """podman forgets changed limits when a container restarts, so it is made again around its content."""
         record = await self._settled(id)
-        if (record.spec.vcpus, record.spec.memory_mib) != (vcpus, memory_mib):
-            changed = msgspec.structs.replace(record.spec, vcpus=vcpus, memory_mib=memory_mib)
-            with told_as("The container could not be resized."):
-                async with self._images.of_container(name_of(id)) as image_id:
-                    self._records.write(id, msgspec.structs.replace(record, resizing=True))
-                    words = create_arguments(changed, image_id, self._records.folder(id))
-                    words[words.index(f"--name={name_of(id)}")] += NEXT
-                    container_id = (await self._engine.run(*words)).strip()
-                    await self._discard(name_of(id))
-                await self._engine.run("rename", name_of(id) + NEXT, name_of(id))
-            record = msgspec.structs.replace(record, spec=changed, container_id=container_id)
         disk = msgspec.structs.replace(record.spec.disk, size_gib=disk_gib)
-        spec = msgspec.structs.replace(record.spec, disk=disk)
-        self._records.write(id, msgspec.structs.replace(record, spec=spec))
+        changed = msgspec.structs.replace(record.spec, vcpus=vcpus, memory_mib=memory_mib, disk=disk)
+        same = (record.spec.vcpus, record.spec.memory_mib) == (vcpus, memory_mib)
+        if same and (disk == record.spec.disk or not has_quota(self._directory)):
+            self._records.write(id, msgspec.structs.replace(record, spec=changed))
+            return
+        with told_as("The container could not be resized."):
+            await self._remake(record, changed)
 
     def serial_path(self, id: str) -> str:
         return self._consoles.path(id)
 
     async def _list(self) -> dict[str, Listed]:
-        lines = msgspec.json.decode(await self._engine.run("ps", "--all", "--format=json"), type=list[Listed])
+        lines = map(read_line, (await self._engine.run("ps", "--all", f"--format={LINE}")).splitlines())
         return {
-            name.removeprefix(NAME_PREFIX): line
+            id: msgspec.structs.replace(line, tended=has_conmon(self._conmon(id)))
             for line in lines
-            for name in line.names
-            if name.startswith(NAME_PREFIX) and not name.endswith(NEXT)
+            if line.name.startswith(NAME_PREFIX) and not line.name.endswith(NEXT)
+            for id in (line.name.removeprefix(NAME_PREFIX),)
         }
+
+    async def _mended(self, record: Record) -> str | None:
+        """Its state by podman's word, after taking out of podman's way what it has lost the hold of."""
+        id = record.spec.id
+        state = await self._state(id)
+        if state in LIVING and not has_conmon(self._conmon(id)):
+            # Or it ended as we looked, and podman knows by now.
+            state = await self._state(id)
+            if state in LIVING:
+                log.warning("Container %s has lost its conmon and is ended by force.", id)
+                state = await self._end(record)
+        return state
+
+    async def _end(self, record: Record) -> str | None:
+        id = record.spec.id
+        await self._engine.end(record.container_id)
+        await self._engine.run("container", "cleanup", name_of(id))
+        return await self._state(id)
+
+    async def _stop(self, record: Record, grace_s: float) -> None:
+        """An engine that cannot is done without."""
+        try:
+            async with asyncio.timeout(grace_s + STOPS_WITHIN_S):
+                await self._engine.run(*stop_arguments(record.spec.id, grace_s))
+        except (EngineRefused, TimeoutError) as e:
+            log.warning("Container %s did not stop and is ended by force: %s", record.spec.id, e)
+            await self._end(record)
+
+    async def _run(self, record: Record) -> None:
+        async with self._shelters.joined(record.spec.id, record.spec.netns) as hooks:
+            await self._engine.run(f"--hooks-dir={hooks}", "start", name_of(record.spec.id))
+
+    async def _remake(self, record: Record, spec: MachineSpec) -> Record:
+        """Around its content, with other limits or other ids on the host."""
+        id = spec.id
+        saved = self._records.folder(id) / "content.tar"
+        base = await self._shelters.base(id)
+        try:
+            await self._images.save(name_of(id), saved, record.base)
+            async with self._images.from_archive(str(saved)) as image_id:
+                self._records.write(id, msgspec.structs.replace(record, resizing=True))
+                words = self._arguments(spec, image_id, base)
+                words[words.index(f"--name={name_of(id)}")] += NEXT
+                container_id = (await self._engine.run(*words)).strip()
+                await self._discard(name_of(id))
+            await self._engine.run("rename", name_of(id) + NEXT, name_of(id))
+        finally:
+            saved.unlink(missing_ok=True)
+        made = msgspec.structs.replace(record, spec=spec, container_id=container_id, base=base)
+        self._records.write(id, made)
+        return made
+
+    def _arguments(self, spec: MachineSpec, image_id: str, base: int) -> list[str]:
+        folder, quota = self._records.folder(spec.id), has_quota(self._directory)
+        return create_arguments(spec, image_id, folder, base, quota=quota)
+
+    def _conmon(self, id: str) -> Path:
+        return self._records.folder(id) / "conmon.pid"
 
     async def _settled(self, id: str) -> Record:
         """Its record, after finishing a resize that a crash interrupted."""
@@ -214,7 +287,10 @@ class PodmanMachines:
                 else:
                     await self._discard(name_of(id) + NEXT)
                 container_id = await self._inspect(id, "{{.Id}}") or ""
-            record = msgspec.structs.replace(record, resizing=False, container_id=container_id)
+                # "[0:base:size]", or nothing of one made before there were user namespaces.
+                uids = (await self._inspect(id, "{{with .HostConfig.IDMappings}}{{.UIDMap}}{{end}}") or "").split(":")
+            base = int(uids[1]) if len(uids) == 3 else None
+            record = msgspec.structs.replace(record, resizing=False, container_id=container_id, base=base)
             self._records.write(id, record)
         return record
 
@@ -238,7 +314,7 @@ class PodmanMachines:
         if record is None or record.stopping:
             return
         with told_as("The container could not be started again."):
-            await self._engine.run("start", name_of(id))
+            await self._run(record)
         self._follow_new(id)
 
     def _keep_spec(self, record: Record, *, nics: tuple[Nic, ...]) -> None:
@@ -246,7 +322,15 @@ class PodmanMachines:
         self._records.write(spec.id, msgspec.structs.replace(record, spec=spec))
 
     async def _discard(self, name: str) -> None:
-        await self._engine.run("rm", "--force", "--ignore", "--time=0", "--volumes", name)
+        for pause_s in (0.2, 1.0, 5.0, None):
+            try:
+                await self._engine.run("rm", "--force", "--ignore", "--time=0", "--volumes", name)
+                return
+            except EngineRefused as e:
+                # Who tidies up after the run before this one may still have its hands on the folder.
+                if pause_s is None or "resource busy" not in str(e):
+                    raise
+                await asyncio.sleep(pause_s)
 
     async def _state(self, id: str) -> str | None:
         """podman's word for it; None if there is no such container."""
@@ -265,7 +349,7 @@ class PodmanMachines:
         return record.container_id if record else None
 
     def _follow(self, id: str) -> bool:
-        return self._exits.follow(id, self._records.folder(id) / "conmon.pid")
+        return self._exits.follow(id, self._conmon(id))
 
     def _follow_new(self, id: str) -> None:
         """One that fails at once may be gone before podman has said that it started: an end like any other."""

@@ -20,8 +20,10 @@ class Record(msgspec.Struct, frozen=True):
     """podman's own."""
     stopping: bool = False
     """We were asked to stop it, so its end is no crash."""
+    base: int | None = None
+    """The host's id of its root. None of one made before there were user namespaces: it is the host's root."""
     resizing: bool = False
-    """It is being replaced by one of another size, and a crash may have left both or only the new one."""
+    """It is being replaced by one of another size or other ids, and a crash may have left both or only the new one."""
 
 
 class Records:

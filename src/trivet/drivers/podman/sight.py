@@ -8,14 +8,33 @@ from trivet.drivers.contracts.machine import Power, Seen, shape_of
 from trivet.drivers.podman.records import Record
 from trivet.drivers.podman.restarts import wants_restart
 
+LINE = "{{.Names}}|{{.ListContainer.State}}|{{.ExitCode}}|{{.Pid}}"
+"""What is asked of `podman ps`, and not all that it knows: a tenant's labels and command may be megabytes."""
+
+
+LIVING = frozenset(("running", "stopping", "paused"))
+"""As podman says it."""
+
 
 class Listed(msgspec.Struct, frozen=True):
-    """A line of `podman ps`, as far as we read it."""
+    """A line of `podman ps`."""
 
-    names: list[str] = msgspec.field(name="Names")
-    state: str = msgspec.field(name="State")
-    exit_code: int = msgspec.field(name="ExitCode")
-    pid: int = msgspec.field(name="Pid")
+    name: str
+    state: str
+    exit_code: int
+    pid: int
+    tended: bool = True
+    """Its conmon lives, which takes its output and sees its end."""
+
+
+def read_line(line: str) -> Listed:
+    name, state, exit_code, pid = line.split("|")
+    return Listed(name, state, int(exit_code), int(pid))
+
+
+def is_broken(line: Listed) -> bool:
+    """The engine lost it: nobody sees its end, and no verb of podman's works on it."""
+    return line.state in LIVING and (not line.tended or not Path(f"/proc/{line.pid}").exists())
 
 
 def seen_as(id: str, record: Record | None, line: Listed | None) -> Seen:
@@ -33,11 +52,12 @@ def _marks(record: Record) -> dict[str, str]:
 
 
 def _power(record: Record, line: Listed) -> Power:
+    if is_broken(line):
+        return "crashed"
     if line.state == "paused":
         return "paused"
     if line.state in {"running", "stopping"}:
-        # Nobody noticed its end if its conmon was killed as well.
-        return "running" if Path(f"/proc/{line.pid}").exists() else "crashed"
+        return "running"
     exit_code = own_end(record, line)
     if exit_code is None:
         return "stopped"

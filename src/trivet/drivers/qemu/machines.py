@@ -91,9 +91,8 @@ class QemuMachines:
 
     async def start(self, id: str, marks: dict[str, str]) -> None:
         async with self._turn(id, "The virtual machine could not start.") as layout:
-            if await _power(layout) == "crashed":
+            if await _power(layout) == "crashed" or not processes.alive(layout):
                 await processes.kill(layout)
-            if not processes.alive(layout):
                 await self._launch(layout)
             # Before the guest runs: a guest that runs under old marks would be started once more.
             write(layout.marks, marks)

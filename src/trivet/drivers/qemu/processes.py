@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from trivet.drivers import programs
@@ -91,14 +91,27 @@ async def wait(layout: Layout, seconds: float) -> bool:
 
 
 async def kill(layout: Layout) -> None:
-    """Whatever it is doing. Afterwards the machine is stopped, not crashed."""
+    """Whatever it is doing. Afterwards the machine is stopped, not crashed.
+
+    Also one whose pid file was lost, or it would keep its disk locked against whatever is started next.
+    """
     with _handle(layout) as fd:
         if fd is not None:
-            signal.pidfd_send_signal(fd, signal.SIGTERM)
-            if not await ended(fd, _LEAVE_S):
-                signal.pidfd_send_signal(fd, signal.SIGKILL)
-                await ended(fd, _LEAVE_S)
+            await _end(fd)
+    for stray in await asyncio.to_thread(_strays, layout):
+        try:
+            await _end(stray)
+        finally:
+            os.close(stray)
     layout.pid.unlink(missing_ok=True)
+
+
+async def _end(fd: int) -> None:
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(fd, signal.SIGTERM)
+        if not await ended(fd, _LEAVE_S):
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+            await ended(fd, _LEAVE_S)
 
 
 async def ended(fd: int, seconds: float) -> bool:
@@ -163,11 +176,25 @@ def _open(layout: Layout) -> int | None:
     except (FileNotFoundError, ValueError, ProcessLookupError):
         return None
     # Only now is the number sure not to go to another process before we look whose it is.
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (FileNotFoundError, ProcessLookupError):
-        words = []
-    if os.fsencode(layout.pid) in words:
+    if _is_its(layout, pid):
         return fd
     os.close(fd)
     return None
+
+
+def _strays(layout: Layout) -> list[int]:
+    """Descriptors of what runs this machine, found without its pid file."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and _is_its(layout, int(entry.name)):
+            with suppress(ProcessLookupError):
+                found.append(os.pidfd_open(int(entry.name)))
+    return found
+
+
+def _is_its(layout: Layout, pid: int) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return os.fsencode(layout.pid) in words
