@@ -31,7 +31,7 @@ def say(sentence: str) -> None:
 
 class Cloud:
     def __init__(self, build: Path) -> None:
-        self.data = build / "cloud"
+        self.data = build.parent / "cloud"
         self.build = build
         self.process: subprocess.Popen[str] | None = None
 
@@ -80,8 +80,8 @@ class Cloud:
 
 def _alive(pid_file: Path) -> bool:
     try:
-        os.kill(int(pid_file.read_text()), 0)
-    except (OSError, ValueError):
+        os.kill(int(pid_file.read_text().split()[0]), 0)
+    except (OSError, ValueError, IndexError):
         return False
     return True
 

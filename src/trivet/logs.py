@@ -27,6 +27,7 @@ class _Json(logging.Formatter):
             "request_id": request_id.get(),
             "message": record.getMessage(),
         }
+        said |= getattr(record, "access", {})
         if record.exc_info:
             said["traceback"] = self.formatException(record.exc_info)
         return json.dumps(said)

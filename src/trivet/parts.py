@@ -11,6 +11,7 @@ from trivet.domain.placement.provider_summaries import KnownProviders
 from trivet.domain.shares import Shares
 from trivet.drivers.contracts.blobs import Blobs
 from trivet.ids import Ids
+from trivet.measures import Measures
 from trivet.settings import Settings
 from trivet.store.leases import Sightings
 from trivet.store.store import Store
@@ -31,6 +32,7 @@ class Parts:
     host_changes: HostChanges = field(default_factory=HostChanges)
     archive_places: Shares = field(default_factory=lambda: Shares(ARCHIVE_PLACES, ARCHIVE_PLACES // 2))
     """Where images' archives are read, a project's at half of them at most."""
+    measures: Measures = field(default_factory=Measures)
     sightings: Sightings = field(init=False)
     """Of what others hold who may have died: the hosts of agents elsewhere, images that are written, imports."""
 

@@ -52,7 +52,7 @@ from trivet.hosting import Hosting, host_engines
 from trivet.hosting.local_link import LocalLink
 from trivet.ids import Ids, SystemIds
 from trivet.parts import Parts
-from trivet.serving import Doors
+from trivet.serving.doors import Doors
 from trivet.settings import POSTGRESQL, Settings
 from trivet.store import leases
 from trivet.store.follower import Follower
@@ -80,6 +80,8 @@ class Process:
     doors: Doors
     admin_password: str | None
     """Only where this very start made the admin."""
+    number: int = 0
+    """Among the workers of one machine."""
 
 
 def services() -> list[Service]:
@@ -137,11 +139,14 @@ async def running(
         stack.callback(holders.close)
         duties = Duties(store, holders.me, holders.died)
         offer_duties(parts, follower, duties, hosting, doors.own_url)
-        consoles = ConsoleSockets(parts, hosting.console_path if hosting else lambda _: None, doors.own_url)
+        find = hosting.console_path if hosting else lambda _: None
+        consoles = ConsoleSockets(parts, find, doors.own_url, doors.trust)
         app = App(parts, services(), consoles.paths())
+        parts.measures.position = lambda: follower.position
+        parts.measures.duties = lambda: duties.held
         process = Process(parts, app, follower, duties, hosting, doors, password)
-        await stack.enter_async_context(_background(follower.run(), "log"))
-        await stack.enter_async_context(_background(duties.run(), "duties"))
+        await stack.enter_async_context(background(follower.run(), "log"))
+        await stack.enter_async_context(background(duties.run(), "duties"))
         stack.push_async_callback(duties.give_back)
         yield process
 
@@ -229,7 +234,7 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
             async with asyncio.TaskGroup() as group:
                 group.create_task(agent.run())
                 if hosting.tend is not None:
-                    group.create_task(_tend(parts.clock, hosting.tend))
+                    group.create_task(_tend(parts, hosting.tend))
         finally:
             follower.leave("agent", on_events)
             follower.leave("console reads", reads.on_events)
@@ -238,17 +243,20 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
     duties.offer(f"agent {hosting.name}", run_agent)
 
 
-async def _tend(clock: Clock, tend: Callable[[], Awaitable[None]]) -> None:
+async def _tend(parts: Parts, tend: Callable[[], Awaitable[None]]) -> None:
+    measures = parts.measures
     while True:
-        await clock.sleep(_TEND_EVERY_S)
+        await parts.clock.sleep(_TEND_EVERY_S)
         try:
             await foreseen("The care of the engines", tend())
+            measures.engines_well = True
         except DriverError as error:
+            measures.engines_well, measures.engines_trouble = False, error.why
             _logger.warning("The engines are not all well: %s", error.why)
 
 
 @asynccontextmanager
-async def _background(work: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
+async def background(work: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
     task = asyncio.create_task(work, name=name)
     try:
         yield

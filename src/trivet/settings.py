@@ -1,7 +1,7 @@
 """Every option there is, typed, with its default and its sentence.
 
 Read once: a TOML file, then TRIVET_... from the environment, then flags. There is no global; parts are
-handed what they need. A driver's own options live beside the driver.
+handed what they need.
 """
 
 import re
@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import cache
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
@@ -27,7 +27,19 @@ def option(default: Any, sentence: str) -> Any:
 class Settings:
     data: str = option("/var/lib/trivet", "Everything of this process lives under this directory.")
     listen: str = option("127.0.0.1:8774", "HOST:PORT where the API answers.")
-    admin_password: str = option("", "Password of admin at the first start. Empty: one is made and shown.")
+    tls_certificate: str = option(
+        "", "File with the certificate (and its chain) that the API shows; read again when it changes."
+    )
+    tls_key: str = option("", "File with the key of tls_certificate.")
+    plain_http: bool = option(
+        False, "Let others than this machine reach the API without TLS: where a proxy in front has it, say."
+    )
+    http_redirect: str = option(
+        "", "HOST:PORT where plain HTTP is answered with the way to the API's TLS. Empty: nowhere."
+    )
+    admin_password: str = option(
+        "", "Password of admin at the first start. Empty: one is made, and stands in clouds.yaml under data."
+    )
     public_url: str = option("", "How clients reach the API, if not by the listen address (behind a balancer).")
     database: str = option("", "Where records live. Empty: SQLite under data. postgresql://... to run many processes.")
     region: str = option("RegionOne", "The region that the catalog names.")
@@ -54,8 +66,17 @@ class Settings:
         True, "Refuse disk images whose bytes are not of the format that they are said to have."
     )
     external_cidr: str = option("172.24.4.0/24", "Addresses of the network that leads out of the cloud.")
+    web_allow: str = option(
+        "",
+        "Addresses, networks and host names, with commas between, that images may be fetched from though not public.",
+    )
     novnc: str = option("/usr/share/novnc", "Where noVNC's files lie, for graphical consoles in a browser.")
     log_json: bool = option(False, "Log lines as JSON.")
+    access_log: bool = option(False, "Log a line for every request: who, what, how it ended, how long it took.")
+    audit_days: int = option(7, "How many days the log of changes, and who made them, is kept.")
+    metrics_listen: str = option(
+        "", "HOST:PORT where /metrics, /healthz and /readyz are answered to anybody. Empty: only the API has them."
+    )
 
     @property
     def listen_host(self) -> str:
@@ -79,7 +100,8 @@ class Settings:
         host = self.listen_host.strip("[]")
         if self.listens_everywhere:
             host = _facing_out(host)
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "https" if self.tls_certificate else "http"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     @property
     def listens_everywhere(self) -> bool:
@@ -99,11 +121,13 @@ _PREFIX = "TRIVET_"
 _NEAR = 0.8
 """Of 1, for the same."""
 _DATABASES = (*POSTGRESQL, "sqlite:///")
-_PORT = re.compile("[0-9]{1,5}")
+_PORT = re.compile("[0-9]{1,9}")
+_PORT_MAX = 65535
+_ADDRESSES = ("listen", "http_redirect", "metrics_listen")
 _WHOLE = re.compile("[+-]?[0-9]{1,18}")
 _LEAST = {
-    "workers": 1, "sim_hosts": 0, "token_s": 1, "lockout_tries": 0, "lockout_s": 0, "password_history": 0,
-    "password_days": 0, "password_min_days": 0,
+    "workers": 1, "audit_days": 1, "sim_hosts": 0, "token_s": 1, "lockout_tries": 0, "lockout_s": 0,
+    "password_history": 0, "password_days": 0, "password_min_days": 0,
 }  # fmt: skip
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - whether somebody did is the question
 """And what is left to say on a machine that has no way out."""
@@ -151,9 +175,10 @@ def _said_in(environment: dict[str, str]) -> dict[str, str]:
 def check(settings: Settings) -> Settings:
     if not settings.data:
         raise Invalid("setting.invalid", "data must name a directory.")
-    host, _, port = settings.listen.rpartition(":")
-    if not host or not _PORT.fullmatch(port) or not 0 < int(port) < 65536:
-        raise Invalid("setting.invalid", f"listen must be HOST:PORT, not {settings.listen!r}.")
+    for name in _ADDRESSES:
+        if name == "listen" or getattr(settings, name):
+            _check_address(name, getattr(settings, name))
+    _check_tls(settings)
     if settings.limit_model not in ("flat", "strict_two_level"):
         raise Invalid("setting.invalid", "limit_model must be flat or strict_two_level.")
     for name, least in _LEAST.items():
@@ -171,6 +196,37 @@ def check(settings: Settings) -> Settings:
         raise Invalid("setting.invalid", f"external_cidr must be like 172.24.4.0/24: {error}.") from error
     _check_addresses(settings)
     return settings
+
+
+def _check_address(name: str, said: str) -> None:
+    host, _, port = said.rpartition(":")
+    if not host or not _PORT.fullmatch(port):
+        raise Invalid("setting.invalid", f"{name} must be HOST:PORT, not {said!r}; 127.0.0.1:8774 is one.")
+    if not 0 < int(port) <= _PORT_MAX:
+        raise Invalid("setting.invalid", f"{name} must be HOST:PORT with a port from 1 to {_PORT_MAX}, not {port}.")
+
+
+def _check_tls(settings: Settings) -> None:
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise Invalid("setting.invalid", "tls_certificate and tls_key go together: one of them is missing.")
+    if settings.http_redirect and not settings.tls_certificate:
+        raise Invalid("setting.invalid", "http_redirect leads to TLS, so it needs tls_certificate and tls_key.")
+    if not settings.tls_certificate and not settings.plain_http and not _is_loopback(settings.listen_host):
+        raise Invalid(
+            "setting.plain",
+            f"At {settings.listen} others can reach the API, and without TLS their passwords can be read on the way. "
+            "Name a certificate (tls_certificate and tls_key; trivet certificate makes a pair), or say plain_http "
+            "where a proxy in front has the TLS.",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _check_addresses(settings: Settings) -> None:

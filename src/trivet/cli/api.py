@@ -12,5 +12,5 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="serve the API and the controllers, without a host",
         description="One more equal process on a shared database: API and controllers, but no host on this machine.",
     )
-    options.add_settings(parser, "data", "listen", "database", "workers", "public_url")
+    options.add_settings(parser, "data", "listen", "database", "workers", *options.REACHED)
     parser.set_defaults(run=run, with_hosts=False)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from trivet.drivers import durable
+from trivet.cli.certificate import is_self_signed
 from trivet.settings import Settings
 
 
@@ -14,7 +15,7 @@ def write_clouds_yaml(settings: Settings, password: str | None) -> Path:
     known = password or settings.admin_password or password_in(path)
     if known is None:
         return path
-    cloud = {
+    cloud: dict[str, Any] = {
         "auth": {
             "auth_url": f"{settings.url}/identity/v3",
             "username": "admin",
@@ -27,6 +28,8 @@ def write_clouds_yaml(settings: Settings, password: str | None) -> Path:
         "identity_api_version": "3",
         "interface": "public",
     }
+    if settings.tls_certificate and is_self_signed(Path(settings.tls_certificate)):
+        cloud["cacert"] = str(Path(settings.tls_certificate).absolute())
     text = (
         "# The admin of this cloud. Keep it to yourself.\n" + json.dumps({"clouds": {"trivet": cloud}}, indent=2) + "\n"
     )

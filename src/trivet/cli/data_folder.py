@@ -6,8 +6,9 @@ Two processes on one SQLite file would get along; but each would write its own a
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from trivet.errors import Conflict, Invalid
 from trivet.settings import Settings
@@ -50,11 +51,20 @@ def _is_ours(path: Path) -> bool:
 def _make_database(path: Path) -> None:
     """SQLite would make it as the umask says, and gives what it makes beside it (-wal, -shm) the same mode."""
     try:
-        try:
+        with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        except FileExistsError:
-            if not path.is_file():
-                raise Invalid("data.refused", f"{path} is no file; choose another with --database.") from None
+    except OSError as error:
+        raise Invalid(
+            "data.refused", f"Cannot use {path} ({error.strerror}); choose another with --database."
+        ) from error
+    check_database(path)
+
+
+def check_database(path: Path) -> None:
+    """One that is there: ours to use, no other kind of file, and from now on closed to others."""
+    try:
+        if not path.is_file():
+            raise Invalid("data.refused", f"{path} is no file; choose another with --database.")
         if not _is_ours(path):
             raise Invalid("data.refused", f"May not read and write {path}; choose another with --database.")
         with path.open("rb") as file:
@@ -87,11 +97,11 @@ def held(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            pid = running_pid(folder)
+            other = running(folder)
             raise Conflict(
                 "data.held",
-                f"A trivet{f' (process {pid})' if pid else ''} runs in {folder} already: stop it first, or give this "
-                "one a --data of its own.",
+                f"A trivet{f' (process {other.pid})' if other else ''} runs in {folder} already: stop it first, or give "
+                "this one a --data of its own.",
             ) from error
         file.write_text(f"{os.getpid()}\n")
         try:
@@ -102,13 +112,24 @@ def held(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def running_pid(folder: Path) -> int | None:
-    """Of the process that holds it, if there is one on this machine."""
+class Running(NamedTuple):
+    pid: int
+    url: str
+    """Where it answers, once it does."""
+
+
+def note_url(folder: Path, url: str) -> None:
+    """Beside our pid, for who asks this very process how it is."""
+    (folder / "trivet.pid").write_text(f"{os.getpid()}\n{url}\n")
+
+
+def running(folder: Path) -> Running | None:
+    """The process that holds it, if there is one on this machine."""
     try:
-        pid = int((folder / "trivet.pid").read_text())
-        os.kill(pid, 0)
+        pid, _, url = (folder / "trivet.pid").read_text().partition("\n")
+        os.kill(int(pid), 0)
     except PermissionError:
-        return pid
+        pass
     except (OSError, ValueError):
         return None
-    return pid
+    return Running(int(pid), url.strip())

@@ -8,26 +8,33 @@ import argparse
 import os
 import sys
 
-from trivet.cli import agent, api, gaps, migrate, rotate, routes, status, up
+from trivet.cli import agent, api, audit, certificate, completion, gaps, migrate, rotate, routes, status, up
 from trivet.errors import TrivetError
+from trivet.release import RELEASE
 
+_COMMANDS = (up, api, agent, status, audit, migrate, rotate, certificate, routes, gaps, completion)
 _EPILOG = """\
-A first cloud:      trivet up --data ./cloud            (real engines; needs root)
-                    trivet up --data ./cloud --sim      (simulated hosts; needs nothing)
-Use it:             OS_CLIENT_CONFIG_FILE=./cloud/clouds.yaml openstack --os-cloud trivet server list
+A first cloud, simulated (needs no root, and stays until Ctrl-C):
+    trivet up --sim --data ./cloud
+In another terminal, with OpenStack's own client:
+    export OS_CLIENT_CONFIG_FILE=$PWD/cloud/clouds.yaml OS_CLOUD=trivet
+    openstack server list
+With real virtual machines and containers (as root on Debian 12):
+    trivet up --data ./cloud
+`trivet COMMAND --help` tells more of each.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="trivet",
-        description="One small cloud for virtual machines, containers and bare metal, behind the OpenStack APIs.",
+        description="One small cloud for virtual machines and containers, behind the OpenStack APIs.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28),
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    parser.add_argument("--version", action=_Version, nargs=0, help="Say which release this is.")
-    for command in (up, api, agent, status, gaps, routes, migrate, rotate):
+    parser.add_argument("--version", action="version", version=f"trivet {RELEASE}", help="Say which release this is.")
+    for command in _COMMANDS:
         command.add(commands)
     try:
         chosen, unknown = parser.parse_known_args(arguments)
@@ -54,16 +61,6 @@ def main(arguments: list[str] | None = None) -> int:
         about = f"{error.filename}: " if error.filename is not None else ""
         print(f"trivet: {about}{error.strerror or error}.", file=sys.stderr)
         return 1
-
-
-class _Version(argparse.Action):
-    """Asked of the installed package, and only when somebody asks: finding it takes longer than --help."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version  # noqa: PLC0415
-
-        print(f"trivet {version('trivet')}")
-        parser.exit()
 
 
 if __name__ == "__main__":

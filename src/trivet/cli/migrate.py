@@ -1,9 +1,9 @@
-"""trivet migrate: bring the database's schema forward, without starting anything."""
+"""trivet migrate: bring the database's schema forward, without starting anything; of a cloud that is there."""
 
 import argparse
 import asyncio
 
-from trivet.cli import data_folder, options
+from trivet.cli import known_cloud, options
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -17,16 +17,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(chosen: argparse.Namespace) -> int:
-    from trivet.clock import SystemClock  # noqa: PLC0415 - `trivet --help` need not wait for it
-    from trivet.ids import SystemIds  # noqa: PLC0415
-    from trivet.process import make_store  # noqa: PLC0415
-
     settings = options.read_settings(chosen)
-    data_folder.make(settings)
 
     async def migrate() -> list[str]:
-        store = make_store(settings, SystemClock(), SystemIds())
-        await store.open()
+        store = await known_cloud.opened(settings)
         try:
             return await store.migrate()
         finally:

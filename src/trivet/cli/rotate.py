@@ -8,7 +8,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from trivet.cli import data_folder, options
+from trivet.cli import known_cloud, options
 from trivet.errors import Invalid
 
 
@@ -27,8 +27,6 @@ def run(chosen: argparse.Namespace) -> int:
     from trivet.clock import SystemClock  # noqa: PLC0415 - `trivet --help` need not wait for it
     from trivet.domain.identity.tokens import signing_keys  # noqa: PLC0415
     from trivet.domain.identity.tokens.tokens import Tokens  # noqa: PLC0415
-    from trivet.ids import SystemIds  # noqa: PLC0415
-    from trivet.process import make_store  # noqa: PLC0415
     from trivet.store.store import transact  # noqa: PLC0415
     from trivet.store.tx import Tx  # noqa: PLC0415
 
@@ -36,17 +34,14 @@ def run(chosen: argparse.Namespace) -> int:
     secret = Path(settings.data) / "secret"
     if not secret.exists():
         raise Invalid("rotate.no_cloud", f"There is no {secret}; name the data directory of a cloud with --data.")
-    data_folder.make(settings)
-    clock = SystemClock()
-    tokens = Tokens(clock)
+    tokens = Tokens(SystemClock())
 
     async def change(tx: Tx) -> None:
         await signing_keys.load(tx, tokens, secret.read_bytes())
         await signing_keys.rotate(tx, tokens)
 
     async def rotate() -> None:
-        store = make_store(settings, clock, SystemIds())
-        await store.open()
+        store = await known_cloud.opened(settings)
         try:
             await transact(store, change)
         finally:

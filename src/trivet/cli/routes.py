@@ -9,10 +9,11 @@ from trivet.errors import Invalid
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "routes",
-        help="list every route, its policy and its handler",
-        description="Every route of every service: method, path, who may call it, since when, and where it is.",
+        help="list every route and who may call it",
+        description="Every route of every service: method, who may call it, since which version, and its path.",
     )
     parser.add_argument("service", nargs="?", help="Only this one: compute, network...")
+    parser.add_argument("--handlers", action="store_true", help="Also which function answers.")
     parser.add_argument("--json", action="store_true", help="As JSON.")
     parser.set_defaults(run=run)
 
@@ -42,6 +43,8 @@ def run(chosen: argparse.Namespace) -> int:
         print(json.dumps(found, indent=2))
         return 0
     for row in found:
-        print(f"{row['method']:7} {row['path']:88} {row['may']:9} {row['since']:6} {row['handler']}")
+        print(f"{row['method']:7} {row['may']:9} {row['since']:6} {row['path']}")
+        if chosen.handlers:
+            print(f"{'':25}{row['handler']}")
     print(f"{len(found)} routes")
     return 0

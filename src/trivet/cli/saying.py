@@ -1,7 +1,11 @@
 """What a command that stays up says on its standard output, for people and for scripts that wait for `ready`."""
 
+import os
+import socket
+from contextlib import suppress
 from pathlib import Path
 
+from trivet.cli import data_folder
 from trivet.settings import Settings
 
 
@@ -19,4 +23,15 @@ def say_ready(settings: Settings, seconds: float) -> None:
             f"Clients are told to come to {settings.url}. If that is not how they reach this machine, name what is: "
             "--public-url, or TRIVET_PUBLIC_URL."
         )
+    data_folder.note_url(Path(settings.data), settings.own_url)
     say(f"ready: {settings.url}{many} after {seconds:.1f} s{where}")
+    _tell_systemd("READY=1")
+
+
+def _tell_systemd(word: str) -> None:
+    """If it started us and waits for the word (Type=notify)."""
+    where = os.environ.get("NOTIFY_SOCKET", "")
+    if where:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door, suppress(OSError):
+            door.connect("\0" + where[1:] if where.startswith("@") else where)
+            door.send(word.encode())

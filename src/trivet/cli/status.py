@@ -1,28 +1,33 @@
-"""trivet status: what a running cloud says of itself, at a glance."""
+"""trivet status: how a running cloud is, at a glance and by its exit code: 0 when all is well, 1 when something is not.
+
+It asks the cloud's own API as admin. Where no clouds.yaml is (a process that joined a cloud made elsewhere does not
+know the password) it asks the process of this machine how that one is.
+"""
 
 import argparse
 import http.client
 import json
 import urllib.error
-import urllib.parse
 import urllib.request
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from trivet.cli import data_folder, options
-from trivet.errors import Busy, Forbidden, Invalid
+from trivet.cli.cloud_client import CloudClient, silent, trusting
+from trivet.errors import Busy
 
-_VCPUS = {"used": "vcpus_used", "all": "vcpus"}
-_MEMORY = {"used": "memory_mb_used", "all": "memory_mb"}
+_GIB = 1 << 30
+_FULL = 0.05
+_BEHIND_MAX = 10_000
+_LATE_S = 3600.0
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "status",
         help="show how a running cloud is",
-        description="Hosts, servers and capacity of the cloud whose data directory is given, by its own API.",
+        description="Release, database, disk, a line for each host, and what is not well: then it ends with 1. Without "
+        "a clouds.yaml in the data directory it tells only how the process there is.",
     )
     parser.add_argument("--json", action="store_true", help="As JSON.")
     options.add_settings(parser, "data")
@@ -31,86 +36,95 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(chosen: argparse.Namespace) -> int:
     data = Path(options.read_settings(chosen).data)
-    cloud = _Cloud(data / "clouds.yaml")
-    hosts = cloud.hosts()
-    found: dict[str, Any] = {
-        "url": cloud.url,
-        "pid": data_folder.running_pid(data),
-        "hosts": {"up": sum(host["state"] == "up" for host in hosts), "all": len(hosts)},
-        "vcpus": {word: sum(host[name] for host in hosts) for word, name in _VCPUS.items()},
-        "memory_mib": {word: sum(host[name] for host in hosts) for word, name in _MEMORY.items()},
-        "servers": dict(sorted(Counter(server["status"] for server in cloud.servers()).items())),
-    }
+    process = data_folder.running(data)
+    if not (data / "clouds.yaml").exists() and process is not None and process.url:
+        found = {"url": process.url, "pid": process.pid, **_of_process(process.url)}
+    else:
+        cloud = CloudClient(data / "clouds.yaml")
+        found = {"url": cloud.url, "pid": process.pid if process else None, **cloud.get("/v1/status")}
+        found["troubles"] = list(_troubles(found))
     if chosen.json:
         print(json.dumps(found, indent=2))
-        return 0
-    print(f"cloud    {found['url']} (process {found['pid'] or 'not on this machine'})")
-    print(f"hosts    {found['hosts']['up']} of {found['hosts']['all']} up")
-    print(f"in use   {found['vcpus']['used']} vCPUs of {found['vcpus']['all']},", end=" ")
-    print(f"{found['memory_mib']['used']} MiB of {found['memory_mib']['all']}")
-    print(f"servers  {', '.join(f'{n} {status}' for status, n in found['servers'].items()) or 'none'}")
-    return 0
+    else:
+        _show(found)
+    return 1 if found["troubles"] else 0
 
 
-class _Cloud:
-    """Just enough of a client to ask for hosts and servers."""
-
-    def __init__(self, clouds_yaml: Path) -> None:
-        try:
-            auth = json.loads(clouds_yaml.read_text().partition("\n")[2])["clouds"]["trivet"]["auth"]
-            auth_url = str(auth["auth_url"])
-            domain = {"name": auth["user_domain_name"]}
-            user = {"name": auth["username"], "password": auth["password"], "domain": domain}
-            project = {"name": auth["project_name"], "domain": {"name": auth["project_domain_name"]}}
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise Invalid(
-                "status.no_cloud", f"There is no {clouds_yaml}; name the data directory of a cloud with --data."
-            ) from error
-        except OSError as error:
-            raise Invalid("status.no_cloud", f"Cannot read {clouds_yaml}: {error.strerror}.") from error
-        except (ValueError, LookupError, TypeError) as error:
-            raise Invalid("status.no_cloud", f"{clouds_yaml} does not name the cloud trivet and its admin.") from error
-        self.url = auth_url.removesuffix("/identity/v3")
-        body = {
-            "auth": {
-                "identity": {"methods": ["password"], "password": {"user": user}},
-                "scope": {"project": project},
-            }
-        }
-        self._from = clouds_yaml
-        token, headers = self._call(f"{auth_url}/auth/tokens", json.dumps(body).encode(), {})
-        self._token = headers["X-Subject-Token"]
-        self._catalog = {entry["type"]: entry["endpoints"][0]["url"] for entry in token["token"]["catalog"]}
-
-    def hosts(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._get("compute", "/os-hypervisors/detail")["hypervisors"]
-        return found
-
-    def servers(self) -> Iterator[dict[str, Any]]:
-        marker = ""
-        while page := self._get("compute", f"/servers/detail?all_tenants=1&limit=1000{marker}")["servers"]:
-            yield from page
-            marker = f"&marker={page[-1]['id']}"
-
-    def _get(self, service: str, path: str) -> Any:
-        return self._call(self._catalog[service].rstrip("/") + path, None, {"X-Auth-Token": self._token})[0]
-
-    def _call(self, url: str, body: bytes | None, headers: dict[str, str]) -> tuple[Any, Any]:
-        try:
-            request = urllib.request.Request(url, body, {"Content-Type": "application/json", **headers})  # noqa: S310
-            with urllib.request.urlopen(request, timeout=10) as reply:  # noqa: S310 - the URL is our own cloud's
-                return json.load(reply), reply.headers
-        except urllib.error.HTTPError as error:
-            if error.code == 401:
-                raise Forbidden("status.refused", f"The cloud refuses the password in {self._from}.") from error
-            raise Busy("status.silent", f"{url} cannot answer: {error}.") from error
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            # Also when it dies in the middle of an answer, or something else listens there.
-            why = getattr(error, "reason", error)
-            raise Busy("status.silent", f"{_origin(url)} is silent or no cloud ({why}). Is it running?") from error
+def _of_process(url: str) -> dict[str, Any]:
+    """What anybody may ask it. It shows the certificate of the whole cloud, whose names need not be this address."""
+    trust = trusting(None)
+    trust.check_hostname, trust.verify_mode = False, 0  # type: ignore[assignment] # CERT_NONE; nothing secret is said
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=10, context=trust) as reply:  # noqa: S310 - our own
+            told = json.load(reply)
+    except urllib.error.HTTPError as error:
+        told = json.loads(error.read() or b"{}")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise silent(url, error) from error
+    if not isinstance(told, dict) or "ready" not in told:
+        raise Busy("status.silent", f"{url} is no cloud of ours.")
+    troubles = [] if told["ready"] else [f"this process is not ready: database {told.get('database')}"]
+    return {"process": told, "troubles": troubles}
 
 
-def _origin(url: str) -> str:
-    """Of the service that was asked: behind a balancer another one than we logged in at."""
-    parts = urllib.parse.urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else url
+def _troubles(found: dict[str, Any]) -> "list[str]":
+    told = [
+        f"host {host['name']} is down, last heard of {_ago(host['seen_s'])}"
+        for host in found["hosts"]
+        if not host["up"]
+    ]
+    if found["data"]["free_bytes"] < _FULL * found["data"]["bytes"]:
+        told.append(f"the disk under data is nearly full: {found['data']['free_bytes'] / _GIB:.1f} GiB are left")
+    if found["engines"] not in ("well", "not looked after by this process"):
+        told.append(f"the engines are not well: {found['engines']}")
+    if found["log_lag"] > _BEHIND_MAX:
+        told.append(f"the process that answered is {found['log_lag']} changes behind")
+    if found["orders"]["oldest_s"] > _LATE_S:
+        told.append(f"something was asked of a server {_ago(found['orders']['oldest_s'])} and is not done")
+    return told
+
+
+def _ago(seconds: float) -> str:
+    if seconds > 10 * 365 * 86400:
+        return "never"
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def _show(found: dict[str, Any]) -> None:
+    where = f"process {found['pid']}" if found["pid"] else "no process on this machine"
+    print(f"cloud     {found['url']} ({where})")
+    if "process" in found:
+        words = ", ".join(f"{name} {told}" for name, told in found["process"].items() if name != "ready")
+        print(f"process   {'ready' if found['process']['ready'] else 'not ready'}: {words}")
+        print("          Hosts and servers are told where the clouds.yaml of admin is; here is none.")
+    else:
+        _show_cloud(found)
+    for trouble in found["troubles"]:
+        print(f"TROUBLE   {trouble}")
+
+
+def _show_cloud(found: dict[str, Any]) -> None:
+    data, hosts, orders = found["data"], found["hosts"], found["orders"]
+    print(f"release   {found['version']}, schema {found['schema']}")
+    print(f"database  {found['database']['kind']}, answers in {found['database']['seconds'] * 1000:.1f} ms")
+    print(f"disk      {data['free_bytes'] / _GIB:.1f} GiB free of {data['bytes'] / _GIB:.1f}")
+    print(f"engines   {found['engines']}")
+    print(f"servers   {', '.join(f'{n} {status}' for status, n in found['servers'].items()) or 'none'}")
+    print(
+        f"waiting   {orders['waiting']} orders"
+        + (f", the oldest since {_ago(orders['oldest_s'])}" if orders["waiting"] else "")
+    )
+    print(f"hosts     {sum(host['up'] for host in hosts)} of {len(hosts)} up")
+    width = max((len(host["name"]) for host in hosts), default=4)
+    if hosts:
+        print(f"\n  {'host':{width}}  state     servers  vCPUs        memory MiB         disk GiB      heard of")
+    for host in hosts:
+        state = ("up" if host["up"] else "DOWN") + ("" if host["enabled"] else ", off")
+        cells = [f"{host[f'{what}_used']}/{host[what]}" for what in ("vcpus", "memory_mib", "disk_gib")]
+        print(
+            f"  {host['name']:{width}}  {state:8}  {host['servers']:7}  {cells[0]:11}  {cells[1]:17}  {cells[2]:12}"
+            f"  {_ago(host['seen_s'])}"
+        )

@@ -9,7 +9,7 @@ import signal
 import time
 
 from trivet.cli import data_folder, options, workers
-from trivet.cli.saying import say, say_ready
+from trivet.cli.saying import say_ready
 from trivet.settings import Settings
 
 _Commands = argparse._SubParsersAction
@@ -21,7 +21,7 @@ def add(commands: "_Commands[argparse.ArgumentParser]") -> None:
         help="bring up the whole cloud on this machine",
         description="Bring up the whole cloud on this machine: API, controllers and this host. Stops on Ctrl-C.",
     )
-    options.add_settings(parser, "sim", "sim_hosts", "data", "listen", "database", "workers", "public_url")
+    options.add_settings(parser, "sim", "sim_hosts", "data", "listen", "database", "workers", *options.REACHED)
     parser.set_defaults(run=run, with_hosts=True)
 
 
@@ -50,7 +50,7 @@ async def _serve(settings: Settings, *, with_hosts: bool) -> int:
     from trivet.cli import first_password  # noqa: PLC0415
     from trivet.cli.clouds_yaml import write_clouds_yaml  # noqa: PLC0415
     from trivet.process import running  # noqa: PLC0415
-    from trivet.serving import serving  # noqa: PLC0415
+    from trivet.serving.server import serving  # noqa: PLC0415
 
     began = time.monotonic()
     stop = asyncio.Event()
@@ -63,9 +63,8 @@ async def _serve(settings: Settings, *, with_hosts: bool) -> int:
         password = await first_password.of_admin(process, foreseen)
         write_clouds_yaml(settings, password)
         first_password.forget(settings)
-        if password and not settings.admin_password:
-            say(f"admin's password, shown this once: {password}")
-        async with serving(process.app, process.doors):
+        process.number = workers.number()
+        async with serving(process):
             _collect_seldom()
             if workers.is_worker():
                 workers.tell_ready()

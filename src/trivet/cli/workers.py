@@ -20,12 +20,18 @@ from trivet.errors import Invalid
 from trivet.settings import Settings
 
 _PIPE = "TRIVET_WORKER_PIPE"
+_NUMBER = "TRIVET_WORKER_NUMBER"
 _LOOK_EVERY_S = 0.2
 _AGAIN_MOST_S = 10.0
 
 
 def is_worker() -> bool:
     return _PIPE in os.environ
+
+
+def number() -> int:
+    """Of this worker among those of its machine, from 0."""
+    return int(os.environ.get(_NUMBER, "0"))
 
 
 def tell_ready() -> None:
@@ -46,7 +52,7 @@ def supervise(settings: Settings) -> int:
     signal.signal(signal.SIGINT, stop)
     _refuse_busy_port(settings)
     # The first one makes the schema and the admin; the others find them.
-    team = [_Worker()]
+    team = [_Worker(0)]
     try:
         while not stopping and not team[0].was_ready:
             team[0].look(_LOOK_EVERY_S)
@@ -54,7 +60,7 @@ def supervise(settings: Settings) -> int:
                 # It has said why, and the others would say the same.
                 return team[0].code
         if not stopping:
-            team += [_Worker() for _ in range(1, settings.workers)]
+            team += [_Worker(number) for number in range(1, settings.workers)]
         said = False
         while not stopping:
             for worker in team:
@@ -74,7 +80,8 @@ def supervise(settings: Settings) -> int:
 class _Worker:
     """One of them, through all its lives."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self._number = number
         self._failures = 0
         self._start()
 
@@ -85,7 +92,7 @@ class _Worker:
         self._pipe, its_end = os.pipe()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "trivet.cli.main", *sys.argv[1:]],
-            env=os.environ | {_PIPE: str(its_end)},
+            env=os.environ | {_PIPE: str(its_end), _NUMBER: str(self._number)},
             pass_fds=[its_end],
             # Ctrl-C is for the supervisor, which stops them in its own way.
             process_group=0,

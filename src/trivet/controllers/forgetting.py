@@ -9,7 +9,7 @@ from trivet.store import log
 from trivet.store.leases import Lease
 from trivet.store.tx import Tx
 
-_KEEP_S = 24 * 3600.0
+_DAY_S = 24 * 3600.0
 _AT_ONCE = 2000
 _MARGIN_S = 60.0
 
@@ -28,7 +28,7 @@ class Forgetting:
         await chores.do_all(self._parts.store, lease, jobs)
 
     async def trim(self, tx: Tx) -> bool:
-        return await log.drop_before(tx, tx.clock.now() - _KEEP_S, _AT_ONCE) > 0
+        return await log.drop_before(tx, tx.clock.now() - self._parts.settings.audit_days * _DAY_S, _AT_ONCE) > 0
 
     async def drop_revocations(self, tx: Tx) -> bool:
         await revocations.drop_before(tx, tx.clock.now() - self._parts.settings.token_s - _MARGIN_S)
@@ -36,6 +36,6 @@ class Forgetting:
 
     async def drop_delegations(self, tx: Tx) -> bool:
         """Trusts and OAuth tokens. For a while they are told as ended, and longer than a token that rests on one."""
-        before = tx.clock.now() - self._parts.settings.token_s - _KEEP_S
+        before = tx.clock.now() - self._parts.settings.token_s - _DAY_S
         dropped = await trusts.drop_ended(tx, before, _AT_ONCE) + await oauth.drop_ended(tx, before, _AT_ONCE)
         return dropped > 0

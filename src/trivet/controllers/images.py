@@ -20,10 +20,10 @@ from trivet.domain.images.data import Received
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.images.imports import Wanted
 from trivet.domain.images.tasks import TRIES_MAX, ImageTask
-from trivet.drivers import oci_pull, web
+from trivet.drivers import oci_pull
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
-from trivet.drivers.web import Web
+from trivet.drivers.web import Allowed, Web
 from trivet.errors import Busy, Conflict, TrivetError
 from trivet.parts import Parts
 from trivet.store.leases import Lease
@@ -44,7 +44,7 @@ _logger = logging.getLogger(__name__)
 class ImageController:
     def __init__(self, parts: Parts, source: Web | None = None, longest_s: float = _LONGEST_S) -> None:
         self._parts = parts
-        self._web = source or web.from_environment()
+        self._web = source or Web(Allowed(parts.settings.web_allow))
         self._longest_s = longest_s
         self._running: dict[str, tuple[str, asyncio.Task[None]]] = {}
         """By task id: whose, and who carries it out."""

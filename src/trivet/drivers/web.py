@@ -1,7 +1,7 @@
 """Fetching what a tenant named by URL, without becoming the tenant's way into our own network.
 
 Every address is looked at just before it is connected to, redirects included: only public ones pass, and
-those that the operator lists in TRIVET_WEB_ALLOW (addresses, networks or host names, with commas between).
+those that the operator lists (the setting web_allow: addresses, networks or host names, with commas between).
 The name is resolved once and the connection goes to the address that was looked at, so a name that
 changes its mind gains nothing. Who answers too slowly is hung up on (`Pace`): a byte now and then would keep a place
 for ever. All waiting is done in threads that nothing else needs.
@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import http.client
 import ipaddress
-import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -266,7 +265,3 @@ def _resolved(host: str, port: int) -> list[tuple[Address, socket.AddressFamily]
     except (OSError, UnicodeError) as error:
         raise DriverError(f"The host {host} cannot be found: {error}.", again=True) from error
     return [(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]), entry[0]) for entry in found]
-
-
-def from_environment() -> Web:
-    return Web(Allowed(os.environ.get("TRIVET_WEB_ALLOW", "")))

@@ -131,6 +131,14 @@ async def renew_all(tx: Tx, holder: str, seconds: float) -> set[str]:
     return {str(row[0]) for row in rows}
 
 
+async def all_held(tx: Tx) -> list[Lease]:
+    """By anybody, as far as the rows say: not given back, though perhaps of somebody who died."""
+    rows = await tx.rows(
+        "SELECT name, holder, token, ends_at FROM leases WHERE ends_at <> ? ORDER BY name LIMIT 1000", _GIVEN_BACK
+    )
+    return [Lease(*row) for row in rows]
+
+
 async def release(tx: Tx, name: str, holder: str) -> None:
     """Give it back early; the row stays, since its token must never repeat."""
     await tx.run("UPDATE leases SET ends_at = ? WHERE name = ? AND holder = ?", _GIVEN_BACK, name, holder)

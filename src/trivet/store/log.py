@@ -8,6 +8,7 @@ taken, so it cannot be part of a deadlock.
 """
 
 from collections.abc import Collection, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import msgspec
@@ -15,20 +16,22 @@ import msgspec
 from trivet.errors import Conflict
 from trivet.store.tables import Value
 from trivet.store.tx import Change, Tx
+from trivet.store.where import Where
 
 MIGRATION_LOCK = 7_411_000
 _TURN_LOCK = 7_411_001
 
 _COLUMNS = "at, noun, noun_id, verb, revision, project_id, host_id, detail"
-SQL_APPEND = f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_WRITTEN = f"{_COLUMNS}, user_id, request_id"
+SQL_APPEND = f"INSERT INTO events ({_WRITTEN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 # The turn is taken in the statement that draws the numbers, which saves a round trip: a row cannot be numbered
 # before it has been joined with `told`, and that not before `turn` has its lock.
 POSTGRES_APPEND = f"""
     WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock({_TURN_LOCK})),
         told AS MATERIALIZED (SELECT pg_notify('trivet', '') FROM turn)
-    INSERT INTO events ({_COLUMNS})
+    INSERT INTO events ({_WRITTEN})
     SELECT new.* FROM told, unnest($1::double precision[], $2::text[], $3::text[], $4::text[], $5::bigint[],
-                                   $6::text[], $7::text[], $8::text[]) AS new
+                                   $6::text[], $7::text[], $8::text[], $9::text[], $10::text[]) AS new
 """
 _SQL_READ = f"SELECT seq, {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
 _SQL_HEAD = "SELECT COALESCE(MAX(seq), 0) FROM events"
@@ -47,11 +50,38 @@ class Event(msgspec.Struct, frozen=True):
     detail: str | None
 
 
+class Doer(msgspec.Struct, frozen=True):
+    """By whom and by which request what is done now is done; neither where the cloud does it by itself."""
+
+    user_id: str | None = None
+    request_id: str | None = None
+
+
+_NOBODY = Doer()
+doing: ContextVar[Doer] = ContextVar("doing", default=_NOBODY)
+"""Bound where a request comes in, so that no act need pass it on."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An event as people read it."""
+
+    seq: int
+    at: float
+    verb: str
+    noun: str
+    id: str
+    project_id: str | None
+    host_id: str | None
+    user_id: str | None
+    request_id: str | None
+
+
 class Forgotten(Conflict):
     """The reader was away for so long that events it has not seen are gone: look at everything, then go on."""
 
 
 def row_of(change: Change, at: float) -> tuple[Value, ...]:
+    doer = doing.get()
     return (
         at,
         change.noun,
@@ -61,6 +91,8 @@ def row_of(change: Change, at: float) -> tuple[Value, ...]:
         change.project_id,
         change.host_id,
         change.detail,
+        doer.user_id,
+        doer.request_id,
     )
 
 
@@ -68,6 +100,24 @@ async def head(tx: Tx) -> int:
     row = await tx.row(_SQL_HEAD)
     assert row is not None
     return int(row[0])
+
+
+async def newest(tx: Tx) -> tuple[int, float | None]:
+    """Number and time of the last event."""
+    row = await tx.row("SELECT seq, at FROM events ORDER BY seq DESC LIMIT 1")
+    return (int(row[0]), float(row[1])) if row is not None else (0, None)
+
+
+async def entries(tx: Tx, where: Where, *, newest: bool, limit: int) -> list[Entry]:
+    """The first ones there are, or the newest; in order either way."""
+    order = "DESC" if newest else "ASC"
+    rows = await tx.rows(
+        "SELECT seq, at, verb, noun, noun_id, project_id, host_id, user_id, request_id"
+        f" FROM events{where.sql} ORDER BY seq {order} LIMIT ?",
+        *where.values,
+        limit,
+    )
+    return [Entry(*row) for row in (reversed(rows) if newest else rows)]
 
 
 async def read(tx: Tx, after: int, limit: int = 500) -> list[Event]:

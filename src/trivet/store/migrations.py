@@ -77,6 +77,13 @@ async def apply(tx: Tx, dialect: dict[str, str]) -> list[str]:
     return applied
 
 
+async def newest(tx: Tx) -> int:
+    """The number of the schema that the database has."""
+    row = await tx.row("SELECT COALESCE(MAX(number), 0) FROM migrations")
+    assert row is not None
+    return int(row[0])
+
+
 def statements(sql: str, dialect: dict[str, str]) -> list[str]:
     for word, meaning in dialect.items():
         sql = sql.replace(word, meaning)

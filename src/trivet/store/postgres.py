@@ -115,6 +115,10 @@ class PostgresTx(Tx):
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
+    async def has_table(self, name: str) -> bool:
+        row = await self.row("SELECT to_regclass(?::text) IS NOT NULL", name)
+        return row is not None and bool(row[0])
+
     async def savepoint(self) -> None:
         self._depth += 1
         name = f"s{self._depth}"

@@ -44,6 +44,9 @@ class SqliteTx(Tx):
     async def run(self, sql: str, *values: Value) -> int:
         return self._execute(sql, values).rowcount
 
+    async def has_table(self, name: str) -> bool:
+        return await self.row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", name) is not None
+
     async def savepoint(self) -> None:
         self._depth += 1
         self._execute(f"SAVEPOINT s{self._depth}", ())

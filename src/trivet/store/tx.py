@@ -64,6 +64,10 @@ class Tx(ABC):
         """Execute; the number of rows it touched."""
 
     @abstractmethod
+    async def has_table(self, name: str) -> bool:
+        """Whether the schema has it; of an empty database nothing else can be asked."""
+
+    @abstractmethod
     async def savepoint(self) -> None:
         """What follows can be undone by `undo` without losing the transaction. They nest."""
 

@@ -18,7 +18,7 @@ from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.errors import Invalid
 from trivet.hosting.simulated import SIM_DISK_GIB, SIM_MEMORY_MIB, SIM_VCPUS
 from trivet.process import Process, running
-from trivet.serving import serving
+from trivet.serving.server import serving
 from trivet.settings import Settings, load
 from trivet.store.store import transact
 from trivet.store.tx import Tx
@@ -158,7 +158,7 @@ class SimCloud:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        async with running(self.settings) as self.process, serving(self.process.app, self.process.doors):
+        async with running(self.settings) as self.process, serving(self.process):
             await self._size_hosts()
             self._ready.set()
             await self._stop.wait()

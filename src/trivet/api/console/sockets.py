@@ -7,6 +7,7 @@ It says which server, and nothing the client sends can change that.
 import asyncio
 import logging
 import re
+import ssl
 from collections.abc import Callable, Coroutine
 from urllib.parse import parse_qs
 
@@ -28,13 +29,16 @@ _logger = logging.getLogger(__name__)
 
 Finder = Callable[[ConsoleTarget], str | None]
 """Where the stream of a console lies on this machine."""
+Trust = Callable[[], ssl.SSLContext | None]
 
 
 class ConsoleSockets:
-    def __init__(self, parts: Parts, find: Finder, own_url: str) -> None:
+    def __init__(self, parts: Parts, find: Finder, own_url: str, trust: Trust = lambda: None) -> None:
         self._parts = parts
         self._find = find
         self._own_url = own_url
+        self._trust = trust
+        """Which certificate the others of this cloud show."""
 
     def paths(self) -> dict[str, SocketHandler]:
         return {"/console/vnc": self.handle, "/console/serial": self.handle}
@@ -70,7 +74,10 @@ class ConsoleSockets:
         if host is None or not host.api_url or host.api_url == self._own_url:
             raise OSError("no process looks after the host at the moment")
         there = re.sub("^http", "ws", host.api_url) + scope["path"] + "?" + scope["query_string"].decode("latin-1")
-        async with connect(there, subprotocols=[Subprotocol("binary")], open_timeout=5, max_size=None) as far:
+        trust = self._trust() if there.startswith("wss:") else None
+        async with connect(
+            there, ssl=trust, subprotocols=[Subprotocol("binary")], open_timeout=5, max_size=None
+        ) as far:
             await _accept(scope, send)
             await _pump_far(far, receive, send)
 

@@ -13,13 +13,15 @@ from typing import Any
 
 import msgspec
 
-from trivet.api.kit import callers
+from trivet.api.kit import access_log, callers
 from trivet.api.kit.request import Reply, Request, encode
 from trivet.api.kit.routes import Node, Route
 from trivet.api.kit.service import Service
 from trivet.domain.identity.delegation import access_rules
 from trivet.errors import Busy, Forbidden, Invalid, NotFound, TrivetError
 from trivet.parts import Parts
+from trivet.store import log
+from trivet.store.log import Doer
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
@@ -64,6 +66,8 @@ class App:
         request = Request(scope["method"], scope["path"], dict(scope["headers"]), scope["query_string"], self.parts)
         request.id = f"req-{self.parts.ids.uuid()}"
         request_id.set(request.id)
+        log.doing.set(Doer(None, request.id))
+        began = self.parts.clock.monotonic()
         service: Service | None = None
         try:
             service, route = self._route(request)
@@ -84,7 +88,13 @@ class App:
             reply.headers += service.microversions.reply_headers(request.version)
         reply.headers.append((b"x-openstack-request-id", request.id.encode()))
         reply.headers.append((b"x-compute-request-id", request.id.encode()))
-        head = scope["method"] == "HEAD"
+        try:
+            await self._give(reply, request, send)
+        finally:
+            self._count(service, request, reply, scope, self.parts.clock.monotonic() - began)
+
+    async def _give(self, reply: Reply, request: Request, send: Send) -> None:
+        head = request.method == "HEAD"
         if isinstance(reply.body, bytes):
             await _send(reply, reply.body, send, head=head)
             return
@@ -93,6 +103,13 @@ class App:
         except Exception:
             # Too late to say so: the connection is closed on an answer without its end.
             _logger.exception("%s %s broke off", request.method, request.path)
+
+    def _count(self, service: Service, request: Request, reply: Reply, scope: Scope, seconds: float) -> None:
+        # What nobody declared is one route: or whoever asks for many paths, or in many methods, would fill our memory.
+        method = request.method if request.route else "-"
+        self.parts.measures.answered((service.name, method, request.route or "-"), reply.status, seconds)
+        if self.parts.settings.access_log:
+            access_log.tell(request, reply, scope, seconds)
 
     def _route(self, request: Request) -> tuple[Service, list[Route]]:
         node = self._tree.find(request.path, request.values)
@@ -120,12 +137,13 @@ class App:
         if service.microversions is not None:
             request.version = service.microversions.asked(request.headers)
         host = request.headers.get(b"host", b"").decode("latin-1")
-        request.url = (
-            f"{scope['scheme']}://{host}{service.prefix}" if host else self.parts.settings.url + service.prefix
-        )
+        # Behind a proxy we do not see how the client came; whoever set public_url knows.
+        named = host and not self.parts.settings.public_url
+        request.url = (f"{scope['scheme']}://{host}" if named else self.parts.settings.url) + service.prefix
         token = request.headers.get(b"x-auth-token")
         if token is not None and routes[0].may != "public":
             request.caller = self.parts.tokens.caller(token.decode("latin-1"))
+            log.doing.set(Doer(request.caller.user_id, request.id))
         elif routes[0].may != "public":
             raise Forbidden(
                 "token.missing", "The request you have made requires authentication: send X-Auth-Token.", status=401
@@ -136,6 +154,7 @@ class App:
         else:
             request.body = await _body(request, receive, routes[0].body_max)
             route = _choose(routes, request)
+        request.route = service.prefix + route.path + (f" {route.action}" if route.action else "")
         try:
             callers.check(route.may, request.method, request.caller)
         except Forbidden:

@@ -31,6 +31,7 @@ class Request:
         "parts",
         "path",
         "query_string",
+        "route",
         "url",
         "values",
         "version",
@@ -45,6 +46,8 @@ class Request:
         self.id = ""
         self.url = ""
         """How the client reached the service (scheme://host/prefix), for links."""
+        self.route = ""
+        """Its path as it is declared, once it is found."""
         self.version = 0
         self.body = b""
         self.values: dict[str, str] = {}

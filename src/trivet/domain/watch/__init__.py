@@ -1,0 +1,1 @@
+"""How the cloud is, and who changed what: for those who run it."""
