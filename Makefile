@@ -15,8 +15,8 @@ run: setup images ## bring the cloud up with real engines and show a VM and a co
 test: setup-test images check ## set up and pass every test, those with real engines included
 	@TRIVET_REQUIRE_ENGINES=1 tools/run-tests.sh
 
-unit: venv ## the tests that need no engine
-	@$(PY) -m pytest -q -m "not dataplane and not contract" tests
+unit: venv ## the tests that need no engine, nor minutes each
+	@$(PY) -m pytest -q -m "not dataplane and not contract and not pages" tests
 
 check: venv ## types and style
 	@$(PY) -m ruff check src tests tools bench
@@ -45,8 +45,20 @@ soak-kills: venv ## a cloud that is killed all the time: make soak-kills SECONDS
 soak-upgrade: venv ## an earlier commit, brought up to date side by side: make soak-upgrade FROM=COMMIT
 	@$(PY) -m bench.soak.upgrade $(if $(FROM),--from $(FROM))
 
-clean: ## remove what the tasks built
-	@rm -rf $(BUILD) .mypy_cache .ruff_cache .pytest_cache
+dist: ## a wheel and a source archive, in dist/
+	@tools/build-dist.sh
+
+deb: dist ## a Debian package, in dist/
+	@tools/build-deb.sh
+
+test-deb: deb ## install the packages on a bare Debian, run a cloud from each, and take them off again (root)
+	@tools/test-packages.sh
+
+# By name, and never a folder with what somebody else put there: data is nobody's to clean.
+clean: ## remove what the tasks built; never a cloud
+	@rm -rf $(BUILD)/guest $(BUILD)/container $(BUILD)/novnc $(BUILD)/packages $(BUILD)/lib $(BUILD)/bdist.*
+	@rm -rf dist .mypy_cache .ruff_cache .pytest_cache
+	@rmdir --ignore-fail-on-non-empty $(BUILD) 2>/dev/null || true
 
 setup: system venv
 setup-test: system-test venv
@@ -67,4 +79,4 @@ images:
 	@tools/build-container.sh $(BUILD)/container
 	@tools/build-novnc.sh $(BUILD)/novnc
 
-.PHONY: help run test unit check fix sim docs bench soak soak-kills soak-upgrade clean setup setup-test system system-test venv images
+.PHONY: help run test unit check fix sim docs bench soak soak-kills soak-upgrade dist deb test-deb clean setup setup-test system system-test venv images

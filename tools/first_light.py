@@ -36,6 +36,10 @@ class Cloud:
         self.process: subprocess.Popen[str] | None = None
 
     def up(self) -> None:
+        if (self.build / "cloud").exists():
+            say(
+                f"An earlier release kept its cloud in {self.build}/cloud, which is left alone; this one is {self.data}"
+            )
         if _alive(self.data / "trivet.pid"):
             say("Trivet runs already; using it")
             return

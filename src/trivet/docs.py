@@ -1,4 +1,4 @@
-"""The reference pages, made from the code: settings, routes, error codes, actions by kind.
+"""The reference pages, made from the code: settings, routes, error codes, actions by kind; and the index of decisions.
 
 `make docs` writes them; a test refuses stale ones.
 """
@@ -15,6 +15,7 @@ from trivet.process import services
 from trivet.settings import Settings
 
 _SOURCE = Path(__file__).parent
+_DOCS = _SOURCE.parents[1] / "docs"
 _ERRORS = {"Invalid": 400, "Forbidden": 403, "NotFound": 404, "Conflict": 409, "OverQuota": 403, "Busy": 503}
 
 
@@ -26,6 +27,23 @@ def pages() -> dict[str, str]:
         "errors.md": _errors(),
         "actions-by-kind.md": action_table.as_page(),
     }
+
+
+def decisions() -> str:
+    """The index of docs/decisions."""
+    lines = [
+        "# Decisions",
+        "",
+        "Why it is as it is: what we saw, what we chose, what it costs, what would change our mind. Nothing here is",
+        "needed to use or run it. `make docs` makes this list.",
+        "",
+        "| page | what was decided |",
+        "|---|---|",
+    ]
+    for page in sorted((_DOCS / "decisions").glob("[0-9]*.md")):
+        number, _, title = page.read_text().partition("\n")[0].lstrip("# ").partition(". ")
+        lines.append(f"| [{number}]({page.name}) | {title} |")
+    return "\n".join(lines) + "\n"
 
 
 def _settings() -> str:
@@ -110,11 +128,13 @@ def _code(call: ast.Call, status: int) -> Iterator[tuple[str, int]]:
 
 
 def main() -> int:
-    folder = _SOURCE.parents[1] / "docs" / "reference"
+    folder = _DOCS / "reference"
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (folder / name).write_text(text)
         print(f"wrote docs/reference/{name}")
+    (_DOCS / "decisions" / "README.md").write_text(decisions())
+    print("wrote docs/decisions/README.md")
     return 0
 
 

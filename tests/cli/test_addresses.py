@@ -31,7 +31,7 @@ def addresses(tmp_path: Path) -> tuple[str, set[str]]:
 
 @pytest.mark.parametrize("everywhere", ["0.0.0.0", "[::]"])
 def test_who_listens_everywhere_names_an_address_that_answers(everywhere: str, tmp_path: Path) -> None:
-    up = Up(tmp_path, "up", "--sim", "--data", "cloud", "--listen", f"{everywhere}:{free_port()}")
+    up = Up(tmp_path, "up", "--sim", "--data", "cloud", "--listen", f"{everywhere}:{free_port()}", "--plain-http")
     try:
         up.ready()
         told, named = addresses(tmp_path)
@@ -46,7 +46,18 @@ def test_who_listens_everywhere_names_an_address_that_answers(everywhere: str, t
 def test_who_is_told_its_address_says_no_other(tmp_path: Path) -> None:
     port = free_port()
     public = f"http://localhost:{port}"
-    up = Up(tmp_path, "up", "--sim", "--data", "cloud", "--listen", f"0.0.0.0:{port}", "--public-url", public + "/")
+    up = Up(
+        tmp_path,
+        "up",
+        "--sim",
+        "--data",
+        "cloud",
+        "--listen",
+        f"0.0.0.0:{port}",
+        "--plain-http",
+        "--public-url",
+        public + "/",
+    )
     try:
         up.ready()
         assert addresses(tmp_path) == (public, {public})

@@ -63,8 +63,9 @@ def test_what_was_left_open_is_closed_at_the_next_start(tmp_path: Path) -> None:
 
 def test_a_database_elsewhere_is_as_closed(tmp_path: Path) -> None:
     subprocess.run(
-        f"umask 0; {TRIVET} migrate --data d --database sqlite:///here.db",
-        shell=True, cwd=tmp_path, env=clean(), check=True, timeout=PATIENCE_S,
+        f"umask 0; touch here.db; {TRIVET} up --data d --database sqlite:///here.db",
+        shell=True, cwd=tmp_path, env=clean() | {"PATH": "/usr/bin:/bin", "TRIVET_LISTEN": "127.0.0.1:1"}, check=False,
+        timeout=PATIENCE_S,
     )  # fmt: skip
     assert stat.S_IMODE((tmp_path / "here.db").stat().st_mode) == 0o600
 
@@ -72,7 +73,7 @@ def test_a_database_elsewhere_is_as_closed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["a-folder", "none/x.db", "/proc/none.db"])
 def test_a_database_that_cannot_be_is_refused_in_a_sentence(place: str, tmp_path: Path) -> None:
     (tmp_path / "a-folder").mkdir()
-    made = trivet(tmp_path, "migrate", "--data", "d", "--database", place)
+    made = trivet(tmp_path, "up", "--sim", "--data", "d", "--database", place)
     assert made.returncode == 1 and "Traceback" not in made.stderr
     assert place in made.stderr and "choose another with --database" in made.stderr
 

@@ -12,8 +12,8 @@ import pytest
 from tests.cli.command import Up
 from tests.ports import free_port
 from tests.programs import PATIENCE_S, until
-from trivet import serving
 from trivet.api.kit import http
+from trivet.serving import server as serving
 from trivet.testing import SimCloud
 
 HALVES = {

@@ -46,15 +46,13 @@ def test_status_tells_hosts_room_and_servers_by_the_clouds_own_api(start: Start,
     address = listen()
     up = start("--data", "cloud", "--listen", address, "--sim-hosts", "2").ready()
     told = json.loads(trivet(tmp_path, "status", "--data", "cloud", "--json").stdout)
-    assert told == {
-        "url": f"http://{address}",
-        "pid": up.process.pid,
-        "hosts": {"up": 2, "all": 2},
-        "vcpus": {"used": 0, "all": 128},
-        "memory_mib": {"used": 0, "all": 524_288},
-        "servers": {},
-    }
-    assert "hosts    2 of 2 up" in trivet(tmp_path, "status", "--data", "cloud").stdout
+    assert (told["url"], told["pid"]) == (f"http://{address}", up.process.pid)
+    assert [(host["name"], host["up"], host["vcpus"], host["memory_mib_used"]) for host in told["hosts"]] == [
+        ("sim-00001", True, 64, 0),
+        ("sim-00002", True, 64, 0),
+    ]
+    assert (told["servers"], told["troubles"], told["database"]["kind"]) == ({}, [], "sqlite")
+    assert "hosts     2 of 2 up" in trivet(tmp_path, "status", "--data", "cloud").stdout
     assert up.stop() == 0
     silent = trivet(tmp_path, "status", "--data", "cloud")
     assert silent.returncode == 1 and "Is it running?" in silent.stderr
@@ -106,15 +104,16 @@ def test_a_port_that_is_taken_is_refused_and_the_password_is_not_lost(
         == f"trivet: Cannot listen on {address} (Address already in use); choose another with --listen.\n"
     )
     start("--data", "second", "--listen", listen(), *many).ready()
-    assert "hosts    4 of 4 up" in trivet(tmp_path, "status", "--data", "second").stdout
+    assert "hosts     4 of 4 up" in trivet(tmp_path, "status", "--data", "second").stdout
 
 
 def test_a_first_start_that_fails_after_admin_was_made_does_not_lose_the_password(start: Start, tmp_path: Path) -> None:
     wrong = trivet(tmp_path, "up", "--data", "cloud", "--listen", listen(), PATH=str(tmp_path))
     assert wrong.returncode == 1 and "Real engines cannot run on this machine" in wrong.stderr
     up = start("--data", "cloud", "--listen", listen()).ready()
-    assert "admin's password, shown this once" in up.said()
-    assert "hosts    4 of 4 up" in trivet(tmp_path, "status", "--data", "cloud").stdout
+    password = json.loads((tmp_path / "cloud" / "clouds.yaml").read_text().partition("\n")[2])
+    assert password["clouds"]["trivet"]["auth"]["password"] not in up.said(), "it stands in the file, and nowhere else"
+    assert "hosts     4 of 4 up" in trivet(tmp_path, "status", "--data", "cloud").stdout
     assert not (tmp_path / "cloud" / "first-password").exists()
 
 
@@ -143,7 +142,7 @@ def test_a_data_directory_is_one_process_at_a_time(start: Start, tmp_path: Path)
     assert refused.returncode == 1
     assert refused.stderr.startswith(f"trivet: A trivet (process {up.process.pid}) runs in cloud already")
     assert (tmp_path / "cloud" / "clouds.yaml").read_text() == before
-    assert (tmp_path / "cloud" / "trivet.pid").read_text() == f"{up.process.pid}\n"
+    assert (tmp_path / "cloud" / "trivet.pid").read_text() == f"{up.process.pid}\nhttp://{address}\n"
     assert answers(address)
 
 
@@ -185,7 +184,7 @@ def test_ctrl_c_during_the_first_start_never_leaves_a_cloud_without_its_password
     time.sleep(seconds)
     up.stop(signal.SIGINT)
     start("--data", "cloud", "--listen", listen()).ready()
-    assert "hosts    4 of 4 up" in trivet(tmp_path, "status", "--data", "cloud").stdout
+    assert "hosts     4 of 4 up" in trivet(tmp_path, "status", "--data", "cloud").stdout
 
 
 def workers_of(up: Up) -> list[int]:

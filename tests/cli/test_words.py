@@ -9,7 +9,9 @@ import pytest
 from tests.cli.command import TRIVET, trivet
 from tests.programs import PATIENCE_S, clean
 
-COMMANDS = ("up", "api", "agent", "status", "gaps", "routes", "migrate", "rotate")
+COMMANDS = (
+    "up", "api", "agent", "status", "audit", "gaps", "routes", "migrate", "rotate", "certificate", "completion",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -34,10 +36,18 @@ def test_a_flag_that_is_none_is_answered_with_those_of_its_command(
 
 
 def test_a_misspelt_variable_is_refused_and_a_foreign_one_is_not(tmp_path: Path) -> None:
-    made = trivet(tmp_path, "migrate", "--data", "d", TRIVET_LEAVERUNNING="1")
+    made = trivet(tmp_path, "status", "--data", "d", TRIVET_LEAVERUNNING="1")
     assert made.returncode == 1
     assert made.stderr == "trivet: There is no setting TRIVET_LEAVERUNNING. Did you mean TRIVET_LEAVE_RUNNING?\n"
-    assert trivet(tmp_path, "migrate", "--data", "d", TRIVET_MY_OWN="1").returncode == 0
+    assert "TRIVET_MY_OWN" not in trivet(tmp_path, "status", "--data", "d", TRIVET_MY_OWN="1").stderr
+
+
+def test_a_drivers_setting_is_one_like_all(tmp_path: Path) -> None:
+    """The class: an option that is read from the environment aside of the settings is neither checked nor listed."""
+    made = trivet(tmp_path, "status", "--data", "d", TRIVET_WEB_ALLOWW="10.0.0.0/8")
+    assert made.stderr == "trivet: There is no setting TRIVET_WEB_ALLOWW. Did you mean TRIVET_WEB_ALLOW?\n"
+    (tmp_path / "good.toml").write_text('web_allow = "registry.example"')
+    assert "There is no d/clouds.yaml" in trivet(tmp_path, "status", "--data", "d", "--config", "good.toml").stderr
 
 
 def test_it_says_which_release_it_is(tmp_path: Path) -> None:
@@ -58,7 +68,7 @@ REFUSALS = {
     "a file that is not TOML": (("up", "--config", "broken.toml"), "broken.toml is not TOML: "),
     "a setting that is not": (("up", "--config", "typo.toml"), "There is no setting lisen. Did you mean listen?"),
     "a directory that is a file": (("up", "--sim", "--data", "typo.toml"), "Cannot use typo.toml"),
-    "the same for migrate": (("migrate", "--data", "typo.toml"), "Cannot use typo.toml"),
+    "no cloud to bring forward": (("migrate", "--data", "typo"), "There is no typo/trivet.db, so no cloud: name its "),
     "no cloud to ask": (("status", "--data", "."), "There is no clouds.yaml; name the data directory"),
     "a service that is not": (("routes", "volume"), "There is no service volume; there are agent, compute,"),
     "a cloud that nobody knows": (("gaps", "--cloud", "none"), "Cloud none was not found; is OS_CLIENT_CONFIG_FILE"),
@@ -74,6 +84,23 @@ REFUSALS = {
     "a database that is not there": (
         ("migrate", "--data", "d", "--database", "postgresql://nobody@127.0.0.1:1/x"),
         "The database cannot be reached: ",
+    ),
+    "a port that is none": (
+        ("up", "--sim", "--listen", "127.0.0.1:99999"),
+        "listen must be HOST:PORT with a port from 1 to 65535, not 99999.",
+    ),
+    "an address that others reach": (("up", "--sim", "--listen", "0.0.0.0:1"), "At 0.0.0.0:1 others can reach the API"),
+    "a certificate without a key": (
+        ("up", "--sim", "--tls-certificate", "word"),
+        "tls_certificate and tls_key go together: one of them is missing.",
+    ),
+    "a certificate that is not there": (
+        ("up", "--sim", "--data", "d", "--tls-certificate", "nowhere", "--tls-key", "word"),
+        "Cannot read nowhere: No such file or directory.",
+    ),
+    "a certificate that is none": (
+        ("up", "--sim", "--data", "d", "--tls-certificate", "word", "--tls-key", "word"),
+        "word and word are no certificate with its key",
     ),
     "a port of other digits": (("up", "--sim", "--listen", "127.0.0.1:\u00b2"), "listen must be HOST:PORT, not "),
     "a directory without a name": (("up", "--sim", "--data", ""), "data must name a directory."),

@@ -28,7 +28,7 @@ FLOORS = (
     ("network.specs",),
     ("servers",),
     ("agents",),
-    ("removal", "seeds"),
+    ("removal", "seeds", "watch"),
 )
 ROOMS = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 

@@ -17,7 +17,7 @@ FLOORS = {
     "domain": {"domain", "store", "drivers", "errors", "clock", "ids", "settings", "parts"},
     "agent": {"agent", "domain", "drivers", "errors", "clock", "ids"},
     "controllers": {"controllers", "domain", "store", "drivers", "errors", "clock", "ids", "parts", "settings"},
-    "api": {"api", "domain", "store", "errors", "clock", "ids", "parts", "settings"},
+    "api": {"api", "domain", "store", "errors", "clock", "ids", "parts", "settings", "measures", "release"},
 }
 PASSAGES: dict[tuple[str, str], str] = {
     ("domain", "drivers"): "only contracts: an act says what it wants in a driver's plain data",

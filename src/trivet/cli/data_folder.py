@@ -100,8 +100,8 @@ def held(folder: Path) -> Iterator[None]:
             other = running(folder)
             raise Conflict(
                 "data.held",
-                f"A trivet{f' (process {other.pid})' if other else ''} runs in {folder} already: stop it first, or give "
-                "this one a --data of its own.",
+                f"A trivet{f' (process {other.pid})' if other else ''} runs in {folder} already: stop it first, or "
+                "give this one a --data of its own.",
             ) from error
         file.write_text(f"{os.getpid()}\n")
         try:

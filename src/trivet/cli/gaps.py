@@ -12,8 +12,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "gaps",
         help="show the gap register, or probe a cloud for it",
-        description="How many gaps are closed, and each of the 133 with its status; with --evidence also the tests that "
-        "prove it. With --cloud, gaps that show from outside are tried against any OpenStack cloud in your clouds.yaml, ours or another.",
+        description="How many gaps are closed, and each of the 133 with its status; with --evidence also the tests "
+        "that prove it. With --cloud, gaps that show from outside are tried against any OpenStack cloud in your "
+        "clouds.yaml, ours or another.",
     )
     parser.add_argument("--json", action="store_true", help="A list of objects with id, status and evidence.")
     parser.add_argument("--evidence", action="store_true", help="Also the tests that prove each, and what is missing.")

@@ -8,6 +8,8 @@ from trivet.ids import SystemIds
 from trivet.settings import Settings
 from trivet.store.store import Store
 
+_EMPTY = "There is no cloud in this database: trivet up makes one. Look at --database."
+
 
 async def opened(settings: Settings) -> Store:
     """Its store; whoever asked closes it. Nothing is made, neither a folder nor a file nor a table."""
@@ -19,6 +21,8 @@ async def opened(settings: Settings) -> Store:
         if not file.exists():
             raise NotFound("cloud.absent", _nothing_at(file))
         data_folder.check_database(file)
+        if file.stat().st_size == 0:
+            raise NotFound("cloud.absent", _EMPTY)
     store = make_store(settings, SystemClock(), SystemIds())
     await store.open()
     try:
@@ -29,7 +33,7 @@ async def opened(settings: Settings) -> Store:
         raise
     if not has_cloud:
         await store.close()
-        raise NotFound("cloud.absent", "There is no cloud in this database: trivet up makes one. Look at --database.")
+        raise NotFound("cloud.absent", _EMPTY)
     return store
 
 

@@ -25,12 +25,19 @@ With real virtual machines and containers (as root on Debian 12):
 """
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
+        # As long as the name of a command with what it is indented by, which argparse does not count.
+        self._action_max_length = 15
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="trivet",
         description="One small cloud for virtual machines and containers, behind the OpenStack APIs.",
         epilog=_EPILOG,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28),
+        formatter_class=_Help,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     parser.add_argument("--version", action="version", version=f"trivet {RELEASE}", help="Say which release this is.")
