@@ -18,6 +18,8 @@ mmdebstrap --quiet --variant=apt --include=python3,adduser,ca-certificates "$VER
 mount -t proc proc "$bare/proc"
 cp /etc/resolv.conf "$bare/etc/"
 [ ! -d /etc/pip.conf.d ] && [ ! -f /etc/pip.conf ] || cp /etc/pip.conf "$bare/etc/"
+# Whom this machine trusts, an authority of its own included, is trusted in there.
+cp /etc/ssl/certs/ca-certificates.crt "$bare/etc/ssl/certs/"
 cp "$deb" "$wheel" "$bare/root/"
 inside() { chroot "$bare" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"; }
 
@@ -43,6 +45,6 @@ say "the wheel, on the same data"
 inside apt-get -qq update
 inside apt-get -qq install --no-install-recommends -y python3-venv >/dev/null
 inside python3 -m venv /opt/trivet
-inside /opt/trivet/bin/pip install --quiet --disable-pip-version-check "/root/$(basename "$wheel")"
+inside /opt/trivet/bin/pip install --quiet --cert /etc/ssl/certs/ca-certificates.crt --disable-pip-version-check "/root/$(basename "$wheel")"
 cloud /opt/trivet/bin/trivet
 say "all well"

@@ -11,7 +11,7 @@ from tests.cli.command import Up
 from tests.ports import free_port
 from tests.programs import PATIENCE_S
 
-NOTICE = "Clients are told to come to "
+NOTICE = "The catalog sends clients to "
 NOWHERE = ("0.0.0.0", "[::]", "::")
 
 

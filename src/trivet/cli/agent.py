@@ -42,7 +42,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 async def _run(api: str, secret_file: Path, data: Path) -> int:
     from trivet.agent.http_link import HttpLink  # noqa: PLC0415
-    from trivet.cli.saying import say  # noqa: PLC0415
+    from trivet.cli.announce import say  # noqa: PLC0415
     from trivet.clock import SystemClock  # noqa: PLC0415
     from trivet.errors import TrivetError  # noqa: PLC0415
     from trivet.hosting.far import FarHost, holder_of, read_secret  # noqa: PLC0415

@@ -5,8 +5,10 @@ import ipaddress
 import os
 import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from trivet.errors import Conflict
+from trivet.settings import Settings
 
 _DAYS = 825
 """The longest that clients of some makers accept."""
@@ -22,7 +24,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--data", metavar="DIR", type=Path, required=True, help="Where both files go.")
     parser.add_argument(
         "--name", metavar="NAME", action="append", default=[],
-        help="A host name or address by which clients come; again for more of them. [this machine's name, localhost]",
+        help="A host name or address by which clients come; again for more of them. [this machine's own]",
     )  # fmt: skip
     parser.set_defaults(run=run)
 
@@ -33,7 +35,7 @@ def run(chosen: argparse.Namespace) -> int:
         if path.exists():
             raise Conflict("tls.there", f"{path} is there already; move it away first.")
     chosen.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    names = chosen.name or [socket.gethostname(), "localhost", "127.0.0.1", "::1"]
+    names = chosen.name or _own_names()
     pem, secret, fingerprint = _made(names)
     with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(secret)
@@ -42,6 +44,12 @@ def run(chosen: argparse.Namespace) -> int:
     print(f"SHA-256 {fingerprint}")
     print(f"use them: trivet up --tls-certificate {certificate} --tls-key {key}")
     return 0
+
+
+def _own_names() -> list[str]:
+    """What this machine calls itself, and the address from which it goes out to others."""
+    facing_out = urlsplit(Settings(listen="0.0.0.0:1").own_url).hostname or "127.0.0.1"
+    return list(dict.fromkeys((socket.gethostname(), "localhost", "127.0.0.1", "::1", facing_out)))
 
 
 def _made(names: list[str]) -> tuple[bytes, bytes, str]:

@@ -9,7 +9,7 @@ import signal
 import time
 
 from trivet.cli import data_folder, options, workers
-from trivet.cli.saying import say_ready
+from trivet.cli.announce import say_ready
 from trivet.settings import Settings
 
 _Commands = argparse._SubParsersAction

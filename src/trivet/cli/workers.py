@@ -14,7 +14,7 @@ import sys
 import time
 from types import FrameType
 
-from trivet.cli.saying import say_ready
+from trivet.cli.announce import say_ready
 from trivet.clock import pause_s
 from trivet.errors import Invalid
 from trivet.settings import Settings

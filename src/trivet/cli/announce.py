@@ -20,8 +20,8 @@ def say_ready(settings: Settings, seconds: float) -> None:
     where = f"; clouds.yaml: {clouds_yaml}" if clouds_yaml.exists() else ""
     if settings.listens_everywhere and not settings.public_url:
         say(
-            f"Clients are told to come to {settings.url}. If that is not how they reach this machine, name what is: "
-            "--public-url, or TRIVET_PUBLIC_URL."
+            f"The catalog sends clients to {settings.url}. If they cannot reach this machine there, give the right "
+            "address with --public-url (or TRIVET_PUBLIC_URL)."
         )
     data_folder.note_url(Path(settings.data), settings.own_url)
     say(f"ready: {settings.url}{many} after {seconds:.1f} s{where}")
