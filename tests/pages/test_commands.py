@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -134,7 +135,7 @@ class Desk:
         for pid in self._pids.read_text().split() if self._pids.exists() else ():
             try:
                 os.kill(int(pid), signal.SIGTERM)
-                until("it has stopped", lambda pid=pid: not Path(f"/proc/{pid}").exists() or _is_dead(int(pid)))
+                until("it has stopped", partial(_is_dead, int(pid)))
             except ProcessLookupError:
                 pass
 
