@@ -1,6 +1,7 @@
 """What the cloud calls itself when it listens at every address of its machine: one that a client can come to."""
 
 import json
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -62,5 +63,27 @@ def test_who_is_told_its_address_says_no_other(tmp_path: Path) -> None:
         up.ready()
         assert addresses(tmp_path) == (public, {public})
         assert NOTICE not in up.said()
+    finally:
+        up.stop()
+
+
+def test_links_behind_a_proxy_lead_back_to_the_proxy(tmp_path: Path) -> None:
+    """The class: what we say of ourselves by the connection we see is wrong where a proxy ends it (http for https)."""
+    port = free_port()
+    up = Up(
+        tmp_path, "up", "--sim", "--data", "cloud", "--listen", f"127.0.0.1:{port}",
+        "--public-url", "https://cloud.example",
+    )  # fmt: skip
+    try:
+        up.ready()
+        for path in ("/compute/v2.1", "/compute", "/identity/v3", "/image", "/network"):
+            request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Host": "cloud.example"})
+            try:
+                with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
+                    said = reply.read().decode()
+            except urllib.error.HTTPError as error:
+                with error:
+                    said = error.read().decode()
+            assert "https://cloud.example/" in said and "http://" not in said, (path, said)
     finally:
         up.stop()
