@@ -52,14 +52,15 @@ def _settings() -> str:
         "",
         "Made from `settings.py`. Say a setting in the TOML file that `--config` names (`token_s = 600`), as a",
         "variable (`TRIVET_TOKEN_S=600`) or, where a command's `--help` lists it, as a flag. A flag wins over the",
-        "variable, and the variable over the file. A name in the file that is not here is refused.",
+        "variable, and the variable over the file. A name in the file that is not here is refused, so is a variable",
+        "that is nearly one of these. `packaging/trivet.toml` is a file to begin with.",
         "",
         "| setting | default | what it says |",
         "|---|---|---|",
     ]
     for entry in fields(Settings):
         default = getattr(Settings(), entry.name)
-        shown = f"`{default}`" if default != "" else "(empty)"
+        shown = f"`{str(default).lower() if isinstance(default, bool) else default}`" if default != "" else "(empty)"
         lines.append(f"| `{entry.name}` | {shown} | {entry.metadata['sentence']} |")
     return "\n".join(lines) + "\n"
 
