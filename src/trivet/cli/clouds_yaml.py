@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from trivet.drivers import durable
 from trivet.cli.certificate import is_self_signed
+from trivet.drivers import durable
 from trivet.settings import Settings
 
 
