@@ -114,6 +114,7 @@ def test_the_audit_log_says_who_did_what_by_which_request(watched: Watched, tmp_
     shown = trivet(tmp_path, "audit", "--data", "cloud", "--noun", "projects", "--id", made_id)
     assert f"projects {made_id} created by user {watched.user}" in shown.stdout, shown.stderr
     assert watched.ask("/v1/audit?limit=0")[0] == 400 and watched.ask("/v1/audit?noun_idd=x")[0] == 400
+    assert watched.ask("/v1/audit?after=%C2%B2")[0] == 400
 
 
 def test_status_ends_with_1_when_a_host_is_down_and_names_it(watched: Watched, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso
+from trivet.domain.numbers import whole_number
 from trivet.domain.watch import audit
 from trivet.errors import Invalid
 
@@ -50,6 +51,7 @@ def _number(request: Request, name: str) -> int | None:
     said = request.asked(name)
     if said is None:
         return None
-    if not (said.isascii() and said.isdigit() and len(said) <= 15):
+    number = whole_number(said)
+    if number is None:
         raise Invalid("query.number", f"{name} must be a whole number, not {said[:64]!r}.")
-    return int(said)
+    return number
