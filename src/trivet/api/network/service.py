@@ -39,6 +39,7 @@ _TYPES = {
     "network.vlan_in_use": "VlanIdInUse",
     "policy.forbidden": "PolicyNotAuthorized",
     "port.bound": "PortBound",
+    "port.device_foreign": "DeviceIDNotOwnedByTenant",
     "port.mac": "HTTPBadRequest",
     "port.mac_in_use": "MacAddressInUse",
     "port.of_service": "ServicePortInUse",

@@ -78,8 +78,10 @@ async def groups(tx: Tx, ids: Ids) -> dict[str, Callable[[], GroupSpec]]:
 async def routers(tx: Tx, ids: Ids) -> dict[str, Callable[[], RouterSpec]]:
     found = await _select(tx, ROUTERS, "id", ids)
     legs: dict[str, list[Port]] = {}
+    projects = {router.id: router.project_id for router in found}
     for port in await _select(tx, PORTS, "device_id", ids, f"device_owner = '{INTERFACE}'"):
-        legs.setdefault(port.device_id, []).append(port)
+        if port.project_id == projects.get(port.device_id):
+            legs.setdefault(port.device_id, []).append(port)
     gateway_ids = [router.gateway_port_id for router in found if router.gateway_port_id]
     gateways = {port.id: port for port in await _select(tx, PORTS, "id", gateway_ids)}
     floating: dict[str, list[FloatingIp]] = {}

@@ -79,7 +79,7 @@ async def _note(id: str, admit: Callable[[Tx], Awaitable[object]], tx: Tx) -> No
 
 async def _orders(tx: Tx, where: Where) -> list[Order]:
     found = await tx.select(SERVERS, where)
-    plugs = await ports.of_servers(tx, [server.id for server in found])
+    plugs = await ports.of_servers(tx, {server.id: server.project_id for server in found})
     all_ports = [port for group in plugs.values() for port in group]
     networks = await _by_id(tx, NETWORKS, {port.network_id for port in all_ports})
     subnets = await _by_id(tx, SUBNETS, {ip.subnet_id for port in all_ports for ip in port.fixed_ips})

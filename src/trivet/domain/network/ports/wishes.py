@@ -1,5 +1,6 @@
 """Port wishes: what may be said of a port, and who may say it."""
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -64,20 +65,22 @@ class PortUpdate(Struct, frozen=True, kw_only=True):
     propagate_uplink_status: bool | UnsetType = UNSET
 
 
-def may_say(caller: Caller, network: Network, wanted: PortCreate | PortUpdate) -> None:
-    """On somebody else's network, its owner decides about addresses and security."""
+def may_say(caller: Caller, network: Network, wanted: PortCreate | PortUpdate, *, has: Collection[str] = ()) -> None:
+    """On somebody else's network, its owner decides about addresses and security. `has` are the addresses of a port
+    that is there, which it may keep."""
     act = "create_port" if isinstance(wanted, PortCreate) else "update_port"
     rbac.operator_only(caller, f"{act}:binding:host_id", wanted.host_id or UNSET)
     rbac.operator_only(caller, f"{act}:binding:profile", wanted.binding_profile or UNSET)
+    if isinstance(wanted, PortUpdate):
+        rbac.operator_only(caller, f"{act}:mac_address", wanted.mac_address)
     if caller.owns(network.project_id) or caller.is_operator:
         return
     for name in ("mac_address", "port_security_enabled"):
         rbac.operator_only(caller, f"{act}:{name}", getattr(wanted, name))
     rbac.operator_only(caller, f"{act}:allowed_address_pairs", wanted.allowed_address_pairs or UNSET)
-    if wanted.device_owner and wanted.device_owner.startswith("network:"):
-        rbac.operator_only(caller, f"{act}:device_owner", wanted.device_owner)
     for asked in wanted.fixed_ips or () if wanted.fixed_ips is not UNSET else ():
-        rbac.operator_only(caller, f"{act}:fixed_ips:ip_address", asked.ip_address or UNSET)
+        if asked.ip_address not in has:
+            rbac.operator_only(caller, f"{act}:fixed_ips:ip_address", asked.ip_address or UNSET)
 
 
 async def groups(

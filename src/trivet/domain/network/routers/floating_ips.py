@@ -242,7 +242,8 @@ async def _target(
         )
     router = await tx.row(
         "SELECT r.id FROM addresses a JOIN ports p ON p.id = a.port_id AND p.device_owner = ?"
-        " JOIN routers r ON r.id = p.device_id AND r.gateway_network_id = ? WHERE a.subnet_id = ?"
+        " JOIN routers r ON r.id = p.device_id AND r.project_id = p.project_id AND r.gateway_network_id = ?"
+        " WHERE a.subnet_id = ?"
         " ORDER BY r.created_at, r.id LIMIT 1",
         INTERFACE,
         network_id,

@@ -103,11 +103,14 @@ async def own(tx: Tx, caller: Caller, id: str, what: str) -> Router:
     return router
 
 
-async def interfaces(tx: Tx, router_ids: Sequence[str]) -> dict[str, list[Port]]:
-    found: dict[str, list[Port]] = {id: [] for id in router_ids}
-    where = Where().any_of("device_id", router_ids).equal("device_owner", INTERFACE)
+async def interfaces(tx: Tx, routers: Sequence[Router]) -> dict[str, list[Port]]:
+    """A port of another project is no leg, whatever it says."""
+    projects = {router.id: router.project_id for router in routers}
+    found: dict[str, list[Port]] = {id: [] for id in projects}
+    where = Where().any_of("device_id", list(projects)).equal("device_owner", INTERFACE)
     for port in await tx.select(PORTS, where, order="created_at, id"):
-        found[port.device_id].append(port)
+        if port.project_id == projects[port.device_id]:
+            found[port.device_id].append(port)
     return found
 
 
@@ -164,7 +167,7 @@ async def change_routes(tx: Tx, router: Router, *, add: Sequence[Route] = (), dr
 
 
 async def delete(tx: Tx, router: Router) -> None:
-    if (await interfaces(tx, [router.id]))[router.id]:
+    if (await interfaces(tx, [router]))[router.id]:
         raise Conflict("router.in_use", f"Router {router.id} still has ports")
     if await tx.row("SELECT 1 FROM floating_ips WHERE router_id = ? LIMIT 1", router.id):
         raise Conflict("router.in_use", f"Router {router.id} still has floating IPs")
@@ -253,6 +256,10 @@ async def add_interface(tx: Tx, caller: Caller, router: Router, subnet_id: str |
 
 async def _add_port(tx: Tx, caller: Caller, router: Router, legs: Sequence[Subnet], port_id: str) -> Attached:
     port = await ports.visible(tx, caller, port_id)
+    if port.project_id != router.project_id:
+        raise Invalid(
+            "router.bad", f"Bad router request: Port {port.id} and router {router.id} are of different projects"
+        )
     if port.device_id and port.device_id != router.id:
         raise Conflict(
             "port.in_use",
@@ -311,7 +318,7 @@ async def _add_subnet(tx: Tx, caller: Caller, router: Router, legs: Sequence[Sub
 
 async def _ipv6_leg(tx: Tx, router: Router, network_id: str) -> Port | None:
     """One port carries all IPv6 subnets of a network."""
-    for port in (await interfaces(tx, [router.id]))[router.id]:
+    for port in (await interfaces(tx, [router]))[router.id]:
         if port.network_id == network_id and all(":" in ip.ip_address for ip in port.fixed_ips):
             return port
     return None
@@ -343,7 +350,7 @@ async def remove_interface(tx: Tx, router: Router, subnet_id: str | None, port_i
 
 
 async def _leg(tx: Tx, router: Router, subnet_id: str | None, port_id: str | None) -> Port:
-    for port in (await interfaces(tx, [router.id]))[router.id]:
+    for port in (await interfaces(tx, [router]))[router.id]:
         on = [ip.subnet_id for ip in port.fixed_ips]
         if port_id is not None and port.id == port_id:
             if subnet_id is not None and subnet_id not in on:
@@ -381,7 +388,7 @@ async def _leg_unused(tx: Tx, router: Router, subnet_id: str) -> None:
 
 
 async def _leg_subnets(tx: Tx, router: Router) -> list[Subnet]:
-    legs = (await interfaces(tx, [router.id]))[router.id]
+    legs = (await interfaces(tx, [router]))[router.id]
     ids = {ip.subnet_id for port in legs for ip in port.fixed_ips}
     if router.gateway is not None:
         ids |= {ip.subnet_id for ip in router.gateway.external_fixed_ips}
@@ -412,7 +419,7 @@ async def _routes(tx: Tx, router: Router, routes: Sequence[Route]) -> tuple[Rout
     if not routes:
         return ()
     blocks = [network_of(subnet.cidr) for subnet in await _leg_subnets(tx, router)]
-    legs = (await interfaces(tx, [router.id]))[router.id]
+    legs = (await interfaces(tx, [router]))[router.id]
     mine = {ip.ip_address for port in legs for ip in port.fixed_ips}
     if router.gateway is not None:
         mine |= {ip.ip_address for ip in router.gateway.external_fixed_ips}
