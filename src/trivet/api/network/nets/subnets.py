@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
-from trivet.api.network.granted import by_sharing
+from trivet.api.network.granted import SHARED_FIRST, by_sharing
 from trivet.api.network.listing import Collection, Json
 from trivet.domain.network.nets import subnets
 from trivet.domain.network.nets.subnets import SUBNETS, Subnet
@@ -67,6 +67,7 @@ COLLECTION = Collection(
     flags=("enable_dhcp", "dns_publish_fixed_ip"),
     numbers=("ip_version",),
     special={"shared": by_sharing("network", "network_id")},
+    sorts={"shared": SHARED_FIRST.format(kind="network", id="subnets.network_id")},
 )
 
 

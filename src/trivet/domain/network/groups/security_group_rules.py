@@ -120,6 +120,7 @@ def _checked(tx: Tx, wanted: RuleCreate, project_id: str) -> SecurityGroupRule:
         port_range_min=wanted.port_range_min,
         port_range_max=wanted.port_range_max,
         remote_ip_prefix=_prefix(wanted.remote_ip_prefix),
+        normalized_cidr=str(network_of(wanted.remote_ip_prefix)) if wanted.remote_ip_prefix else None,
         remote_group_id=wanted.remote_group_id or None,
         remote_address_group_id=wanted.remote_address_group_id or None,
         description=wanted.description,

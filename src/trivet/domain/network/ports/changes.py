@@ -30,6 +30,7 @@ _AS_SAID = (
     "dns_name",
     "dns_domain",
     "propagate_uplink_status",
+    "trusted",
 )
 """Fields that are taken over as they come."""
 

@@ -57,6 +57,7 @@ class Port(Record, frozen=True, kw_only=True):
     dns_domain: str = ""
     ip_allocation: str = "immediate"
     propagate_uplink_status: bool = True
+    trusted: bool | None = None
     created_for_server: bool = False
     tags: tuple[str, ...] = ()
     created_at: float
@@ -184,6 +185,7 @@ async def make(
         dns_name=wanted.dns_name,
         dns_domain=wanted.dns_domain,
         propagate_uplink_status=wanted.propagate_uplink_status,
+        trusted=None if wanted.trusted is UNSET else wanted.trusted,
         created_for_server=for_server,
         created_at=now,
         updated_at=now,

@@ -42,6 +42,7 @@ class PortCreate(Struct, frozen=True, kw_only=True):
     dns_name: Text = ""
     dns_domain: Text = ""
     propagate_uplink_status: bool = True
+    trusted: bool | UnsetType | None = UNSET
     tags: tuple[Text, ...] = ()
 
 
@@ -63,6 +64,7 @@ class PortUpdate(Struct, frozen=True, kw_only=True):
     dns_name: Text | UnsetType = UNSET
     dns_domain: Text | UnsetType = UNSET
     propagate_uplink_status: bool | UnsetType = UNSET
+    trusted: bool | UnsetType | None = UNSET
 
 
 def may_say(caller: Caller, network: Network, wanted: PortCreate | PortUpdate, *, has: Collection[str] = ()) -> None:
@@ -71,6 +73,7 @@ def may_say(caller: Caller, network: Network, wanted: PortCreate | PortUpdate, *
     act = "create_port" if isinstance(wanted, PortCreate) else "update_port"
     rbac.operator_only(caller, f"{act}:binding:host_id", wanted.host_id or UNSET)
     rbac.operator_only(caller, f"{act}:binding:profile", wanted.binding_profile or UNSET)
+    rbac.operator_only(caller, f"{act}:trusted", wanted.trusted)
     if isinstance(wanted, PortUpdate):
         rbac.operator_only(caller, f"{act}:mac_address", wanted.mac_address)
     if caller.owns(network.project_id) or caller.is_operator:
