@@ -144,7 +144,7 @@ async def test_whoever_has_a_network_changes_nothing_about_others_ports_on_it(cl
     await us.make("rbac_policy", **policy)
     port = await them.make("port", network_id=network)
     group = (await us.get("security-groups"))["security_groups"][0]["id"]
-    for words in (
+    wishes: tuple[dict[str, Any], ...] = (
         {"name": "mine"},
         {"security_groups": []},
         {"security_groups": [group]},
@@ -156,7 +156,8 @@ async def test_whoever_has_a_network_changes_nothing_about_others_ports_on_it(cl
         {"allowed_address_pairs": [{"ip_address": "10.9.0.9"}]},
         {"admin_state_up": False},
         {"extra_dhcp_opts": [{"opt_name": "66", "opt_value": "10.0.0.1"}]},
-    ):
+    )
+    for words in wishes:
         (await us.call("PUT", f"/v2.0/ports/{port['id']}", {"port": words})).refused(403, "PolicyNotAuthorized")
     assert (await them.get(f"ports/{port['id']}"))["port"] == port
     await us.drop(f"ports/{port['id']}")

@@ -6,9 +6,11 @@ Carries no packets. `delay_s` and `fault` make it slow or contrary; both may be 
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
+from typing import get_args
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.network import (
+    AddressesSpec,
     GroupSpec,
     NetworkSpec,
     Noun,
@@ -17,7 +19,7 @@ from trivet.drivers.contracts.network import (
     Wire,
 )
 
-Spec = NetworkSpec | PortSpec | GroupSpec | RouterSpec
+Spec = NetworkSpec | PortSpec | AddressesSpec | GroupSpec | RouterSpec
 Fault = Callable[[str, str], DriverError | None]
 """(verb, id) -> how it fails this time, if it does."""
 
@@ -28,7 +30,7 @@ class SimNetwork:
     def __init__(self, delay_s: float = 0.0, fault: Fault | None = None) -> None:
         self.delay_s = delay_s
         self.fault = fault
-        self.specs: dict[Noun, dict[str, Spec]] = {"network": {}, "port": {}, "group": {}, "router": {}}
+        self.specs: dict[Noun, dict[str, Spec]] = {noun: {} for noun in get_args(Noun)}
         self.plugs: dict[str, int] = {}
         """Port id -> how many plugs it has: two while a machine moves."""
         self._said: set[str] = set()
@@ -40,6 +42,9 @@ class SimNetwork:
     async def ensure_port(self, spec: PortSpec) -> None:
         await self._ensure("port", spec)
         self.look(spec.id)
+
+    async def ensure_addresses(self, spec: AddressesSpec) -> None:
+        await self._ensure("addresses", spec)
 
     async def ensure_group(self, spec: GroupSpec) -> None:
         await self._ensure("group", spec)

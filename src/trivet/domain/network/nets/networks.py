@@ -14,7 +14,7 @@ from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
 from trivet.domain.network import rbac, tags
 from trivet.domain.network.groups import security_groups
-from trivet.domain.network.words import Number, Text
+from trivet.domain.network.words import Number, Text, ZoneHints
 from trivet.errors import Conflict, Invalid, NotFound, Stale
 from trivet.store import leases
 from trivet.store.tables import Record, Table
@@ -68,7 +68,7 @@ class NetworkCreate(Struct, frozen=True, kw_only=True):
     segmentation_id: Number | UnsetType | None = UNSET
     port_security_enabled: bool = True
     dns_domain: Text = ""
-    availability_zone_hints: tuple[Text, ...] = ()
+    availability_zone_hints: ZoneHints = ()
 
 
 class NetworkUpdate(Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
 from trivet.domain.network import rbac, tags
-from trivet.domain.network.addresses import Network, network_of
+from trivet.domain.network.addresses import Network, block_of, network_of
 from trivet.domain.network.nets import address_scopes
 from trivet.domain.network.nets.address_scopes import AddressScope
 from trivet.domain.network.words import Id, Number, Text
@@ -21,6 +21,8 @@ from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
+
+_PREFIXES_MAX = 100
 
 
 class SubnetPool(Record, frozen=True, kw_only=True):
@@ -274,14 +276,17 @@ def _overlap(one: Network, other: Network) -> bool:
 
 
 def _prefixes(given: Iterable[str]) -> tuple[tuple[str, ...], int]:
-    blocks = [network_of(text) for text in given]
+    blocks = [block_of(text) for text in given]
     if not blocks:
         raise Invalid("subnetpool.prefixes", "Bad subnetpool request: the subnetpool prefix list cannot be empty.")
     versions = {block.version for block in blocks}
     if len(versions) > 1:
         raise Invalid("subnetpool.version", "Cannot mix IPv4 and IPv6 prefixes in a subnet pool.")
     merged: Iterable[Network] = collapse_addresses(blocks)  # type: ignore[type-var] # all of one version
-    return tuple(str(block) for block in merged), versions.pop()
+    prefixes = tuple(str(block) for block in merged)
+    if len(prefixes) > _PREFIXES_MAX:
+        raise Invalid("subnetpool.prefixes", f"Bad subnetpool request: more than {_PREFIXES_MAX} prefixes.")
+    return prefixes, versions.pop()
 
 
 def _grown(pool: SubnetPool, given: tuple[str, ...]) -> tuple[str, ...]:

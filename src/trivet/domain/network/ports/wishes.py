@@ -1,9 +1,9 @@
 """Port wishes: what may be said of a port, and who may say it."""
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from trivet.domain.callers import Caller
 from trivet.domain.network import rbac
@@ -16,6 +16,8 @@ from trivet.domain.network.words import Id, Text
 from trivet.errors import Conflict
 from trivet.store.tx import Tx
 
+FixedIps = Annotated[tuple[FixedIpAsked, ...], Meta(max_length=20)]
+"""What one port may have; each is a row."""
 VnicType = Literal[
     "normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic", "vdpa",
     "accelerator-direct", "accelerator-direct-physical", "remote-managed",
@@ -31,7 +33,7 @@ class PortCreate(Struct, frozen=True, kw_only=True):
     admin_state_up: bool = True
     device_id: Text = ""
     device_owner: Text = ""
-    fixed_ips: tuple[FixedIpAsked, ...] | UnsetType | None = UNSET
+    fixed_ips: FixedIps | UnsetType | None = UNSET
     security_groups: tuple[Id, ...] | UnsetType | None = UNSET
     port_security_enabled: bool | UnsetType = UNSET
     allowed_address_pairs: tuple[AddressPair, ...] | None = ()
@@ -53,7 +55,7 @@ class PortUpdate(Struct, frozen=True, kw_only=True):
     admin_state_up: bool | UnsetType = UNSET
     device_id: Text | UnsetType = UNSET
     device_owner: Text | UnsetType = UNSET
-    fixed_ips: tuple[FixedIpAsked, ...] | UnsetType | None = UNSET
+    fixed_ips: FixedIps | UnsetType | None = UNSET
     security_groups: tuple[Id, ...] | UnsetType | None = UNSET
     port_security_enabled: bool | UnsetType = UNSET
     allowed_address_pairs: tuple[AddressPair, ...] | UnsetType | None = UNSET

@@ -20,7 +20,7 @@ from trivet.domain.network.ports import ports
 from trivet.domain.network.ports.addresses import FixedIpAsked, Seeker
 from trivet.domain.network.ports.ports import PORTS, Port
 from trivet.domain.network.ports.wishes import PortCreate
-from trivet.domain.network.words import Id, Text
+from trivet.domain.network.words import Id, Text, ZoneHints
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -70,7 +70,7 @@ class RouterCreate(Struct, frozen=True, kw_only=True):
     description: Text = ""
     admin_state_up: bool = True
     external_gateway_info: GatewayAsked | None = None
-    availability_zone_hints: tuple[Text, ...] = ()
+    availability_zone_hints: ZoneHints = ()
     flavor_id: None = None
 
 
@@ -161,8 +161,9 @@ async def update(tx: Tx, caller: Caller, router: Router, wanted: RouterUpdate) -
 
 async def change_routes(tx: Tx, router: Router, *, add: Sequence[Route] = (), drop: Sequence[Route] = ()) -> Router:
     """Some of the routes, whatever somebody else does to the others at the same time."""
-    routes = [route for route in router.routes if route not in drop]
-    routes += [route for route in add if route not in routes]
+    gone = {route.parsed() for route in drop}
+    routes = [route for route in router.routes if route.parsed() not in gone]
+    routes += [route for new in add if (route := new.parsed()) not in routes]
     return await tx.update(ROUTERS, router, routes=await _routes(tx, router, routes), updated_at=tx.clock.now())
 
 
@@ -416,6 +417,7 @@ def _later(tx: Tx, router: Router) -> float:
 async def _routes(tx: Tx, router: Router, routes: Sequence[Route]) -> tuple[Route, ...]:
     if len(routes) > _ROUTES_MAX:
         raise Invalid("router.routes", f"The number of routes exceeds the maximum {_ROUTES_MAX}.")
+    routes = [route.parsed() for route in routes]
     if not routes:
         return ()
     blocks = [network_of(subnet.cidr) for subnet in await _leg_subnets(tx, router)]
@@ -424,7 +426,6 @@ async def _routes(tx: Tx, router: Router, routes: Sequence[Route]) -> tuple[Rout
     if router.gateway is not None:
         mine |= {ip.ip_address for ip in router.gateway.external_fixed_ips}
     for route in routes:
-        network_of(route.destination)
         hop = parsed(route.nexthop)
         if not any(hop in block for block in blocks):
             raise Invalid(
