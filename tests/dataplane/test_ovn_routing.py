@@ -72,10 +72,8 @@ def router_between(inside: NetworkSpec, outside: NetworkSpec) -> RouterSpec:
 async def test_traffic_goes_through_two_routers_in_a_row(lab: Lab) -> None:
     """The second one's end on the network between them is an ordinary port that was made first, since the network's
     gateway is the first one's: as it was plugged in, what dropped for it drops no more."""
-    first, second = (
-        await lab.network("10.5.0.0/24", gateway="10.5.0.1"),
-        await lab.network("10.7.0.0/24", gateway="10.7.0.1"),
-    )
+    first = await lab.network("10.5.0.0/24", gateway="10.5.0.1")
+    second = await lab.network("10.7.0.0/24", gateway="10.7.0.1")
     between = await lab.network("10.6.0.0/24", gateway="10.6.0.1")
     group = await lab.open_group()
     one, two = await lab.guest(first, "10.5.0.10", (group,)), await lab.guest(second, "10.7.0.10", (group,))

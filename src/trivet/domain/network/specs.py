@@ -31,7 +31,7 @@ def network_spec(network: Network, subnets: Sequence[Subnet]) -> NetworkSpec:
         subnets=tuple(_subnet_spec(subnet) for subnet in subnets),
         physical=network.physical_network,
         vlan=network.segmentation_id if network.network_type == "vlan" else None,
-        metadata=not network.external and any(subnet.enable_dhcp for subnet in subnets),
+        metadata=any(subnet.enable_dhcp for subnet in subnets),
         up=network.admin_state_up,
     )
 
@@ -105,7 +105,9 @@ def router_spec(
     subnets: Mapping[str, Subnet],
     floating: Sequence[FloatingIp],
 ) -> RouterSpec:
-    """The way out is the external subnet's own gateway, which somebody outside answers for."""
+    """The way out is the external subnet's own gateway, which somebody outside answers for. A gateway that has no
+    address yet leads nowhere."""
+    gateway = gateway if gateway is not None and gateway.fixed_ips else None
     snat = router.gateway.enable_snat if router.gateway is not None else False
     return RouterSpec(
         id=router.id,
@@ -122,7 +124,7 @@ def router_spec(
                 port_id=each.port_id,
             )
             for each in floating
-            if each.port_id is not None and each.fixed_ip_address is not None
+            if gateway is not None and each.port_id is not None and each.fixed_ip_address is not None
         ),
         routes=_routes(router.routes),
     )
@@ -133,6 +135,9 @@ def _router_port(port: Port, subnets: Mapping[str, Subnet]) -> RouterPort:
         port_id=port.id,
         network_id=port.network_id,
         mac=port.mac_address,
+        announces=any(
+            ip.ip_address == subnets[ip.subnet_id].gateway_ip for ip in port.fixed_ips if ip.subnet_id in subnets
+        ),
         cidrs=tuple(
             f"{ip.ip_address}/{network_of(subnets[ip.subnet_id].cidr).prefixlen}"
             for ip in port.fixed_ips

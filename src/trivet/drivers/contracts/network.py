@@ -95,6 +95,8 @@ class RouterPort(msgspec.Struct, frozen=True):
     mac: str
     cidrs: tuple[str, ...]
     """Its own addresses with prefix length, such as 10.0.0.1/24."""
+    announces: bool = True
+    """It is the way out of the network, and tells guests so where they ask; others on the network say nothing."""
 
 
 class FloatingSpec(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from trivet.api.network.granted import SHARED_FIRST, by_sharing
 from trivet.api.network.listing import Collection, Json
 from trivet.domain.network.nets import subnets
 from trivet.domain.network.nets.subnets import SUBNETS, Subnet
+from trivet.domain.network.routers import gateways
 from trivet.domain.network.words import Text
 
 resource = Resource()
@@ -78,7 +79,7 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/subnets", may="member")
 async def create(request: Request) -> Reply:
-    return await COLLECTION.create(request, SubnetIn, subnets.create, subnets.before_several)
+    return await COLLECTION.create(request, SubnetIn, gateways.create_subnet, subnets.before_several)
 
 
 @resource.on("GET", "/v2.0/subnets/{subnet_id}", may="reader")

@@ -128,6 +128,8 @@ async def create(tx: Tx, caller: Caller, wanted: SubnetPoolCreate) -> SubnetPool
     await tx.insert(SUBNET_POOLS, pool)
     if wanted.shared:
         await rbac.grant(tx, project_id, "subnetpool", pool.id, "access_as_shared")
+        if pool.address_scope_id:
+            await _shared_as_far(tx, pool, pool.address_scope_id)
     return pool
 
 
@@ -321,6 +323,7 @@ def _lengths(version: int, least: int, middle: int | UnsetType, most: int) -> tu
 async def _in_scope(tx: Tx, caller: Caller, pool: SubnetPool, scope_id: str, prefixes: Sequence[str]) -> AddressScope:
     """A scope holds an address once: its pools must not overlap."""
     scope = await address_scopes.visible(tx, caller, scope_id)
+    await _shared_as_far(tx, pool, scope_id)
     if scope.ip_version != pool.ip_version:
         raise Invalid(
             "subnetpool.address_scope",
@@ -337,6 +340,18 @@ async def _in_scope(tx: Tx, caller: Caller, pool: SubnetPool, scope_id: str, pre
                     f" {theirs} is in subnetpool {other.id}.",
                 )
     return scope
+
+
+async def _shared_as_far(tx: Tx, pool: SubnetPool, scope_id: str) -> None:
+    """Whoever shares the pool reaches its scope."""
+    sql = "SELECT target_tenant FROM rbac_policies WHERE object_type = 'subnetpool' AND object_id = ?"
+    for (target,) in await tx.rows(sql, pool.id):
+        if not await rbac.reaches(tx, "address_scope", scope_id, str(target)):
+            raise Invalid(
+                "subnetpool.address_scope",
+                f"Illegal subnetpool association: subnetpool {pool.id} is shared with {target}, which does not have"
+                f" access to address scope {scope_id}.",
+            )
 
 
 async def _one_default(tx: Tx, pool: SubnetPool) -> None:

@@ -157,6 +157,7 @@ async def create(tx: Tx, caller: Caller, wanted: SubnetCreate) -> Subnet:
     ra_mode, address_mode = _ipv6_modes(wanted, version, block.prefixlen)
     gateway = _gateway(wanted.gateway_ip, block)
     _no_overlap(network, others, block)
+    networks.mtu_carries(network.id, network.mtu, version)
     if wanted.allocation_pools:
         pools = _checked_pools(wanted.allocation_pools, block)
         _gateway_outside(gateway, pools)

@@ -102,7 +102,7 @@ async def create(tx: Tx, caller: Caller, wanted: FloatingIpCreate) -> FloatingIp
     id = tx.ids.uuid()
     target = Target()
     if wanted.port_id:
-        target = await _target(tx, caller, network.id, wanted.port_id, wanted.fixed_ip_address)
+        target = await _target(tx, caller, project_id, network.id, wanted.port_id, wanted.fixed_ip_address)
     elif wanted.fixed_ip_address:
         raise Invalid(
             "floating_ip.bad", "Bad floatingip request: fixed_ip_address cannot be specified without a port_id."
@@ -157,7 +157,15 @@ async def update(tx: Tx, caller: Caller, floating: FloatingIp, wanted: FloatingI
         port_id = wanted.port_id if wanted.port_id is not UNSET else floating.port_id
         fixed_ip = wanted.fixed_ip_address if wanted.fixed_ip_address is not UNSET else None
         if port_id:
-            target = await _target(tx, caller, floating.floating_network_id, port_id, fixed_ip, floating_id=floating.id)
+            target = await _target(
+                tx,
+                caller,
+                floating.project_id,
+                floating.floating_network_id,
+                port_id,
+                fixed_ip,
+                floating_id=floating.id,
+            )
         elif fixed_ip:
             raise Invalid(
                 "floating_ip.bad", "Bad floatingip request: fixed_ip_address cannot be specified without a port_id."
@@ -222,9 +230,22 @@ async def _wish(tx: Tx, network_id: str, wanted: FloatingIpCreate) -> FixedIpAsk
 
 
 async def _target(
-    tx: Tx, caller: Caller, network_id: str, port_id: str, fixed_ip: str | None, *, floating_id: str = ""
+    tx: Tx,
+    caller: Caller,
+    project_id: str,
+    network_id: str,
+    port_id: str,
+    fixed_ip: str | None,
+    *,
+    floating_id: str = "",
 ) -> Target:
     port = await ports.visible(tx, caller, port_id)
+    if port.project_id != project_id and not caller.is_operator:
+        raise Invalid(
+            "floating_ip.bad",
+            f"Bad floatingip request: Cannot process floating IP association with port {port.id}, since that port is"
+            " owned by a different project.",
+        )
     address = _inside_address(port, fixed_ip)
     taken = await tx.row(
         "SELECT id, floating_ip_address FROM floating_ips WHERE port_id = ? AND fixed_ip_address = ?"

@@ -21,7 +21,7 @@ from trivet.domain.network.ports.addresses import FixedIpAsked, Seeker
 from trivet.domain.network.ports.ports import PORTS, Port
 from trivet.domain.network.ports.wishes import PortCreate
 from trivet.domain.network.words import Id, Text, ZoneHints
-from trivet.errors import Conflict, Invalid, NotFound
+from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -212,8 +212,7 @@ async def _set_gateway(tx: Tx, caller: Caller, router: Router, asked: GatewayAsk
             network_id=network.id, device_id=router.id, device_owner=GATEWAY, fixed_ips=asked.external_fixed_ips
         ),
     )
-    if not port.fixed_ips:
-        raise Invalid("router.bad", f"Bad router request: No IPs available for external network {network.id}.")
+    # Without an address, if the network has no subnet yet (gateways.py).
     return {
         "gateway": Gateway(network.id, port.id, snat, port.fixed_ips),
         "gateway_network_id": network.id,
@@ -296,6 +295,12 @@ async def _add_subnet(tx: Tx, caller: Caller, router: Router, legs: Sequence[Sub
     network = await networks.visible(tx, caller, subnet.network_id)
     if subnet.gateway_ip is None:
         raise Invalid("router.bad", "Bad router request: Subnet for router interface must have a gateway IP")
+    if not (caller.owns(network.project_id) or caller.is_operator):
+        raise Forbidden(
+            "policy.forbidden",
+            f"Who takes the gateway address of subnet {subnet.id} has all that leaves it, and it belongs to another"
+            " project: make a port on it, and add that.",
+        )
     if any(leg.id == subnet.id for leg in legs):
         raise Invalid("router.bad", f"Bad router request: Router already has a port on subnet {subnet.id}.")
     _no_overlap(subnet, legs)

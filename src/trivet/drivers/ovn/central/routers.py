@@ -86,6 +86,7 @@ def _router_port(spec: RouterSpec, port: RouterPort, there: dict[Key, dict[str, 
     switch = there.get(("Logical_Switch", row_uuid("network", port.network_id)))
     facts = mapping(switch["external_ids"]) if switch else {}
     gateway = port is spec.gateway
+    silent = gateway or not port.announces
     return Row(
         "Logical_Router_Port",
         row_uuid("router-port", port.port_id),
@@ -94,8 +95,8 @@ def _router_port(spec: RouterSpec, port: RouterPort, there: dict[Key, dict[str, 
             "mac": port.mac,
             "networks": many(port.cidrs),
             "gateway_chassis": references([row_uuid("gateway-chassis", port.port_id)]) if gateway else NOTHING,
-            "ipv6_ra_configs": pairs({}) if gateway else announcement(facts.get("ra", ""), facts.get("mtu", "")),
-            "external_ids": tag("router-port", port.port_id, **({} if gateway else {"network": port.network_id})),
+            "ipv6_ra_configs": pairs({}) if silent else announcement(facts.get("ra", ""), facts.get("mtu", "")),
+            "external_ids": tag("router-port", port.port_id, **({} if silent else {"network": port.network_id})),
         },
     )
 
