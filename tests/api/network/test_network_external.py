@@ -108,12 +108,8 @@ async def test_a_floating_ip_leads_to_no_port_of_another_project(here: Cloud) ->
 async def test_a_pool_is_shared_only_with_who_reaches_its_scope(here: Cloud) -> None:
     scope = (await here.mine.make("address_scope", name="s", ip_version=4))["id"]
     pool = await here.mine.make("subnetpool", name="p", prefixes=["10.0.0.0/8"], address_scope_id=scope)
-    words = {
-        "object_type": "subnetpool",
-        "object_id": pool["id"],
-        "action": "access_as_shared",
-        "target_tenant": THEIRS,
-    }
+    words = {"object_type": "subnetpool", "object_id": pool["id"], "target_tenant": THEIRS}
+    words["action"] = "access_as_shared"
     (await here.mine.call("POST", "/v2.0/rbac-policies", {"rbac_policy": words})).refused(400, "RbacPolicyInitError")
     await _policy(here.mine, "address_scope", scope, THEIRS)
     policy = await _policy(here.mine, "subnetpool", pool["id"], THEIRS)

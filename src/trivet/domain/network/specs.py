@@ -31,7 +31,7 @@ def network_spec(network: Network, subnets: Sequence[Subnet]) -> NetworkSpec:
         subnets=tuple(_subnet_spec(subnet) for subnet in subnets),
         physical=network.physical_network,
         vlan=network.segmentation_id if network.network_type == "vlan" else None,
-        metadata=any(subnet.enable_dhcp for subnet in subnets),
+        metadata=not (network.external and network.physical_network) and any(subnet.enable_dhcp for subnet in subnets),
         up=network.admin_state_up,
     )
 
@@ -131,18 +131,13 @@ def router_spec(
 
 
 def _router_port(port: Port, subnets: Mapping[str, Subnet]) -> RouterPort:
+    on = [ip for ip in port.fixed_ips if ip.subnet_id in subnets]
     return RouterPort(
         port_id=port.id,
         network_id=port.network_id,
         mac=port.mac_address,
-        announces=any(
-            ip.ip_address == subnets[ip.subnet_id].gateway_ip for ip in port.fixed_ips if ip.subnet_id in subnets
-        ),
-        cidrs=tuple(
-            f"{ip.ip_address}/{network_of(subnets[ip.subnet_id].cidr).prefixlen}"
-            for ip in port.fixed_ips
-            if ip.subnet_id in subnets
-        ),
+        announces=any(subnets[ip.subnet_id].gateway_ip == ip.ip_address for ip in on),
+        cidrs=tuple(f"{ip.ip_address}/{network_of(subnets[ip.subnet_id].cidr).prefixlen}" for ip in on),
     )
 
 

@@ -5,6 +5,7 @@ Everything it holds follows from what Trivet wants, so `down` throws all of it a
 """
 
 import asyncio
+import logging
 import os
 import re
 import shutil
@@ -20,6 +21,10 @@ from trivet.drivers.ovn.chassis.datapath import USERSPACE_DEVICE, Datapath, choo
 from trivet.drivers.ovn.commands import run
 from trivet.drivers.ovn.daemons import daemons, environment, missing_programs, prepare_databases
 
+SILENCE_S = 60.0
+"""How long a daemon may be busy with one thing. Large changes take some seconds."""
+_ANSWER_S = 5.0
+_logger = logging.getLogger(__name__)
 _PROGRAMS = {
     "ovsdb-server": "openvswitch-switch",
     "ovs-vswitchd": "openvswitch-switch",
@@ -51,7 +56,9 @@ def missing() -> list[str]:
 
 
 class OvnEngine:
-    def __init__(self, directory: Path, tag: str = "trv", external: External | None = None) -> None:
+    def __init__(
+        self, directory: Path, tag: str = "trv", external: External | None = None, *, silence_s: float = SILENCE_S
+    ) -> None:
         if not re.fullmatch(r"[a-z0-9]{1,8}", tag):
             raise DriverError(f"The instance tag {tag!r} must be 1 to 8 small letters or digits.", again=False)
         self.tag = tag
@@ -65,6 +72,8 @@ class OvnEngine:
         self.database_socket = str(self.directory / "db.sock")
         self._daemons = daemons(self.directory)
         self._turn = asyncio.Lock()
+        self._silence_s = silence_s
+        self._silent_since: dict[str, float] = {}
 
     async def up(self) -> None:
         """Start what does not run, adopt what does. Cheap when all is well, so it may be called on a timer."""
@@ -72,6 +81,7 @@ class OvnEngine:
         if lacks:
             raise DriverError("OVN cannot run here: " + "; ".join(lacks), again=False)
         async with self._turn:
+            await self._end_the_silent()
             if not self._whole():
                 await self._mend()
 
@@ -92,6 +102,19 @@ class OvnEngine:
             mark.touch()
         else:
             mark.unlink(missing_ok=True)
+
+    async def _end_the_silent(self) -> None:
+        """A daemon that lives and has not answered for long is of no more use than a dead one, and holds its place."""
+        living = [name for name, daemon in self._daemons.items() if daemon.pid() is not None]
+        answers = await asyncio.gather(*(self._daemons[name].answers(_ANSWER_S) for name in living))
+        now = asyncio.get_running_loop().time()
+        silent = {name for name, answered in zip(living, answers, strict=True) if not answered}
+        self._silent_since = {name: self._silent_since.get(name, now) for name in silent}
+        for name, since in list(self._silent_since.items()):
+            if now - since >= self._silence_s:
+                _logger.warning("%s lives but has not answered for %.0f s: it is started again", name, now - since)
+                await self._daemons[name].kill()
+                del self._silent_since[name]
 
     async def _mend(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -102,12 +102,16 @@ class SimWires:
         self._plugged: set[str] = set()
         self._metadata: dict[str, socket.socket] = {}
 
+    def remember(self, port_id: str) -> None:
+        """It was plugged in before the process that simulates it began."""
+        if port_id not in self._plugged:
+            self._plugged.add(port_id)
+            self._network.plugs[port_id] = self._network.plugs.get(port_id, 0) + 1
+        self._network.look(port_id)
+
     async def plug(self, wire: Wire) -> None:
         await self._network.trouble("plug", wire.port_id)
-        if wire.port_id not in self._plugged:
-            self._plugged.add(wire.port_id)
-            self._network.plugs[wire.port_id] = self._network.plugs.get(wire.port_id, 0) + 1
-        self._network.look(wire.port_id)
+        self.remember(wire.port_id)
 
     async def unplug(self, port_id: str, netns: str | None = None) -> None:
         await self._network.trouble("unplug", port_id)

@@ -1,7 +1,7 @@
 """External networks: those that lead out of a project, for whom a policy says so.
 
-The first policy `access_as_external` makes a network external, the last one that goes makes it internal again; the field
-`router:external` of the network is the same said in another way, for everybody.
+The first policy `access_as_external` makes a network external, the last one that goes makes it internal again; the
+field `router:external` of the network is the same said in another way, for everybody.
 """
 
 from trivet.domain.callers import Caller

@@ -102,7 +102,9 @@ async def create(tx: Tx, caller: Caller, wanted: FloatingIpCreate) -> FloatingIp
     id = tx.ids.uuid()
     target = Target()
     if wanted.port_id:
-        target = await _target(tx, caller, project_id, network.id, wanted.port_id, wanted.fixed_ip_address)
+        target = await _target(
+            tx, caller, wanted.port_id, wanted.fixed_ip_address, project_id=project_id, network_id=network.id
+        )
     elif wanted.fixed_ip_address:
         raise Invalid(
             "floating_ip.bad", "Bad floatingip request: fixed_ip_address cannot be specified without a port_id."
@@ -160,10 +162,10 @@ async def update(tx: Tx, caller: Caller, floating: FloatingIp, wanted: FloatingI
             target = await _target(
                 tx,
                 caller,
-                floating.project_id,
-                floating.floating_network_id,
                 port_id,
                 fixed_ip,
+                project_id=floating.project_id,
+                network_id=floating.floating_network_id,
                 floating_id=floating.id,
             )
         elif fixed_ip:
@@ -232,11 +234,11 @@ async def _wish(tx: Tx, network_id: str, wanted: FloatingIpCreate) -> FixedIpAsk
 async def _target(
     tx: Tx,
     caller: Caller,
-    project_id: str,
-    network_id: str,
     port_id: str,
     fixed_ip: str | None,
     *,
+    project_id: str,
+    network_id: str,
     floating_id: str = "",
 ) -> Target:
     port = await ports.visible(tx, caller, port_id)
