@@ -18,6 +18,10 @@ from urllib.parse import urlsplit
 
 from trivet.errors import Invalid
 
+PUBLIC = "public"
+"""The physical network that is always there: it leads out by a bridge of our own."""
+_PHYSICAL = re.compile(r"[A-Za-z0-9_-]{1,63}:[A-Za-z0-9_.@-]{1,15}")
+
 
 def option(default: Any, sentence: str) -> Any:
     return field(default=default, metadata={"sentence": sentence})
@@ -54,8 +58,17 @@ class Settings:
         True, "Refuse disk images whose bytes are not of the format that they are said to have."
     )
     external_cidr: str = option("172.24.4.0/24", "Addresses of the network that leads out of the cloud.")
+    physical_networks: str = option(
+        "", "Further networks that an operator may bridge to, each with an interface of this host: lab:eth1,wan:eth2."
+    )
     novnc: str = option("/usr/share/novnc", "Where noVNC's files lie, for graphical consoles in a browser.")
     log_json: bool = option(False, "Log lines as JSON.")
+
+    @property
+    def physical(self) -> dict[str, str]:
+        """Name -> interface, of those besides our own."""
+        entries = (entry.partition(":") for entry in self.physical_networks.split(",") if entry)
+        return {name: interface for name, _, interface in entries}
 
     @property
     def listen_host(self) -> str:
@@ -170,7 +183,20 @@ def check(settings: Settings) -> Settings:
     except ValueError as error:
         raise Invalid("setting.invalid", f"external_cidr must be like 172.24.4.0/24: {error}.") from error
     _check_addresses(settings)
+    _check_physical(settings)
     return settings
+
+
+def _check_physical(settings: Settings) -> None:
+    entries = [entry for entry in settings.physical_networks.split(",") if entry]
+    for entry in entries:
+        if not _PHYSICAL.fullmatch(entry) or entry.partition(":")[0] == PUBLIC:
+            raise Invalid(
+                "setting.invalid",
+                f"physical_networks must be like lab:eth1,wan:eth2, and none of them {PUBLIC!r}: not {entry!r}.",
+            )
+    if len(settings.physical) != len(entries) or len(set(settings.physical.values())) != len(entries):
+        raise Invalid("setting.invalid", "physical_networks names one of them, or one interface, twice.")
 
 
 def _check_addresses(settings: Settings) -> None:

@@ -1,5 +1,7 @@
 """External networks and their policies, and what is shared with whom: as upstream has it."""
 
+from dataclasses import replace
+
 import pytest
 from tests.api.network.network_cloud import Client, Cloud
 from tests.api.one_service import MINE, THEIRS
@@ -164,3 +166,24 @@ async def test_an_operator_chooses_which_tunnel_carries_a_network(here: Cloud) -
     assert (await here.admin.make("network", provider__network_type="geneve"))["mtu"] == 1442
     for kind in ("gre", "local"):
         (await here.admin.call("POST", "/v2.0/networks", {"network": {"provider:network_type": kind}})).refused(400)
+
+
+async def test_an_operator_bridges_to_the_physical_networks_that_there_are(here: Cloud) -> None:
+    """Flat and by VLAN, on several; what nobody bridges to is refused, and so is what one network cannot be."""
+    here.parts.settings = replace(here.parts.settings, physical_networks="lab:eth1,wan:eth2")
+    admin = here.admin
+    for physical in ("public", "lab", "wan"):
+        words = {"provider__network_type": "vlan", "provider__physical_network": physical}
+        made = [await admin.make("network", **words) for _ in range(2)]
+        assert [each["provider:segmentation_id"] for each in made] == [1, 2]
+        words["provider__network_type"] = "flat"
+        assert (await admin.make("network", **words))["provider:physical_network"] == physical
+        body = {"network": {name.replace("__", ":"): value for name, value in words.items()}}
+        (await admin.call("POST", "/v2.0/networks", body)).refused(409, "FlatNetworkInUse")
+    for kind in ("flat", "vlan"):
+        body = {"network": {"provider:network_type": kind, "provider:physical_network": "other"}}
+        (await admin.call("POST", "/v2.0/networks", body)).refused(400, "InvalidInput")
+    segment = {"provider:network_type": "vlan", "provider:physical_network": "lab", "provider:segmentation_id": 9}
+    many = await admin.call("POST", "/v2.0/networks", {"network": {"segments": [segment, segment]}})
+    assert "one segment" in many.refused(400, "InvalidInput")
+    (await here.mine.call("POST", "/v2.0/networks", {"network": {"segments": [segment]}})).refused(403)

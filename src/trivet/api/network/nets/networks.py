@@ -1,6 +1,7 @@
 """/v2.0/networks"""
 
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec import UNSET, UnsetType, field
 
@@ -14,6 +15,7 @@ from trivet.domain.network.nets import networks
 from trivet.domain.network.nets.networks import NETWORKS, Network
 from trivet.domain.network.routers import floating_ips
 from trivet.domain.network.words import Number, Text
+from trivet.settings import PUBLIC
 from trivet.store.where import Where
 
 resource = Resource()
@@ -106,7 +108,9 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/networks", may="member")
 async def create(request: Request) -> Reply:
-    return await COLLECTION.create(request, NetworkIn, networks.create, networks.before_several)
+    known = (PUBLIC, *request.parts.settings.physical)
+    make = partial(networks.create, physical_networks=known)
+    return await COLLECTION.create(request, NetworkIn, make, networks.before_several)
 
 
 @resource.on("GET", "/v2.0/networks/{network_id}", may="reader")

@@ -5,7 +5,7 @@ requests that change the same network's subnets cannot miss each other, and ever
 networks in the log hears of subnets as well.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal, get_args
 
 from msgspec import UNSET, Struct, UnsetType
@@ -29,7 +29,6 @@ TENANT_MTU = 1442
 VXLAN_MTU = 1450
 PROVIDER_MTU = 1500
 _LEAST_MTU = {4: 68, 6: 1280}
-PHYSICAL_NETWORKS = ("public",)
 _TUNNEL_MAX = 2**24
 _VLAN_MAX = 4094
 
@@ -69,6 +68,7 @@ class NetworkCreate(Struct, frozen=True, kw_only=True):
     network_type: Text | UnsetType = UNSET
     physical_network: Text | UnsetType | None = UNSET
     segmentation_id: Number | UnsetType | None = UNSET
+    segments: list[Any] | UnsetType | None = UNSET
     port_security_enabled: bool = True
     dns_domain: Text = ""
     availability_zone_hints: ZoneHints = ()
@@ -120,7 +120,8 @@ async def hold(tx: Tx, ids: Iterable[str]) -> None:
         await tx.run("UPDATE networks SET revision = revision WHERE id = ?", id)
 
 
-async def create(tx: Tx, caller: Caller, wanted: NetworkCreate) -> Network:
+async def create(tx: Tx, caller: Caller, wanted: NetworkCreate, *, physical_networks: Collection[str] = ()) -> Network:
+    """`physical_networks`: those that hosts can bridge to."""
     for name, given in (
         ("create_network:shared", wanted.shared if wanted.shared else UNSET),
         ("create_network:router:external", wanted.external if wanted.external else UNSET),
@@ -128,12 +129,13 @@ async def create(tx: Tx, caller: Caller, wanted: NetworkCreate) -> Network:
         ("create_network:provider:network_type", wanted.network_type),
         ("create_network:provider:physical_network", wanted.physical_network),
         ("create_network:provider:segmentation_id", wanted.segmentation_id),
+        ("create_network:segments", wanted.segments),
     ):
         rbac.operator_only(caller, name, given)
     project_id = rbac.owner(caller, wanted.project_id)
     await security_groups.default_id(tx, project_id)
     now = tx.clock.now()
-    kind, physical, segmentation_id = _provider(wanted)
+    kind, physical, segmentation_id = _provider(wanted, physical_networks)
     if kind not in _TUNNELS or segmentation_id:
         # A number that was chosen, or the first that is free: two that want some of the same take turns.
         await leases.take_turn(tx, "segments")
@@ -262,7 +264,13 @@ async def _one_default(tx: Tx, id: str) -> None:
 # -- providers: what carries the network
 
 
-def _provider(wanted: NetworkCreate) -> tuple[NetworkType, str | None, int | None]:
+def _provider(wanted: NetworkCreate, known: Collection[str]) -> tuple[NetworkType, str | None, int | None]:
+    if wanted.segments:
+        raise Invalid(
+            "network.type",
+            "Invalid input for operation: a network has one segment here; say it by provider:network_type,"
+            " provider:physical_network and provider:segmentation_id.",
+        )
     kind = wanted.network_type if wanted.network_type is not UNSET else "geneve"
     physical = wanted.physical_network or None
     segmentation_id = wanted.segmentation_id or None
@@ -273,8 +281,11 @@ def _provider(wanted: NetworkCreate) -> tuple[NetworkType, str | None, int | Non
     if kind not in _TUNNELS:
         if physical is None:
             raise Invalid("network.type", f"Invalid input for operation: {kind} needs provider:physical_network.")
-        if physical not in PHYSICAL_NETWORKS:
-            raise Invalid("network.type", f"Invalid input for operation: physical_network '{physical}' unknown.")
+        if physical not in known:
+            raise Invalid(
+                "network.type",
+                f"Invalid input for operation: physical_network '{physical}' unknown for {kind} provider network.",
+            )
     if kind == "flat" and segmentation_id:
         raise Invalid("network.type", "Invalid input for operation: segmentation_id specified for flat network.")
     top = _VLAN_MAX if kind == "vlan" else _TUNNEL_MAX
