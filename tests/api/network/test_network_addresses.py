@@ -218,10 +218,10 @@ async def test_a_port_of_a_server_goes_with_it_and_one_that_was_brought_stays(he
 
     async def serve(tx: Tx) -> None:
         caller = here.parts.tokens.caller(here.mine._token)
-        own = await ports.create(tx, caller, PortCreate(network_id=network_id), for_server=True)
         given = await ports.visible(tx, caller, brought["id"])
-        for port in (own, given):
-            await ports.bind(tx, port, server_id="s1", host_id=None, zone="nova")
+        await ports.bind(tx, given, server_id="s1", host_id=None, zone="nova")
+        own = await ports.create(tx, caller, PortCreate(network_id=network_id), for_server=True)
+        await ports.bind(tx, own, server_id="s1", host_id=None, zone="nova")
         assert [port.device_owner for port in await ports.of_server(tx, "s1", MINE)] == ["compute:nova"] * 2
         assert set(await ports.of_servers(tx, {"s1": MINE, "s2": MINE})) == {"s1"}
         assert [net.id for net in await networks.for_servers(tx, caller)] == [network_id]

@@ -136,11 +136,15 @@ async def of_network(tx: Tx, network_id: str) -> list[Subnet]:
 
 async def before_several(tx: Tx, caller: Caller, wishes: Sequence[SubnetCreate]) -> None:
     """Held: what they are cut from, and then the networks that they will be on."""
+    await hold_pools(tx, wishes)
+    await networks.hold(tx, (wish.network_id for wish in wishes))
+
+
+async def hold_pools(tx: Tx, wishes: Sequence[SubnetCreate]) -> None:
     cut = {str(wish.subnetpool_id) for wish in wishes if wish.subnetpool_id}
     if any(wish.use_default_subnetpool for wish in wishes):
         cut |= {str(row[0]) for row in await tx.rows("SELECT id FROM subnet_pools WHERE is_default = 1")}
     await subnet_pools.hold(tx, cut)
-    await networks.hold(tx, (wish.network_id for wish in wishes))
 
 
 async def create(tx: Tx, caller: Caller, wanted: SubnetCreate) -> Subnet:
