@@ -91,7 +91,6 @@ def matching(request: Request, record: Record) -> None:
         )
 
 
-
 def standard(record: Any) -> Json:
     """What nearly everything here has."""
     return {"description": record.description, "tags": record.tags, **stamped(record)}
