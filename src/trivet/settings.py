@@ -18,6 +18,10 @@ from urllib.parse import urlsplit
 
 from trivet.errors import Invalid
 
+PUBLIC = "public"
+"""The physical network that is always there: it leads out by a bridge of our own."""
+_PHYSICAL = re.compile(r"[A-Za-z0-9_-]{1,63}:[A-Za-z0-9_.@-]{1,15}")
+
 
 def option(default: Any, sentence: str) -> Any:
     return field(default=default, metadata={"sentence": sentence})
@@ -70,6 +74,9 @@ class Settings:
         "",
         "Addresses, networks and host names, with commas between, that images may be fetched from though not public.",
     )
+    physical_networks: str = option(
+        "", "Further networks that an operator may bridge to, each with an interface of this host: lab:eth1,wan:eth2."
+    )
     novnc: str = option("/usr/share/novnc", "Where noVNC's files lie, for graphical consoles in a browser.")
     log_json: bool = option(False, "Log lines as JSON.")
     access_log: bool = option(False, "Log a line for every request: who, what, how it ended, how long it took.")
@@ -77,6 +84,12 @@ class Settings:
     metrics_listen: str = option(
         "", "HOST:PORT where /metrics, /healthz and /readyz are answered to anybody. Empty: only the API has them."
     )
+
+    @property
+    def physical(self) -> dict[str, str]:
+        """Name -> interface, of those besides our own."""
+        entries = (entry.partition(":") for entry in self.physical_networks.split(",") if entry)
+        return {name: interface for name, _, interface in entries}
 
     @property
     def listen_host(self) -> str:
@@ -195,6 +208,7 @@ def check(settings: Settings) -> Settings:
     except ValueError as error:
         raise Invalid("setting.invalid", f"external_cidr must be like 172.24.4.0/24: {error}.") from error
     _check_addresses(settings)
+    _check_physical(settings)
     return settings
 
 
@@ -227,6 +241,18 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _check_physical(settings: Settings) -> None:
+    entries = [entry for entry in settings.physical_networks.split(",") if entry]
+    for entry in entries:
+        if not _PHYSICAL.fullmatch(entry) or entry.partition(":")[0] == PUBLIC:
+            raise Invalid(
+                "setting.invalid",
+                f"physical_networks must be like lab:eth1,wan:eth2, and none of them {PUBLIC!r}: not {entry!r}.",
+            )
+    if len(settings.physical) != len(entries) or len(set(settings.physical.values())) != len(entries):
+        raise Invalid("setting.invalid", "physical_networks names one of them, or one interface, twice.")
 
 
 def _check_addresses(settings: Settings) -> None:

@@ -60,6 +60,9 @@ CONFIGS = {
     "list.toml": 'listen = ["a"]',
     "ended.toml": "token_s = 0",
     "cidr.toml": 'external_cidr = "nonsense"',
+    "physical.toml": 'physical_networks = "lab"',
+    "public.toml": 'physical_networks = "public:eth1"',
+    "twice.toml": 'physical_networks = "lab:eth1,wan:eth1"',
     "regex.toml": 'password_regex = "("',
     "kept.toml": "password_days = 30\npassword_min_days = 30",
 }
@@ -108,6 +111,15 @@ REFUSALS = {
     "a part of a number": (("up", "--config", "part.toml"), "token_s must be a whole number, not 1.5."),
     "a list for a word": (("up", "--config", "list.toml"), "listen must be text, not ['a']."),
     "tokens that end before they begin": (("up", "--config", "ended.toml"), "token_s cannot be below 1."),
+    "physical networks without interfaces": (
+        ("up", "--config", "physical.toml"),
+        "physical_networks must be like lab:eth1,wan:eth2",
+    ),
+    "a second public network": (("up", "--config", "public.toml"), "physical_networks must be like lab:eth1,wan:eth2"),
+    "one interface for two": (
+        ("up", "--config", "twice.toml"),
+        "physical_networks names one of them, or one interface, twice",
+    ),
     "addresses that are none": (("up", "--config", "cidr.toml"), "external_cidr must be like 172.24.4.0/24: "),
     "a pattern that is none": (("up", "--config", "regex.toml"), "password_regex is no regular expression: "),
     "passwords that end before they may go": (("up", "--config", "kept.toml"), "password_min_days must be below"),

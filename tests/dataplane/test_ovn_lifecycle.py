@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -27,7 +28,7 @@ from tests.dataplane.ovn_lab import (
 from tests.drivers.leftovers import FOLDER, clear, clear_leftovers
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.network import NetworkSpec, PortAddress, RouterSpec, SubnetSpec, Wire, tap_name
+from trivet.drivers.contracts.network import NetworkSpec, Noun, PortAddress, RouterSpec, SubnetSpec, Wire, tap_name
 from trivet.drivers.ovn.central.northbound import OvnNetwork
 from trivet.drivers.ovn.chassis import links
 from trivet.drivers.ovn.engine import External, OvnEngine
@@ -66,6 +67,26 @@ def runs(pid: int) -> bool:
     """An ended process may wait for its parent as a zombie; then it has no command line."""
     command = Path(f"/proc/{pid}/cmdline")
     return command.exists() and bool(command.read_bytes())
+
+
+@pytest.mark.parametrize("name", ["ovn-northd", "ovn-controller", "ovs-vswitchd", "ovsdb-server"])
+async def test_a_daemon_that_lives_but_does_not_answer_is_started_again(lab: Lab, name: str) -> None:
+    """Stopped where it is, it has its pid and does nothing: what is made meanwhile never comes up."""
+    engine = OvnEngine(lab.engine.directory.parent, lab.engine.tag, lab.engine.external, silence_s=1.0)
+    network = await lab.network()
+    group = await lab.open_group()
+    first = await lab.guest(network, "10.5.0.10", (group,))
+    frozen = daemon_pids(engine)[name]
+    os.kill(frozen, signal.SIGSTOP)
+
+    async def is_another() -> bool:
+        await engine.up()
+        return daemon_pids(engine)[name] != frozen and not runs(frozen)
+
+    await eventually(is_another)
+    await engine.up()
+    second = await lab.guest(network, "10.5.0.11", (group,))
+    assert await first.reaches(second.ip)
 
 
 async def host_state() -> tuple[set[str], set[str], str, str, str]:
@@ -151,7 +172,7 @@ async def test_what_was_removed_is_gone(lab: Lab) -> None:
     await lab.clear()
     await lab.clear()
 
-    assert await lab.driver.observe() == {"network": set(), "port": set(), "group": set(), "router": set()}
+    assert await lab.driver.observe() == {noun: set() for noun in get_args(Noun)}
     assert await lab.wires.plugged() == set()
     links_after, namespaces_after, *_ = await host_state()
     assert (links_after, namespaces_after) == (links_before, namespaces_before)

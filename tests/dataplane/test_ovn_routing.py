@@ -33,7 +33,7 @@ from tests.dataplane.ovn_lab import (
     socket_in,
 )
 
-from trivet.drivers.contracts.network import NetworkSpec, RouterSpec, SubnetSpec
+from trivet.drivers.contracts.network import NetworkSpec, PortAddress, PortSpec, RouterSpec, SubnetSpec
 from trivet.drivers.ovn.engine import External, OvnEngine
 
 pytestmark = pytest.mark.dataplane
@@ -67,6 +67,35 @@ def router_between(inside: NetworkSpec, outside: NetworkSpec) -> RouterSpec:
         gateway=router_port(outside, f"{GATEWAY}/24"),
         gateway_next_hop=HOST,
     )
+
+
+async def test_traffic_goes_through_two_routers_in_a_row(lab: Lab) -> None:
+    """The second one's end on the network between them is an ordinary port that was made first, since the network's
+    gateway is the first one's: as it was plugged in, what dropped for it drops no more."""
+    first = await lab.network("10.5.0.0/24", gateway="10.5.0.1")
+    second = await lab.network("10.7.0.0/24", gateway="10.7.0.1")
+    between = await lab.network("10.6.0.0/24", gateway="10.6.0.1")
+    group = await lab.open_group()
+    one, two = await lab.guest(first, "10.5.0.10", (group,)), await lab.guest(second, "10.7.0.10", (group,))
+    near, far = router_port(between, "10.6.0.1/24"), router_port(between, "10.6.0.2/24")
+    subnet_id = between.subnets[0].id
+    before = PortSpec(
+        id=far.port_id, network_id=between.id, mac=far.mac, addresses=(PortAddress(subnet_id, "10.6.0.2"),),
+        groups=(await lab.group(),), secure=True,
+    )  # fmt: skip
+    lab.made.append(("port", before.id))
+    await lab.driver.ensure_port(before)
+    for inside, cidr, leg, way in (
+        (first, "10.5.0.1/24", near, ("10.7.0.0/24", "10.6.0.2")),
+        (second, "10.7.0.1/24", far, ("10.5.0.0/24", "10.6.0.1")),
+    ):
+        legs = (router_port(inside, cidr), leg)
+        await lab.router(RouterSpec(id=new_id(), up=True, interfaces=legs, routes=(way,)))
+
+    assert await one.reaches(two.ip)
+    assert await two.reaches(one.ip)
+    async with serve_in(two, 80):
+        assert await ask_from(one, two.ip, 80) == f"hello {one.ip}"
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ from tests.dataplane.ovn_lab import (
     udp_frame,
 )
 
-from trivet.drivers.contracts.network import GroupSpec, PortAddress, SubnetSpec
+from trivet.drivers.contracts.network import AddressesSpec, GroupSpec, PortAddress, SubnetSpec
 from trivet.drivers.ovn.engine import OvnEngine
 
 pytestmark = pytest.mark.dataplane
@@ -132,6 +132,52 @@ async def test_a_rule_opens_and_closes_for_traffic_that_is_flowing(lab: Lab) -> 
 
         await eventually(closed)
         writer.close()
+
+
+async def test_a_session_stops_without_its_group_and_goes_on_with_it(lab: Lab) -> None:
+    """The port leaves the group and comes back; nobody says hello again meanwhile."""
+    network = await lab.network()
+    client = await lab.guest(network, "10.5.0.10", (await lab.group(allow("egress")),))
+    door = await lab.group(allow("ingress", "tcp", 80))
+    server = await lab.guest(network, "10.5.0.11", (door,))
+
+    async with serve_in(server, 80):
+        async with asyncio.timeout(PATIENCE_S):
+            reader, writer = await asyncio.open_connection(sock=await connected(client.socket, server.ip, 80))
+            await reader.readline()
+        await eventually(lambda: _echoes(reader, writer))
+
+        async def closed() -> bool:
+            return not await _echoes(reader, writer) and not await _echoes(reader, writer)
+
+        await lab.driver.ensure_port(msgspec.structs.replace(server.port, groups=()))
+        await eventually(closed)
+        await lab.driver.ensure_port(server.port)
+        await eventually(lambda: _echoes(reader, writer))
+        writer.close()
+
+
+async def test_a_list_of_addresses_lets_in_who_is_on_it_by_then(lab: Lab) -> None:
+    network = await lab.network()
+    outward = await lab.group(allow("egress"))
+    friend = await lab.guest(network, "10.5.0.10", (outward,))
+    other = await lab.guest(network, "10.5.0.11", (outward,))
+    listed = new_id()
+    lab.made.append(("addresses", listed))
+    # The rule is there before the list.
+    rule = msgspec.structs.replace(allow("ingress", "tcp", 80), remote_addresses=listed)
+    server = await lab.guest(network, "10.5.0.12", (await lab.group(rule),))
+
+    async with serve_in(server, 80):
+        await lab.driver.ensure_addresses(AddressesSpec(listed, (f"{friend.ip}/32", "2001:db8::/64")))
+        assert await ask_from(friend, server.ip, 80) is not None
+        assert await ask_from(other, server.ip, 80, SILENCE_S) is None
+        await lab.driver.ensure_addresses(AddressesSpec(listed, (f"{other.ip}/32",)))
+        assert await ask_from(other, server.ip, 80) is not None
+        seen = await lab.driver.observe()
+        assert listed in seen["addresses"]
+        await lab.driver.remove("addresses", listed)
+        assert listed not in (await lab.driver.observe())["addresses"]
 
 
 async def _echoes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

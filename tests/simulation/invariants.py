@@ -112,6 +112,7 @@ async def _network_equals_rows(tx: Tx, world: World) -> list[str]:
     """The engine of the network holds what the rows say, as they say it."""
     wanted: dict[str, Any] = {
         "network": await network_rows.networks(tx, None),
+        "addresses": await network_rows.addresses(tx, None),
         "group": await network_rows.groups(tx, None),
         "port": (await network_rows.ports(tx, None))[0],
         "router": await network_rows.routers(tx, None),

@@ -43,7 +43,8 @@ class FarHost:
         self._clock = clock
         self._ready = ready
         self._machines = SimMachines(clock, Temper())
-        self._engines = Engines({kind: self._machines for kind in SIM_KINDS}, SimWires(SimNetwork()))
+        self._wires = SimWires(SimNetwork())
+        self._engines = Engines({kind: self._machines for kind in SIM_KINDS}, self._wires)
         self._facts = Facts(
             holder=holder,
             kinds=SIM_KINDS,
@@ -74,7 +75,8 @@ class FarHost:
         return self._agent or await self._first(registered)
 
     async def _first(self, registered: Registered) -> Agent:
-        recall((await self._link.orders([registered.host_id])).orders, {registered.host_id: self._machines})
+        orders = (await self._link.orders([registered.host_id])).orders
+        recall(orders, {registered.host_id: self._machines}, {registered.host_id: self._wires})
         self._agent = Agent({registered.host_id: self._engines}, self._link, self._clock, None)
         self._ready(registered.host)
         return self._agent

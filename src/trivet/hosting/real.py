@@ -38,7 +38,7 @@ async def real(parts: Parts) -> Hosting:
     kinds = _kinds_here(data)
     tag = "t" + hashlib.sha256(str(data).encode()).hexdigest()[:4]
     outside = External(_host_address(settings.external_cidr), masquerade=shutil.which("iptables") is not None)
-    ovn = OvnEngine(data, tag, outside)
+    ovn = OvnEngine(data, tag, outside, physical=settings.physical)
     await ovn.up()
     network = OvnNetwork(ovn)
     wires = OvnWires(ovn)

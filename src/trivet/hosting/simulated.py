@@ -28,14 +28,15 @@ async def simulated(parts: Parts) -> Hosting:
     found = await transact(parts.store, register)
     machines = {host.id: SimMachines(parts.clock, temper) for host in found}
     network = SimNetwork()
+    wires = {host_id: SimWires(network) for host_id in machines}
 
     async def adopt() -> None:
-        await _remember(parts, machines)
+        await _remember(parts, machines, wires)
 
     return Hosting(
         name="of the simulation",
         engines={
-            host_id: Engines({kind: driver for kind in SIM_KINDS}, SimWires(network))
+            host_id: Engines({kind: driver for kind in SIM_KINDS}, wires[host_id])
             for host_id, driver in machines.items()
         },
         network=network,
@@ -62,13 +63,14 @@ def _sim_host(parts: Parts, name: str) -> Host:
     )
 
 
-async def _remember(parts: Parts, machines: dict[str, SimMachines]) -> None:
+async def _remember(parts: Parts, machines: dict[str, SimMachines], wires: dict[str, SimWires]) -> None:
     async with parts.store.read() as tx:
-        recall((await order_building.build(tx, machines)).orders, machines)
+        recall((await order_building.build(tx, machines)).orders, machines, wires)
 
 
-def recall(orders: list[Order], machines: dict[str, SimMachines]) -> None:
-    """A simulated machine outlives the process that simulates it, as a real one would: settled rows are its memory."""
+def recall(orders: list[Order], machines: dict[str, SimMachines], wires: dict[str, SimWires]) -> None:
+    """A simulated machine outlives the process that simulates it, as a real one would, and so does what it is plugged
+    into: settled rows are its memory."""
     powers: dict[str, Power] = {
         "running": "running",
         "stopped": "stopped",
@@ -80,3 +82,5 @@ def recall(orders: list[Order], machines: dict[str, SimMachines]) -> None:
             nics = ",".join(wire.port_id for wire in order.wires)
             marks = {"boots": str(order.boots), "builds": str(order.builds), "shape": order.shape, "nics": nics}
             machines[order.host_id].adopt(order.server_id, order.hostname, powers[order.want], marks)
+            for wire in order.wires:
+                wires[order.host_id].remember(wire.port_id)

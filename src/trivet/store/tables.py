@@ -37,6 +37,14 @@ def _plain(kind: object) -> tuple[bool, bool]:
     return parts in ((str,), (int,), (float,)), False
 
 
+def _emptiness(kind: object) -> str | None:
+    """What stands for nothing in an order; None for what is never empty."""
+    parts = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, UnionType) else ()
+    if NoneType not in parts:
+        return None
+    return "-1" if {int, float, bool} & set(parts) else "''"
+
+
 class Table(Generic[R]):
     """One noun's rows. `logged` tables write an event with every change, in the same transaction."""
 
@@ -48,6 +56,7 @@ class Table(Generic[R]):
         self.columns: tuple[str, ...] = tuple(record.__struct_fields__)
         self._encoders: dict[str, Callable[[Any], Value]] = {}
         self._decoders: list[tuple[str, Callable[[Any], Any]]] = []
+        self._empty = {column: _emptiness(hints[column]) for column in self.columns}
         for column in self.columns:
             plain, boolean = _plain(hints[column])
             if boolean:
@@ -66,6 +75,11 @@ class Table(Generic[R]):
         self.sql_insert_or_ignore = f"{self.sql_insert} ON CONFLICT DO NOTHING"
         self.sql_delete = f"DELETE FROM {name} WHERE id = ? AND revision = ?"
         self._sql_updates: dict[tuple[str, ...], str] = {}
+
+    def ordered(self, column: str) -> str:
+        """The column as a place in an order, which both databases know only of what is not empty."""
+        empty = self._empty.get(column)
+        return column if empty is None else f"COALESCE({column}, {empty})"
 
     def sql_update(self, changed: tuple[str, ...]) -> str:
         """Compare and swap: nothing happens if somebody else wrote the row meanwhile."""

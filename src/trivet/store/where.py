@@ -12,6 +12,10 @@ class Where:
         self._parts: list[str] = []
         self.values: list[Value] = []
 
+    def copy(self) -> "Where":
+        """As it is by now, to go on in two ways."""
+        return Where().add(" AND ".join(self._parts), *self.values) if self._parts else Where()
+
     def add(self, condition: str, *values: Value) -> "Where":
         self._parts.append(condition)
         self.values.extend(values)

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from tests.api.network.network_cloud import Client, Cloud
+from tests.api.one_service import MINE
 from tests.store.conftest import HandClock, NewStore, clock, new_store
 
 from trivet.domain.network import addresses
@@ -217,16 +218,16 @@ async def test_a_port_of_a_server_goes_with_it_and_one_that_was_brought_stays(he
 
     async def serve(tx: Tx) -> None:
         caller = here.parts.tokens.caller(here.mine._token)
-        own = await ports.create(tx, caller, PortCreate(network_id=network_id), for_server=True)
         given = await ports.visible(tx, caller, brought["id"])
-        for port in (own, given):
-            await ports.bind(tx, port, server_id="s1", host_id=None, zone="nova")
-        assert [port.device_owner for port in await ports.of_server(tx, "s1")] == ["compute:nova"] * 2
-        assert set(await ports.of_servers(tx, ["s1", "s2"])) == {"s1"}
+        await ports.bind(tx, given, server_id="s1", host_id=None, zone="nova")
+        own = await ports.create(tx, caller, PortCreate(network_id=network_id), for_server=True)
+        await ports.bind(tx, own, server_id="s1", host_id=None, zone="nova")
+        assert [port.device_owner for port in await ports.of_server(tx, "s1", MINE)] == ["compute:nova"] * 2
+        assert set(await ports.of_servers(tx, {"s1": MINE, "s2": MINE})) == {"s1"}
         assert [net.id for net in await networks.for_servers(tx, caller)] == [network_id]
 
     await transact(here.store, serve)
-    await transact(here.store, lambda tx: ports.release(tx, "s1"))
+    await transact(here.store, lambda tx: ports.release(tx, "s1", MINE))
     (left,) = (await here.mine.get("ports"))["ports"]
     assert (left["id"], left["device_id"], left["device_owner"]) == (brought["id"], "", "")
 

@@ -10,7 +10,7 @@ from tests.api.network.network_cloud import Client, Cloud
 
 from trivet.controllers.network.networks import NetworkController
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.network import GroupSpec, NetworkSpec, PortSpec, RouterSpec, Wire
+from trivet.drivers.contracts.network import AddressesSpec, GroupSpec, NetworkSpec, PortSpec, RouterSpec, Wire
 from trivet.drivers.sim.network import SimNetwork, SimWires
 from trivet.store import leases, log
 from trivet.store.leases import Lease
@@ -99,7 +99,7 @@ async def test_what_is_made_arrives_and_what_is_deleted_goes(lab: Lab) -> None:
         await lab.mine.drop(gone)
     await lab.step()
     assert {noun: set(specs) for noun, specs in lab.engine.specs.items() if noun != "group"} == {
-        "network": set(), "port": set(), "router": set(),
+        "network": set(), "addresses": set(), "port": set(), "router": set(),
     }  # fmt: skip
 
 
@@ -204,7 +204,7 @@ async def test_what_the_engine_refuses_for_now_is_tried_again_and_holds_up_nothi
         await until(lambda: one in lab.engine.specs["network"])
 
 
-async def test_an_address_group_is_one_rule_for_each_of_its_blocks_of_the_right_family(lab: Lab) -> None:
+async def test_an_address_group_is_one_list_however_many_rules_point_at_it(lab: Lab) -> None:
     blocks = await lab.mine.make("address_group", name="a", addresses=["192.0.2.0/24", "2001:db8::/64"])
     group = await lab.mine.make("security_group", name="web")
     await lab.mine.make(
@@ -213,7 +213,14 @@ async def test_an_address_group_is_one_rule_for_each_of_its_blocks_of_the_right_
     await lab.step()
     spec = lab.engine.specs["group"][group["id"]]
     assert isinstance(spec, GroupSpec)
-    assert [each.remote_cidr for each in spec.rules if each.direction == "ingress"] == ["192.0.2.0/24"]
+    assert [each.remote_addresses for each in spec.rules if each.direction == "ingress"] == [blocks["id"]]
+    listed = AddressesSpec(blocks["id"], ("192.0.2.0/24", "2001:db8::/64"))
+    assert lab.engine.specs["addresses"] == {blocks["id"]: listed}
+    path = f"/v2.0/address-groups/{blocks['id']}/remove_addresses"
+    (await lab.mine.call("PUT", path, {"addresses": ["192.0.2.0/24"]})).ok()
+    await lab.step()
+    assert lab.engine.specs["addresses"] == {blocks["id"]: AddressesSpec(blocks["id"], ("2001:db8::/64",))}
+    assert lab.engine.specs["group"][group["id"]] is spec
 
 
 async def test_what_somebody_else_wrote_into_the_engine_is_made_good_by_the_sweeps(lab: Lab) -> None:

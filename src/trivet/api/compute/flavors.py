@@ -180,8 +180,10 @@ def _sort(request: Request) -> list[tuple[str, bool]]:
 
 
 async def _place_of(request: Request, marker: str, sort: list[tuple[str, bool]]) -> list[Any]:
+    """One that the caller does not see is no place to begin: its name could be told from the order."""
     columns = ", ".join(column for column, _ in sort)
-    row = await request.tx.row(f"SELECT {columns} FROM flavors WHERE id = ?", marker)
+    one = _visible(request).equal("id", marker)
+    row = await request.tx.row(f"SELECT {columns} FROM flavors{one.sql}", *one.values)
     if row is None:
         raise Invalid("marker.absent", f"marker [{marker[:255]}] not found")
     return list(row)

@@ -163,9 +163,10 @@ async def _find(request: Request) -> list[Image]:
         except ValueError as error:
             raise Invalid("query.invalid", "changes-since must be a time.") from error
     if (marker := request.asked("marker")) is not None:
-        before = await request.tx.get(IMAGES, marker)
-        if before is None:
-            raise Invalid("marker.absent", f"marker [{marker[:64]}] not found")
+        try:
+            before = await images.visible(request.tx, request.caller, marker)
+        except NotFound as error:
+            raise Invalid("marker.absent", f"marker [{marker[:64]}] not found") from error
         where.after([("created_at", True), ("id", True)], (before.created_at, before.id))
     found = await request.tx.select(IMAGES, where, order="created_at DESC, id DESC")
     return [image for image in found if _wanted(request, image)][: pages.limit(request)]

@@ -42,6 +42,7 @@ _EXTENSIONS: dict[str, tuple[str, str]] = {
     "pagination": ("Pagination support", "Lists come in pages."),
     "port-mac-address-regenerate": ("Neutron Port MAC address regenerate", "A port can be given a new MAC address."),
     "port-security": ("Port Security", "Ports drop what they should not send, unless told otherwise."),
+    "port-trusted-vif": ("Port trusted vif", "An operator says which ports' devices are trusted."),
     "project-id": ("project_id field enabled", "project_id, next to tenant_id."),
     "provider": ("Provider Network", "What carries a network."),
     "quota-check-limit": ("Quota engine limit check", "A limit can be refused when more is used already."),

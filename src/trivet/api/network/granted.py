@@ -10,6 +10,12 @@ from trivet.store.tables import Record
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
+SHARED_FIRST = (
+    "CASE WHEN EXISTS (SELECT 1 FROM rbac_policies s WHERE s.object_type = '{kind}' AND s.object_id = {id}"
+    " AND s.action = 'access_as_shared' AND s.target_tenant = '*') THEN 1 ELSE 0 END"
+)
+"""An order by what is shared with all."""
+
 
 async def shared_of(request: Request, kind: ObjectType, found: Sequence[Record]) -> set[str]:
     """The ids of what is shared; where one is shown, only that one is asked about."""

@@ -2,7 +2,8 @@
 links, single answers, `fields`, and making one or several at once.
 
 A collection says which names may be filtered by and what they mean in SQL; an unknown name is refused,
-since a filter that is silently dropped lists what was not asked for.
+since a filter that is silently dropped lists what was not asked for. What a caller is not shown is such a name for
+him, and a row that he does not see is no marker: from where a row stands in an order its contents can be told.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -70,9 +71,12 @@ class Collection(Generic[R]):
         numbers: Sequence[str] = (),
         named: dict[str, str] | None = None,
         special: dict[str, Special] | None = None,
+        sorts: dict[str, str] | None = None,
+        for_operators: Sequence[str] = (),
         tagged: bool = True,
     ) -> None:
-        """`named`: what a client calls a column that we call otherwise."""
+        """`named`: what a client calls a column that we call otherwise. `sorts`: what else may be sorted by, in SQL.
+        `for_operators`: what nobody else is shown, so that nobody else may ask about it."""
         self.table = table
         self.singular = singular
         self.plural = plural
@@ -89,13 +93,15 @@ class Collection(Generic[R]):
         if "project_id" in table.columns:
             self._filters["tenant_id"] = ("project_id", str)
         self._special = special or {}
-        self._sorts = {name: column for name, (column, _) in self._filters.items()}
+        self._sorts = {name: table.ordered(column) for name, (column, _) in self._filters.items()} | (sorts or {})
+        self._for_operators = frozenset(for_operators)
         for name in ("created_at", "updated_at"):
             if name in table.columns:
                 self._sorts[name] = name
         self._tagged = tagged
 
     async def reply(self, request: Request, where: Where, tx: Tx | None = None) -> Reply:
+        seen = where.copy()
         self._narrow(request, where)
         tx = tx or request.tx
         sort = self._sort(request)
@@ -105,7 +111,7 @@ class Collection(Generic[R]):
             sort = [(column, not descending) for column, descending in sort]
         marker = request.asked("marker")
         if marker:
-            where.after(sort, await self._marker(tx, marker, sort))
+            where.after(sort, await self._marker(tx, seen, marker, sort))
         records = await tx.select(self.table, where, order=order_by(sort), limit=limit)
         if reverse:
             records.reverse()
@@ -166,12 +172,12 @@ class Collection(Generic[R]):
             if name not in _CONTROL:
                 said.setdefault(name, []).append(value)
         for name, values in said.items():
-            special = self._special.get(name)
+            special = self._special.get(name) if self._may_ask(request, name) else None
             if special is not None:
                 special(request, where, values)
                 continue
             known = self._filters.get(name)
-            if known is None:
+            if known is None or not self._may_ask(request, name):
                 raise Invalid("filter.invalid", f"[{name!r}] is invalid attribute for filtering")
             column, read = known
             where.any_of(column, [read(value) for value in values])
@@ -184,6 +190,9 @@ class Collection(Generic[R]):
                 raise Invalid("filter.invalid", "['tags'] is invalid attribute for filtering")
             tags.filtered(where, self.table.name, wanted)
 
+    def _may_ask(self, request: Request, name: str) -> bool:
+        return name not in self._for_operators or request.caller.may_see(None)
+
     def _sort(self, request: Request) -> list[tuple[str, bool]]:
         keys = request.asked_all("sort_key")
         directions = request.asked_all("sort_dir")
@@ -195,7 +204,7 @@ class Collection(Generic[R]):
             if direction not in ("asc", "desc"):
                 raise Invalid("query.invalid", "sort_dirs must be asc or desc")
             column = self._sorts.get(key)
-            if column is None:
+            if column is None or not self._may_ask(request, key):
                 raise Invalid("query.invalid", f"['{key}'] is invalid attribute for sort_keys")
             sort.append((column, direction == "desc"))
         if "id" not in [column for column, _ in sort]:
@@ -211,9 +220,12 @@ class Collection(Generic[R]):
             raise Invalid("query.invalid", f"Limit must be an integer 0 or greater and not '{limit}'")
         return min(limit, _LIMIT_MAX) or None
 
-    async def _marker(self, tx: Tx, marker: str, sort: list[tuple[str, bool]]) -> list[Value]:
+    async def _marker(self, tx: Tx, seen: Where, marker: str, sort: list[tuple[str, bool]]) -> list[Value]:
+        """Where it stands, if it is one of those that are `seen`. It need not pass the filters: it may have changed
+        since the page that it ended."""
         columns = ", ".join(column for column, _ in sort)
-        row = await tx.row(f"SELECT {columns} FROM {self.table.name} WHERE id = ?", marker)
+        one = seen.equal("id", marker)
+        row = await tx.row(f"SELECT {columns} FROM {self.table.name}{one.sql}", *one.values)
         if row is None:
             raise NotFound("marker.absent", f"There is no {marker[:64]} to begin after.")
         return list(row)

@@ -81,6 +81,7 @@ def _view(port: Port, hosts: dict[str, str], *, operator: bool) -> Json:
                 {"port_filter": True, "connectivity": "l2", "bridge_name": "br-int"} if bound else {}
             ),
             "resource_request": None,
+            "trusted": port.trusted,
         }
     return shown
 
@@ -154,9 +155,10 @@ COLLECTION = Collection(
         "dns_domain",
         "ip_allocation",
     ),
-    flags=("admin_state_up", "port_security_enabled", "propagate_uplink_status"),
+    flags=("admin_state_up", "port_security_enabled", "propagate_uplink_status", "trusted"),
     named={"binding:vnic_type": "vnic_type"},
     special={"fixed_ips": _by_address, "security_groups": _by_groups, "binding:host_id": _by_host},
+    for_operators=("binding:host_id", "trusted"),
 )
 
 

@@ -26,6 +26,7 @@ NAMES = (
     "subnetpool",
     "rbac_policy",
     "address_group",
+    "address_scope",
 )
 
 
@@ -40,6 +41,7 @@ class QuotaChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     subnetpool: Number | UnsetType = UNSET
     rbac_policy: Number | UnsetType = UNSET
     address_group: Number | UnsetType = UNSET
+    address_scope: Number | UnsetType = UNSET
     check_limit: bool = False
     force: bool = False
     project_id: str | UnsetType | None = field(default=UNSET)

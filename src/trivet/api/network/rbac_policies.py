@@ -9,6 +9,7 @@ from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
 from trivet.api.network.listing import Collection, Json
 from trivet.domain.network import rbac
+from trivet.domain.network.nets import external
 from trivet.domain.network.rbac import RBAC_POLICIES, Action, ObjectType, RbacPolicy
 from trivet.domain.network.words import Text
 
@@ -62,7 +63,7 @@ async def index(request: Request) -> Reply:
 async def create(request: Request) -> Reply:
     async def make(wanted: RbacPolicyIn) -> RbacPolicy:
         owned = bodies.owned(wanted)
-        return await rbac.create(
+        return await external.create_policy(
             request.tx,
             request.caller,
             rbac.owner(request.caller, owned.project_id),
@@ -89,11 +90,13 @@ async def show(request: Request) -> Reply:
 async def update(request: Request) -> Reply:
     policy = await rbac.own(request.tx, request.caller, request.values["rbac_policy_id"], "update_rbac_policy")
     wanted = bodies.one(request, RbacPolicyChange, "rbac_policy")
-    return await COLLECTION.one(request, await rbac.retarget(request.tx, request.caller, policy, wanted.target_tenant))
+    return await COLLECTION.one(
+        request, await external.retarget_policy(request.tx, request.caller, policy, wanted.target_tenant)
+    )
 
 
 @resource.on("DELETE", "/v2.0/rbac-policies/{rbac_policy_id}", may="member")
 async def delete(request: Request) -> Reply:
     policy = await rbac.own(request.tx, request.caller, request.values["rbac_policy_id"], "delete_rbac_policy")
-    await rbac.delete(request.tx, policy)
+    await external.delete_policy(request.tx, policy)
     return Reply(204)

@@ -30,10 +30,11 @@ from trivet.store.tx import Tx
 _NOUNS: dict[str, Noun] = {
     "networks": "network",
     "ports": "port",
+    "address_groups": "addresses",
     "security_groups": "group",
     "routers": "router",
 }
-_ORDER: tuple[Noun, ...] = ("network", "group", "port", "router")
+_ORDER: tuple[Noun, ...] = ("network", "addresses", "group", "port", "router")
 _AGAIN_S = 1.0
 _SWEEP_S = 60.0
 _BATCH_S = 0.01
@@ -107,11 +108,13 @@ class NetworkController:
     async def _apply_everything(self) -> None:
         async with self._store.read() as tx:
             networks = await network_rows.networks(tx, None)
+            addresses = await network_rows.addresses(tx, None)
             groups = await network_rows.groups(tx, None)
             plugs, _ = await network_rows.ports(tx, None)
             routers = await network_rows.routers(tx, None)
         driver = self._driver
         await self._ensure("network", networks, driver.ensure_network)
+        await self._ensure("addresses", addresses, driver.ensure_addresses)
         await self._ensure("group", groups, driver.ensure_group)
         await self._ensure("port", plugs, driver.ensure_port)
         await self._routers_are_up(await self._ensure("router", routers, driver.ensure_router))
@@ -122,14 +125,22 @@ class NetworkController:
             plugs, via_ports = await network_rows.ports(tx, dirty["port"])
             dirty["router"] |= via_ports
             networks = await network_rows.networks(tx, dirty["network"])
+            addresses = await network_rows.addresses(tx, dirty["addresses"])
             groups = await network_rows.groups(tx, dirty["group"])
             routers = await network_rows.routers(tx, dirty["router"])
         driver = self._driver
         await self._ensure("network", networks, driver.ensure_network)
+        await self._ensure("addresses", addresses, driver.ensure_addresses)
         await self._ensure("group", groups, driver.ensure_group)
         await self._ensure("port", plugs, driver.ensure_port)
         done = await self._ensure("router", routers, driver.ensure_router)
-        there = {"network": networks.keys(), "group": groups.keys(), "port": plugs.keys(), "router": routers.keys()}
+        there = {
+            "network": networks.keys(),
+            "addresses": addresses.keys(),
+            "group": groups.keys(),
+            "port": plugs.keys(),
+            "router": routers.keys(),
+        }
         for noun in reversed(_ORDER):
             for id in sorted(dirty[noun] - there[noun]):
                 await self._try(noun, id, driver.remove(noun, id))

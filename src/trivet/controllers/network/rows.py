@@ -8,14 +8,15 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 from trivet.domain.network import specs as network_specs
-from trivet.domain.network.groups import address_groups, security_groups
+from trivet.domain.network.groups import security_groups
+from trivet.domain.network.groups.address_groups import ADDRESS_GROUPS
 from trivet.domain.network.groups.security_groups import SECURITY_GROUPS
 from trivet.domain.network.nets.networks import NETWORKS
 from trivet.domain.network.nets.subnets import SUBNETS, Subnet
 from trivet.domain.network.ports.ports import PORTS, Port
 from trivet.domain.network.routers.floating_ips import FLOATING_IPS, FloatingIp
 from trivet.domain.network.routers.routers import INTERFACE, ROUTERS
-from trivet.drivers.contracts.network import GroupSpec, NetworkSpec, Noun, PortSpec, RouterSpec
+from trivet.drivers.contracts.network import AddressesSpec, GroupSpec, NetworkSpec, Noun, PortSpec, RouterSpec
 from trivet.store.tables import R, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -67,19 +68,22 @@ async def groups(tx: Tx, ids: Ids) -> dict[str, Callable[[], GroupSpec]]:
     for at in range(0, len(found), _AT_ONCE):
         some = found[at : at + _AT_ONCE]
         rules = await security_groups.rules_of(tx, [group.id for group in some])
-        pointed = {
-            rule.remote_address_group_id for listed in rules.values() for rule in listed if rule.remote_address_group_id
-        }
-        blocks = await address_groups.blocks_of(tx, sorted(pointed)) if pointed else {}
-        specs |= {group.id: partial(network_specs.group_spec, group, rules[group.id], blocks) for group in some}
+        specs |= {group.id: partial(network_specs.group_spec, group, rules[group.id]) for group in some}
     return specs
+
+
+async def addresses(tx: Tx, ids: Ids) -> dict[str, Callable[[], AddressesSpec]]:
+    found = await _select(tx, ADDRESS_GROUPS, "id", ids)
+    return {group.id: partial(network_specs.addresses_spec, group) for group in found}
 
 
 async def routers(tx: Tx, ids: Ids) -> dict[str, Callable[[], RouterSpec]]:
     found = await _select(tx, ROUTERS, "id", ids)
     legs: dict[str, list[Port]] = {}
+    projects = {router.id: router.project_id for router in found}
     for port in await _select(tx, PORTS, "device_id", ids, f"device_owner = '{INTERFACE}'"):
-        legs.setdefault(port.device_id, []).append(port)
+        if port.project_id == projects.get(port.device_id):
+            legs.setdefault(port.device_id, []).append(port)
     gateway_ids = [router.gateway_port_id for router in found if router.gateway_port_id]
     gateways = {port.id: port for port in await _select(tx, PORTS, "id", gateway_ids)}
     floating: dict[str, list[FloatingIp]] = {}
@@ -111,6 +115,7 @@ async def there(tx: Tx) -> dict[Noun, set[str]]:
 
 _THERE: dict[Noun, str] = {
     "network": "SELECT id FROM networks",
+    "addresses": "SELECT id FROM address_groups",
     "group": "SELECT id FROM security_groups",
     # As network_specs.is_plugged has it.
     "port": "SELECT id FROM ports WHERE device_owner NOT LIKE 'network:%'",

@@ -79,6 +79,7 @@ async def server_at(tx: Tx, host: Host, network_id: str, ip: str) -> bool:
     """Whether the server with this address is one of the host's."""
     row = await tx.row(
         "SELECT 1 FROM addresses a JOIN ports p ON p.id = a.port_id JOIN servers s ON s.id = p.device_id"
+        " AND s.project_id = p.project_id"
         " WHERE a.ip = ? AND a.network_id = ? AND s.host_id = ? AND s.deleted_at IS NULL",
         ip,
         network_id,

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 
 from trivet.domain.images.images import IMAGES, Image
+from trivet.domain.network.addresses import network_of, parsed
 from trivet.domain.network.nets.networks import NETWORKS, Network
 from trivet.domain.network.nets.subnets import SUBNETS, Subnet
 from trivet.domain.network.ports import ports
@@ -79,7 +80,7 @@ async def _note(id: str, admit: Callable[[Tx], Awaitable[object]], tx: Tx) -> No
 
 async def _orders(tx: Tx, where: Where) -> list[Order]:
     found = await tx.select(SERVERS, where)
-    plugs = await ports.of_servers(tx, [server.id for server in found])
+    plugs = await ports.of_servers(tx, {server.id: server.project_id for server in found})
     all_ports = [port for group in plugs.values() for port in group]
     networks = await _by_id(tx, NETWORKS, {port.network_id for port in all_ports})
     subnets = await _by_id(tx, SUBNETS, {ip.subnet_id for port in all_ports for ip in port.fixed_ips})
@@ -133,7 +134,12 @@ def _wire(server: Server, port: Port, number: int, networks: dict[str, Network],
     on = [(subnets[ip.subnet_id], ip.ip_address) for ip in port.fixed_ips if ip.subnet_id in subnets]
     container = server.kind == "container"
     gateway = next((subnet.gateway_ip for subnet, _ in on if subnet.ip_version == 4 and subnet.gateway_ip), None)
-    routes = [(route.destination, route.nexthop) for subnet, _ in on for route in subnet.host_routes]
+    # Read anew: a command of the host's gets them, and rows from before may hold texts that nobody read.
+    routes = [
+        (str(network_of(route.destination)), str(parsed(route.nexthop)))
+        for subnet, _ in on
+        for route in subnet.host_routes
+    ]
     return Wire(
         port_id=port.id,
         network_id=port.network_id,

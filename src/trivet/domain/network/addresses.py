@@ -42,19 +42,42 @@ class FixedIp(msgspec.Struct, frozen=True):
 
 @lru_cache(maxsize=8192)
 def parsed(ip: str) -> Address:
+    """Without a zone: that is a word of one machine's own, into which any text fits."""
     try:
-        return ip_address(ip)
+        found = ip_address(ip)
     except ValueError as error:
-        raise Invalid("address.invalid", f"'{ip[:64]}' is not a valid IP address.") from error
+        raise _no_address(ip) from error
+    if "%" in ip:
+        raise _no_address(ip)
+    return found
+
+
+def _no_address(ip: str) -> Invalid:
+    return Invalid("address.invalid", f"'{ip[:64]}' is not a valid IP address.")
 
 
 @lru_cache(maxsize=8192)
 def network_of(cidr: str) -> Network:
     """Host bits are dropped, as 10.0.0.5/24 means 10.0.0.0/24."""
     try:
-        return ip_network(cidr, strict=False)
+        found = ip_network(cidr, strict=False)
     except ValueError as error:
-        raise Invalid("address.invalid", f"'{cidr[:64]}' is not a valid IP subnet.") from error
+        raise _no_block(cidr) from error
+    if "%" in cidr:
+        raise _no_block(cidr)
+    return found
+
+
+def _no_block(cidr: str) -> Invalid:
+    return Invalid("address.invalid", f"'{cidr[:64]}' is not a valid IP subnet.")
+
+
+def block_of(cidr: str) -> Network:
+    """Where a lone address does not stand for a block of one."""
+    found = network_of(cidr)
+    if "/" not in cidr:
+        raise Invalid("address.invalid", f"'{cidr[:64]}' isn't a recognized IP subnet cidr, '{found}' is recommended")
+    return found
 
 
 def holds(pools: Iterable[Pool], ip: Address) -> bool:

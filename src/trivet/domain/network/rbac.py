@@ -142,6 +142,13 @@ async def withdraw(tx: Tx, kind: ObjectType, id: str, action: Action, target: st
         quotas.at_end(tx, policy.project_id, {"rbac_policy": -1})
 
 
+async def withdraw_all(tx: Tx, kind: ObjectType, id: str, action: Action) -> None:
+    """Whoever it was granted to; nobody uses it any more."""
+    sql = "DELETE FROM rbac_policies WHERE object_type = ? AND object_id = ? AND action = ? RETURNING project_id"
+    for (project_id,) in await tx.rows(sql, kind, id, action):
+        quotas.at_end(tx, str(project_id), {"rbac_policy": -1})
+
+
 async def forget(tx: Tx, kind: ObjectType, id: str) -> None:
     sql = "DELETE FROM rbac_policies WHERE object_type = ? AND object_id = ? RETURNING project_id"
     for (project_id,) in await tx.rows(sql, kind, id):
@@ -159,13 +166,12 @@ async def create(
         raise NotFound(f"{kind}.absent", f"{kind.replace('_', ' ').capitalize()} {object_id} could not be found.")
     if not (caller.owns(str(row[0])) or caller.is_operator):
         raise Invalid("rbac_policy.foreign", f"RBAC policies of {object_id} are its owner's to make.")
-    if action == "access_as_external" and (kind != "network" or not caller.is_operator):
-        if kind == "network":
-            operator_only(caller, "access_as_external", action)
+    if action == "access_as_external" and kind != "network":
         raise Invalid("rbac.action", f"Invalid action '{action}' for object type '{kind}'.")
     if target == "*" and not caller.is_operator:
         operator_only(caller, "create_rbac_policy:target_tenant", target)
     await hold_there(tx, kind, object_id)
+    await _can_use(tx, kind, object_id, target)
     quotas.at_end(tx, project_id, {"rbac_policy": 1})
     policy = RbacPolicy(
         id=tx.ids.uuid(),
@@ -200,7 +206,8 @@ async def retarget(tx: Tx, caller: Caller, policy: RbacPolicy, target: str) -> R
     await hold(tx, [(policy.object_type, policy.object_id)])
     if target == "*":
         operator_only(caller, "update_rbac_policy:target_tenant", target)
-    await _not_relied_on(tx, policy)
+    await _not_relied_on(tx, policy, but=target)
+    await _can_use(tx, policy.object_type, policy.object_id, target)
     row = await tx.row(
         "SELECT 1 FROM rbac_policies WHERE object_type = ? AND object_id = ? AND action = ? AND target_tenant = ?",
         policy.object_type,
@@ -265,8 +272,33 @@ _RELYING: dict[str, str] = {
 }
 
 
-async def _not_relied_on(tx: Tx, policy: RbacPolicy) -> None:
-    """A grant stays while somebody who has the thing only through it uses it."""
+async def reaches(tx: Tx, kind: ObjectType, id: str, target: str) -> bool:
+    """Whether a project has the thing or shares it; `*`: all do."""
+    row = await tx.row(
+        f"SELECT 1 FROM rbac_policies WHERE object_type = ? AND object_id = ? AND target_tenant IN ('*', ?)"
+        f" UNION ALL SELECT 1 FROM {TABLE_OF[kind]} WHERE id = ? AND project_id = ? LIMIT 1",
+        kind,
+        id,
+        target,
+        id,
+        target,
+    )
+    return row is not None
+
+
+async def _can_use(tx: Tx, kind: ObjectType, id: str, target: str) -> None:
+    """A pool is of no use to who does not reach the scope that its addresses are in."""
+    row = await tx.row("SELECT address_scope_id FROM subnet_pools WHERE id = ?", id) if kind == "subnetpool" else None
+    if row is not None and row[0] and not await reaches(tx, "address_scope", str(row[0]), target):
+        raise Invalid(
+            "rbac_policy.impossible",
+            f"Failed to create RBAC policy on object {id}: the target {target[:64]} does not have access to address"
+            f" scope {row[0]}.",
+        )
+
+
+async def _not_relied_on(tx: Tx, policy: RbacPolicy, but: str = "") -> None:
+    """A grant stays while somebody who has the thing only through it uses it; `but` is who gets it instead."""
     kind = "external" if policy.action == "access_as_external" else policy.object_type
     rows = await tx.rows(_RELYING[kind], policy.object_id, policy.object_id)
     users = {str(row[0]) for row in rows} - {"", await _owner_of(tx, policy)}
@@ -277,7 +309,7 @@ async def _not_relied_on(tx: Tx, policy: RbacPolicy) -> None:
         policy.action,
         policy.id,
     )
-    others = {str(row[0]) for row in rest}
+    others = {str(row[0]) for row in rest} | {but}
     relying = set() if "*" in others else users - others
     if policy.target_tenant != "*":
         relying &= {policy.target_tenant}

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from trivet.domain.network.addresses import network_of
+from trivet.domain.network.addresses import network_of, parsed
+from trivet.domain.network.groups.address_groups import AddressGroup
 from trivet.domain.network.groups.security_groups import SecurityGroup, SecurityGroupRule
 from trivet.domain.network.nets.networks import Network
-from trivet.domain.network.nets.subnets import Subnet
+from trivet.domain.network.nets.subnets import Route, Subnet
 from trivet.domain.network.ports.ports import Port
 from trivet.domain.network.routers.floating_ips import FloatingIp
 from trivet.domain.network.routers.routers import Router
 from trivet.drivers.contracts.network import (
+    AddressesSpec,
     FloatingSpec,
     GroupSpec,
     NetworkSpec,
@@ -29,7 +31,7 @@ def network_spec(network: Network, subnets: Sequence[Subnet]) -> NetworkSpec:
         subnets=tuple(_subnet_spec(subnet) for subnet in subnets),
         physical=network.physical_network,
         vlan=network.segmentation_id if network.network_type == "vlan" else None,
-        metadata=not network.external and any(subnet.enable_dhcp for subnet in subnets),
+        metadata=not (network.external and network.physical_network) and any(subnet.enable_dhcp for subnet in subnets),
         up=network.admin_state_up,
     )
 
@@ -42,9 +44,14 @@ def _subnet_spec(subnet: Subnet) -> SubnetSpec:
         gateway=subnet.gateway_ip,
         dhcp=subnet.enable_dhcp,
         dns=subnet.dns_nameservers,
-        routes=tuple((route.destination, route.nexthop) for route in subnet.host_routes),
+        routes=_routes(subnet.host_routes),
         ipv6_mode=subnet.ipv6_address_mode or subnet.ipv6_ra_mode,
     )
+
+
+def _routes(routes: Sequence[Route]) -> tuple[tuple[str, str], ...]:
+    """Read anew: rows from before may hold texts that nobody read."""
+    return tuple((str(network_of(route.destination)), str(parsed(route.nexthop))) for route in routes)
 
 
 def is_plugged(port: Port) -> bool:
@@ -69,31 +76,25 @@ def port_spec(port: Port) -> PortSpec:
     )
 
 
-def group_spec(
-    group: SecurityGroup, rules: Sequence[SecurityGroupRule], blocks: Mapping[str, Sequence[str]]
-) -> GroupSpec:
-    """`blocks` are the contents of the address groups that the rules point at: one rule for each block."""
-    specs: list[RuleSpec] = []
-    for rule in rules:
-        if rule.remote_address_group_id is None:
-            specs.append(_rule_spec(rule, rule.id, rule.remote_ip_prefix))
-            continue
-        for number, block in enumerate(blocks.get(rule.remote_address_group_id, ())):
-            if f"IPv{network_of(block).version}" == rule.ethertype:
-                specs.append(_rule_spec(rule, f"{rule.id}/{number}", block))
-    return GroupSpec(id=group.id, rules=tuple(specs), stateful=group.stateful)
+def addresses_spec(group: AddressGroup) -> AddressesSpec:
+    return AddressesSpec(id=group.id, cidrs=tuple(str(network_of(block)) for block in group.addresses))
 
 
-def _rule_spec(rule: SecurityGroupRule, id: str, cidr: str | None) -> RuleSpec:
+def group_spec(group: SecurityGroup, rules: Sequence[SecurityGroupRule]) -> GroupSpec:
+    return GroupSpec(id=group.id, rules=tuple(map(_rule_spec, rules)), stateful=group.stateful)
+
+
+def _rule_spec(rule: SecurityGroupRule) -> RuleSpec:
     return RuleSpec(
-        id=id,
+        id=rule.id,
         direction="ingress" if rule.direction == "ingress" else "egress",
         ip_version=4 if rule.ethertype == "IPv4" else 6,
         protocol=rule.protocol,
         port_min=rule.port_range_min,
         port_max=rule.port_range_max,
-        remote_cidr=str(network_of(cidr)) if cidr else None,
+        remote_cidr=str(network_of(rule.remote_ip_prefix)) if rule.remote_ip_prefix else None,
         remote_group=rule.remote_group_id,
+        remote_addresses=rule.remote_address_group_id,
     )
 
 
@@ -104,7 +105,9 @@ def router_spec(
     subnets: Mapping[str, Subnet],
     floating: Sequence[FloatingIp],
 ) -> RouterSpec:
-    """The way out is the external subnet's own gateway, which somebody outside answers for."""
+    """The way out is the external subnet's own gateway, which somebody outside answers for. A gateway that has no
+    address yet leads nowhere."""
+    gateway = gateway if gateway is not None and gateway.fixed_ips else None
     snat = router.gateway.enable_snat if router.gateway is not None else False
     return RouterSpec(
         id=router.id,
@@ -121,22 +124,20 @@ def router_spec(
                 port_id=each.port_id,
             )
             for each in floating
-            if each.port_id is not None and each.fixed_ip_address is not None
+            if gateway is not None and each.port_id is not None and each.fixed_ip_address is not None
         ),
-        routes=tuple((route.destination, route.nexthop) for route in router.routes),
+        routes=_routes(router.routes),
     )
 
 
 def _router_port(port: Port, subnets: Mapping[str, Subnet]) -> RouterPort:
+    on = [ip for ip in port.fixed_ips if ip.subnet_id in subnets]
     return RouterPort(
         port_id=port.id,
         network_id=port.network_id,
         mac=port.mac_address,
-        cidrs=tuple(
-            f"{ip.ip_address}/{network_of(subnets[ip.subnet_id].cidr).prefixlen}"
-            for ip in port.fixed_ips
-            if ip.subnet_id in subnets
-        ),
+        announces=any(subnets[ip.subnet_id].gateway_ip == ip.ip_address for ip in on),
+        cidrs=tuple(f"{ip.ip_address}/{network_of(subnets[ip.subnet_id].cidr).prefixlen}" for ip in on),
     )
 
 

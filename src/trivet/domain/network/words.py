@@ -6,6 +6,7 @@ import msgspec
 
 Text = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*\Z")]
 LongText = Annotated[str, msgspec.Meta(max_length=4095, pattern=r"^[^\x00]*\Z")]
+ZoneHints = Annotated[tuple[Text, ...], msgspec.Meta(max_length=10)]
 Number = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 Id = Annotated[
     str,

@@ -33,10 +33,11 @@ _group_ids = msgspec.json.Decoder(list[str]).decode
 
 
 async def of(tx: Tx, server_ids: Iterable[str]) -> dict[str, Connected]:
-    inside = Where().any_of("device_id", server_ids)
+    inside = Where().any_of("p.device_id", server_ids)
     rows = await tx.rows(
-        f"SELECT device_id, id, network_id, mac_address, fixed_ips, security_groups FROM ports{inside.sql}"
-        " ORDER BY created_at, id",
+        "SELECT p.device_id, p.id, p.network_id, p.mac_address, p.fixed_ips, p.security_groups FROM ports p"
+        f" JOIN servers s ON s.id = p.device_id AND s.project_id = p.project_id{inside.sql}"
+        " ORDER BY p.created_at, p.id",
         *inside.values,
     )
     if not rows:

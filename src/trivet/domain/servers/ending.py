@@ -20,7 +20,7 @@ async def finish_delete(tx: Tx, server: Server) -> Server:
     # In the order in which it was taken (server_create.py). Room and quota are held together or not at all.
     if server.host_id is not None:
         await server_placing.leave(tx, server)
-    await ports.release(tx, server.id)
+    await ports.release(tx, server.id, server.project_id)
     if server.host_id is not None:
         quotas.at_end(tx, server.project_id, cost(server.flavor, -1))
     await server_actions.finish(tx, server.id)

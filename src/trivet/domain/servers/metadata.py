@@ -54,7 +54,7 @@ Files = dict[str, bytes]
 async def files(tx: Tx, server_id: str, secrets: Secrets) -> Files:
     """Of a server that is there; a config drive also holds what only its owner may read."""
     server = await tx.need(SERVERS, server_id, "server")
-    return build(server, await _interfaces(tx, server_id), seed=_seed(server, secrets))
+    return build(server, await _interfaces(tx, server), seed=_seed(server, secrets))
 
 
 async def at(tx: Tx, network_id: str, ip: str, secrets: Secrets) -> Files | None:
@@ -62,7 +62,7 @@ async def at(tx: Tx, network_id: str, ip: str, secrets: Secrets) -> Files | None
     server = await _server_at(tx, network_id, ip)
     if server is None:
         return None
-    tree = build(server, await _interfaces(tx, server.id), seed=_seed(server, secrets), password=False)
+    tree = build(server, await _interfaces(tx, server), seed=_seed(server, secrets), password=False)
     for version in OPENSTACK_VERSIONS:
         tree[f"openstack/{version}/password"] = (server.guest_password or "").encode()
     return tree
@@ -79,7 +79,8 @@ async def keep_password(tx: Tx, network_id: str, ip: str, password: str) -> bool
 
 async def _server_at(tx: Tx, network_id: str, ip: str) -> Server | None:
     row = await tx.row(
-        "SELECT p.device_id FROM addresses a JOIN ports p ON p.id = a.port_id"
+        "SELECT s.id FROM addresses a JOIN ports p ON p.id = a.port_id"
+        " JOIN servers s ON s.id = p.device_id AND s.project_id = p.project_id"
         " WHERE a.ip = ? AND a.network_id = ? AND p.device_owner LIKE 'compute:%'",
         ip,
         network_id,
@@ -93,9 +94,9 @@ def _seed(server: Server, secrets: Secrets) -> bytes:
     return hashlib.shake_256(secrets.derived(f"random seed of server {server.id}")).digest(_SEED_BYTES)
 
 
-async def _interfaces(tx: Tx, server_id: str) -> list[Interface]:
+async def _interfaces(tx: Tx, server: Server) -> list[Interface]:
     found = []
-    for port in await ports.of_server(tx, server_id):
+    for port in await ports.of_server(tx, server.id, server.project_id):
         network = await tx.need(NETWORKS, port.network_id, "network")
         subnets = await tx.select(SUBNETS, Where().any_of("id", {fixed.subnet_id for fixed in port.fixed_ips}))
         floating = await tx.select(FLOATING_IPS, Where().equal("port_id", port.id))

@@ -68,11 +68,12 @@ async def plan(tx: Tx, caller: Caller, wanted: NicsWanted, count: int) -> list[N
                     f"Port ID '{nic.port_id}' was specified twice: you cannot attach a port multiple times.",
                 )
             seen.add(nic.port_id)
-        found.append(await check(tx, caller, nic))
+        found.append(await check(tx, caller, nic, caller.project_id))
     return found
 
 
-async def check(tx: Tx, caller: Caller, wanted: NicWanted) -> Nic:
+async def check(tx: Tx, caller: Caller, wanted: NicWanted, project_id: str | None) -> Nic:
+    """`project_id`: the server's; a port of another project is none for it."""
     if wanted.port_id is not None:
         if wanted.fixed_ip is not None:
             raise Invalid(
@@ -80,7 +81,7 @@ async def check(tx: Tx, caller: Caller, wanted: NicWanted) -> Nic:
                 f"Specified Fixed IP '{wanted.fixed_ip}' cannot be used with port '{wanted.port_id}': the two cannot "
                 "be specified together.",
             )
-        return Nic(port=await _free_port(tx, caller, wanted.port_id), tag=wanted.tag)
+        return Nic(port=await _free_port(tx, caller, wanted.port_id, project_id), tag=wanted.tag)
     if wanted.network_id is None or not is_uuid(wanted.network_id):
         raise Invalid(
             "network.malformed", f"Bad networks format: network uuid is not in proper format ({wanted.network_id})"
@@ -88,11 +89,13 @@ async def check(tx: Tx, caller: Caller, wanted: NicWanted) -> Nic:
     return Nic(network=await _usable(tx, caller, wanted.network_id), fixed_ip=wanted.fixed_ip, tag=wanted.tag)
 
 
-async def _free_port(tx: Tx, caller: Caller, port_id: str) -> Port:
+async def _free_port(tx: Tx, caller: Caller, port_id: str, project_id: str | None) -> Port:
     try:
         port = await ports.visible(tx, caller, port_id)
     except NotFound as error:
         raise Invalid(error.code, f"Port {port_id} could not be found.") from error
+    if port.project_id != project_id:
+        raise Invalid("port.not_usable", f"Port {port_id} not usable: it is not of the server's project.")
     if port.device_id:
         raise Conflict("port.in_use", f"Port {port_id} is still in use.")
     if not port.fixed_ips and port.ip_allocation != "none":

@@ -36,7 +36,7 @@ async def attach(tx: Tx, call: Call, id: str, wanted: NicWanted) -> tuple[Server
             raise Invalid("network.none", "No network could be chosen for the interface: name one.")
         nic = nics[0]
     else:
-        nic = await server_nics.check(tx, call.caller, wanted)
+        nic = await server_nics.check(tx, call.caller, wanted, server.project_id)
     port = await server_nics.attach(
         tx, call.caller, server, nic, group_ids=None, zone=(host.zone if host else None) or DEFAULT_ZONE
     )
@@ -56,15 +56,19 @@ async def detach(tx: Tx, call: Call, id: str, port_id: str) -> Server:
 
 async def plugged(tx: Tx, server: Server, port_id: str) -> Port:
     port = await tx.get(ports.PORTS, port_id)
-    if port is None or port.device_id != server.id:
+    if port is None or (port.device_id, port.project_id) != (server.id, server.project_id):
         raise NotFound("port.absent", f"Instance {server.id} does not have a port with id {port_id[:64]}")
     return port
+
+
+async def _ports_of(tx: Tx, server: Server) -> list[Port]:
+    return await ports.of_server(tx, server.id, server.project_id)
 
 
 async def add_group(tx: Tx, call: Call, id: str, name: str) -> None:
     server = await ready(tx, call, id, "addSecurityGroup", tasks=None)
     group_id = await _group(tx, call, name)
-    for port in await ports.of_server(tx, server.id):
+    for port in await _ports_of(tx, server):
         if port.port_security_enabled and group_id not in port.security_groups:
             wanted = PortUpdate(security_groups=(*port.security_groups, group_id))
             await port_changes.update(tx, call.caller, port, wanted)
@@ -73,7 +77,7 @@ async def add_group(tx: Tx, call: Call, id: str, name: str) -> None:
 async def remove_group(tx: Tx, call: Call, id: str, name: str) -> None:
     server = await ready(tx, call, id, "removeSecurityGroup", tasks=None)
     group_id = await _group(tx, call, name)
-    holders = [port for port in await ports.of_server(tx, server.id) if group_id in port.security_groups]
+    holders = [port for port in await _ports_of(tx, server) if group_id in port.security_groups]
     if not holders:
         raise NotFound(
             "security_group.not_on_server", f"Security group {name} not associated with the instance {server.id}"
@@ -93,7 +97,10 @@ async def _group(tx: Tx, call: Call, name: str) -> str:
 async def add_fixed_ip(tx: Tx, call: Call, id: str, network_id: str) -> None:
     """One more address on the server's port in that network."""
     server = await ready(tx, call, id, "addFixedIp", tasks=None)
-    port = next((port for port in await ports.of_server(tx, server.id) if port.network_id == network_id), None)
+    port = next(
+        (port for port in await _ports_of(tx, server) if port.network_id == network_id),
+        None,
+    )
     network = await tx.get(networks.NETWORKS, network_id)
     if port is None or network is None or not network.subnets:
         raise Invalid("network.not_on_server", f"Instance {server.id} has no port in network {network_id[:64]}.")
@@ -104,7 +111,7 @@ async def add_fixed_ip(tx: Tx, call: Call, id: str, network_id: str) -> None:
 
 async def remove_fixed_ip(tx: Tx, call: Call, id: str, address: str) -> None:
     server = await ready(tx, call, id, "removeFixedIp", tasks=None)
-    for port in await ports.of_server(tx, server.id):
+    for port in await _ports_of(tx, server):
         if address in (ip.ip_address for ip in port.fixed_ips):
             await _readdress(tx, call, port, _kept(port, address))
             await _changed(tx, call, server, "removeFixedIp")
@@ -125,7 +132,7 @@ async def add_floating_ip(tx: Tx, call: Call, id: str, address: str, fixed_ip: s
     floating = await _floating(tx, call, address)
     held = [
         (port, ip.ip_address)
-        for port in await ports.of_server(tx, server.id)
+        for port in await _ports_of(tx, server)
         for ip in port.fixed_ips
         if ":" not in ip.ip_address and fixed_ip in (None, ip.ip_address)
     ]
@@ -139,7 +146,7 @@ async def add_floating_ip(tx: Tx, call: Call, id: str, address: str, fixed_ip: s
 async def remove_floating_ip(tx: Tx, call: Call, id: str, address: str) -> None:
     server = await ready(tx, call, id, "removeFloatingIp", tasks=None)
     floating = await _floating(tx, call, address)
-    if floating.port_id not in {port.id for port in await ports.of_server(tx, server.id)}:
+    if floating.port_id not in {port.id for port in await _ports_of(tx, server)}:
         raise Conflict(
             "floating_ip.not_on_server", f"Floating IP {address} is not associated with instance {server.id}."
         )

@@ -211,8 +211,8 @@ async def _with_addresses(tx: Tx, where: Where, patterns: Sequence[str]) -> bool
         inner = Where()
         slow = None if _like(inner, "a.ip", pattern, _PLAIN_ADDRESS) else _compiled(pattern)
         rows = await tx.rows(
-            "SELECT p.device_id, a.ip FROM addresses a JOIN ports p ON p.id = a.port_id"
-            f"{inner.sql}{' AND' if inner.sql else ' WHERE'} p.device_id <> ''",
+            "SELECT s.id, a.ip FROM addresses a JOIN ports p ON p.id = a.port_id"
+            f" JOIN servers s ON s.id = p.device_id AND s.project_id = p.project_id{inner.sql}",
             *inner.values,
         )
         ids = {str(row[0]) for row in rows if slow is None or slow.search(str(row[1]))}

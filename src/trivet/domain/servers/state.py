@@ -139,7 +139,7 @@ async def _elsewhere(tx: Tx, server: Server, report: Report) -> Server | None:
     host = await server_placing.claim_elsewhere(tx, server, frozenset(failed))
     if host is None:
         return None
-    for port in await ports.of_server(tx, server.id):
+    for port in await ports.of_server(tx, server.id, server.project_id):
         await ports.bind(tx, port, server_id=server.id, host_id=host.id, zone=host.zone or DEFAULT_ZONE)
     now = tx.clock.now()
     return await tx.update(

@@ -70,6 +70,15 @@ class RuleSpec(msgspec.Struct, frozen=True):
     """For ICMP the code."""
     remote_cidr: str | None = None
     remote_group: str | None = None
+    remote_addresses: str | None = None
+    """An AddressesSpec, of which the addresses of this IP version are meant."""
+
+
+class AddressesSpec(msgspec.Struct, frozen=True):
+    """Blocks that rules name by one id, however many they are."""
+
+    id: str
+    cidrs: tuple[str, ...]
 
 
 class GroupSpec(msgspec.Struct, frozen=True):
@@ -86,6 +95,8 @@ class RouterPort(msgspec.Struct, frozen=True):
     mac: str
     cidrs: tuple[str, ...]
     """Its own addresses with prefix length, such as 10.0.0.1/24."""
+    announces: bool = True
+    """It is the way out of the network, and tells guests so where they ask; others on the network say nothing."""
 
 
 class FloatingSpec(msgspec.Struct, frozen=True):
@@ -110,7 +121,7 @@ class RouterSpec(msgspec.Struct, frozen=True):
     routes: tuple[tuple[str, str], ...] = ()
 
 
-Noun = Literal["network", "port", "group", "router"]
+Noun = Literal["network", "port", "addresses", "group", "router"]
 
 
 class NetworkDriver(Protocol):
@@ -120,6 +131,8 @@ class NetworkDriver(Protocol):
     async def ensure_network(self, spec: NetworkSpec) -> None: ...
     @within(PLAIN_S, about="spec.id")
     async def ensure_port(self, spec: PortSpec) -> None: ...
+    @within(PLAIN_S, about="spec.id")
+    async def ensure_addresses(self, spec: AddressesSpec) -> None: ...
     @within(PLAIN_S, about="spec.id")
     async def ensure_group(self, spec: GroupSpec) -> None: ...
     @within(PLAIN_S, about="spec.id")

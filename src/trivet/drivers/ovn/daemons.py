@@ -21,6 +21,7 @@ SCHEMAS = {
 }
 _LOG_LIMIT_BYTES = 16 * 2**20
 _STOP_S = 10.0
+_SAYS_BYTES = 4096
 
 
 class Daemon(msgspec.Struct, frozen=True):
@@ -53,6 +54,28 @@ class Daemon(msgspec.Struct, frozen=True):
             return None
         return pid if f"--pidfile={self.pid_file}".encode() in words else None
 
+    async def answers(self, within_s: float) -> bool:
+        """Asked on its control socket. One that was stopped where it is, or turns in circles, still has its pid."""
+        pid = self.pid()
+        socket = self.control_socket if self.control else self.directory / f"{self.program}.{pid}.ctl"
+        try:
+            async with asyncio.timeout(within_s):
+                reader, writer = await asyncio.open_unix_connection(str(socket))
+                try:
+                    writer.write(b'{"method":"version","params":[],"id":0}')
+                    return bool(await reader.read(_SAYS_BYTES))
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError):
+            return False
+
+    async def kill(self) -> None:
+        pid = self.pid()
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            await self._gone(_STOP_S)
+
     async def start(self) -> None:
         """Returns when it serves: --detach comes back once the daemon has set itself up."""
         if self.pid() is not None:
@@ -81,9 +104,7 @@ class Daemon(msgspec.Struct, frozen=True):
         else:
             os.kill(pid, signal.SIGTERM)
         if not await self._gone(_STOP_S):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            await self._gone(_STOP_S)
+            await self.kill()
 
     async def _gone(self, within_s: float) -> bool:
         with suppress(TimeoutError):

@@ -5,9 +5,12 @@ Everything it holds follows from what Trivet wants, so `down` throws all of it a
 """
 
 import asyncio
+import hashlib
+import logging
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +23,10 @@ from trivet.drivers.ovn.chassis.datapath import USERSPACE_DEVICE, Datapath, choo
 from trivet.drivers.ovn.commands import run
 from trivet.drivers.ovn.daemons import daemons, environment, missing_programs, prepare_databases
 
+SILENCE_S = 60.0
+"""How long a daemon may be busy with one thing. Large changes take some seconds."""
+_ANSWER_S = 5.0
+_logger = logging.getLogger(__name__)
 _PROGRAMS = {
     "ovsdb-server": "openvswitch-switch",
     "ovs-vswitchd": "openvswitch-switch",
@@ -51,7 +58,16 @@ def missing() -> list[str]:
 
 
 class OvnEngine:
-    def __init__(self, directory: Path, tag: str = "trv", external: External | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        tag: str = "trv",
+        external: External | None = None,
+        *,
+        physical: Mapping[str, str] | None = None,
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        """`physical`: further physical networks, each with the interface of this host that leads there."""
         if not re.fullmatch(r"[a-z0-9]{1,8}", tag):
             raise DriverError(f"The instance tag {tag!r} must be 1 to 8 small letters or digits.", again=False)
         self.tag = tag
@@ -60,11 +76,14 @@ class OvnEngine:
         self.chassis = f"trivet-{tag}"
         self.bridge = f"{tag}-int"
         self.external_bridge = f"{tag}-ex"
+        self._physical = dict(physical or {})
         self.alias = f"{masquerade.MARK}{tag}"
         self._datapath_device = f"{tag}-dp"
         self.database_socket = str(self.directory / "db.sock")
         self._daemons = daemons(self.directory)
         self._turn = asyncio.Lock()
+        self._silence_s = silence_s
+        self._silent_since: dict[str, float] = {}
 
     async def up(self) -> None:
         """Start what does not run, adopt what does. Cheap when all is well, so it may be called on a timer."""
@@ -72,6 +91,7 @@ class OvnEngine:
         if lacks:
             raise DriverError("OVN cannot run here: " + "; ".join(lacks), again=False)
         async with self._turn:
+            await self._end_the_silent()
             if not self._whole():
                 await self._mend()
 
@@ -93,6 +113,19 @@ class OvnEngine:
         else:
             mark.unlink(missing_ok=True)
 
+    async def _end_the_silent(self) -> None:
+        """A daemon that lives and has not answered for long is of no more use than a dead one, and holds its place."""
+        living = [name for name, daemon in self._daemons.items() if daemon.pid() is not None]
+        answers = await asyncio.gather(*(self._daemons[name].answers(_ANSWER_S) for name in living))
+        now = asyncio.get_running_loop().time()
+        silent = {name for name, answered in zip(living, answers, strict=True) if not answered}
+        self._silent_since = {name: self._silent_since.get(name, now) for name in silent}
+        for name, since in list(self._silent_since.items()):
+            if now - since >= self._silence_s:
+                _logger.warning("%s lives but has not answered for %.0f s: it is started again", name, now - since)
+                await self._daemons[name].kill()
+                del self._silent_since[name]
+
     async def _mend(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._daemons["ovsdb-server"].pid() is None:
@@ -105,6 +138,8 @@ class OvnEngine:
         await self._daemons["ovn-controller"].start()
         if self.external is not None:
             await self._open_external(self.external)
+        if self._physical:
+            await links.batch([f"link set dev {interface} up" for interface in self._physical.values()])
         (self.directory / "ready").write_text(self._generation())
 
     async def _clear(self) -> None:
@@ -117,7 +152,7 @@ class OvnEngine:
         # --cleanup also takes away what a kernel datapath would keep without its daemon.
         await self._daemons["ovs-vswitchd"].stop("exit", "--cleanup")
         await self._daemons["ovsdb-server"].stop()
-        for device in (self.bridge, self.external_bridge, self._datapath_device):
+        for device in (self.bridge, self.external_bridge, *self._doors(), self._datapath_device):
             await links.delete(device)  # left over if the switch was killed
         await masquerade.close(self.alias, self.directory)
         await asyncio.to_thread(shutil.rmtree, self.directory, True)
@@ -128,7 +163,7 @@ class OvnEngine:
         return []
 
     def _whole(self) -> bool:
-        bridges = [self.bridge, *([self.external_bridge] if self.external else [])]
+        bridges = [self.bridge, *([self.external_bridge] if self.external else []), *self._doors()]
         ready = self.directory / "ready"
         if not all(self.alive().values()) or not all(map(links.exists, bridges)) or not ready.exists():
             return False
@@ -136,8 +171,17 @@ class OvnEngine:
         return ready.read_text() == self._generation()
 
     def _generation(self) -> str:
-        bridges = " ".join(f"{name}={links.index(name)}" for name in (self.bridge, self.external_bridge))
+        named = (self.bridge, self.external_bridge, *self._doors(), *self._physical.values())
+        bridges = " ".join(f"{name}={links.index(name)}" for name in named)
         return f"{bridges} {self.external}"
+
+    def _doors(self) -> dict[str, str]:
+        """Bridge -> interface, of the further physical networks. A bridge's name has few letters, and theirs may have
+        many."""
+        return {
+            f"{self.tag}-{hashlib.sha256(name.encode()).hexdigest()[:4]}": interface
+            for name, interface in self._physical.items()
+        }
 
     async def _start_switch(self, datapath: Datapath) -> None:
         lock = only_one_of_us()
@@ -166,12 +210,23 @@ class OvnEngine:
             # One host needs all of the southbound database; asking for parts of it costs time at each change.
             "ovn-monitor-all": "true",
         }
+        mappings = [f"{name}:{bridge}" for name, bridge in zip(self._physical, self._doors(), strict=True)]
         if self.external is not None:
-            ids["ovn-bridge-mappings"] = f"{self.external.physical}:{self.external_bridge}"
+            mappings.append(f"{self.external.physical}:{self.external_bridge}")
+        ids["ovn-bridge-mappings"] = ",".join(mappings)
+        if self._physical:
+            # An interface that went and came back is another one: its port is taken away first, in a step of its own.
+            gone = [words for door in self._doors().items() for words in ("--", "--if-exists", "del-port", *door)]
+            await self._vsctl("--timeout=20", *gone)
         command = ["set", "open", ".", *(f"external_ids:{name}={_quoted(value)}" for name, value in ids.items())]
         command += self._bridge(self.bridge, datapath, "fail_mode=secure")
         if self.external is not None:
             command += self._bridge(self.external_bridge, datapath, "fail_mode=standalone")
+        for bridge, interface in self._doors().items():
+            if not links.exists(interface):
+                raise DriverError(f"The interface {interface} of a physical network is not on this host.", again=True)
+            command += self._bridge(bridge, datapath, "fail_mode=standalone")
+            command += ["--", "--may-exist", "add-port", bridge, interface]
         await self._vsctl("--timeout=20", *command)
 
     def _bridge(self, name: str, datapath: Datapath, mode: str) -> list[str]:

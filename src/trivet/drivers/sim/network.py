@@ -6,9 +6,11 @@ Carries no packets. `delay_s` and `fault` make it slow or contrary; both may be 
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
+from typing import get_args
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.network import (
+    AddressesSpec,
     GroupSpec,
     NetworkSpec,
     Noun,
@@ -17,7 +19,7 @@ from trivet.drivers.contracts.network import (
     Wire,
 )
 
-Spec = NetworkSpec | PortSpec | GroupSpec | RouterSpec
+Spec = NetworkSpec | PortSpec | AddressesSpec | GroupSpec | RouterSpec
 Fault = Callable[[str, str], DriverError | None]
 """(verb, id) -> how it fails this time, if it does."""
 
@@ -28,7 +30,7 @@ class SimNetwork:
     def __init__(self, delay_s: float = 0.0, fault: Fault | None = None) -> None:
         self.delay_s = delay_s
         self.fault = fault
-        self.specs: dict[Noun, dict[str, Spec]] = {"network": {}, "port": {}, "group": {}, "router": {}}
+        self.specs: dict[Noun, dict[str, Spec]] = {noun: {} for noun in get_args(Noun)}
         self.plugs: dict[str, int] = {}
         """Port id -> how many plugs it has: two while a machine moves."""
         self._said: set[str] = set()
@@ -40,6 +42,9 @@ class SimNetwork:
     async def ensure_port(self, spec: PortSpec) -> None:
         await self._ensure("port", spec)
         self.look(spec.id)
+
+    async def ensure_addresses(self, spec: AddressesSpec) -> None:
+        await self._ensure("addresses", spec)
 
     async def ensure_group(self, spec: GroupSpec) -> None:
         await self._ensure("group", spec)
@@ -97,12 +102,16 @@ class SimWires:
         self._plugged: set[str] = set()
         self._metadata: dict[str, socket.socket] = {}
 
+    def remember(self, port_id: str) -> None:
+        """It was plugged in before the process that simulates it began."""
+        if port_id not in self._plugged:
+            self._plugged.add(port_id)
+            self._network.plugs[port_id] = self._network.plugs.get(port_id, 0) + 1
+        self._network.look(port_id)
+
     async def plug(self, wire: Wire) -> None:
         await self._network.trouble("plug", wire.port_id)
-        if wire.port_id not in self._plugged:
-            self._plugged.add(wire.port_id)
-            self._network.plugs[wire.port_id] = self._network.plugs.get(wire.port_id, 0) + 1
-        self._network.look(wire.port_id)
+        self.remember(wire.port_id)
 
     async def unplug(self, port_id: str, netns: str | None = None) -> None:
         await self._network.trouble("unplug", port_id)

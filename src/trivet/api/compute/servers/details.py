@@ -32,7 +32,7 @@ async def diagnostics(request: Request) -> Reply:
     server = await ready(
         request.tx, call_of(request), server_id(request), "diagnostics", method="get_diagnostics", tasks=None
     )
-    plugged = await ports.of_server(request.tx, server.id)
+    plugged = await ports.of_server(request.tx, server.id, server.project_id)
     if request.version < 2048:
         return Reply(200, {"memory": server.flavor.ram_mib * 1024, "vcpus": server.flavor.vcpus})
     host = await request.tx.get(HOSTS, server.host_id) if server.host_id else None
@@ -92,7 +92,8 @@ async def clear_password(request: Request) -> Reply:
 @resource.on("GET", SERVER + "/os-security-groups", may="reader")
 async def groups(request: Request) -> Reply:
     server = await visible(request)
-    ids = {id for port in await ports.of_server(request.tx, server.id) for id in port.security_groups}
+    plugged = await ports.of_server(request.tx, server.id, server.project_id)
+    ids = {id for port in plugged for id in port.security_groups}
     found = await request.tx.select(
         security_groups.SECURITY_GROUPS, Where().any_of("id", sorted(ids)), order="name, id"
     )

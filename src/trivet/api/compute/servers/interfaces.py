@@ -39,7 +39,7 @@ class AttachBody(Body, frozen=True, kw_only=True):
 @resource.on("GET", PATH, may="reader")
 async def list_interfaces(request: Request) -> Reply:
     server = await visible(request)
-    found = await ports.of_server(request.tx, server.id)
+    found = await ports.of_server(request.tx, server.id, server.project_id)
     return Reply(200, {"interfaceAttachments": [_view(request, server, port) for port in found]})
 
 

@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
-from trivet.api.network.granted import by_sharing, shared_of
+from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
 from trivet.api.network.listing import Collection, Json
 from trivet.domain.network import rbac
 from trivet.domain.network.groups import address_groups
@@ -55,6 +55,7 @@ COLLECTION = Collection(
     "address_groups",
     show_all,
     special={"shared": by_sharing("address_group")},
+    sorts={"shared": SHARED_FIRST.format(kind="address_group", id="address_groups.id")},
     tagged=False,
 )
 

@@ -13,6 +13,7 @@ from trivet.domain.network.addresses import network_of
 from trivet.domain.network.groups import security_group_rules
 from trivet.domain.network.groups.security_groups import SECURITY_GROUP_RULES, SecurityGroupRule
 from trivet.domain.network.words import Text
+from trivet.store.where import Where
 
 resource = Resource()
 
@@ -30,6 +31,13 @@ def view(rule: SecurityGroupRule) -> Json:
         "description": rule.description,
         **bodies.stamped(rule),
     }
+
+
+_CIDR = "COALESCE(normalized_cidr, remote_ip_prefix)"
+
+
+def _by_cidr(request: Request, where: Where, values: list[str]) -> None:
+    where.any_of(_CIDR, values)
 
 
 async def show_all(request: Request, found: Sequence[SecurityGroupRule]) -> list[Json]:
@@ -51,6 +59,8 @@ COLLECTION = Collection(
         "remote_address_group_id",
     ),
     numbers=("port_range_min", "port_range_max"),
+    special={"normalized_cidr": _by_cidr},
+    sorts={"normalized_cidr": f"COALESCE({_CIDR}, '')"},
     tagged=False,
 )
 

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
-from trivet.api.network.granted import by_sharing, shared_of
+from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
 from trivet.api.network.groups.security_group_rules import view as view_rule
 from trivet.api.network.listing import Collection, Json
 from trivet.domain.network import rbac
@@ -54,6 +54,7 @@ COLLECTION = Collection(
     show_all,
     flags=("stateful",),
     special={"shared": by_sharing("security_group")},
+    sorts={"shared": SHARED_FIRST.format(kind="security_group", id="security_groups.id")},
 )
 
 

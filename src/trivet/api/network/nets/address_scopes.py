@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
-from trivet.api.network.granted import by_sharing, shared_of
+from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
 from trivet.api.network.listing import Collection, Json
 from trivet.domain.network import rbac
 from trivet.domain.network.nets import address_scopes
@@ -52,6 +52,7 @@ COLLECTION = Collection(
     show_all,
     numbers=("ip_version",),
     special={"shared": by_sharing("address_scope")},
+    sorts={"shared": SHARED_FIRST.format(kind="address_scope", id="address_scopes.id")},
     tagged=False,
 )
 

@@ -1,19 +1,21 @@
 """/v2.0/networks"""
 
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec import UNSET, UnsetType, field
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
-from trivet.api.network.granted import by_sharing, shared_of
+from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
 from trivet.api.network.listing import Collection, Json
 from trivet.domain.network import rbac
 from trivet.domain.network.nets import networks
 from trivet.domain.network.nets.networks import NETWORKS, Network
 from trivet.domain.network.routers import floating_ips
 from trivet.domain.network.words import Number, Text
+from trivet.settings import PUBLIC
 from trivet.store.where import Where
 
 resource = Resource()
@@ -73,7 +75,7 @@ COLLECTION = Collection(
     "network",
     "networks",
     show_all,
-    text=("provider:network_type", "provider:physical_network", "dns_domain"),
+    text=("provider:network_type", "provider:physical_network", "dns_domain", "availability_zone_hints"),
     flags=("admin_state_up", "router:external", "is_default", "port_security_enabled"),
     numbers=("mtu", "provider:segmentation_id"),
     named={
@@ -86,6 +88,12 @@ COLLECTION = Collection(
         "shared": by_sharing("network"),
         "status": lambda request, where, values: None if "ACTIVE" in values else _nothing(where),
     },
+    sorts={
+        "shared": SHARED_FIRST.format(kind="network", id="networks.id"),
+        # All of them are; a constant alone is refused by one of the databases.
+        "status": "CASE WHEN 1 = 1 THEN 'ACTIVE' END",
+    },
+    for_operators=("provider:network_type", "provider:physical_network", "provider:segmentation_id"),
 )
 
 
@@ -100,7 +108,9 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/networks", may="member")
 async def create(request: Request) -> Reply:
-    return await COLLECTION.create(request, NetworkIn, networks.create, networks.before_several)
+    known = (PUBLIC, *request.parts.settings.physical)
+    make = partial(networks.create, physical_networks=known)
+    return await COLLECTION.create(request, NetworkIn, make, networks.before_several)
 
 
 @resource.on("GET", "/v2.0/networks/{network_id}", may="reader")

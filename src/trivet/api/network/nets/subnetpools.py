@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
-from trivet.api.network.granted import by_sharing, shared_of
+from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
 from trivet.api.network.listing import Collection, Json
 from trivet.domain.network import rbac
 from trivet.domain.network.nets import subnet_pools
@@ -61,6 +61,7 @@ COLLECTION = Collection(
     flags=("is_default",),
     numbers=("ip_version", "default_prefixlen", "min_prefixlen", "max_prefixlen", "default_quota"),
     special={"shared": by_sharing("subnetpool")},
+    sorts={"shared": SHARED_FIRST.format(kind="subnetpool", id="subnet_pools.id")},
 )
 
 

@@ -7,10 +7,11 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
-from trivet.api.network.granted import by_sharing
+from trivet.api.network.granted import SHARED_FIRST, by_sharing
 from trivet.api.network.listing import Collection, Json
 from trivet.domain.network.nets import subnets
 from trivet.domain.network.nets.subnets import SUBNETS, Subnet
+from trivet.domain.network.routers import gateways
 from trivet.domain.network.words import Text
 
 resource = Resource()
@@ -67,6 +68,7 @@ COLLECTION = Collection(
     flags=("enable_dhcp", "dns_publish_fixed_ip"),
     numbers=("ip_version",),
     special={"shared": by_sharing("network", "network_id")},
+    sorts={"shared": SHARED_FIRST.format(kind="network", id="subnets.network_id")},
 )
 
 
@@ -77,7 +79,7 @@ async def index(request: Request) -> Reply:
 
 @resource.on("POST", "/v2.0/subnets", may="member")
 async def create(request: Request) -> Reply:
-    return await COLLECTION.create(request, SubnetIn, subnets.create, subnets.before_several)
+    return await COLLECTION.create(request, SubnetIn, gateways.create_subnet, subnets.before_several)
 
 
 @resource.on("GET", "/v2.0/subnets/{subnet_id}", may="reader")

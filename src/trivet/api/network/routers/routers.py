@@ -61,7 +61,9 @@ def _view(router: Router) -> Json:
     }
 
 
-COLLECTION = Collection(ROUTERS, "router", "routers", show_all, text=("status",), flags=("admin_state_up",))
+COLLECTION = Collection(
+    ROUTERS, "router", "routers", show_all, text=("status", "availability_zone_hints"), flags=("admin_state_up",)
+)
 
 
 @resource.on("GET", "/v2.0/routers", may="reader")

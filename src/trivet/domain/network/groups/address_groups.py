@@ -7,13 +7,13 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
 from trivet.domain.network import rbac
-from trivet.domain.network.addresses import network_of
-from trivet.domain.network.groups import security_groups
+from trivet.domain.network.addresses import block_of
 from trivet.domain.network.words import Text
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
-from trivet.store.where import Where
+
+ADDRESSES_MAX = 1000
 
 
 class AddressGroup(Record, frozen=True, kw_only=True):
@@ -102,15 +102,8 @@ async def delete(tx: Tx, group: AddressGroup) -> None:
     quotas.at_end(tx, group.project_id, {"address_group": -1})
 
 
-async def blocks_of(tx: Tx, ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    return {group.id: group.addresses for group in await tx.select(ADDRESS_GROUPS, Where().any_of("id", ids))}
-
-
 async def _with(tx: Tx, group: AddressGroup, blocks: tuple[str, ...]) -> AddressGroup:
-    written = await tx.update(ADDRESS_GROUPS, group, addresses=blocks, updated_at=tx.clock.now())
-    for id in sorted(await _users(tx, group.id)):
-        await security_groups.touch(tx, id)
-    return written
+    return await tx.update(ADDRESS_GROUPS, group, addresses=_few(blocks), updated_at=tx.clock.now())
 
 
 async def _users(tx: Tx, id: str) -> list[str]:
@@ -119,4 +112,12 @@ async def _users(tx: Tx, id: str) -> list[str]:
 
 
 def _blocks(given: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(str(network_of(text)) for text in given))
+    return _few(dict.fromkeys(str(block_of(text)) for text in given))
+
+
+def _few(blocks: Iterable[str]) -> tuple[str, ...]:
+    """The engine holds each of them, and a project may have as many groups as its quota says."""
+    found = tuple(blocks)
+    if len(found) > ADDRESSES_MAX:
+        raise Invalid("address_group.many", f"An address group holds at most {ADDRESSES_MAX} addresses.")
+    return found

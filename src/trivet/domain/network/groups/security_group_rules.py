@@ -21,7 +21,8 @@ from trivet.store.where import Where
 
 _WITH_PORTS = {6, 17, 33, 132, 136}
 _ICMP = {1, 58}
-_ONLY_IPV6 = {"ipv6-encap", "ipv6-frag", "ipv6-icmp", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "icmpv6"}
+_ONLY_IPV6 = {41, 43, 44, 58, 59, 60}
+"""Headers of IPv6, by whichever name or number."""
 
 
 class RuleCreate(Struct, frozen=True, kw_only=True):
@@ -120,6 +121,7 @@ def _checked(tx: Tx, wanted: RuleCreate, project_id: str) -> SecurityGroupRule:
         port_range_min=wanted.port_range_min,
         port_range_max=wanted.port_range_max,
         remote_ip_prefix=_prefix(wanted.remote_ip_prefix),
+        normalized_cidr=str(network_of(wanted.remote_ip_prefix)) if wanted.remote_ip_prefix else None,
         remote_group_id=wanted.remote_group_id or None,
         remote_address_group_id=wanted.remote_address_group_id or None,
         description=wanted.description,
@@ -183,12 +185,9 @@ def _prefix(given: str | None) -> str | None:
 
 def _check_ports(rule: SecurityGroupRule) -> None:
     low, high = rule.port_range_min, rule.port_range_max
+    if rule.protocol is not None and number(rule.protocol) in _ONLY_IPV6 and rule.ethertype == "IPv4":
+        raise Invalid("security_group_rule.ethertype_conflict", f"Invalid ethertype IPv4 for protocol {rule.protocol}.")
     if low is None and high is None:
-        if rule.protocol in _ONLY_IPV6 and rule.ethertype == "IPv4":
-            raise Invalid(
-                "security_group_rule.ethertype_conflict",
-                f"Invalid ethertype IPv4 for protocol {rule.protocol}.",
-            )
         return
     if rule.protocol is None:
         raise Invalid("security_group_rule.protocol_missing", "Must also specify protocol if port range is given.")

@@ -13,6 +13,7 @@ from trivet.domain.holding import hold_known
 from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.limits import quotas
 from trivet.domain.network import rbac, tags
+from trivet.domain.network.addresses import network_of
 from trivet.domain.network.groups import default_rules
 from trivet.domain.network.groups.default_rules import PARENT, Rule
 from trivet.domain.network.words import Text
@@ -38,6 +39,7 @@ class SecurityGroup(Record, frozen=True, kw_only=True):
 class SecurityGroupRule(Rule, frozen=True, kw_only=True):
     project_id: str
     security_group_id: str
+    normalized_cidr: str | None = None
     created_at: float
     updated_at: float
 
@@ -244,6 +246,7 @@ async def _insert_rules(tx: Tx, group: SecurityGroup) -> int:
             security_group_id=group.id,
             created_at=now,
             updated_at=now,
+            normalized_cidr=str(network_of(template.remote_ip_prefix)) if template.remote_ip_prefix else None,
             **traffic,
         )
         await tx.insert(SECURITY_GROUP_RULES, rule)

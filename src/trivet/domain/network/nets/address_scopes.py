@@ -3,6 +3,7 @@
 from msgspec import UNSET, Struct, UnsetType
 
 from trivet.domain.callers import Caller
+from trivet.domain.limits import quotas
 from trivet.domain.network import rbac
 from trivet.domain.network.words import Number, Text
 from trivet.errors import Conflict, Invalid, NotFound
@@ -55,6 +56,7 @@ async def create(tx: Tx, caller: Caller, wanted: AddressScopeCreate) -> AddressS
         ip_version=wanted.ip_version,
     )
     await tx.insert(ADDRESS_SCOPES, scope)
+    quotas.at_end(tx, scope.project_id, {"address_scope": 1})
     if wanted.shared:
         await rbac.grant(tx, scope.project_id, "address_scope", scope.id, "access_as_shared")
     return scope
@@ -82,3 +84,4 @@ async def delete(tx: Tx, scope: AddressScope) -> None:
         )
     await tx.delete(ADDRESS_SCOPES, scope)
     await rbac.forget(tx, "address_scope", scope.id)
+    quotas.at_end(tx, scope.project_id, {"address_scope": -1})

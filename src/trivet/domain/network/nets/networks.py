@@ -5,8 +5,8 @@ requests that change the same network's subnets cannot miss each other, and ever
 networks in the log hears of subnets as well.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Literal, get_args
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -14,20 +14,22 @@ from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
 from trivet.domain.network import rbac, tags
 from trivet.domain.network.groups import security_groups
-from trivet.domain.network.words import Number, Text
+from trivet.domain.network.words import Number, Text, ZoneHints
 from trivet.errors import Conflict, Invalid, NotFound, Stale
 from trivet.store import leases
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
-NetworkType = Literal["geneve", "flat", "vlan"]
+NetworkType = Literal["geneve", "vxlan", "flat", "vlan"]
+_TUNNELS = ("geneve", "vxlan")
 
 TENANT_MTU = 1442
 """1500 less what Geneve puts around a packet."""
+VXLAN_MTU = 1450
 PROVIDER_MTU = 1500
-PHYSICAL_NETWORKS = ("public",)
-_GENEVE_MAX = 2**24
+_LEAST_MTU = {4: 68, 6: 1280}
+_TUNNEL_MAX = 2**24
 _VLAN_MAX = 4094
 
 
@@ -66,9 +68,10 @@ class NetworkCreate(Struct, frozen=True, kw_only=True):
     network_type: Text | UnsetType = UNSET
     physical_network: Text | UnsetType | None = UNSET
     segmentation_id: Number | UnsetType | None = UNSET
+    segments: list[Any] | UnsetType | None = UNSET
     port_security_enabled: bool = True
     dns_domain: Text = ""
-    availability_zone_hints: tuple[Text, ...] = ()
+    availability_zone_hints: ZoneHints = ()
 
 
 class NetworkUpdate(Struct, frozen=True, kw_only=True):
@@ -117,7 +120,8 @@ async def hold(tx: Tx, ids: Iterable[str]) -> None:
         await tx.run("UPDATE networks SET revision = revision WHERE id = ?", id)
 
 
-async def create(tx: Tx, caller: Caller, wanted: NetworkCreate) -> Network:
+async def create(tx: Tx, caller: Caller, wanted: NetworkCreate, *, physical_networks: Collection[str] = ()) -> Network:
+    """`physical_networks`: those that hosts can bridge to."""
     for name, given in (
         ("create_network:shared", wanted.shared if wanted.shared else UNSET),
         ("create_network:router:external", wanted.external if wanted.external else UNSET),
@@ -125,13 +129,14 @@ async def create(tx: Tx, caller: Caller, wanted: NetworkCreate) -> Network:
         ("create_network:provider:network_type", wanted.network_type),
         ("create_network:provider:physical_network", wanted.physical_network),
         ("create_network:provider:segmentation_id", wanted.segmentation_id),
+        ("create_network:segments", wanted.segments),
     ):
         rbac.operator_only(caller, name, given)
     project_id = rbac.owner(caller, wanted.project_id)
     await security_groups.default_id(tx, project_id)
     now = tx.clock.now()
-    kind, physical, segmentation_id = _provider(wanted)
-    if kind != "geneve" or segmentation_id:
+    kind, physical, segmentation_id = _provider(wanted, physical_networks)
+    if kind not in _TUNNELS or segmentation_id:
         # A number that was chosen, or the first that is free: two that want some of the same take turns.
         await leases.take_turn(tx, "segments")
     network = Network(
@@ -185,14 +190,14 @@ async def update(tx: Tx, caller: Caller, network: Network, wanted: NetworkUpdate
         await rbac.grant(tx, network.project_id, "network", network.id, "access_as_shared")
     elif wanted.shared is False:
         await rbac.withdraw(tx, "network", network.id, "access_as_shared")
-    if wanted.external is True:
+    if wanted.external is True and not network.external:
         await rbac.grant(tx, network.project_id, "network", network.id, "access_as_external")
-    elif wanted.external is False:
-        await _may_be_internal(tx, network)
-        await rbac.withdraw(tx, "network", network.id, "access_as_external")
+    elif wanted.external is False and network.external:
+        await may_be_internal(tx, network)
+        await rbac.withdraw_all(tx, "network", network.id, "access_as_external")
     if wanted.is_default is True:
         await _one_default(tx, network.id)
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = {"is_default": False} if wanted.external is False else {}
     for field in (
         "name",
         "description",
@@ -207,6 +212,7 @@ async def update(tx: Tx, caller: Caller, network: Network, wanted: NetworkUpdate
             changes[field] = value
     if wanted.mtu is not UNSET:
         changes["mtu"] = _mtu(network.network_type, wanted.mtu)
+        await _mtu_fits(tx, network, changes["mtu"])
     return await tx.update(NETWORKS, network, updated_at=tx.clock.now(), **changes)
 
 
@@ -235,7 +241,7 @@ async def delete(tx: Tx, network: Network) -> None:
     quotas.at_end(tx, network.project_id, {"network": -1})
 
 
-async def _may_be_internal(tx: Tx, network: Network) -> None:
+async def may_be_internal(tx: Tx, network: Network) -> None:
     busy = await tx.row(
         "SELECT id FROM ports WHERE network_id = ? AND device_owner IN"
         " ('network:router_gateway', 'network:floatingip') LIMIT 1",
@@ -258,22 +264,31 @@ async def _one_default(tx: Tx, id: str) -> None:
 # -- providers: what carries the network
 
 
-def _provider(wanted: NetworkCreate) -> tuple[NetworkType, str | None, int | None]:
+def _provider(wanted: NetworkCreate, known: Collection[str]) -> tuple[NetworkType, str | None, int | None]:
+    if wanted.segments:
+        raise Invalid(
+            "network.type",
+            "Invalid input for operation: a network has one segment here; say it by provider:network_type,"
+            " provider:physical_network and provider:segmentation_id.",
+        )
     kind = wanted.network_type if wanted.network_type is not UNSET else "geneve"
     physical = wanted.physical_network or None
     segmentation_id = wanted.segmentation_id or None
-    if kind not in ("geneve", "flat", "vlan"):
+    if kind not in get_args(NetworkType):
         raise Invalid("network.type", f"Invalid input for operation: network_type value '{kind}' not supported.")
-    if kind == "geneve" and physical:
-        raise Invalid("network.type", "Invalid input for operation: provider:physical_network specified for geneve.")
-    if kind != "geneve":
+    if kind in _TUNNELS and physical:
+        raise Invalid("network.type", f"Invalid input for operation: provider:physical_network specified for {kind}.")
+    if kind not in _TUNNELS:
         if physical is None:
             raise Invalid("network.type", f"Invalid input for operation: {kind} needs provider:physical_network.")
-        if physical not in PHYSICAL_NETWORKS:
-            raise Invalid("network.type", f"Invalid input for operation: physical_network '{physical}' unknown.")
+        if physical not in known:
+            raise Invalid(
+                "network.type",
+                f"Invalid input for operation: physical_network '{physical}' unknown for {kind} provider network.",
+            )
     if kind == "flat" and segmentation_id:
         raise Invalid("network.type", "Invalid input for operation: segmentation_id specified for flat network.")
-    top = _VLAN_MAX if kind == "vlan" else _GENEVE_MAX
+    top = _VLAN_MAX if kind == "vlan" else _TUNNEL_MAX
     if segmentation_id is not None and not 1 <= segmentation_id <= top:
         raise Invalid("network.type", f"Invalid input for operation: segmentation_id must be 1 to {top}.")
     return kind, physical, segmentation_id  # type: ignore[return-value] # narrowed by the test above
@@ -287,20 +302,36 @@ def _same_provider(network: Network, wanted: NetworkUpdate) -> None:
 
 
 def _mtu(kind: str, asked: int | UnsetType) -> int:
-    top = TENANT_MTU if kind == "geneve" else PROVIDER_MTU
+    top = {"geneve": TENANT_MTU, "vxlan": VXLAN_MTU}.get(kind, PROVIDER_MTU)
     if asked is UNSET or asked == 0:
         return top
-    if not 68 <= asked <= top:
-        raise Invalid("network.mtu", f"Invalid input for operation: Requested MTU {asked} is not 68 to {top}.")
+    if asked < 0:
+        raise Invalid("network.mtu", f"Invalid input for mtu. Reason: '{asked}' should be non-negative.")
+    if asked > top:
+        raise Invalid("network.mtu", f"Invalid input for operation: Requested MTU is too big, maximum is {top}.")
     return asked
+
+
+def mtu_carries(network_id: str, mtu: int, version: int) -> None:
+    """A network without subnets may have any."""
+    least = _LEAST_MTU[version]
+    if mtu < least:
+        raise Conflict(
+            "network.mtu_conflict", f"MTU of {network_id} is not valid, subnet requires a minimum of {least}"
+        )
+
+
+async def _mtu_fits(tx: Tx, network: Network, mtu: int) -> None:
+    for (version,) in await tx.rows("SELECT DISTINCT ip_version FROM subnets WHERE network_id = ?", network.id):
+        mtu_carries(network.id, mtu, int(version))
 
 
 async def _free_segment(tx: Tx, kind: NetworkType, physical: str | None) -> int | None:
     """One that nobody has, or hardly anybody can have; the claim says whether it is so."""
     if kind == "flat":
         return None
-    if kind == "geneve":
-        return 1 + tx.ids.choice_below(_GENEVE_MAX)
+    if kind in _TUNNELS:
+        return 1 + tx.ids.choice_below(_TUNNEL_MAX)
     taken = "SELECT segmentation_id FROM network_segments WHERE network_type = ? AND physical_network = ?"
     used = {int(row[0]) for row in await tx.rows(taken, kind, physical or "")}
     free = next((n for n in range(1, _VLAN_MAX + 1) if n not in used), None)

@@ -4,19 +4,18 @@ from ipaddress import IPv4Network
 
 from trivet.domain.network import addresses, rbac
 from trivet.domain.network.addresses import Pool
-from trivet.domain.network.nets.networks import NETWORKS, PHYSICAL_NETWORKS, PROVIDER_MTU, Network
+from trivet.domain.network.nets.networks import NETWORKS, PROVIDER_MTU, Network
 from trivet.domain.network.nets.subnet_pools import SUBNET_POOLS, SubnetPool
 from trivet.domain.network.nets.subnets import SUBNETS, Subnet
-from trivet.settings import Settings
+from trivet.settings import PUBLIC, Settings
 from trivet.store.tx import Tx
 
-NAME = "public"
 _POOL = "10.64.0.0/10"
 
 
 async def seed_external(tx: Tx, settings: Settings, project_id: str) -> Network:
     """Owned by the operator's project, seen by all. The first address is the host's own; twice is once."""
-    found = await tx.find(NETWORKS, "network_type = 'flat' AND physical_network = ?", PHYSICAL_NETWORKS[0])
+    found = await tx.find(NETWORKS, "network_type = 'flat' AND physical_network = ?", PUBLIC)
     if found is not None:
         return found
     now = tx.clock.now()
@@ -25,11 +24,11 @@ async def seed_external(tx: Tx, settings: Settings, project_id: str) -> Network:
     network = Network(
         id=network_id,
         project_id=project_id,
-        name=NAME,
+        name=PUBLIC,
         description="Leads out of the cloud.",
         mtu=PROVIDER_MTU,
         network_type="flat",
-        physical_network=PHYSICAL_NETWORKS[0],
+        physical_network=PUBLIC,
         external=True,
         is_default=True,
         subnets=(subnet_id,),
@@ -40,7 +39,7 @@ async def seed_external(tx: Tx, settings: Settings, project_id: str) -> Network:
         id=subnet_id,
         project_id=project_id,
         network_id=network_id,
-        name=f"{NAME}-subnet",
+        name=f"{PUBLIC}-subnet",
         cidr=str(block),
         gateway_ip=str(block[1]),
         enable_dhcp=False,
@@ -54,7 +53,7 @@ async def seed_external(tx: Tx, settings: Settings, project_id: str) -> Network:
     await tx.run(
         "INSERT INTO network_segments (network_type, physical_network, segmentation_id, network_id)"
         " VALUES ('flat', ?, 0, ?)",
-        PHYSICAL_NETWORKS[0],
+        PUBLIC,
         network_id,
     )
     await rbac.grant(tx, project_id, "network", network_id, "access_as_external")

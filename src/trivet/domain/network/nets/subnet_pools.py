@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
 from trivet.domain.network import rbac, tags
-from trivet.domain.network.addresses import Network, network_of
+from trivet.domain.network.addresses import Network, block_of, network_of
 from trivet.domain.network.nets import address_scopes
 from trivet.domain.network.nets.address_scopes import AddressScope
 from trivet.domain.network.words import Id, Number, Text
@@ -21,6 +21,8 @@ from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
+
+_PREFIXES_MAX = 100
 
 
 class SubnetPool(Record, frozen=True, kw_only=True):
@@ -126,6 +128,8 @@ async def create(tx: Tx, caller: Caller, wanted: SubnetPoolCreate) -> SubnetPool
     await tx.insert(SUBNET_POOLS, pool)
     if wanted.shared:
         await rbac.grant(tx, project_id, "subnetpool", pool.id, "access_as_shared")
+        if pool.address_scope_id:
+            await _shared_as_far(tx, pool, pool.address_scope_id)
     return pool
 
 
@@ -274,14 +278,17 @@ def _overlap(one: Network, other: Network) -> bool:
 
 
 def _prefixes(given: Iterable[str]) -> tuple[tuple[str, ...], int]:
-    blocks = [network_of(text) for text in given]
+    blocks = [block_of(text) for text in given]
     if not blocks:
         raise Invalid("subnetpool.prefixes", "Bad subnetpool request: the subnetpool prefix list cannot be empty.")
     versions = {block.version for block in blocks}
     if len(versions) > 1:
         raise Invalid("subnetpool.version", "Cannot mix IPv4 and IPv6 prefixes in a subnet pool.")
     merged: Iterable[Network] = collapse_addresses(blocks)  # type: ignore[type-var] # all of one version
-    return tuple(str(block) for block in merged), versions.pop()
+    prefixes = tuple(str(block) for block in merged)
+    if len(prefixes) > _PREFIXES_MAX:
+        raise Invalid("subnetpool.prefixes", f"Bad subnetpool request: more than {_PREFIXES_MAX} prefixes.")
+    return prefixes, versions.pop()
 
 
 def _grown(pool: SubnetPool, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -316,6 +323,7 @@ def _lengths(version: int, least: int, middle: int | UnsetType, most: int) -> tu
 async def _in_scope(tx: Tx, caller: Caller, pool: SubnetPool, scope_id: str, prefixes: Sequence[str]) -> AddressScope:
     """A scope holds an address once: its pools must not overlap."""
     scope = await address_scopes.visible(tx, caller, scope_id)
+    await _shared_as_far(tx, pool, scope_id)
     if scope.ip_version != pool.ip_version:
         raise Invalid(
             "subnetpool.address_scope",
@@ -332,6 +340,18 @@ async def _in_scope(tx: Tx, caller: Caller, pool: SubnetPool, scope_id: str, pre
                     f" {theirs} is in subnetpool {other.id}.",
                 )
     return scope
+
+
+async def _shared_as_far(tx: Tx, pool: SubnetPool, scope_id: str) -> None:
+    """Whoever shares the pool reaches its scope."""
+    sql = "SELECT target_tenant FROM rbac_policies WHERE object_type = 'subnetpool' AND object_id = ?"
+    for (target,) in await tx.rows(sql, pool.id):
+        if not await rbac.reaches(tx, "address_scope", scope_id, str(target)):
+            raise Invalid(
+                "subnetpool.address_scope",
+                f"Illegal subnetpool association: subnetpool {pool.id} is shared with {target}, which does not have"
+                f" access to address scope {scope_id}.",
+            )
 
 
 async def _one_default(tx: Tx, pool: SubnetPool) -> None:

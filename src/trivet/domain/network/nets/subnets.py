@@ -5,7 +5,7 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
 from trivet.domain.network import addresses, rbac, tags
-from trivet.domain.network.addresses import Pool, network_of, parsed
+from trivet.domain.network.addresses import Pool, block_of, network_of, parsed
 from trivet.domain.network.nets import networks, subnet_pools
 from trivet.domain.network.nets.networks import NETWORKS, Network
 from trivet.domain.network.words import Id, Number, Text
@@ -22,12 +22,18 @@ from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
+_POOLS_MAX = 50
+_SERVICE_TYPES_MAX = 20
 Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
 
 
 class Route(Struct, frozen=True, forbid_unknown_fields=True):
     destination: Text
     nexthop: Text
+
+    def parsed(self) -> "Route":
+        """In the shortest spelling. Engines get only this: a text that nobody read may be anything."""
+        return Route(str(block_of(self.destination)), str(parsed(self.nexthop)))
 
 
 class Subnet(Record, frozen=True, kw_only=True):
@@ -75,7 +81,7 @@ class SubnetCreate(Struct, frozen=True, kw_only=True):
     allocation_pools: tuple[Pool, ...] | UnsetType | None = UNSET
     dns_nameservers: tuple[Text, ...] | UnsetType | None = UNSET
     host_routes: tuple[Route, ...] | UnsetType | None = UNSET
-    service_types: tuple[Text, ...] | UnsetType = UNSET
+    service_types: Annotated[tuple[Text, ...], msgspec.Meta(max_length=_SERVICE_TYPES_MAX)] | UnsetType = UNSET
     subnetpool_id: Id | UnsetType | None = UNSET
     use_default_subnetpool: bool = False
     prefixlen: Number | UnsetType = UNSET
@@ -91,7 +97,7 @@ class SubnetUpdate(Struct, frozen=True, kw_only=True):
     allocation_pools: tuple[Pool, ...] | UnsetType = UNSET
     dns_nameservers: tuple[Text, ...] | UnsetType = UNSET
     host_routes: tuple[Route, ...] | UnsetType = UNSET
-    service_types: tuple[Text, ...] | UnsetType = UNSET
+    service_types: Annotated[tuple[Text, ...], msgspec.Meta(max_length=_SERVICE_TYPES_MAX)] | UnsetType = UNSET
     segment_id: Id | UnsetType | None = UNSET
     dns_publish_fixed_ip: bool | UnsetType = UNSET
 
@@ -130,11 +136,15 @@ async def of_network(tx: Tx, network_id: str) -> list[Subnet]:
 
 async def before_several(tx: Tx, caller: Caller, wishes: Sequence[SubnetCreate]) -> None:
     """Held: what they are cut from, and then the networks that they will be on."""
+    await hold_pools(tx, wishes)
+    await networks.hold(tx, (wish.network_id for wish in wishes))
+
+
+async def hold_pools(tx: Tx, wishes: Sequence[SubnetCreate]) -> None:
     cut = {str(wish.subnetpool_id) for wish in wishes if wish.subnetpool_id}
     if any(wish.use_default_subnetpool for wish in wishes):
         cut |= {str(row[0]) for row in await tx.rows("SELECT id FROM subnet_pools WHERE is_default = 1")}
     await subnet_pools.hold(tx, cut)
-    await networks.hold(tx, (wish.network_id for wish in wishes))
 
 
 async def create(tx: Tx, caller: Caller, wanted: SubnetCreate) -> Subnet:
@@ -151,6 +161,7 @@ async def create(tx: Tx, caller: Caller, wanted: SubnetCreate) -> Subnet:
     ra_mode, address_mode = _ipv6_modes(wanted, version, block.prefixlen)
     gateway = _gateway(wanted.gateway_ip, block)
     _no_overlap(network, others, block)
+    networks.mtu_carries(network.id, network.mtu, version)
     if wanted.allocation_pools:
         pools = _checked_pools(wanted.allocation_pools, block)
         _gateway_outside(gateway, pools)
@@ -289,7 +300,7 @@ async def _cidr(
             )
         if wanted.prefixlen is not UNSET:
             raise Invalid("subnet.invalid", "Bad subnets request: prefixlen needs a subnetpool.")
-        return None, wanted.cidr
+        return None, str(block_of(wanted.cidr))
     if any(other.subnetpool_id not in (None, pool_id) and other.ip_version == wanted.ip_version for other in others):
         raise Invalid(
             "network.subnet_pool_affinity",
@@ -395,6 +406,8 @@ def _has_edges(block: addresses.Network) -> bool:
 
 
 def _checked_pools(pools: Sequence[Pool], block: addresses.Network) -> tuple[Pool, ...]:
+    if len(pools) > _POOLS_MAX:
+        raise Invalid("subnet.pool_invalid", f"Unable to complete operation: more than {_POOLS_MAX} allocation pools.")
     spans: list[tuple[int, int, Pool]] = []
     for pool in pools:
         start, end = parsed(pool.start), parsed(pool.end)
@@ -433,7 +446,8 @@ def _nameservers(given: Sequence[str]) -> tuple[str, ...]:
 def _routes(given: Sequence[Route], version: int) -> tuple[Route, ...]:
     if len(given) > 20:
         raise Invalid("subnet.invalid", "Unable to complete operation: more than 20 host routes.")
-    for route in given:
+    routes = tuple(route.parsed() for route in given)
+    for route in routes:
         if network_of(route.destination).version != version or parsed(route.nexthop).version != version:
             raise Invalid("subnet.invalid", f"Invalid input for host_routes: not IP version {version}.")
-    return tuple(given)
+    return routes

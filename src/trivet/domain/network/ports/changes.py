@@ -11,6 +11,7 @@ from trivet.domain.network.addresses import FixedIp
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.nets import networks, subnets
 from trivet.domain.network.nets.networks import Network
+from trivet.domain.network.ports import devices
 from trivet.domain.network.ports import words as port_words
 from trivet.domain.network.ports.addresses import FixedIpAsked, Seeker
 from trivet.domain.network.ports.ports import PORTS, Port, join, loosen_floating_ips
@@ -29,15 +30,17 @@ _AS_SAID = (
     "dns_name",
     "dns_domain",
     "propagate_uplink_status",
+    "trusted",
 )
 """Fields that are taken over as they come."""
 
 
 async def update(tx: Tx, caller: Caller, port: Port, wanted: PortUpdate) -> Port:
     network = await tx.need(networks.NETWORKS, port.network_id, "network")
-    if not (caller.owns(port.project_id) or caller.owns(network.project_id)):
-        rbac.must_own(caller, port.project_id, "update_port")
-    may_say(caller, network, wanted)
+    # Whoever has the network sees its ports and may delete them; what they are is for their own project to say.
+    rbac.must_own(caller, port.project_id, "update_port")
+    may_say(caller, network, wanted, has=[ip.ip_address for ip in port.fixed_ips])
+    await devices.may_say(tx, caller, port.project_id, wanted, old_id=port.device_id, old_owner=port.device_owner)
     changes: dict[str, Any] = {name: said for name in _AS_SAID if (said := getattr(wanted, name)) is not UNSET}
     secure: bool = changes.get("port_security_enabled", port.port_security_enabled)
     owner: str = changes.get("device_owner", port.device_owner)

@@ -4,7 +4,7 @@ A port's host says where it is plugged in; `status` is what the network's engine
 by controllers/network/networks.py only (its events carry the detail `status`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import UNSET
@@ -18,6 +18,7 @@ from trivet.domain.network.nets import networks, subnets
 from trivet.domain.network.nets.networks import Network
 from trivet.domain.network.nets.subnets import SUBNETS
 from trivet.domain.network.ports import addresses as port_addresses
+from trivet.domain.network.ports import devices
 from trivet.domain.network.ports import wishes as port_wishes
 from trivet.domain.network.ports import words as port_words
 from trivet.domain.network.ports.addresses import Seeker
@@ -56,6 +57,7 @@ class Port(Record, frozen=True, kw_only=True):
     dns_domain: str = ""
     ip_allocation: str = "immediate"
     propagate_uplink_status: bool = True
+    trusted: bool | None = None
     created_for_server: bool = False
     tags: tuple[str, ...] = ()
     created_at: float
@@ -89,15 +91,17 @@ async def visible(tx: Tx, caller: Caller, id: str) -> Port:
     return port
 
 
-async def of_server(tx: Tx, server_id: str) -> list[Port]:
-    return await tx.select(PORTS, Where().equal("device_id", server_id), order="created_at, id")
+async def of_server(tx: Tx, server_id: str, project_id: str) -> list[Port]:
+    return (await of_servers(tx, {server_id: project_id})).get(server_id, [])
 
 
-async def of_servers(tx: Tx, ids: Sequence[str]) -> dict[str, list[Port]]:
+async def of_servers(tx: Tx, projects: Mapping[str, str]) -> dict[str, list[Port]]:
+    """`projects`: whose each server is. A port of another project is none of its, whatever the port says."""
     found: dict[str, list[Port]] = {}
-    if ids:
-        for port in await tx.select(PORTS, Where().any_of("device_id", ids), order="created_at, id"):
-            found.setdefault(port.device_id, []).append(port)
+    if projects:
+        for port in await tx.select(PORTS, Where().any_of("device_id", list(projects)), order="created_at, id"):
+            if port.project_id == projects[port.device_id]:
+                found.setdefault(port.device_id, []).append(port)
     return found
 
 
@@ -116,6 +120,7 @@ async def create(tx: Tx, caller: Caller, wanted: PortCreate, *, for_server: bool
     network = await networks.visible(tx, caller, wanted.network_id)
     project_id = rbac.owner(caller, wanted.project_id)
     port_wishes.may_say(caller, network, wanted)
+    await devices.may_say(tx, caller, project_id, wanted)
     if not (caller.owns(network.project_id) or caller.is_operator or await _is_shared(tx, caller, network)):
         raise NotFound("network.absent", f"Network {network.id} could not be found.")
     secure = wanted.port_security_enabled
@@ -180,6 +185,7 @@ async def make(
         dns_name=wanted.dns_name,
         dns_domain=wanted.dns_domain,
         propagate_uplink_status=wanted.propagate_uplink_status,
+        trusted=None if wanted.trusted is UNSET else wanted.trusted,
         created_for_server=for_server,
         created_at=now,
         updated_at=now,
@@ -237,9 +243,9 @@ async def unplug(tx: Tx, port: Port) -> None:
     await tx.update(PORTS, port, device_id="", device_owner="", host_id=None, status="DOWN", updated_at=tx.clock.now())
 
 
-async def release(tx: Tx, server_id: str) -> None:
+async def release(tx: Tx, server_id: str, project_id: str) -> None:
     """The server is gone."""
-    for port in sorted(await of_server(tx, server_id), key=lambda port: port.id):
+    for port in sorted(await of_server(tx, server_id, project_id), key=lambda port: port.id):
         await unplug(tx, port)
 
 

@@ -1,8 +1,9 @@
 """Port wishes: what may be said of a port, and who may say it."""
 
-from typing import Any, Literal
+from collections.abc import Collection
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from trivet.domain.callers import Caller
 from trivet.domain.network import rbac
@@ -15,6 +16,8 @@ from trivet.domain.network.words import Id, Text
 from trivet.errors import Conflict
 from trivet.store.tx import Tx
 
+FixedIps = Annotated[tuple[FixedIpAsked, ...], Meta(max_length=20)]
+"""What one port may have; each is a row."""
 VnicType = Literal[
     "normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic", "vdpa",
     "accelerator-direct", "accelerator-direct-physical", "remote-managed",
@@ -30,7 +33,7 @@ class PortCreate(Struct, frozen=True, kw_only=True):
     admin_state_up: bool = True
     device_id: Text = ""
     device_owner: Text = ""
-    fixed_ips: tuple[FixedIpAsked, ...] | UnsetType | None = UNSET
+    fixed_ips: FixedIps | UnsetType | None = UNSET
     security_groups: tuple[Id, ...] | UnsetType | None = UNSET
     port_security_enabled: bool | UnsetType = UNSET
     allowed_address_pairs: tuple[AddressPair, ...] | None = ()
@@ -41,6 +44,7 @@ class PortCreate(Struct, frozen=True, kw_only=True):
     dns_name: Text = ""
     dns_domain: Text = ""
     propagate_uplink_status: bool = True
+    trusted: bool | UnsetType | None = UNSET
     tags: tuple[Text, ...] = ()
 
 
@@ -51,7 +55,7 @@ class PortUpdate(Struct, frozen=True, kw_only=True):
     admin_state_up: bool | UnsetType = UNSET
     device_id: Text | UnsetType = UNSET
     device_owner: Text | UnsetType = UNSET
-    fixed_ips: tuple[FixedIpAsked, ...] | UnsetType | None = UNSET
+    fixed_ips: FixedIps | UnsetType | None = UNSET
     security_groups: tuple[Id, ...] | UnsetType | None = UNSET
     port_security_enabled: bool | UnsetType = UNSET
     allowed_address_pairs: tuple[AddressPair, ...] | UnsetType | None = UNSET
@@ -62,22 +66,26 @@ class PortUpdate(Struct, frozen=True, kw_only=True):
     dns_name: Text | UnsetType = UNSET
     dns_domain: Text | UnsetType = UNSET
     propagate_uplink_status: bool | UnsetType = UNSET
+    trusted: bool | UnsetType | None = UNSET
 
 
-def may_say(caller: Caller, network: Network, wanted: PortCreate | PortUpdate) -> None:
-    """On somebody else's network, its owner decides about addresses and security."""
+def may_say(caller: Caller, network: Network, wanted: PortCreate | PortUpdate, *, has: Collection[str] = ()) -> None:
+    """On somebody else's network, its owner decides about addresses and security. `has` are the addresses of a port
+    that is there, which it may keep."""
     act = "create_port" if isinstance(wanted, PortCreate) else "update_port"
     rbac.operator_only(caller, f"{act}:binding:host_id", wanted.host_id or UNSET)
     rbac.operator_only(caller, f"{act}:binding:profile", wanted.binding_profile or UNSET)
+    rbac.operator_only(caller, f"{act}:trusted", wanted.trusted)
+    if isinstance(wanted, PortUpdate):
+        rbac.operator_only(caller, f"{act}:mac_address", wanted.mac_address)
     if caller.owns(network.project_id) or caller.is_operator:
         return
     for name in ("mac_address", "port_security_enabled"):
         rbac.operator_only(caller, f"{act}:{name}", getattr(wanted, name))
     rbac.operator_only(caller, f"{act}:allowed_address_pairs", wanted.allowed_address_pairs or UNSET)
-    if wanted.device_owner and wanted.device_owner.startswith("network:"):
-        rbac.operator_only(caller, f"{act}:device_owner", wanted.device_owner)
     for asked in wanted.fixed_ips or () if wanted.fixed_ips is not UNSET else ():
-        rbac.operator_only(caller, f"{act}:fixed_ips:ip_address", asked.ip_address or UNSET)
+        if asked.ip_address not in has:
+            rbac.operator_only(caller, f"{act}:fixed_ips:ip_address", asked.ip_address or UNSET)
 
 
 async def groups(

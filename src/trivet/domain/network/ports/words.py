@@ -10,6 +10,7 @@ from trivet.domain.network.words import Number, Text
 from trivet.errors import Conflict, Invalid
 from trivet.store.tx import Tx
 
+_OPTIONS_MAX = 20
 MAC_BASE = "fa:16:3e"
 _MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
 
@@ -66,6 +67,8 @@ def with_mac(pairs: Sequence[AddressPair], mac: str) -> tuple[AddressPair, ...]:
 
 
 def dhcp_options(given: Sequence[DhcpOption]) -> tuple[DhcpOption, ...]:
+    if len(given) > _OPTIONS_MAX:
+        raise Invalid("port.dhcp_option", f"Invalid input for extra_dhcp_opts: more than {_OPTIONS_MAX} of them.")
     for option in given:
         if option.ip_version not in (4, 6) or not 0 < len(option.opt_name) <= 64:
             raise Invalid("port.dhcp_option", f"Invalid data format for extra DHCP option: '{option.opt_name[:64]}'.")
@@ -75,7 +78,7 @@ def dhcp_options(given: Sequence[DhcpOption]) -> tuple[DhcpOption, ...]:
 def merged_options(old: Sequence[DhcpOption], new: Sequence[DhcpOption]) -> tuple[DhcpOption, ...]:
     """An update names what changes; a value of null takes the option away."""
     merged = {(option.opt_name, option.ip_version): option for option in (*old, *new)}
-    return tuple(option for option in merged.values() if option.opt_value is not None)
+    return dhcp_options([option for option in merged.values() if option.opt_value is not None])
 
 
 def once(groups: Sequence[str]) -> tuple[str, ...]:

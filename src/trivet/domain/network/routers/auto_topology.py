@@ -86,7 +86,7 @@ async def delete(tx: Tx, project_id: str) -> None:
         raise NotFound("auto_topology.absent", f"There is no auto-allocated topology for project {project_id}.")
     router = await tx.get(ROUTERS, found.router_id)
     if router is not None:
-        for port in (await routers.interfaces(tx, [router.id]))[router.id]:
+        for port in (await routers.interfaces(tx, [router]))[router.id]:
             router = (await routers.remove_interface(tx, router, None, port.id)).router
         await routers.delete(tx, router)
     network = await tx.get(NETWORKS, found.network_id)

@@ -102,7 +102,9 @@ async def create(tx: Tx, caller: Caller, wanted: FloatingIpCreate) -> FloatingIp
     id = tx.ids.uuid()
     target = Target()
     if wanted.port_id:
-        target = await _target(tx, caller, network.id, wanted.port_id, wanted.fixed_ip_address)
+        target = await _target(
+            tx, caller, wanted.port_id, wanted.fixed_ip_address, project_id=project_id, network_id=network.id
+        )
     elif wanted.fixed_ip_address:
         raise Invalid(
             "floating_ip.bad", "Bad floatingip request: fixed_ip_address cannot be specified without a port_id."
@@ -157,7 +159,15 @@ async def update(tx: Tx, caller: Caller, floating: FloatingIp, wanted: FloatingI
         port_id = wanted.port_id if wanted.port_id is not UNSET else floating.port_id
         fixed_ip = wanted.fixed_ip_address if wanted.fixed_ip_address is not UNSET else None
         if port_id:
-            target = await _target(tx, caller, floating.floating_network_id, port_id, fixed_ip, floating_id=floating.id)
+            target = await _target(
+                tx,
+                caller,
+                port_id,
+                fixed_ip,
+                project_id=floating.project_id,
+                network_id=floating.floating_network_id,
+                floating_id=floating.id,
+            )
         elif fixed_ip:
             raise Invalid(
                 "floating_ip.bad", "Bad floatingip request: fixed_ip_address cannot be specified without a port_id."
@@ -222,9 +232,22 @@ async def _wish(tx: Tx, network_id: str, wanted: FloatingIpCreate) -> FixedIpAsk
 
 
 async def _target(
-    tx: Tx, caller: Caller, network_id: str, port_id: str, fixed_ip: str | None, *, floating_id: str = ""
+    tx: Tx,
+    caller: Caller,
+    port_id: str,
+    fixed_ip: str | None,
+    *,
+    project_id: str,
+    network_id: str,
+    floating_id: str = "",
 ) -> Target:
     port = await ports.visible(tx, caller, port_id)
+    if port.project_id != project_id and not caller.is_operator:
+        raise Invalid(
+            "floating_ip.bad",
+            f"Bad floatingip request: Cannot process floating IP association with port {port.id}, since that port is"
+            " owned by a different project.",
+        )
     address = _inside_address(port, fixed_ip)
     taken = await tx.row(
         "SELECT id, floating_ip_address FROM floating_ips WHERE port_id = ? AND fixed_ip_address = ?"
@@ -242,7 +265,8 @@ async def _target(
         )
     router = await tx.row(
         "SELECT r.id FROM addresses a JOIN ports p ON p.id = a.port_id AND p.device_owner = ?"
-        " JOIN routers r ON r.id = p.device_id AND r.gateway_network_id = ? WHERE a.subnet_id = ?"
+        " JOIN routers r ON r.id = p.device_id AND r.project_id = p.project_id AND r.gateway_network_id = ?"
+        " WHERE a.subnet_id = ?"
         " ORDER BY r.created_at, r.id LIMIT 1",
         INTERFACE,
         network_id,

@@ -20,8 +20,8 @@ from trivet.domain.network.ports import ports
 from trivet.domain.network.ports.addresses import FixedIpAsked, Seeker
 from trivet.domain.network.ports.ports import PORTS, Port
 from trivet.domain.network.ports.wishes import PortCreate
-from trivet.domain.network.words import Id, Text
-from trivet.errors import Conflict, Invalid, NotFound
+from trivet.domain.network.words import Id, Text, ZoneHints
+from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -70,7 +70,7 @@ class RouterCreate(Struct, frozen=True, kw_only=True):
     description: Text = ""
     admin_state_up: bool = True
     external_gateway_info: GatewayAsked | None = None
-    availability_zone_hints: tuple[Text, ...] = ()
+    availability_zone_hints: ZoneHints = ()
     flavor_id: None = None
 
 
@@ -103,11 +103,14 @@ async def own(tx: Tx, caller: Caller, id: str, what: str) -> Router:
     return router
 
 
-async def interfaces(tx: Tx, router_ids: Sequence[str]) -> dict[str, list[Port]]:
-    found: dict[str, list[Port]] = {id: [] for id in router_ids}
-    where = Where().any_of("device_id", router_ids).equal("device_owner", INTERFACE)
+async def interfaces(tx: Tx, routers: Sequence[Router]) -> dict[str, list[Port]]:
+    """A port of another project is no leg, whatever it says."""
+    projects = {router.id: router.project_id for router in routers}
+    found: dict[str, list[Port]] = {id: [] for id in projects}
+    where = Where().any_of("device_id", list(projects)).equal("device_owner", INTERFACE)
     for port in await tx.select(PORTS, where, order="created_at, id"):
-        found[port.device_id].append(port)
+        if port.project_id == projects[port.device_id]:
+            found[port.device_id].append(port)
     return found
 
 
@@ -158,13 +161,14 @@ async def update(tx: Tx, caller: Caller, router: Router, wanted: RouterUpdate) -
 
 async def change_routes(tx: Tx, router: Router, *, add: Sequence[Route] = (), drop: Sequence[Route] = ()) -> Router:
     """Some of the routes, whatever somebody else does to the others at the same time."""
-    routes = [route for route in router.routes if route not in drop]
-    routes += [route for route in add if route not in routes]
+    gone = {route.parsed() for route in drop}
+    routes = [route for route in router.routes if route.parsed() not in gone]
+    routes += [route for new in add if (route := new.parsed()) not in routes]
     return await tx.update(ROUTERS, router, routes=await _routes(tx, router, routes), updated_at=tx.clock.now())
 
 
 async def delete(tx: Tx, router: Router) -> None:
-    if (await interfaces(tx, [router.id]))[router.id]:
+    if (await interfaces(tx, [router]))[router.id]:
         raise Conflict("router.in_use", f"Router {router.id} still has ports")
     if await tx.row("SELECT 1 FROM floating_ips WHERE router_id = ? LIMIT 1", router.id):
         raise Conflict("router.in_use", f"Router {router.id} still has floating IPs")
@@ -208,8 +212,7 @@ async def _set_gateway(tx: Tx, caller: Caller, router: Router, asked: GatewayAsk
             network_id=network.id, device_id=router.id, device_owner=GATEWAY, fixed_ips=asked.external_fixed_ips
         ),
     )
-    if not port.fixed_ips:
-        raise Invalid("router.bad", f"Bad router request: No IPs available for external network {network.id}.")
+    # Without an address, if the network has no subnet yet (gateways.py).
     return {
         "gateway": Gateway(network.id, port.id, snat, port.fixed_ips),
         "gateway_network_id": network.id,
@@ -253,6 +256,10 @@ async def add_interface(tx: Tx, caller: Caller, router: Router, subnet_id: str |
 
 async def _add_port(tx: Tx, caller: Caller, router: Router, legs: Sequence[Subnet], port_id: str) -> Attached:
     port = await ports.visible(tx, caller, port_id)
+    if port.project_id != router.project_id:
+        raise Invalid(
+            "router.bad", f"Bad router request: Port {port.id} and router {router.id} are of different projects"
+        )
     if port.device_id and port.device_id != router.id:
         raise Conflict(
             "port.in_use",
@@ -288,6 +295,12 @@ async def _add_subnet(tx: Tx, caller: Caller, router: Router, legs: Sequence[Sub
     network = await networks.visible(tx, caller, subnet.network_id)
     if subnet.gateway_ip is None:
         raise Invalid("router.bad", "Bad router request: Subnet for router interface must have a gateway IP")
+    if not (caller.owns(network.project_id) or caller.is_operator):
+        raise Forbidden(
+            "policy.forbidden",
+            f"Who takes the gateway address of subnet {subnet.id} has all that leaves it, and it belongs to another"
+            " project: make a port on it, and add that.",
+        )
     if any(leg.id == subnet.id for leg in legs):
         raise Invalid("router.bad", f"Bad router request: Router already has a port on subnet {subnet.id}.")
     _no_overlap(subnet, legs)
@@ -311,7 +324,7 @@ async def _add_subnet(tx: Tx, caller: Caller, router: Router, legs: Sequence[Sub
 
 async def _ipv6_leg(tx: Tx, router: Router, network_id: str) -> Port | None:
     """One port carries all IPv6 subnets of a network."""
-    for port in (await interfaces(tx, [router.id]))[router.id]:
+    for port in (await interfaces(tx, [router]))[router.id]:
         if port.network_id == network_id and all(":" in ip.ip_address for ip in port.fixed_ips):
             return port
     return None
@@ -343,7 +356,7 @@ async def remove_interface(tx: Tx, router: Router, subnet_id: str | None, port_i
 
 
 async def _leg(tx: Tx, router: Router, subnet_id: str | None, port_id: str | None) -> Port:
-    for port in (await interfaces(tx, [router.id]))[router.id]:
+    for port in (await interfaces(tx, [router]))[router.id]:
         on = [ip.subnet_id for ip in port.fixed_ips]
         if port_id is not None and port.id == port_id:
             if subnet_id is not None and subnet_id not in on:
@@ -381,7 +394,7 @@ async def _leg_unused(tx: Tx, router: Router, subnet_id: str) -> None:
 
 
 async def _leg_subnets(tx: Tx, router: Router) -> list[Subnet]:
-    legs = (await interfaces(tx, [router.id]))[router.id]
+    legs = (await interfaces(tx, [router]))[router.id]
     ids = {ip.subnet_id for port in legs for ip in port.fixed_ips}
     if router.gateway is not None:
         ids |= {ip.subnet_id for ip in router.gateway.external_fixed_ips}
@@ -409,15 +422,15 @@ def _later(tx: Tx, router: Router) -> float:
 async def _routes(tx: Tx, router: Router, routes: Sequence[Route]) -> tuple[Route, ...]:
     if len(routes) > _ROUTES_MAX:
         raise Invalid("router.routes", f"The number of routes exceeds the maximum {_ROUTES_MAX}.")
+    routes = [route.parsed() for route in routes]
     if not routes:
         return ()
     blocks = [network_of(subnet.cidr) for subnet in await _leg_subnets(tx, router)]
-    legs = (await interfaces(tx, [router.id]))[router.id]
+    legs = (await interfaces(tx, [router]))[router.id]
     mine = {ip.ip_address for port in legs for ip in port.fixed_ips}
     if router.gateway is not None:
         mine |= {ip.ip_address for ip in router.gateway.external_fixed_ips}
     for route in routes:
-        network_of(route.destination)
         hop = parsed(route.nexthop)
         if not any(hop in block for block in blocks):
             raise Invalid(

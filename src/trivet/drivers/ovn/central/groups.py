@@ -1,20 +1,22 @@
 """A security group in OVN: a port group whose access rules allow, above one common group that drops.
 
-OVN keeps an address set per port group by itself ($name_ip4, $name_ip6); rules that name a remote group use it.
+OVN keeps an address set per port group by itself ($name_ip4, $name_ip6); rules that name a remote group use it. Rules
+that name a list of addresses use two sets of ours, so that a list is kept once, however many rules name it.
 """
 
 import ipaddress
 
-from trivet.drivers.contracts.network import GroupSpec, RuleSpec
+from trivet.drivers.contracts.network import AddressesSpec, GroupSpec, RuleSpec
 from trivet.drivers.contracts.protocols import NUMBERS
 from trivet.drivers.ovn.central.networks import METADATA_IP
 from trivet.drivers.ovn.central.rows import Change, Row, row_uuid, tag
-from trivet.drivers.ovn.ovsdb import Json, references
+from trivet.drivers.ovn.ovsdb import Json, many, references
 
 DROP_GROUP = row_uuid("drop", "all")
 DROP_NAME = "trivet_drop"
 _DROP, _ALLOW = 1001, 1002
 
+_FAMILIES = ("ip4", "ip6")
 _WITH_PORTS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 
@@ -37,6 +39,34 @@ def group_stub(id: str) -> Row:
 
 def group_name(id: str) -> str:
     return "trivet_" + id.replace("-", "_")
+
+
+def addresses_change(spec: AddressesSpec) -> Change:
+    by_family: dict[str, list[str]] = {family: [] for family in _FAMILIES}
+    for cidr in spec.cidrs:
+        by_family["ip6" if ":" in cidr else "ip4"].append(cidr)
+    return Change(
+        rows=tuple(
+            Row(
+                "Address_Set",
+                row_uuid(f"addresses-{family}", spec.id),
+                {
+                    "name": _addresses_name(spec.id, family),
+                    "addresses": many(cidrs),
+                    "external_ids": tag("addresses", spec.id),
+                },
+            )
+            for family, cidrs in by_family.items()
+        )
+    )
+
+
+def addresses_removal(id: str) -> Change:
+    return Change(gone=tuple(("Address_Set", row_uuid(f"addresses-{family}", id)) for family in _FAMILIES))
+
+
+def _addresses_name(id: str, family: str) -> str:
+    return f"trivet_addresses_{id.replace('-', '_')}_{family}"
 
 
 def drop_change() -> Change:
@@ -83,6 +113,8 @@ def _remote(rule: RuleSpec, family: str) -> list[str]:
     end = f"{family}.{'src' if rule.direction == 'ingress' else 'dst'}"
     if rule.remote_group is not None:
         return [f"{end} == ${group_name(rule.remote_group)}_{family}"]
+    if rule.remote_addresses is not None:
+        return [f"{end} == ${_addresses_name(rule.remote_addresses, family)}"]
     if rule.remote_cidr is None:
         return []
     network = ipaddress.ip_network(rule.remote_cidr, strict=False)

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.network import GroupSpec, NetworkSpec, Noun, PortSpec, RouterSpec
+from trivet.drivers.contracts.network import AddressesSpec, GroupSpec, NetworkSpec, Noun, PortSpec, RouterSpec
 from trivet.drivers.ovn.central import groups, networks, ports, routers
 from trivet.drivers.ovn.central.rows import Change, row_uuid
 from trivet.drivers.ovn.engine import OvnEngine
@@ -17,6 +17,7 @@ _OURS = [["external_ids", "includes", pairs({"trivet": "1"})]]
 _TABLES: dict[Noun, str] = {
     "network": "Logical_Switch",
     "port": "Logical_Switch_Port",
+    "addresses": "Address_Set",
     "group": "Port_Group",
     "router": "Logical_Router",
 }
@@ -37,11 +38,14 @@ class OvnNetwork:
     async def ensure_port(self, spec: PortSpec) -> None:
         await self._settle([_key("port", spec.id)], lambda there: ports.port_change(spec, there))
 
+    async def ensure_addresses(self, spec: AddressesSpec) -> None:
+        await self._settle([], lambda there: groups.addresses_change(spec))
+
     async def ensure_group(self, spec: GroupSpec) -> None:
         await self._settle([], lambda there: groups.group_change(spec))
 
     async def ensure_router(self, spec: RouterSpec) -> None:
-        keys = [_key("router", spec.id), *routers.switch_keys(spec)]
+        keys = [_key("router", spec.id), *routers.facts_keys(spec)]
         await self._settle(keys, lambda there: routers.router_change(spec, self._chassis, there))
 
     async def remove(self, noun: Noun, id: str) -> None:
@@ -50,6 +54,8 @@ class OvnNetwork:
                 await self._settle([_key(noun, id)], lambda there: networks.network_removal(id, there))
             case "port":
                 await self._settle([_key(noun, id)], lambda there: ports.port_removal(id, there))
+            case "addresses":
+                await self._settle([], lambda there: groups.addresses_removal(id))
             case "group":
                 await self._settle([], lambda there: groups.group_removal(id))
             case "router":

@@ -12,7 +12,7 @@ TABLE = "Logical_Switch_Port"
 def port_change(spec: PortSpec, there: dict[Key, dict[str, Json]]) -> Change:
     key = (TABLE, row_uuid("port", spec.id))
     groups = tuple(row_uuid("group", id) for id in dict.fromkeys(spec.groups)) + ((DROP_GROUP,) if spec.secure else ())
-    left = tuple(sorted(_groups_before(there.get(key)) - set(groups)))
+    left = tuple(sorted(groups_before(there.get(key)) - set(groups)))
     return Change(
         rows=(
             network_stub(spec.network_id),
@@ -39,8 +39,12 @@ def port_removal(id: str, there: dict[Key, dict[str, Json]]) -> Change:
     )
 
 
-def _groups_before(port: dict[str, Json] | None) -> set[str]:
-    return set(mapping(port["external_ids"]).get("groups", "").split()) if port else set()
+def groups_before(port: dict[str, Json] | None) -> set[str]:
+    """Those that it is in; also one that became a router's end, which obeys none and is not dropped from."""
+    if not port:
+        return set()
+    facts = mapping(port["external_ids"])
+    return set(facts.get("groups", "").split()) if facts.get("noun") == "port" else {DROP_GROUP}
 
 
 def _columns(spec: PortSpec, groups: tuple[str, ...]) -> dict[str, Json]:

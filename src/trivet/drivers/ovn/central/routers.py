@@ -8,6 +8,7 @@ import ipaddress
 
 from trivet.drivers.contracts.network import RouterPort, RouterSpec
 from trivet.drivers.ovn.central.networks import announcement, network_stub
+from trivet.drivers.ovn.central.ports import groups_before
 from trivet.drivers.ovn.central.rows import Change, Member, Row, row_uuid, tag
 from trivet.drivers.ovn.ovsdb import NOTHING, Json, Key, many, mapping, pairs, references
 
@@ -45,6 +46,11 @@ def router_change(spec: RouterSpec, chassis: str, there: dict[Key, dict[str, Jso
             *routes,
         ),
         members=(
+            *(
+                Member("Port_Group", group, "ports", (row_uuid("port", port_id),), present=False)
+                for port_id in ends
+                for group in sorted(groups_before(there.get(_end(port_id))))
+            ),
             *(_plug(port_id, network_id, True) for port_id, network_id in ends.items()),
             *(_plug(p, n, False) for p, n in _ends_before(there.get(key)) if ends.get(p) != n),
         ),
@@ -56,9 +62,14 @@ def router_removal(id: str, there: dict[Key, dict[str, Json]]) -> Change:
     return Change(members=tuple(_plug(p, n, False) for p, n in _ends_before(there.get(key))), gone=(key,))
 
 
-def switch_keys(spec: RouterSpec) -> list[Key]:
-    """The rows that say what a router must announce on its networks."""
-    return [("Logical_Switch", row_uuid("network", port.network_id)) for port in spec.interfaces]
+def facts_keys(spec: RouterSpec) -> list[Key]:
+    """The rows that say what a router must announce on its networks, and what its ports were before they were its."""
+    switches = [("Logical_Switch", row_uuid("network", port.network_id)) for port in spec.interfaces]
+    return [*switches, *(_end(port.port_id) for port in spec.interfaces)]
+
+
+def _end(port_id: str) -> Key:
+    return "Logical_Switch_Port", row_uuid("port", port_id)
 
 
 def _ends_before(router: dict[str, Json] | None) -> list[tuple[str, str]]:
@@ -75,6 +86,7 @@ def _router_port(spec: RouterSpec, port: RouterPort, there: dict[Key, dict[str, 
     switch = there.get(("Logical_Switch", row_uuid("network", port.network_id)))
     facts = mapping(switch["external_ids"]) if switch else {}
     gateway = port is spec.gateway
+    silent = gateway or not port.announces
     return Row(
         "Logical_Router_Port",
         row_uuid("router-port", port.port_id),
@@ -83,8 +95,8 @@ def _router_port(spec: RouterSpec, port: RouterPort, there: dict[Key, dict[str, 
             "mac": port.mac,
             "networks": many(port.cidrs),
             "gateway_chassis": references([row_uuid("gateway-chassis", port.port_id)]) if gateway else NOTHING,
-            "ipv6_ra_configs": pairs({}) if gateway else announcement(facts.get("ra", ""), facts.get("mtu", "")),
-            "external_ids": tag("router-port", port.port_id, **({} if gateway else {"network": port.network_id})),
+            "ipv6_ra_configs": pairs({}) if silent else announcement(facts.get("ra", ""), facts.get("mtu", "")),
+            "external_ids": tag("router-port", port.port_id, **({} if silent else {"network": port.network_id})),
         },
     )
 
