@@ -8,7 +8,15 @@ out. `docs/decisions/0013-claims.md` says how the order came about. The tests ho
 
 RANKS: tuple[tuple[str, ...], ...] = (
     # Who may do it at all.
-    ("leases", "limit_model", "seeds", "numbers", "signing_keys", "pulse"),
+    ("leases", "seeds", "signing_keys", "pulse"),
+    # Hosts, and the capacity that servers claim of them: the claimant, then each provider by id with what it has.
+    # Before identity: what a project's first servers lack is made with their rooms in hand, and holds the project.
+    ("aggregates", "flavors", "flavor_access", "server_groups"),
+    ("hosts", "host_credentials", "network_agents"),
+    ("consumers",),
+    ("providers", "inventories", "claims", "provider_traits", "provider_aggregates"),
+    ("custom_classes", "custom_traits"),
+    ("spreads",),
     # Identity: who, where, with which roles, and what was made from them.
     ("users", "failed_logins", "used_passcodes"),
     ("user_groups",),
@@ -32,14 +40,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("services",),
     ("regions",),
     ("policies", "policy_associations"),
-    ("registered_limits", "limits", "user_limits", "quota_classes", "domain_configs"),
-    # Hosts, and the capacity that servers claim of them: the claimant, then each provider by id with what it has.
-    ("aggregates", "flavors", "flavor_access", "server_groups"),
-    ("hosts", "host_credentials", "network_agents"),
-    ("consumers",),
-    ("providers", "inventories", "claims", "provider_traits", "provider_aggregates"),
-    ("custom_classes", "custom_traits"),
-    ("spreads",),
+    ("limit_model", "registered_limits", "limits", "user_limits", "quota_classes", "domain_configs"),
     # Images before the servers that are saved as one.
     ("metadef_items",),
     ("metadef_namespaces",),
@@ -61,7 +62,8 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("auto_topologies", "rbac_policies", "left_groups"),
     # Servers, with what was done to them.
     ("servers", "server_actions", "console_reads", "console_tokens"),
-    # Everybody of a project meets here.
+    # Everybody of a project meets here, and whoever counts something.
+    ("numbers",),
     ("quota_usages",),
     # Written with the commit.
     ("log_dropped",),

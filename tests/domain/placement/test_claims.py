@@ -74,6 +74,7 @@ async def test_smallest_largest_and_step_sizes_are_kept(store: Store, amount: in
     async with store.write() as tx:
         await provide(tx, "h1", vcpu=100)
         await tx.run("UPDATE inventories SET min_unit = 2, max_unit = 8, step_size = 2")
+    async with store.write() as tx:
         assert await choosing.place(tx, consumer("s1"), Want(resources={"VCPU": amount})) is None
         assert not await claims.take(tx, consumer("s1"), {"h1": {"VCPU": amount}})
         assert not await claims.replace(tx, [(consumer("s1"), {"h1": {"VCPU": amount}})])
