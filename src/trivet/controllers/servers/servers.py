@@ -7,7 +7,7 @@ from trivet.controllers.pauses import Pauses
 from trivet.controllers.servers.deadlines import Deadlines
 from trivet.domain.servers import state as reports
 from trivet.domain.servers.ending import KEEP_S, forget_deleted
-from trivet.domain.servers.servers import SERVERS, Server
+from trivet.domain.servers.servers import SERVERS
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.errors import Busy
 from trivet.store.leases import Lease, Lost, fence
@@ -57,14 +57,7 @@ async def _fail(tx: Tx, lease: Lease, id: str, at: float) -> None:
     await fence(tx, lease)
     server = await tx.get(SERVERS, id)
     if server is not None and server.deadline_at == at:
-        await reports.fail(tx, server, _late(server))
-
-
-def _late(server: Server) -> str:
-    why = f"The host did not finish {server.task or 'its work'} in time; try again or rebuild the server."
-    if server.fault is None or server.fault.at < server.updated_at:
-        return why
-    return f"{why} What was in the way: {server.fault.message}"
+        await reports.end_late(tx, server)
 
 
 async def _forget(tx: Tx, lease: Lease) -> None:

@@ -34,7 +34,9 @@ _WANT: dict[Power, Want] = {
     "paused": "paused",
     "suspended": "suspended",
 }
-_FATAL = frozenset(("spawning", "rebuilding", "rebuild_spawning", "powering-on", "rebooting", "rebooting_hard"))
+_FATAL = frozenset(
+    ("spawning", "rebuilding", "rebuild_spawning", "powering-on", "rebooting", "rebooting_hard", "deleting")
+)
 """Tasks that leave nothing running when they fail: the server is in error afterwards."""
 
 
@@ -145,6 +147,16 @@ async def _elsewhere(tx: Tx, server: Server, report: Report) -> Server | None:
     return await tx.update(
         SERVERS, server, host_id=host.id, failed_hosts=failed, deadline_at=now + SPAWN_S, updated_at=now
     )
+
+
+async def end_late(tx: Tx, server: Server) -> Server:
+    """What was going on has taken too long. A host that said meanwhile what is in the way still looks after the
+    server, which then goes on as it was; of a silent one nothing is known."""
+    why = f"The host did not finish {server.task or 'its work'} in time; try again or rebuild the server."
+    if server.fault is None or server.fault.at < server.updated_at:
+        return await fail(tx, server, why)
+    power = None if server.power == "none" else server.power
+    return await fail(tx, server, f"{why} What was in the way: {server.fault.message}", power)
 
 
 async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> Server:
