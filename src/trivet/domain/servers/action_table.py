@@ -41,8 +41,8 @@ def _never(name: str, does: str, why: str) -> Action:
 
 ACTIONS: tuple[Action, ...] = (
     Action("create", "makes it, with ports, keys, user data and metadata"),
-    Action("delete", "removes it and all that it holds"),
-    Action("forceDelete", "the same as delete"),
+    Action("delete", "removes it and all that it holds", metal=WORKS),
+    Action("forceDelete", "the same as delete", metal=WORKS),
     _never("restore", "brings back a server that was deleted softly", _NEVER_SOFT_DELETED),
     Action("os-start", "boots it"),
     Action("os-stop", "asks it to stop, waits, then cuts the power"),

@@ -10,7 +10,7 @@ from typing import Any
 from trivet.domain.hosts.hosts import HOSTS
 from trivet.domain.limits import quotas
 from trivet.domain.placement import claims
-from trivet.domain.servers import flavors, usage
+from trivet.domain.servers import flavors, usage, wishes
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.acts import TASK_S, order
@@ -55,6 +55,11 @@ async def rebuild(tx: Tx, call: Call, id: str, image_id: str, changes: dict[str,
     if (kind == "container") != (server.kind == "container"):
         raise Invalid("server.kind_mismatch", f"Image {image.id} cannot be run by a {server.kind}.")
     check_image(image, server.flavor, server.kind)
+    wishes.check(server.flavor, image.properties)
+    if (why := wishes.unmet(server.flavor, image.properties, server.kind)) is not None:
+        raise Invalid("rebuild.unmet", f"No valid host was found. {why}")
+    if changes.get("trusted_certificates"):
+        raise Invalid("image.unverified", "No host checks an image's signature against trusted_image_certificates.")
     if "key_name" in changes:
         changes["key_public"] = await find_key(tx, call, changes["key_name"])
     stopped = server.status == "stopped"
@@ -81,6 +86,9 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
     need_host(server, "resize")
     flavor = await _other_flavor(tx, call, server, flavor_id)
     wanted = flavor_of(flavor)
+    wishes.check(wanted, server.properties)
+    if (why := wishes.unmet(wanted, server.properties, server.kind)) is not None:
+        raise Invalid("resize.unmet", f"No valid host was found. {why}")
     await _hold(tx, server, _either(server_placing.resources_of(server.flavor), server_placing.resources_of(wanted)))
     grace_s = grace_of(server.properties)
     changes: dict[str, Any] = {"flavor": wanted, "old_flavor": server.flavor, "grace_s": grace_s}

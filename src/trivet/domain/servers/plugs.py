@@ -16,6 +16,7 @@ from trivet.domain.network.routers import floating_ips
 from trivet.domain.network.routers.floating_ips import FLOATING_IPS, FloatingIp, FloatingIpUpdate
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import nics as server_nics
+from trivet.domain.servers import wishes
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.nics import NicWanted
 from trivet.domain.servers.placing import DEFAULT_ZONE
@@ -37,6 +38,8 @@ async def attach(tx: Tx, call: Call, id: str, wanted: NicWanted) -> tuple[Server
         nic = nics[0]
     else:
         nic = await server_nics.check(tx, call.caller, wanted, server.project_id)
+    if nic.port is not None and (why := wishes.unmet_port(nic.port)) is not None:
+        raise Invalid("port.unmet", why)
     port = await server_nics.attach(
         tx, call.caller, server, nic, group_ids=None, zone=(host.zone if host else None) or DEFAULT_ZONE
     )
