@@ -165,9 +165,7 @@ PROPERTIES: dict[str, tuple[list[str], list[str]]] = {
 async def flavor_with(cloud: Cloud, **fields: Any) -> str:
     async with cloud.store.write() as tx:
         id = tx.ids.uuid()
-        await tx.insert(
-            FLAVORS, Flavor(id=id, name=id, vcpus=1, ram_mib=512, disk_gib=1, created_at=0.0, **fields)
-        )
+        await tx.insert(FLAVORS, Flavor(id=id, name=id, vcpus=1, ram_mib=512, disk_gib=1, created_at=0.0, **fields))
     return id
 
 
@@ -188,7 +186,9 @@ async def becomes(cloud: Cloud, **said: Any) -> tuple[str, str]:
 
 def test_every_known_extra_spec_is_in_the_list() -> None:
     for names, _ in extra_specs._KNOWN_PATTERNS:
-        assert any(names.fullmatch(name) for name in SPECS), f"{names.pattern} is neither honoured nor refused by a test"
+        assert any(names.fullmatch(name) for name in SPECS), (
+            f"{names.pattern} is neither honoured nor refused by a test"
+        )
     for name, (met, unmet) in SPECS.items():
         for value in (*met, *unmet):
             extra_specs.check(name, value)
@@ -250,7 +250,8 @@ async def test_a_disk_of_a_flavor_that_no_server_gets_is_a_wish_too(cloud: Cloud
 
 
 @pytest.mark.parametrize(
-    "hint", [{"query": [">=", "$free_ram_mb", 1]}, {"build_near_host_ip": "10.0.0.1"}, {"target_cell": "a"}, {"foo": "b"}]
+    "hint",
+    [{"query": [">=", "$free_ram_mb", 1]}, {"build_near_host_ip": "10.0.0.1"}, {"target_cell": "a"}, {"foo": "b"}],
 )
 async def test_a_hint_that_nothing_follows_finds_no_host(cloud: Cloud, hint: dict[str, Any]) -> None:
     status, why = await becomes(cloud, hints=hint)
@@ -274,7 +275,9 @@ async def test_a_port_that_wants_special_hardware_is_plugged_in_nowhere(cloud: C
     (await cloud.call("POST", f"/servers/{id}/os-interface", {"interfaceAttachment": {}})).ok()
     (free,) = await cloud.rows("SELECT id FROM ports WHERE device_id = ?", id)
     async with cloud.store.write() as tx:
-        await tx.run("UPDATE ports SET vnic_type = ?, device_id = '', device_owner = '' WHERE id = ?", vnic_type, free[0])
+        await tx.run(
+            "UPDATE ports SET vnic_type = ?, device_id = '', device_owner = '' WHERE id = ?", vnic_type, free[0]
+        )
     refusal = await cloud.call("POST", f"/servers/{id}/os-interface", {"interfaceAttachment": {"port_id": free[0]}})
     assert vnic_type in refusal.refused(400)
     made = await cloud.made(networks=[{"port": free[0]}])

@@ -65,7 +65,9 @@ async def test_without_room_the_server_is_in_error_says_why_and_holds_nothing(cl
     assert answer.status == 202
     server = await cloud.show(answer.body["server"]["id"])
     assert server["status"] == "ERROR"
-    assert server["fault"]["message"].startswith("No valid host was found. There are not enough hosts available. No host")
+    assert server["fault"]["message"].startswith(
+        "No valid host was found. There are not enough hosts available. No host"
+    )
     assert server["fault"]["code"] == 500
     assert await held(cloud) == NOTHING
     assert (await cloud.call("DELETE", f"/servers/{server['id']}")).status == 204

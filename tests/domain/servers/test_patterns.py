@@ -32,7 +32,9 @@ def test_a_pattern_finds_what_the_library_finds(pattern: str) -> None:
 def test_patterns_put_together_by_chance_find_what_the_library_finds(chance: random.Random) -> None:
     atoms = ["a", "b", ".", "[ab]", "[^b]", "(a|b)", "(ab)", "^", "$", "(a?b)", "(|a)"]
     for _ in range(400):
-        pattern = "".join(chance.choice(atoms) + chance.choice(["", "", "?", "{0,2}"]) for _ in range(chance.randint(1, 5)))
+        pattern = "".join(
+            chance.choice(atoms) + chance.choice(["", "", "?", "{0,2}"]) for _ in range(chance.randint(1, 5))
+        )
         pattern = pattern.replace("^?", "^").replace("$?", "$").replace("^{0,2}", "^").replace("${0,2}", "$")
         ours, theirs = Pattern(pattern), re.compile(pattern)
         for text in TEXTS[:8]:
@@ -41,7 +43,17 @@ def test_patterns_put_together_by_chance_find_what_the_library_finds(chance: ran
 
 @pytest.mark.parametrize(
     "pattern",
-    ["a?" * 28 + "a" * 28, "(a+)+$", "(a|a)*b", "(a|aa)+$", "(.*a){12}$", "([a-z]+)*!", "(a*)*b", "(x+x+)+y", "a*" * 100 + "b"],
+    [
+        "a?" * 28 + "a" * 28,
+        "(a+)+$",
+        "(a|a)*b",
+        "(a|aa)+$",
+        "(.*a){12}$",
+        "([a-z]+)*!",
+        "(a*)*b",
+        "(x+x+)+y",
+        "a*" * 100 + "b",
+    ],
 )
 def test_what_runs_away_elsewhere_takes_a_bounded_number_of_steps(pattern: str) -> None:
     ours = Pattern(pattern)

@@ -60,9 +60,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("revertResize", "goes back to the old flavor"),
     Action("createImage", "makes an image of its root disk"),
     Action("createBackup", "makes an image and drops the oldest ones"),
-    Action("shelve", "stops it and keeps its disk on the host"),
-    _never("shelveOffload", "frees the host of a shelved server", _NO_MOVE),
-    Action("unshelve", "boots a shelved server"),
+    Action("shelve", "stops it and puts it away as an image of its disk"),
+    Action("shelveOffload", "frees the host of a shelved server"),
+    Action("unshelve", "boots a shelved server, on any host that has room"),
     Action(
         "rescue",
         "boots it from another image",

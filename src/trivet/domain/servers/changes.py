@@ -1,4 +1,4 @@
-"""Changes to a server that are more than power: what it is called, its image, its size, whether it is on the shelf.
+"""Changes to a server that are more than power: what it is called, its image, its size.
 
 While a resize waits for its confirmation the server holds enough of its host for either size, so that neither
 way can fail for room.
@@ -13,7 +13,7 @@ from trivet.domain.placement import claims
 from trivet.domain.servers import flavors, usage, wishes
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
-from trivet.domain.servers.acts import TASK_S, order
+from trivet.domain.servers.acts import order
 from trivet.domain.servers.create import check_image, cost, find_image, find_key, flavor_of, grace_of
 from trivet.domain.servers.flavors import Flavor
 from trivet.domain.servers.kinds import kind_of
@@ -115,17 +115,6 @@ async def revert_resize(tx: Tx, call: Call, id: str) -> Server:
     ordered = await order(tx, call, server, "revertResize", "resize_reverting", in_s=BUILD_S, **changes)
     await _move_quota(tx, server, old)
     return ordered
-
-
-async def shelve(tx: Tx, call: Call, id: str) -> Server:
-    server = await ready(tx, call, id, "shelve", states=("active", "stopped", "paused", "suspended"))
-    grace_s = grace_of(server.properties)
-    return await order(tx, call, server, "shelve", "shelving", in_s=TASK_S + grace_s, want="shelved", grace_s=grace_s)
-
-
-async def unshelve(tx: Tx, call: Call, id: str) -> Server:
-    server = await ready(tx, call, id, "unshelve", states=("shelved", "shelved_offloaded"))
-    return await order(tx, call, server, "unshelve", "unshelving", want="running", boots=server.boots + 1)
 
 
 async def _other_flavor(tx: Tx, call: Call, server: Server, flavor_id: str) -> Flavor:

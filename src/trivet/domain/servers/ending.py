@@ -4,6 +4,7 @@ from trivet.domain.limits import quotas
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import placing as server_placing
+from trivet.domain.servers import shelving
 from trivet.domain.servers.create import cost
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.store.tx import Tx
@@ -17,12 +18,14 @@ _FORGOTTEN = 500
 
 async def finish_delete(tx: Tx, server: Server) -> Server:
     """Nothing of it is on a host any more, or never was."""
-    # In the order in which it was taken (server_create.py). Room and quota are held together or not at all.
+    # In the order in which it was taken (server_create.py). Room and quota are held together or not at all; only
+    # what is shelved and off its host keeps its quota.
     if server.host_id is not None:
         await server_placing.leave(tx, server)
     await ports.release(tx, server.id, server.project_id)
-    if server.host_id is not None:
+    if server.host_id is not None or server.status == "shelved_offloaded":
         quotas.at_end(tx, server.project_id, cost(server.flavor, -1))
+    await shelving.drop_image(tx, server)
     await server_actions.finish(tx, server.id)
     return await tx.update(
         SERVERS,

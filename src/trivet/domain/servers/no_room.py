@@ -10,7 +10,8 @@ from trivet.domain.hosts import hosts
 from trivet.domain.placement import choosing
 from trivet.domain.placement.choosing import Want
 from trivet.domain.servers.placing import Spot, narrowed, want_of
-from trivet.domain.servers.servers import FlavorOf, Kind
+from trivet.domain.servers.servers import FlavorOf
+from trivet.domain.servers.words import Kind
 from trivet.store.tx import Tx
 
 _UNITS = {"VCPU": "vCPUs", "MEMORY_MB": "MB of memory", "DISK_GB": "GB of disk"}

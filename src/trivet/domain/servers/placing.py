@@ -16,8 +16,8 @@ from trivet.domain.numbers import whole_number
 from trivet.domain.placement import claims
 from trivet.domain.placement.choosing import Want
 from trivet.domain.servers import groups as server_groups
-from trivet.domain.servers.groups import SERVER_GROUPS, ServerGroup
 from trivet.domain.servers import wishes
+from trivet.domain.servers.groups import SERVER_GROUPS, ServerGroup
 from trivet.domain.servers.servers import FlavorOf, Server
 from trivet.domain.servers.words import Kind
 from trivet.errors import Forbidden, Invalid, NotFound

@@ -11,6 +11,7 @@ from trivet.domain.images import images
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import placing as server_placing
+from trivet.domain.servers import shelving
 from trivet.domain.servers.create import SPAWN_S
 from trivet.domain.servers.ending import finish_delete
 from trivet.domain.servers.orders import Report
@@ -60,6 +61,8 @@ async def _settle(tx: Tx, server: Server, report: Report) -> Server:
         return await _failed(tx, server, report)
     if server.want == "gone":
         return await finish_delete(tx, server) if report.power is None else server
+    if server.task == shelving.OFFLOADING:
+        return await shelving.finish_offload(tx, server) if report.power is None else server
     return await _compare(tx, server, report)
 
 
@@ -85,7 +88,8 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
     status: Status = "shelved" if server.want == "shelved" else _STATUS[power]
     if server.old_flavor is not None:
         status = "resized"
-    return await _settled(tx, server, power, status)
+    server = await _settled(tx, server, power, status)
+    return await shelving.begin_offload(tx, server) if shelving.is_due(server, tx.clock.now()) else server
 
 
 async def _settled(tx: Tx, server: Server, power: Power, status: Status, *, want: Want | None = None) -> Server:
@@ -94,6 +98,9 @@ async def _settled(tx: Tx, server: Server, power: Power, status: Status, *, want
     now = tx.clock.now()
     if server.task is not None:
         await server_actions.finish(tx, server.id)
+    if server.shelved_image_id is not None and status != "shelved":
+        await shelving.drop_image(tx, server)
+        server = await tx.update(SERVERS, server, shelved_image_id=None)
     return await tx.update(
         SERVERS,
         server,
@@ -165,6 +172,10 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
     await server_actions.finish(tx, server.id, why)
     if server.snapshot_image_id is not None:
         await images.give_up(tx, server.snapshot_image_id)
+    if server.task == shelving.OFFLOADING or (server.task == "unshelving" and server.status == "shelved_offloaded"):
+        return await shelving.fail(tx, server)
+    if server.task == "shelving":
+        server = await tx.update(SERVERS, server, shelved_image_id=None, offload_at=None)
     fault = Fault(code=500, message=why, at=now)
     if power is None or server.task in _FATAL:
         return await tx.update(

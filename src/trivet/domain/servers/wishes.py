@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from trivet.domain.network.ports.ports import Port
-from trivet.domain.servers.servers import FlavorOf, Kind
+from trivet.domain.servers.servers import FlavorOf
+from trivet.domain.servers.words import Kind
 from trivet.errors import Invalid
 
 Met = Callable[[str, FlavorOf], bool]
