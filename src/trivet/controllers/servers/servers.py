@@ -1,4 +1,4 @@
-"""Servers: what no agent can do for them: end what takes too long, offload what is shelved, and forget what was deleted long ago.
+"""Servers: what no agent can do for them: end what takes too long, offload what is shelved, forget the long deleted.
 
 Each late server is ended in a transaction of its own, so that one that cannot be ended holds up no other.
 """

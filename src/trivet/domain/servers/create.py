@@ -49,7 +49,7 @@ class ServerCreate(msgspec.Struct, frozen=True, kw_only=True):
     user_data: str | None = None
     config_drive: bool = False
     files: dict[str, str] = {}
-    admin_password: str | None = None
+    sealed_password: str | None = None
     metadata: dict[str, str] = {}
     tags: tuple[str, ...] = ()
     description: str | None = None
@@ -211,7 +211,7 @@ async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place
         user_data=wanted.user_data,
         config_drive=wanted.config_drive or parts.image.properties.get("img_config_drive") == "mandatory",
         files=wanted.files,
-        admin_password=wanted.admin_password,
+        sealed_password=wanted.sealed_password,
         metadata=wanted.metadata,
         tags=wanted.tags,
         access_ipv4=wanted.access_ipv4,

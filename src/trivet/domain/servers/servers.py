@@ -63,7 +63,8 @@ class Server(Record, frozen=True, kw_only=True):
     config_drive: bool = False
     files: dict[str, str] = {}
     """Personality: path -> base64 content."""
-    admin_password: str | None = None
+    sealed_password: str | None = None
+    """Of its administrator, as its config drive tells it."""
     guest_password: str | None = None
     """What the guest said its password is, sealed with the owner's key: it may say so once."""
     metadata: dict[str, str] = {}

@@ -27,6 +27,7 @@ Hostname = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^
 HostName = Hostname
 Certificates = Annotated[list[Name], msgspec.Meta(min_length=1, max_length=50)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Password = Annotated[str, msgspec.Meta(max_length=1024)]
 UserData = Annotated[str, msgspec.Meta(max_length=65535)]
 
 FILES_MAX = 5
@@ -80,7 +81,7 @@ class NewServer(Body, frozen=True, kw_only=True):
     name: Name
     flavorRef: str | int  # noqa: N815 - as it is spelled on the wire
     imageRef: str = ""  # noqa: N815
-    adminPass: str | UnsetType = UNSET  # noqa: N815
+    adminPass: Password | UnsetType = UNSET  # noqa: N815
     metadata: Metadata = {}
     networks: list[Nic] | Literal["auto", "none"] | UnsetType = UNSET
     disk_config: DiskConfig = field(default="MANUAL", name="OS-DCF:diskConfig")
@@ -128,7 +129,7 @@ class UpdateBody(Body, frozen=True, kw_only=True):
 class Rebuild(Body, frozen=True, kw_only=True):
     imageRef: Uuid  # noqa: N815
     name: Name | UnsetType = UNSET
-    adminPass: str | UnsetType = UNSET  # noqa: N815
+    adminPass: Password | UnsetType = UNSET  # noqa: N815
     metadata: Metadata | UnsetType = UNSET
     preserve_ephemeral: bool = False
     disk_config: DiskConfig | UnsetType = field(default=UNSET, name="OS-DCF:diskConfig")

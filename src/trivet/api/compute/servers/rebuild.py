@@ -42,9 +42,8 @@ class UnshelveBody(Body, frozen=True, kw_only=True):
 async def rebuild(request: Request) -> Reply:
     body = request.read(RebuildBody, strict=False).rebuild
     changes = await _changes(request, body)
-    password = changes["admin_password"] = (
-        request.parts.ids.secret()[:12] if body.adminPass is UNSET else body.adminPass
-    )
+    password = request.parts.ids.secret()[:12] if body.adminPass is UNSET else body.adminPass
+    changes["sealed_password"] = request.parts.tokens.secrets.seal(password)
     server = await server_changes.rebuild(request.tx, call_of(request), server_id(request), body.imageRef, changes)
     whole = request.version >= 2075
     parts = views.Parts(extended=whole, key=request.version >= 2054, groups=True, user_data=False)
