@@ -22,8 +22,10 @@ from trivet.drivers.podman import PodmanMachines
 from trivet.drivers.podman import missing as podman_missing
 from trivet.drivers.qemu import Options, QemuMachines
 from trivet.drivers.qemu import missing as qemu_missing
+from trivet.drivers.qemu import version as qemu_version
 from trivet.errors import Invalid
 from trivet.hosting.hosts_here import Hosting
+from trivet.hosting.processor import cpu_info
 from trivet.parts import Parts
 from trivet.store.store import transact
 
@@ -101,6 +103,8 @@ def _this_host(parts: Parts, kinds: tuple[Kind, ...], data: Path) -> Host:
         memory_mib=max(_memory_mib() - _OWN_MEMORY_MIB, 1),
         disk_gib=_disk_gib(data),
         hypervisor_type="QEMU",
+        hypervisor_version=qemu_version() if "vm" in kinds else 1,
+        cpu_info=cpu_info(),
         created_at=now,
         updated_at=now,
         agent_seen_at=now,

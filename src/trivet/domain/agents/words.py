@@ -29,6 +29,7 @@ class Facts(msgspec.Struct, frozen=True):
     hypervisor_version: Count = 1
     address: Word = "127.0.0.1"
     booted_at: float | None = None
+    cpu_info: Annotated[str, msgspec.Meta(max_length=16384)] | None = None
 
 
 class Registered(msgspec.Struct, frozen=True):

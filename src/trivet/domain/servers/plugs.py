@@ -22,7 +22,7 @@ from trivet.domain.servers.nics import NicWanted
 from trivet.domain.servers.placing import DEFAULT_ZONE
 from trivet.domain.servers.rules import ready
 from trivet.domain.servers.servers import SERVERS, Server
-from trivet.errors import Conflict, Invalid, NotFound
+from trivet.errors import Conflict, InTheWay, Invalid, NotFound, Stale
 from trivet.store.tx import Tx
 
 _STATES = ("active", "paused", "stopped")
@@ -143,7 +143,12 @@ async def add_floating_ip(tx: Tx, call: Call, id: str, address: str, fixed_ip: s
         raise Invalid("floating_ip.no_fixed", "No fixed IPs associated to instance")
     port, ip = held[0]
     wanted = FloatingIpUpdate(port_id=port.id, fixed_ip_address=ip)
-    await floating_ips.update(tx, call.caller, floating, wanted)
+    try:
+        await floating_ips.update(tx, call.caller, floating, wanted)
+    except (Stale, InTheWay):
+        raise  # A race that was lost: all of this runs again.
+    except Conflict as error:
+        raise Invalid(error.code, f"Floating IP {address} cannot be associated: {error.message}") from error
 
 
 async def remove_floating_ip(tx: Tx, call: Call, id: str, address: str) -> None:

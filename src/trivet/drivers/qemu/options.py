@@ -1,6 +1,8 @@
 """What an operator may choose about QEMU, and what this host lacks to run it at all."""
 
+import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +22,16 @@ class Options(msgspec.Struct, frozen=True):
     host_checksum: bool = True
     """Whether the network under the guests finishes checksums that they leave open. Open vSwitch's
     user-space datapath does not: with True there, ping and DHCP work and TCP hangs."""
+
+
+def version() -> int:
+    """7.2.22 is 7002022; 1 if it does not say."""
+    said = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, timeout=30, check=False)
+    found = re.search(r"version (\d+)\.(\d+)\.(\d+)", said.stdout)
+    if found is None:
+        return 1
+    major, minor, micro = map(int, found.groups())
+    return major * 1_000_000 + minor * 1_000 + micro
 
 
 def missing() -> list[str]:
