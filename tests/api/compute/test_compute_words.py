@@ -26,7 +26,9 @@ async def test_a_console_type_that_is_gone_is_refused_and_not_answered_with_anot
     assert "xvpvnc" in (await cloud.call("POST", f"/servers/{id}/remote-consoles", asked)).refused(400)
     old = await cloud.act(id, "os-getVNCConsole", {"type": "xvpvnc"}, version="2.1")
     assert "xvpvnc" in old.refused(400)
-    assert (await cloud.act(id, "os-getVNCConsole", {"type": "novnc"}, version="2.1")).ok()["console"]["type"] == "novnc"
+    assert (await cloud.act(id, "os-getVNCConsole", {"type": "novnc"}, version="2.1")).ok()["console"][
+        "type"
+    ] == "novnc"
 
 
 @pytest.mark.parametrize("path", ["", "/detail", "/defaults"])

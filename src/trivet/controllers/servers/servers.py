@@ -21,6 +21,7 @@ _LOOK_EVERY_S = 5.0
 _LONGEST_GAP_S = 4 * _LOOK_EVERY_S
 _WATCHED = 5000
 """At a time, the next to end first."""
+_BATCH = 100
 
 
 class ServerController:

@@ -10,7 +10,7 @@ from typing import Any
 from trivet.domain.hosts.hosts import HOSTS
 from trivet.domain.limits import quotas
 from trivet.domain.placement import claims
-from trivet.domain.servers import flavors, usage, wishes
+from trivet.domain.servers import flavors, migrations, usage, wishes
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.acts import order
@@ -90,6 +90,7 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
     if (why := wishes.unmet(wanted, server.properties, server.kind)) is not None:
         raise Invalid("resize.unmet", f"No valid host was found. {why}")
     await _hold(tx, server, _either(server_placing.resources_of(server.flavor), server_placing.resources_of(wanted)))
+    await migrations.begin(tx, call, server, wanted)
     grace_s = grace_of(server.properties)
     changes: dict[str, Any] = {"flavor": wanted, "old_flavor": server.flavor, "grace_s": grace_s}
     if disk_config is not None:
@@ -102,6 +103,7 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
 async def confirm_resize(tx: Tx, call: Call, id: str) -> Server:
     server = await ready(tx, call, id, "confirmResize", method="confirm_resize", states=("resized",))
     await _hold(tx, server, server_placing.resources_of(server.flavor))
+    await migrations.turn(tx, server, "confirming")
     return await order(tx, call, server, "confirmResize", "resize_confirming", old_flavor=None)
 
 
@@ -111,10 +113,22 @@ async def revert_resize(tx: Tx, call: Call, id: str) -> Server:
     old = server.old_flavor
     assert old is not None
     await _hold(tx, server, server_placing.resources_of(old))
+    await migrations.turn(tx, server, "reverting")
     changes: dict[str, Any] = {"flavor": old, "old_flavor": None}
     ordered = await order(tx, call, server, "revertResize", "resize_reverting", in_s=BUILD_S, **changes)
     await _move_quota(tx, server, old)
     return ordered
+
+
+async def undo_resize(tx: Tx, server: Server) -> Server:
+    """The host could not do it: the server is what it was, and holds no more than that."""
+    old = server.old_flavor
+    if old is None:
+        return server
+    await _hold(tx, server, server_placing.resources_of(old))
+    before, after = cost(server.flavor), cost(old)
+    quotas.at_end(tx, server.project_id, {name: after[name] - amount for name, amount in before.items()})
+    return await tx.update(SERVERS, server, flavor=old, old_flavor=None)
 
 
 async def _other_flavor(tx: Tx, call: Call, server: Server, flavor_id: str) -> Flavor:

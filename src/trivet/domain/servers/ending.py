@@ -3,8 +3,8 @@
 from trivet.domain.limits import quotas
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
+from trivet.domain.servers import migrations, shelving
 from trivet.domain.servers import placing as server_placing
-from trivet.domain.servers import shelving
 from trivet.domain.servers.create import cost
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.store.tx import Tx
@@ -26,6 +26,7 @@ async def finish_delete(tx: Tx, server: Server) -> Server:
     if server.host_id is not None or server.status == "shelved_offloaded":
         quotas.at_end(tx, server.project_id, cost(server.flavor, -1))
     await shelving.drop_image(tx, server)
+    await migrations.ended(tx, server)
     await server_actions.finish(tx, server.id)
     return await tx.update(
         SERVERS,
@@ -45,7 +46,7 @@ async def forget_deleted(tx: Tx) -> int:
     rows = await tx.rows(
         "SELECT id FROM servers WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?", tx.clock.now() - KEEP_S, _FORGOTTEN
     )
-    for table, column in (("server_actions", "server_id"), ("servers", "id")):
+    for table, column in (("server_actions", "server_id"), ("server_migrations", "server_id"), ("servers", "id")):
         where = Where().any_of(column, sorted(str(row[0]) for row in rows))
         await tx.run(f"DELETE FROM {table}{where.sql}", *where.values)
     return len(rows)

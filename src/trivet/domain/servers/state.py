@@ -10,8 +10,8 @@ a stray there, and its agent's sweep removes it.
 from trivet.domain.images import images
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
+from trivet.domain.servers import changes, migrations, shelving
 from trivet.domain.servers import placing as server_placing
-from trivet.domain.servers import shelving
 from trivet.domain.servers.create import SPAWN_S
 from trivet.domain.servers.ending import finish_delete
 from trivet.domain.servers.orders import Report
@@ -98,6 +98,7 @@ async def _settled(tx: Tx, server: Server, power: Power, status: Status, *, want
     now = tx.clock.now()
     if server.task is not None:
         await server_actions.finish(tx, server.id)
+        await migrations.settled(tx, server)
     if server.shelved_image_id is not None and status != "shelved":
         await shelving.drop_image(tx, server)
         server = await tx.update(SERVERS, server, shelved_image_id=None)
@@ -174,6 +175,9 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
         await images.give_up(tx, server.snapshot_image_id)
     if server.task == shelving.OFFLOADING or (server.task == "unshelving" and server.status == "shelved_offloaded"):
         return await shelving.fail(tx, server)
+    await migrations.failed(tx, server)
+    if server.task == "resize_prep" and power is not None:
+        server = await changes.undo_resize(tx, server)
     if server.task == "shelving":
         server = await tx.update(SERVERS, server, shelved_image_id=None, offload_at=None)
     fault = Fault(code=500, message=why, at=now)
