@@ -223,7 +223,7 @@ async def test_hints_keep_servers_together_or_apart(cloud: Cloud) -> None:
         assert (await cloud.show(apart, token=admin))["OS-EXT-SRV-ATTR:host"] != host
         beside = await cloud.made(hints={"same_host": first})
         assert (await cloud.show(beside, token=admin))["OS-EXT-SRV-ATTR:host"] == host
-    assert (await cloud.show(beside))["scheduler_hints"] == {"same_host": first}
+    assert (await cloud.show(beside))["scheduler_hints"] == {"same_host": [first]}
 
 
 async def test_a_group_keeps_its_rule_and_the_one_too_many_finds_no_host(cloud: Cloud) -> None:

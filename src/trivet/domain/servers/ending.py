@@ -3,7 +3,7 @@
 from trivet.domain.limits import quotas
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
-from trivet.domain.servers import migrations, shelving
+from trivet.domain.servers import migrations, shelved_images
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.create import cost
 from trivet.domain.servers.servers import SERVERS, Server
@@ -25,7 +25,7 @@ async def finish_delete(tx: Tx, server: Server) -> Server:
     await ports.release(tx, server.id, server.project_id)
     if server.host_id is not None or server.status == "shelved_offloaded":
         quotas.at_end(tx, server.project_id, cost(server.flavor, -1))
-    await shelving.drop_image(tx, server)
+    await shelved_images.drop(tx, server)
     await migrations.ended(tx, server)
     await server_actions.finish(tx, server.id)
     return await tx.update(

@@ -5,12 +5,8 @@ is given back. Its quota is kept: it may come back at any time. Unshelving place
 image, which goes when the server is up.
 """
 
-from contextlib import suppress
-
 import msgspec
 
-from trivet.domain.callers import Caller, expanded
-from trivet.domain.images import images
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import placing as server_placing
@@ -21,7 +17,8 @@ from trivet.domain.servers.groups import SERVER_GROUPS
 from trivet.domain.servers.images import SNAPSHOT_S, expect_image
 from trivet.domain.servers.rules import need_host, ready
 from trivet.domain.servers.servers import SERVERS, Server
-from trivet.errors import Conflict, Forbidden, NotFound
+from trivet.domain.servers.shelved_images import owner_of
+from trivet.errors import Conflict
 from trivet.store.tx import Tx
 
 OFFLOADING = "shelving_offloading"
@@ -34,7 +31,7 @@ async def shelve(tx: Tx, call: Call, id: str, offload_s: int) -> Server:
     need_host(server, "shelve")
     image_id = None
     if server.image_id is not None:
-        image = await expect_image(tx, _owner(server), server, f"{server.name}-shelved", {"image_type": "snapshot"})
+        image = await expect_image(tx, owner_of(server), server, f"{server.name}-shelved", {"image_type": "snapshot"})
         image_id = image.id
     grace_s = grace_of(server.properties)
     return await order(
@@ -157,14 +154,3 @@ async def _unshelve_anew(tx: Tx, call: Call, server: Server, zone: str | None, h
         zone=zone or server.zone,
         failed_hosts=(),
     )
-
-
-async def drop_image(tx: Tx, server: Server) -> None:
-    """It is up again, or gone. What its owner has protected or deleted is the owner's."""
-    if server.shelved_image_id is not None:
-        with suppress(NotFound, Forbidden, Conflict):
-            await images.delete(tx, _owner(server), server.shelved_image_id)
-
-
-def _owner(server: Server) -> Caller:
-    return Caller(user_id=server.user_id, roles=expanded(("member",)), project_id=server.project_id)

@@ -10,7 +10,7 @@ a stray there, and its agent's sweep removes it.
 from trivet.domain.images import images
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
-from trivet.domain.servers import changes, migrations, shelving
+from trivet.domain.servers import changes, migrations, shelved_images, shelving
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.create import SPAWN_S
 from trivet.domain.servers.ending import finish_delete
@@ -100,7 +100,7 @@ async def _settled(tx: Tx, server: Server, power: Power, status: Status, *, want
         await server_actions.finish(tx, server.id)
         await migrations.settled(tx, server)
     if server.shelved_image_id is not None and status != "shelved":
-        await shelving.drop_image(tx, server)
+        await shelved_images.drop(tx, server)
         server = await tx.update(SERVERS, server, shelved_image_id=None)
     return await tx.update(
         SERVERS,
