@@ -62,6 +62,11 @@ async def image_of(cloud: WholeCloud) -> None:
     assert answer.status == 204, answer.raw
 
 
+async def image_names(cloud: WholeCloud) -> list[str]:
+    listed = await cloud.call("GET", "/image/v2/images", token=cloud.admin)
+    return [image["name"] for image in listed.body["images"]]
+
+
 async def inside(cloud: WholeCloud) -> str:
     """A network with a way out."""
     network = await cloud.made(f"{NETWORK}/networks", {"network": {"name": "in"}}, cloud.admin)

@@ -60,7 +60,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("networks",),
     ("auto_topologies", "rbac_policies", "left_groups"),
     # Servers, with what was done to them.
-    ("servers", "server_actions", "console_reads", "console_tokens"),
+    ("servers", "server_actions", "server_migrations", "console_reads", "console_tokens"),
     # Everybody of a project meets here.
     ("quota_usages",),
     # Written with the commit.

@@ -22,10 +22,10 @@ async def finish_delete(tx: Tx, server: Server) -> Server:
     # what is shelved and off its host keeps its quota.
     if server.host_id is not None:
         await server_placing.leave(tx, server)
+    await shelved_images.drop(tx, server)
     await ports.release(tx, server.id, server.project_id)
     if server.host_id is not None or server.status == "shelved_offloaded":
         quotas.at_end(tx, server.project_id, cost(server.flavor, -1))
-    await shelved_images.drop(tx, server)
     await migrations.ended(tx, server)
     await server_actions.finish(tx, server.id)
     return await tx.update(

@@ -96,12 +96,12 @@ async def _settled(tx: Tx, server: Server, power: Power, status: Status, *, want
     if (server.status, server.power, server.task) == (status, power, None) and want in (None, server.want):
         return server
     now = tx.clock.now()
-    if server.task is not None:
-        await server_actions.finish(tx, server.id)
-        await migrations.settled(tx, server)
     if server.shelved_image_id is not None and status != "shelved":
         await shelved_images.drop(tx, server)
         server = await tx.update(SERVERS, server, shelved_image_id=None)
+    if server.task is not None:
+        await server_actions.finish(tx, server.id)
+        await migrations.settled(tx, server)
     return await tx.update(
         SERVERS,
         server,
@@ -170,14 +170,16 @@ async def end_late(tx: Tx, server: Server) -> Server:
 async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> Server:
     """What was going on has failed for good."""
     now = tx.clock.now()
-    await server_actions.finish(tx, server.id, why)
-    if server.snapshot_image_id is not None:
-        await images.give_up(tx, server.snapshot_image_id)
     if server.task == shelving.OFFLOADING or (server.task == "unshelving" and server.status == "shelved_offloaded"):
-        return await shelving.fail(tx, server)
-    await migrations.failed(tx, server)
+        server = await shelving.fail(tx, server)
+        await server_actions.finish(tx, server.id, why)
+        return server
     if server.task == "resize_prep" and power is not None:
         server = await changes.undo_resize(tx, server)
+    if server.snapshot_image_id is not None:
+        await images.give_up(tx, server.snapshot_image_id)
+    await migrations.failed(tx, server)
+    await server_actions.finish(tx, server.id, why)
     if server.task == "shelving":
         server = await tx.update(SERVERS, server, shelved_image_id=None, offload_at=None)
     fault = Fault(code=500, message=why, at=now)
