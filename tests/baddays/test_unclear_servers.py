@@ -53,8 +53,7 @@ async def spoiled(cloud: Cloud) -> str:
     return id
 
 
-async def late(cloud: Cloud, id: str) -> str:
-    """What it says once its time is over."""
+async def time_is_over(cloud: Cloud, id: str) -> None:
     async with cloud.store.write() as tx:
         await tx.run("UPDATE servers SET deadline_at = ? WHERE id = ?", tx.clock.now() - 1, id)
     controller, lease = ServerController(cloud.store), await held(cloud, "servers")
@@ -62,6 +61,11 @@ async def late(cloud: Cloud, id: str) -> str:
         await controller.step(lease)
         cloud.clock.passed_s += 10
     await controller.step(lease)
+
+
+async def late(cloud: Cloud, id: str) -> str:
+    """What it says once its time is over."""
+    await time_is_over(cloud, id)
     shown = await cloud.show(id)
     assert shown["status"] == "ERROR"
     return str(shown["fault"]["message"])
@@ -154,9 +158,7 @@ async def test_an_act_whose_time_is_over_ends_in_an_action_that_says_why(
     if heard:
         async with cloud.store.write() as tx:
             await reports.settle(tx, Report(id, host, revision, error="The disk is full.", again=True))
-    async with cloud.store.write() as tx:
-        await tx.run("UPDATE servers SET deadline_at = ? WHERE id = ?", tx.clock.now() - 1, id)
-    await ServerController(cloud.store).step(await held(cloud, "servers"))
+    await time_is_over(cloud, id)
     shown = await cloud.show(id)
     assert (shown["status"], shown["OS-EXT-STS:task_state"]) == (status, None)
     newest = (await cloud.call("GET", f"/servers/{id}/os-instance-actions")).ok()["instanceActions"][0]
