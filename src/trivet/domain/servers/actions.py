@@ -63,6 +63,8 @@ async def begin(
             error=error,
         ),
     )
+    if action == "create":
+        return  # It is the first one.
     await tx.run(
         "DELETE FROM server_actions WHERE server_id = ? AND finished_at IS NOT NULL AND started_at <="
         " (SELECT started_at FROM server_actions WHERE server_id = ? ORDER BY started_at DESC LIMIT 1 OFFSET ?)",
