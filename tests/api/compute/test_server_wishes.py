@@ -82,6 +82,7 @@ SPECS: dict[str, tuple[list[str], list[str]]] = {
     "resources1:VCPU": ([], ["1"]),
     "trait:CUSTOM_GOLD": (["forbidden"], ["required"]),
     "trait1:CUSTOM_GOLD": ([], ["required", "forbidden"]),
+    "trivet:isolation": (["namespaces", "vm"], []),
     "trivet:kind": (["vm"], ["metal"]),
     "trivet:net_admin": ([], ["true"]),
 }

@@ -46,6 +46,7 @@ _KNOWN = {
     r"quota:\w+_shares_level": r"custom|high|normal|low",
     rf"resources{_GROUP}:(CUSTOM_[A-Z0-9_]+|{'|'.join(STANDARD_CLASSES)})": _NUMBER,
     rf"trait{_GROUP}:CUSTOM_[A-Z0-9_]+": r"required|forbidden",
+    r"trivet:isolation": r"namespaces|vm",
     r"trivet:kind": r"vm|container|metal",
     r"trivet:net_admin": _FLAG,
 }

@@ -83,6 +83,7 @@ _OTHER: dict[str, Met] = {
     "hw_rng:allowed": _ON,
     "hw_video:ram_max_mb": _always,
     "os:secure_boot": _one_of("disabled"),
+    "trivet:isolation": _one_of("namespaces", "vm"),
     "trivet:kind": _always,
 }
 """Extra specs outside hw:. How much memory a screen may have matters only to an image that asks for some."""
