@@ -2,11 +2,12 @@
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+
+from trivet.drivers import programs
 
 _PROGRAMS = {
     "qemu-system-x86_64": "qemu-system-x86",
@@ -24,10 +25,10 @@ class Options(msgspec.Struct, frozen=True):
     user-space datapath does not: with True there, ping and DHCP work and TCP hangs."""
 
 
-def version() -> int:
+async def version() -> int:
     """7.2.22 is 7002022; 1 if it does not say."""
-    said = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, timeout=30, check=False)
-    found = re.search(r"version (\d+)\.(\d+)\.(\d+)", said.stdout)
+    said = await programs.run(("qemu-system-x86_64", "--version"))
+    found = re.search(r"version ([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})", said.out.decode(errors="replace"))
     if found is None:
         return 1
     major, minor, micro = map(int, found.groups())
