@@ -7,6 +7,7 @@ from trivet.api.compute import pages
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros, parse_iso
+from trivet.domain.numbers import whole_number
 from trivet.domain.servers import migrations
 from trivet.domain.servers.migrations import Migration, MigrationQuery
 from trivet.errors import Invalid
@@ -14,6 +15,7 @@ from trivet.errors import Invalid
 resource = Resource()
 
 _TYPED, _PAGED, _BEFORE, _OWNED = 2023, 2059, 2066, 2080
+_NUMBER_MAX = 0x7FFF_FFFF
 _EQUAL = {
     "instance_uuid": "server_id",
     "source_compute": "source",
@@ -88,9 +90,10 @@ def _view(request: Request, migration: Migration) -> dict[str, Any]:
 
 def _number_of(flavor_id: str) -> int:
     """Clients read numbers here, which flavors have none of: one of its own for each, the same every time."""
-    if flavor_id.isascii() and flavor_id.isdigit() and len(flavor_id) < 10:
-        return int(flavor_id)
-    return crc32(flavor_id.encode()) & 0x7FFF_FFFF
+    number = whole_number(flavor_id)
+    if number is not None and number <= _NUMBER_MAX:
+        return number
+    return crc32(flavor_id.encode()) & _NUMBER_MAX
 
 
 def _time(request: Request, name: str) -> float | None:

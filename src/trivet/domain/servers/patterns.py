@@ -6,8 +6,10 @@ may cost in all is counted, and a filter that costs more is refused.
 """
 
 from collections.abc import Callable
+from string import digits
 from typing import NamedTuple
 
+from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid
 
 LENGTH_MAX = 255
@@ -19,13 +21,13 @@ _KNOWN_MAX = 2000
 
 Test = Callable[[str], bool]
 _CLASSES: dict[str, Test] = {
-    "d": str.isdigit,
+    "d": frozenset(digits).__contains__,
     "w": lambda letter: letter.isalnum() or letter == "_",
     "s": str.isspace,
 }
 _NAMED: dict[str, Test] = {
     "alpha": str.isalpha,
-    "digit": str.isdigit,
+    "digit": frozenset(digits).__contains__,
     "alnum": str.isalnum,
     "upper": str.isupper,
     "lower": str.islower,
@@ -126,11 +128,11 @@ class _Reader:
         if self._peek() != "{" or end < 0:
             return None
         least, comma, most = self._text[self._at + 1 : end].partition(",")
-        if not all(said.isascii() and (said.isdigit() or not said) for said in (least, most)) or not (least or most):
+        first = whole_number(least or "0")
+        last = whole_number(most) if most else None if comma else first
+        if first is None or (most and last is None) or not (least or most):
             return None
         self._at = end + 1
-        first = int(least or 0)
-        last = int(most) if most else None if comma else first
         if first > LENGTH_MAX or (last is not None and not first <= last <= LENGTH_MAX):
             raise _bad(self._text, f"a count is at most {LENGTH_MAX}, and the smaller one comes first")
         return first, last

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from trivet.domain.network.ports.ports import Port
+from trivet.domain.numbers import whole_number
 from trivet.domain.servers.servers import FlavorOf
 from trivet.domain.servers.words import Kind
 from trivet.errors import Invalid
 
+_AMOUNT_MAX = 0x7FFF_FFFF
 Met = Callable[[str, FlavorOf], bool]
 
 
@@ -25,7 +27,8 @@ def _always(said: str, flavor: FlavorOf) -> bool:
 
 
 def _number(said: str) -> int:
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 10 else -1
+    found = whole_number(said)
+    return found if found is not None and found <= _AMOUNT_MAX else -1
 
 
 _OFF = _one_of("false", "no", "off", "f", "n", "0")

@@ -9,6 +9,7 @@ from trivet.api.kit.routes import Resource
 from trivet.domain.hosts.hosts import HOSTS
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.ports import ports
+from trivet.domain.numbers import whole_number
 from trivet.domain.servers import migrations, servers
 from trivet.domain.servers.rules import ready
 from trivet.domain.servers.servers import SERVERS
@@ -180,7 +181,7 @@ async def live_migrations(request: Request) -> Reply:
 async def no_migration(request: Request) -> Reply:
     """Only live migrations are looked at here while they last, and there are none yet."""
     server, id = await visible(request), request.values["migration_id"]
-    number = int(id) if id.isascii() and id.isdigit() and len(id) < 10 else 0
+    number = whole_number(id) or 0
     if await migrations.of_server(request.tx, server.id, number) is not None:
         raise NotFound("migration.other", f"Migration {id} for server {server.id} is not live-migration.")
     raise NotFound("migration.absent", f"In-progress live migration {id[:64]} is not found for server {server.id}.")
