@@ -87,7 +87,7 @@ async def fail(tx: Tx, server: Server) -> Server:
 async def _off(tx: Tx, server: Server) -> Server:
     if server.host_id is not None:
         await server_placing.leave(tx, server)
-    for port in sorted(await ports.of_server(tx, server.id), key=attrgetter("id")):
+    for port in sorted(await ports.of_server(tx, server.id, server.project_id), key=attrgetter("id")):
         await ports.bind(tx, port, server_id=server.id, host_id=None, zone=server.zone or server_placing.DEFAULT_ZONE)
     return await tx.update(
         SERVERS,
@@ -138,7 +138,7 @@ async def _unshelve_anew(tx: Tx, call: Call, server: Server, zone: str | None, h
     if found is None:
         await server_actions.begin(tx, call, server, "unshelve", error=NO_ROOM)
         return server
-    for port in sorted(await ports.of_server(tx, server.id), key=attrgetter("id")):
+    for port in sorted(await ports.of_server(tx, server.id, server.project_id), key=attrgetter("id")):
         await ports.bind(
             tx, port, server_id=server.id, host_id=found.id, zone=found.zone or server_placing.DEFAULT_ZONE
         )
