@@ -4,13 +4,15 @@ Where CI is, or TRIVET_REQUIRE_ENGINES says so, what is missing is a failure and
 `hardware` may need a machine that this one is not.
 """
 
+import asyncio
 import os
 import random
 import zlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import pytest
+import uvloop
 
 from tests import lock_order
 from tests.drivers.turn import pytest_runtest_protocol, pytest_runtest_setup
@@ -27,6 +29,17 @@ def pytest_configure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=None, help="another chance, or one history of the simulation")
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Tests with real engines run under the event loop that the product uses: its sockets, pipes and children differ
+    from those of asyncio, and a driver that was proved with the one can hang with the other. Others take what is
+    quickest to make."""
+    if item.get_closest_marker("dataplane") or item.get_closest_marker("contract"):
+        return {"uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture

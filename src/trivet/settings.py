@@ -69,6 +69,9 @@ class Settings:
     image_format_match: bool = option(
         True, "Refuse disk images whose bytes are not of the format that they are said to have."
     )
+    shelved_offload_s: int = option(
+        0, "After how long a shelved server leaves its host. 0: at once. -1: when an operator says so."
+    )
     external_cidr: str = option("172.24.4.0/24", "Addresses of the network that leads out of the cloud.")
     web_allow: str = option(
         "",
@@ -140,7 +143,7 @@ _ADDRESSES = ("listen", "http_redirect", "metrics_listen")
 _WHOLE = re.compile("[+-]?[0-9]{1,18}")
 _LEAST = {
     "workers": 1, "audit_days": 1, "sim_hosts": 0, "token_s": 1, "lockout_tries": 0, "lockout_s": 0,
-    "password_history": 0, "password_days": 0, "password_min_days": 0,
+    "password_history": 0, "password_days": 0, "password_min_days": 0, "shelved_offload_s": -1,
 }  # fmt: skip
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - whether somebody did is the question
 """And what is left to say on a machine that has no way out."""

@@ -166,7 +166,7 @@ async def test_a_server_is_told_one_random_seed_at_every_door_and_nobody_else_is
     again = {name: base64.b64decode(text) for name, text in (await agent.call("GET", files)).ok().items()}
     assert config_drive(tree) == config_drive(again)
     agent.cloud.parts.tokens.secrets = Secrets(b"the key of another cloud")
-    assert seed_in((await agent.call("GET", files)).ok()) != told[0]
+    assert seed_in((await agent.call("GET", path)).ok()) != told[0]
 
 
 def test_what_is_derived_for_one_purpose_tells_nothing_of_another() -> None:

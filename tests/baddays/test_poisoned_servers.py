@@ -236,10 +236,29 @@ def test_a_server_that_fails_for_hours_is_tried_now_and_then_and_no_more_often_a
         await host.runs(hours * 3600)
         assert await host.up() == {"good"}
         tries = [sum(hour * 3600 <= at < (hour + 1) * 3600 for at in host.machines.tried) for hour in range(hours)]
-        assert all(110 <= each <= 130 for each in tries), tries
+        # Given up after three tries in a row, and looked at again by each sweep.
+        assert all(55 <= each <= 65 for each in tries), tries
         host.machines.cursed = set()
         await host.runs(70)
         assert await host.up() == {"bad", "good"}
+
+    on_a_host(live)
+
+
+def test_a_bug_that_stays_is_told_a_few_times_as_what_is_in_the_way_and_then_as_a_failure_for_good(
+    on_a_host: OnAHost,
+) -> None:
+    """The class: whatever keeps an order from being followed ends in words that its owner can read."""
+
+    async def live(host: Host) -> None:
+        host.far.want("bad")
+        host.machines.cursed = {"bad"}
+        await host.runs(30)
+        told = [(report.error or "", report.again) for report in host.far.reports if report.server_id == "bad"]
+        assert [again for _, again in told] == [True, True, False], told
+        assert "logged" in told[0][0]
+        assert "given up" in told[-1][0]
+        assert "ask the operator" in told[-1][0]
 
     on_a_host(live)
 

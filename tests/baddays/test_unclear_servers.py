@@ -53,8 +53,7 @@ async def spoiled(cloud: Cloud) -> str:
     return id
 
 
-async def late(cloud: Cloud, id: str) -> str:
-    """What it says once its time is over."""
+async def time_is_over(cloud: Cloud, id: str) -> None:
     async with cloud.store.write() as tx:
         await tx.run("UPDATE servers SET deadline_at = ? WHERE id = ?", tx.clock.now() - 1, id)
     controller, lease = ServerController(cloud.store), await held(cloud, "servers")
@@ -62,6 +61,11 @@ async def late(cloud: Cloud, id: str) -> str:
         await controller.step(lease)
         cloud.clock.passed_s += 10
     await controller.step(lease)
+
+
+async def late(cloud: Cloud, id: str) -> str:
+    """What it says once its time is over."""
+    await time_is_over(cloud, id)
     shown = await cloud.show(id)
     assert shown["status"] == "ERROR"
     return str(shown["fault"]["message"])
@@ -140,3 +144,26 @@ def test_a_host_takes_nothing_from_it_and_asks_again(on_a_host: OnAHost) -> None
             assert await host.up() == {"known", "unclear"}
 
     on_a_host(live)
+
+
+@pytest.mark.parametrize(("heard", "status"), [(True, "ACTIVE"), (False, "ERROR")])
+async def test_an_act_whose_time_is_over_ends_in_an_action_that_says_why(
+    cloud: Cloud, heard: bool, status: str
+) -> None:
+    """The class: every act on a server that runs. A host that still speaks has it running; of a silent one nobody
+    knows."""
+    id = await cloud.made()
+    (await cloud.act(id, "suspend")).ok()
+    ((host, revision),) = await cloud.rows("SELECT host_id, revision FROM servers WHERE id = ?", id)
+    if heard:
+        async with cloud.store.write() as tx:
+            await reports.settle(tx, Report(id, host, revision, error="The disk is full.", again=True))
+    await time_is_over(cloud, id)
+    shown = await cloud.show(id)
+    assert (shown["status"], shown["OS-EXT-STS:task_state"]) == (status, None)
+    newest = (await cloud.call("GET", f"/servers/{id}/os-instance-actions")).ok()["instanceActions"][0]
+    assert (newest["action"], newest["message"]) == ("suspend", "Error")
+    said = (await cloud.call("GET", f"/servers/{id}/os-instance-actions/{newest['request_id']}")).ok()
+    details = said["instanceAction"]["events"][0]["details"]
+    assert "did not finish suspending in time" in details
+    assert ("The disk is full." in details) == heard

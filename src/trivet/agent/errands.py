@@ -135,8 +135,6 @@ class Errands:
             self._busy.discard(id)
         if again:
             self._try_later(id)
-        else:
-            self._failures.pop(id, None)
         if id in self._hinted:
             self._work.set()
 
@@ -150,6 +148,8 @@ class Errands:
             self._reported.pop(id, None)
         if id not in taken:
             await self._leave(order)
+        if report.error is None:
+            self._failures.pop(id, None)
         return report.error is not None and report.again
 
     async def _follow(self, order: Order) -> Report:
@@ -158,7 +158,8 @@ class Errands:
                 await self.serve_metadata(order)
         except DriverError as error:
             return Report(order.server_id, order.host_id, order.revision, error=error.why, again=True)
-        return await follow(order, self._hosts[order.host_id], self._link)
+        tries = self._failures.get(order.server_id, 0)
+        return await follow(order, self._hosts[order.host_id], self._link, tries)
 
     async def _leave(self, order: Order) -> None:
         """It is no server of this host any more (placed elsewhere, perhaps): what was begun goes at once."""

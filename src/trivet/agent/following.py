@@ -12,6 +12,7 @@ from trivet.agent.engines import Engines
 from trivet.agent.link import Link
 from trivet.domain.servers.orders import ImageAt, Order, Report
 from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.drivers.contracts.machine import (
     Disk,
     MachineDriver,
@@ -26,45 +27,63 @@ from trivet.drivers.contracts.machine import (
     Suspending,
 )
 from trivet.drivers.contracts.network import Wire, netns_name, tap_name
-from trivet.errors import Conflict, Invalid, NotFound, OverQuota
+from trivet.errors import Conflict, Invalid, NotFound, OverQuota, TrivetError
 
 _SEED = "/var/lib/cloud/seed/config_drive/"
 """Where cloud-init looks for a config drive that is no drive; containers find the same data there."""
+_BUG_TRIES = 3
+"""What nobody foresaw may pass, but not for ever: then it is told as a failure for good."""
+_GIVEN_UP = (
+    f"An unexpected error happened {_BUG_TRIES} times on the host, and the host has given up. Try again; if it stays, "
+    "ask the operator, whose log says why."
+)
 _logger = logging.getLogger(__name__)
 
 
-async def follow(order: Order, engines: Engines, link: Link) -> Report:
-    """Make it so; the report says what is there afterwards, error or not."""
+async def follow(order: Order, engines: Engines, link: Link, tries: int = 0) -> Report:
+    """Make it so; the report says what is there afterwards, error or not. `tries` have failed in a row before."""
     driver = engines.machines.get(order.kind)
     if driver is None:
         return _report(order, None, error=f"This host cannot run a {order.kind}.")
-    filled: str | None = None
     try:
-        if order.want == "gone":
-            await _remove(order, driver, engines)
-            engines.halted.discard(order.server_id)
-        else:
-            await _build(order, driver, engines, link)
-            await _join(order, driver, engines)
-            await _power(order, driver, engines, link)
-            engines.halted.discard(order.server_id)
-            filled = await _snapshot(order, driver, link)
+        filled = await foreseen(f"server {order.server_id}", _steps(order, driver, engines, link), TrivetError)
         return _report(order, await _look(driver, order.server_id), filled=filled)
+    except Unforeseen as error:
+        return await _failed(order, driver, error if tries + 1 < _BUG_TRIES else DriverError(_GIVEN_UP, again=False))
     except DriverError as error:
         return await _failed(order, driver, error)
 
 
+async def _steps(order: Order, driver: MachineDriver, engines: Engines, link: Link) -> str | None:
+    """The id of an image that was filled on the way."""
+    if order.want == "gone":
+        await _remove(order, driver, engines)
+        engines.halted.discard(order.server_id)
+        return None
+    await _build(order, driver, engines, link)
+    await _join(order, driver, engines)
+    await _power(order, driver, engines, link)
+    engines.halted.discard(order.server_id)
+    return await _snapshot(order, driver, link)
+
+
 async def _failed(order: Order, driver: MachineDriver, error: DriverError) -> Report:
     try:
-        seen = await _look(driver, order.server_id)
-        if not error.again and seen is not None and seen.marks.get("boots", "0") == "0":
-            # It never ran, and may be placed elsewhere now: nothing may be left that somebody slow could still start.
-            await driver.remove(order.server_id)
-            seen = None
+        seen = await foreseen(f"server {order.server_id}", _left(order, driver, error))
     except DriverError as second:
         _logger.warning("Server %s failed, and what is left of it is not known: %s", order.server_id, second.why)
         return _report(order, None, error=error.why, again=True)
     return _report(order, seen, error=error.why, again=error.again)
+
+
+async def _left(order: Order, driver: MachineDriver, error: DriverError) -> Seen | None:
+    """What is there after a failure."""
+    seen = await _look(driver, order.server_id)
+    if not error.again and seen is not None and seen.marks.get("boots", "0") == "0":
+        # It never ran, and may be placed elsewhere now: nothing may be left that somebody slow could still start.
+        await driver.remove(order.server_id)
+        return None
+    return seen
 
 
 async def clear(order: Order, engines: Engines) -> None:

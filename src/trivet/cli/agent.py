@@ -34,10 +34,12 @@ def run(chosen: argparse.Namespace) -> int:
             "An agent with real engines cannot join a cloud yet: the network of a second host has to join the first "
             "one's. What works today: trivet up on the machine that has the engines, or trivet agent --sim.",
         )
-    from trivet.logs import set_up  # noqa: PLC0415 - `trivet --help` need not wait for it
+    import uvloop  # noqa: PLC0415 - `trivet --help` need not wait for it
+
+    from trivet.logs import set_up  # noqa: PLC0415
 
     set_up(json=False)
-    return asyncio.run(_run(chosen.api, chosen.secret_file, chosen.data))
+    return uvloop.run(_run(chosen.api, chosen.secret_file, chosen.data))
 
 
 async def _run(api: str, secret_file: Path, data: Path) -> int:

@@ -18,6 +18,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("custom_classes", "custom_traits"),
     ("spreads",),
     # Identity: who, where, with which roles, and what was made from them.
+    ("limit_model",),
     ("users", "failed_logins", "used_passcodes"),
     ("user_groups",),
     ("memberships",),
@@ -40,7 +41,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("services",),
     ("regions",),
     ("policies", "policy_associations"),
-    ("limit_model", "registered_limits", "limits", "user_limits", "quota_classes", "domain_configs"),
+    ("registered_limits", "limits", "user_limits", "quota_classes", "domain_configs"),
     # Images before the servers that are saved as one.
     ("metadef_items",),
     ("metadef_namespaces",),
@@ -61,7 +62,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("networks",),
     ("auto_topologies", "rbac_policies", "left_groups"),
     # Servers, with what was done to them.
-    ("servers", "server_actions", "console_reads", "console_tokens"),
+    ("servers", "server_actions", "server_migrations", "console_reads", "console_tokens"),
     # Everybody of a project meets here, and whoever counts something.
     ("numbers",),
     ("quota_usages",),

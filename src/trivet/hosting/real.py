@@ -22,8 +22,10 @@ from trivet.drivers.podman import PodmanMachines
 from trivet.drivers.podman import missing as podman_missing
 from trivet.drivers.qemu import Options, QemuMachines
 from trivet.drivers.qemu import missing as qemu_missing
+from trivet.drivers.qemu import version as qemu_version
 from trivet.errors import Invalid
 from trivet.hosting.hosts_here import Hosting
+from trivet.hosting.processor import cpu_info
 from trivet.parts import Parts
 from trivet.store.store import transact
 
@@ -45,7 +47,8 @@ async def real(parts: Parts) -> Hosting:
     engines = Engines(kinds, wires)
     memory = data / "halted.json"
     remember(engines, memory)
-    host = await transact(parts.store, lambda tx: hosts.register(tx, _this_host(parts, tuple(kinds), data)))
+    version = await qemu_version() if "vm" in kinds else 1
+    host = await transact(parts.store, lambda tx: hosts.register(tx, _this_host(parts, tuple(kinds), data, version)))
 
     async def close() -> None:
         if not settings.leave_running:
@@ -91,7 +94,7 @@ def _host_address(cidr: str) -> str:
     return f"{next(network.hosts())}/{network.prefixlen}"
 
 
-def _this_host(parts: Parts, kinds: tuple[Kind, ...], data: Path) -> Host:
+def _this_host(parts: Parts, kinds: tuple[Kind, ...], data: Path, version: int) -> Host:
     now = parts.clock.now()
     return Host(
         id=parts.ids.uuid(),
@@ -101,6 +104,8 @@ def _this_host(parts: Parts, kinds: tuple[Kind, ...], data: Path) -> Host:
         memory_mib=max(_memory_mib() - _OWN_MEMORY_MIB, 1),
         disk_gib=_disk_gib(data),
         hypervisor_type="QEMU",
+        hypervisor_version=version,
+        cpu_info=cpu_info(),
         created_at=now,
         updated_at=now,
         agent_seen_at=now,

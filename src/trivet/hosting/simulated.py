@@ -76,6 +76,7 @@ def recall(orders: list[Order], machines: dict[str, SimMachines], wires: dict[st
         "stopped": "stopped",
         "paused": "paused",
         "suspended": "suspended",
+        "shelved": "stopped",
     }
     for order in orders:
         if order.settled and order.want in powers:

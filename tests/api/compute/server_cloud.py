@@ -16,6 +16,7 @@ from trivet.domain.servers import state as reports
 from trivet.domain.servers.flavors import FLAVORS, Flavor
 from trivet.domain.servers.orders import Report
 from trivet.domain.servers.servers import SERVERS, Server
+from trivet.domain.servers.shelving import OFFLOADING
 from trivet.process import offers, services
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -82,7 +83,7 @@ class Cloud(OneService):
             server_id=server.id,
             host_id=server.host_id,
             revision=server.revision,
-            power=None if server.want == "gone" else POWER[server.want],  # type: ignore[arg-type] # as drivers spell it
+            power=None if "gone" in (server.want, "gone" if server.task == OFFLOADING else "") else POWER[server.want],  # type: ignore[arg-type] # as drivers spell it
             boots=server.boots,
             builds=server.builds,
             shape=f"{flavor.vcpus}/{flavor.ram_mib}/{flavor.disk_gib}",

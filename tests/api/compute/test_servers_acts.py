@@ -32,8 +32,6 @@ async def status(cloud: Cloud, id: str) -> str:
         (["pause"], "unpause", None, "unpausing", "PAUSED", "ACTIVE"),
         ([], "suspend", None, "suspending", "ACTIVE", "SUSPENDED"),
         (["suspend"], "resume", None, "resuming", "SUSPENDED", "ACTIVE"),
-        ([], "shelve", None, "shelving", "ACTIVE", "SHELVED"),
-        (["shelve"], "unshelve", None, "unshelving", "SHELVED", "ACTIVE"),
     ],
 )
 async def test_an_act_is_a_task_until_the_host_reports(

@@ -4,6 +4,9 @@ import pytest
 from tests.api.compute.server_cloud import Cloud, cloud
 from tests.api.one_service import MINE
 
+from trivet.domain.secrets import Secrets
+from trivet.domain.servers import metadata as instance_metadata
+
 __all__ = ["cloud"]
 
 
@@ -65,7 +68,9 @@ async def test_without_room_the_server_is_in_error_says_why_and_holds_nothing(cl
     assert answer.status == 202
     server = await cloud.show(answer.body["server"]["id"])
     assert server["status"] == "ERROR"
-    assert server["fault"]["message"] == "No valid host was found. There are not enough hosts available."
+    assert server["fault"]["message"].startswith(
+        "No valid host was found. There are not enough hosts available. No host"
+    )
     assert server["fault"]["code"] == 500
     assert await held(cloud) == NOTHING
     assert (await cloud.call("DELETE", f"/servers/{server['id']}")).status == 204
@@ -218,7 +223,7 @@ async def test_hints_keep_servers_together_or_apart(cloud: Cloud) -> None:
         assert (await cloud.show(apart, token=admin))["OS-EXT-SRV-ATTR:host"] != host
         beside = await cloud.made(hints={"same_host": first})
         assert (await cloud.show(beside, token=admin))["OS-EXT-SRV-ATTR:host"] == host
-    assert (await cloud.show(beside))["scheduler_hints"] == {"same_host": first}
+    assert (await cloud.show(beside))["scheduler_hints"] == {"same_host": [first]}
 
 
 async def test_a_group_keeps_its_rule_and_the_one_too_many_finds_no_host(cloud: Cloud) -> None:
@@ -250,3 +255,21 @@ async def test_the_project_of_the_token_owns_the_server(cloud: Cloud) -> None:
     stranger = cloud.token(project_id="2" * 32)
     assert (await cloud.call("GET", f"/servers/{id}", token=stranger)).status == 404
     assert (await cloud.call("DELETE", f"/servers/{id}", token=stranger)).status == 404
+
+
+async def test_a_password_is_kept_where_only_the_cloud_can_read_it(cloud: Cloud) -> None:
+    """The class: what a caller says or is told in confidence, at create and at rebuild, and the row that holds it."""
+    cloud.parts.tokens.secrets = Secrets(b"a key file")
+    answer = (await cloud.create(adminPass="tell-nobody-1", networks="none")).ok()["server"]
+    assert answer["adminPass"] == "tell-nobody-1"
+    await cloud.settle()
+    for said in ("tell-nobody-1", "tell-nobody-2"):
+        (row,) = await cloud.rows("SELECT * FROM servers WHERE id = ?", answer["id"])
+        assert not [column for column in row if isinstance(column, str) and "tell-nobody" in column]
+        async with cloud.store.read() as tx:
+            drive = await instance_metadata.files(tx, answer["id"], cloud.parts.tokens.secrets)
+        assert said.encode() in drive["openstack/latest/meta_data.json"]
+        image = {"imageRef": cloud.vm_image, "adminPass": "tell-nobody-2"}
+        (await cloud.act(answer["id"], "rebuild", image)).ok()
+        await cloud.settle()
+    (await cloud.create(adminPass="x" * 1025, networks="none")).refused(400)

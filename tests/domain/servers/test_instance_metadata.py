@@ -40,7 +40,6 @@ SERVER = Server(
     key_public=KEY,
     user_data=base64.b64encode(b"#!/bin/sh\necho hi\n").decode(),
     files={"/etc/motd": base64.b64encode(b"welcome").decode()},
-    admin_password="s3cret",
     metadata={"role": "web"},
     reservation_id="r-abcdefgh",
 )
@@ -103,8 +102,8 @@ def test_a_server_without_key_or_user_data_is_told_of_none() -> None:
 
 
 def test_the_password_is_on_the_drive_and_not_on_the_wire() -> None:
-    assert b"s3cret" in tree()["openstack/latest/meta_data.json"]
-    assert not [path for path, text in tree(password=False).items() if b"s3cret" in text]
+    assert b"s3cret" in tree(password="s3cret")["openstack/latest/meta_data.json"]
+    assert not [path for path, text in tree().items() if b"s3cret" in text]
 
 
 def test_network_data_has_links_networks_and_services_that_agree() -> None:

@@ -15,7 +15,7 @@ resource = Resource()
 
 
 class CredentialCreate(Body, frozen=True):
-    host: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$")]
+    host: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}\Z")]
 
 
 @resource.on("POST", "/credentials", may="admin")

@@ -18,8 +18,8 @@ from trivet.ids import is_uuid
 
 resource = Resource()
 
-ZoneName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^:]*$")]
-Key = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9-_:. ]{1,255}$")]
+ZoneName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^:]*\Z")]
+Key = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9-_:. ]{1,255}\Z")]
 
 
 class AggregateWanted(Body, frozen=True, kw_only=True):

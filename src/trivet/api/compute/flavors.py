@@ -19,8 +19,8 @@ resource = Resource()
 _MOST = 0x7FFF_FFFF
 Positive = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
 NotNegative = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
-FlavorName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\W_]$|^\S.*\S$|^\S$")]
-FlavorId = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^(?! )[a-zA-Z0-9. _-]+(?<! )$")]
+FlavorName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?\Z")]
+FlavorId = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^(?! )[a-zA-Z0-9. _-]+(?<! )\Z")]
 Description = Annotated[str, msgspec.Meta(max_length=65535)]
 
 _SORTS = {

@@ -13,7 +13,7 @@ from trivet.errors import Invalid, NotFound
 
 resource = Resource()
 
-Key = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9-_:. ]{1,255}$")]
+Key = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9-_:. ]{1,255}\Z")]
 Word = Text | int | float
 
 _CHECKED = 2086

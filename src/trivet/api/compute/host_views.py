@@ -6,6 +6,8 @@ Until 2.52 ids are numbers; ours are made of the host's own id, so that every pr
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from trivet.api.kit.request import Request
 from trivet.clock import iso_micros
 from trivet.domain.hosts import hosts, zones
@@ -77,7 +79,7 @@ def hypervisor_detail(request: Request, host: Host, capacity: Capacity) -> dict[
         "disk_available_least": capacity.disk_gib - capacity.disk_gib_used,
         "current_workload": capacity.busy,
         "running_vms": capacity.servers,
-        "cpu_info": {} if request.version >= 2028 else "{}",
+        "cpu_info": msgspec.json.decode(host.cpu_info or "{}") if request.version >= 2028 else host.cpu_info or "{}",
     }
 
 

@@ -20,7 +20,7 @@ from trivet.store.where import Where
 
 resource = Resource()
 
-KeyName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9 _@.-]+$")]
+KeyName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9 _@.-]+\Z")]
 PublicKey = Annotated[str, msgspec.Meta(max_length=65535)]
 
 _TYPED = 2002

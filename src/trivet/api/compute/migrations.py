@@ -1,20 +1,106 @@
-"""/os-migrations: servers that moved between hosts. None do yet, and so the list says."""
+"""/os-migrations: resizes of servers, as operators follow them."""
+
+from typing import Any
+from zlib import crc32
 
 from trivet.api.compute import pages
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
+from trivet.clock import iso_micros, parse_iso
+from trivet.domain.numbers import whole_number
+from trivet.domain.servers import migrations
+from trivet.domain.servers.migrations import Migration, MigrationQuery
+from trivet.errors import Invalid
 
 resource = Resource()
 
+_TYPED, _PAGED, _BEFORE, _OWNED = 2023, 2059, 2066, 2080
+_NUMBER_MAX = 0x7FFF_FFFF
+_EQUAL = {
+    "instance_uuid": "server_id",
+    "source_compute": "source",
+    "status": "status",
+    "migration_type": "type",
+}
+_OF_WHOM = {"user_id": "user_id", "project_id": "project_id"}
 
-@resource.on("GET", "/v2.1/os-migrations", may="operator", tx="none")
+
+@resource.on("GET", "/v2.1/os-migrations", may="operator")
 async def index(request: Request) -> Reply:
-    known = {"hidden", "host", "instance_uuid", "source_compute", "status", "migration_type"}
-    if request.version >= 2059:
-        known |= {"limit", "marker", "changes-since"}
-    if request.version >= 2066:
+    pages.known(request, _known(request), since=_PAGED)
+    query = _query(request)
+    hidden = (request.asked("hidden") or "").lower() in ("1", "true", "yes", "on", "t", "y")
+    found = [] if hidden else await migrations.page(request.tx, query)
+    body: dict[str, Any] = {"migrations": [_view(request, migration) for migration in found]}
+    if request.version >= _PAGED and found and len(found) == query.limit:
+        body["migrations_links"] = pages.next_link(request, "os-migrations", found[-1].id)
+    return Reply(200, body)
+
+
+def _known(request: Request) -> set[str]:
+    known = {"hidden", "host", *_EQUAL, "limit", "marker", "changes-since"}
+    if request.version >= _BEFORE:
         known.add("changes-before")
-    if request.version >= 2080:
-        known |= {"user_id", "project_id"}
-    pages.known(request, known, since=2059)
-    return Reply(200, {"migrations": []})
+    if request.version >= _OWNED:
+        known |= set(_OF_WHOM)
+    return known
+
+
+def _query(request: Request) -> MigrationQuery:
+    paged = request.version >= _PAGED
+    filters = _EQUAL | (_OF_WHOM if request.version >= _OWNED else {})
+    asked = {column: request.asked(name) for name, column in filters.items()}
+    since = _time(request, "changes-since") if paged else None
+    before = _time(request, "changes-before") if request.version >= _BEFORE else None
+    if since is not None and before is not None and before < since:
+        raise Invalid("query.invalid", "The value of changes-since must be less than or equal to changes-before.")
+    return MigrationQuery(
+        equal={column: value for column, value in asked.items() if value is not None},
+        host=request.asked("host"),
+        changed_since=since,
+        changed_before=before,
+        marker=request.asked("marker") if paged else None,
+        limit=pages.limit(request) if paged else pages.LIMIT_MAX,
+    )
+
+
+def _view(request: Request, migration: Migration) -> dict[str, Any]:
+    view: dict[str, Any] = {
+        "id": migration.number,
+        "instance_uuid": migration.server_id,
+        "status": migration.status,
+        "source_compute": migration.source,
+        "source_node": migration.source,
+        "dest_compute": migration.target,
+        "dest_node": migration.target,
+        "dest_host": migration.target_address,
+        "old_instance_type_id": _number_of(migration.old_flavor_id),
+        "new_instance_type_id": _number_of(migration.new_flavor_id),
+        "created_at": iso_micros(migration.created_at),
+        "updated_at": iso_micros(migration.updated_at),
+    }
+    if request.version >= _TYPED:
+        view["migration_type"] = migration.type
+    if request.version >= _PAGED:
+        view["uuid"] = migration.id
+    if request.version >= _OWNED:
+        view |= {"user_id": migration.user_id, "project_id": migration.project_id}
+    return view
+
+
+def _number_of(flavor_id: str) -> int:
+    """Clients read numbers here, which flavors have none of: one of its own for each, the same every time."""
+    number = whole_number(flavor_id)
+    if number is not None and number <= _NUMBER_MAX:
+        return number
+    return crc32(flavor_id.encode()) & _NUMBER_MAX
+
+
+def _time(request: Request, name: str) -> float | None:
+    said = request.asked(name)
+    if said is None:
+        return None
+    try:
+        return parse_iso(said.replace(" ", "+"))
+    except ValueError as error:
+        raise Invalid("query.invalid", f"Invalid input for query parameters {name}. Value: {said[:64]!r}.") from error

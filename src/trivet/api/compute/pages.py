@@ -9,12 +9,12 @@ from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid
 from trivet.store.tables import Record
 
-_LIMIT_MAX = 1000
+LIMIT_MAX = 1000
 
 
 def limit(request: Request) -> int:
     said = request.asked("limit")
-    return _LIMIT_MAX if said is None else min(_count("limit", said), _LIMIT_MAX)
+    return LIMIT_MAX if said is None else min(_count("limit", said), LIMIT_MAX)
 
 
 def offset(request: Request) -> int:

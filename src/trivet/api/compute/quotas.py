@@ -83,7 +83,7 @@ async def detail(request: Request) -> Reply:
 
 @resource.on("GET", "/v2.1/os-quota-sets/{tenant_id}/defaults", may="token")
 async def defaults(request: Request) -> Reply:
-    project_id = request.values["tenant_id"]
+    project_id = await _known(request)
     return _reply(request, {"id": project_id}, await quota_words.limits_of(request.tx, ""))
 
 
@@ -175,9 +175,14 @@ async def _asked(request: Request) -> tuple[str, str | None]:
     project_id = request.values["tenant_id"]
     if not request.caller.may_see(project_id):
         raise Forbidden("policy.forbidden", "Policy doesn't allow os_compute_api:os-quota-sets of another project.")
+    return await _known(request), request.asked("user_id")
+
+
+async def _known(request: Request) -> str:
+    project_id = request.values["tenant_id"]
     if await request.tx.row("SELECT 1 FROM projects WHERE id = ?", project_id) is None:
         raise Invalid("project.absent", f"Project ID {project_id} is not a valid project.")
-    return project_id, request.asked("user_id")
+    return project_id
 
 
 def _reply(request: Request, start: dict[str, Any], values: dict[str, Any]) -> Reply:

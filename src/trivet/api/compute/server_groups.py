@@ -16,7 +16,7 @@ from trivet.store.where import Where
 
 resource = Resource()
 
-GroupName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?$")]
+GroupName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?\Z")]
 _RULED = 2064
 """From here on one policy with rules, in place of a list of policies."""
 

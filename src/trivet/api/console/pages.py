@@ -1,5 +1,6 @@
 """The pages that open a console in a browser: noVNC as its distribution packages it, around our websocket."""
 
+from html import escape
 from pathlib import Path
 
 from trivet.api.kit.request import Reply, Request
@@ -24,6 +25,14 @@ rfb.scaleViewport = true;
 rfb.addEventListener("connect", () => { state.textContent = "Connected"; });
 rfb.addEventListener("disconnect", () => { state.textContent = "Closed. Ask for a new console to come back."; });
 </script></body></html>
+"""
+
+_NO_NOVNC_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Trivet console</title></head>
+<body><p>This screen cannot be shown: noVNC is not installed on the machine that answers here. It should lie at
+<code>{root}</code>. Its operator installs it with <code>apt install novnc</code>, or with
+<code>tools/build-novnc.sh</code> and the setting <code>novnc</code>. The serial console needs nothing:
+<code>openstack console url show --serial SERVER</code>.</p></body></html>
 """
 
 _SERIAL_PAGE = b"""<!DOCTYPE html>
@@ -55,6 +64,10 @@ out.onkeydown = (event) => {
 
 @resource.on("GET", "/vnc", may="public", tx="none")
 async def vnc(request: Request) -> Reply:
+    root = Path(request.parts.settings.novnc)
+    if not (root / "core" / "rfb.js").is_file():
+        page = _NO_NOVNC_PAGE.format(root=escape(str(root))).encode()
+        return Reply(503, page, content_type="text/html; charset=utf-8")
     return Reply(200, _VNC_PAGE, content_type="text/html; charset=utf-8")
 
 

@@ -19,7 +19,7 @@ F = TypeVar("F", bound="Fields")
 
 ShortName = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"\S")]
 LongName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"\S")]
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9-]+$")]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9-]+\Z")]
 Text = Annotated[str, msgspec.Meta(max_length=65_535)]
 
 _RESERVED = frozenset(("id", "links"))

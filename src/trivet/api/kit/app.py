@@ -114,7 +114,7 @@ class App:
     def _route(self, request: Request) -> tuple[Service, list[Route]]:
         node = self._tree.find(request.path, request.values)
         if node is None:
-            raise NotFound("route.absent", f"There is nothing at {request.path[:200]}.")
+            raise NotFound("route.absent", self._nearest(request.path).absent(request.path))
         routes = node.here.get(request.method)
         if routes is None and request.method == "HEAD":
             routes = node.here.get("GET")

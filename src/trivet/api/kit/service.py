@@ -6,7 +6,7 @@ folders in it, are its resources.
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from trivet.api.kit.routes import Resource, Route
@@ -33,6 +33,7 @@ class Service:
         error_body: ErrorBody,
         error_text: ErrorText | None = None,
         microversions: Microversions | None = None,
+        not_offered: Mapping[str, str] | None = None,
     ) -> None:
         self.package = package
         self.name = name
@@ -44,6 +45,16 @@ class Service:
         self.error_body = error_body
         self.error_text = error_text
         self.microversions = microversions
+        self.not_offered = not_offered or {}
+        """Beginnings of paths that clients know from elsewhere -> what they are for, which there is none of here."""
+
+    def absent(self, path: str) -> str:
+        """Why there is nothing at a path below this service's."""
+        below = path.removeprefix(self.prefix)
+        for start, what in self.not_offered.items():
+            if f"{below}/".startswith(f"{start}/"):
+                return f"This cloud does not offer {what}, so there is nothing at {path[:200]}."
+        return f"There is nothing at {path[:200]}."
 
     def routes(self) -> list[Route]:
         """All that the folder declares. A module serves what its `resource` holds."""

@@ -118,6 +118,29 @@ def error_body(error: TrivetError, request_id: str) -> object:
     return {"NeutronError": {"type": type_of(error), "message": error.message, "detail": ""}}
 
 
+_NOT_OFFERED = {
+    "/v2.0/bgp-peers": "BGP",
+    "/v2.0/bgp-speakers": "BGP",
+    "/v2.0/bgpvpn": "BGP VPNs",
+    "/v2.0/flavors": "flavors of network services",
+    "/v2.0/fwaas": "firewalls (use security groups)",
+    "/v2.0/lbaas": "load balancers",
+    "/v2.0/local_ips": "local IPs",
+    "/v2.0/log": "logs of packets",
+    "/v2.0/metering": "metering of traffic",
+    "/v2.0/ndp_proxies": "NDP proxies",
+    "/v2.0/network-segment-ranges": "ranges of network segments",
+    "/v2.0/network_segment_ranges": "ranges of network segments",
+    "/v2.0/qos": "network quality of service",
+    "/v2.0/segments": "network segments",
+    "/v2.0/service_profiles": "flavors of network services",
+    "/v2.0/sfc": "service function chains",
+    "/v2.0/taas": "taps",
+    "/v2.0/trunks": "trunk ports",
+    "/v2.0/vpn": "VPNs",
+}
+
+
 SERVICE = Service(
     package="trivet.api.network",
     name="neutron",
@@ -125,4 +148,5 @@ SERVICE = Service(
     prefix="/network",
     catalog_path="",
     error_body=error_body,
+    not_offered=_NOT_OFFERED,
 )

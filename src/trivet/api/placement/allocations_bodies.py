@@ -16,12 +16,12 @@ from trivet.api.placement.resource_providers_inventories import ClassName
 from trivet.domain.placement.claims import Allocations, Consumer
 from trivet.errors import Invalid
 
-UuidKey = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F-]{36}$")]
+UuidKey = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F-]{36}\Z")]
 Amount = Annotated[int, msgspec.Meta(ge=1, le=0x7FFF_FFFF)]
 Resources = Annotated[dict[ClassName, Amount], msgspec.Meta(min_length=1)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
-Suffix = Annotated[str, msgspec.Meta(pattern="^[a-zA-Z0-9_-]{0,64}$")]
-ConsumerType = Annotated[str, msgspec.Meta(pattern="^[A-Z0-9_]+$", min_length=1, max_length=255)]
+Suffix = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_-]{0,64}\Z")]
+ConsumerType = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9_]+\Z", min_length=1, max_length=255)]
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """Project and user of a consumer from before 1.8."""

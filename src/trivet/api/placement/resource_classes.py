@@ -15,7 +15,7 @@ resource = Resource()
 
 
 class ClassName(Body, frozen=True, kw_only=True):
-    name: Annotated[str, msgspec.Meta(pattern="^CUSTOM_[A-Z0-9_]+$", max_length=255)]
+    name: Annotated[str, msgspec.Meta(pattern=r"^CUSTOM_[A-Z0-9_]+\Z", max_length=255)]
 
 
 @resource.on("GET", "/resource_classes", may="service", since="1.2")

@@ -17,7 +17,7 @@ from trivet.errors import Conflict, Invalid, NotFound
 
 resource = Resource()
 
-ClassName = Annotated[str, msgspec.Meta(pattern="^[A-Z0-9_]+$", max_length=255)]
+ClassName = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9_]+\Z", max_length=255)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=MOST)]
 Reserved = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
 Ratio = Annotated[float, msgspec.Meta(ge=-3.40282e38, le=3.40282e38)]

@@ -1,13 +1,16 @@
-"""Servers: what no agent can do for them: end what takes too long, and forget what was deleted long ago.
+"""Servers: what no agent can do for them: end what takes too long, offload what is shelved, forget the long deleted.
 
 Each late server is ended in a transaction of its own, so that one that cannot be ended holds up no other.
 """
 
+from contextlib import suppress
+
 from trivet.controllers.pauses import Pauses
 from trivet.controllers.servers.deadlines import Deadlines
+from trivet.domain.servers import shelving
 from trivet.domain.servers import state as reports
 from trivet.domain.servers.ending import KEEP_S, forget_deleted
-from trivet.domain.servers.servers import SERVERS, Server
+from trivet.domain.servers.servers import SERVERS
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.errors import Busy
 from trivet.store.leases import Lease, Lost, fence
@@ -18,6 +21,7 @@ _LOOK_EVERY_S = 5.0
 _LONGEST_GAP_S = 4 * _LOOK_EVERY_S
 _WATCHED = 5000
 """At a time, the next to end first."""
+_BATCH = 100
 
 
 class ServerController:
@@ -38,13 +42,25 @@ class ServerController:
                 _WATCHED + len(self._pauses),
             )
             old = await tx.row("SELECT 1 FROM servers WHERE deleted_at < ? LIMIT 1", tx.clock.now() - KEEP_S)
+            waiting = await tx.rows(
+                "SELECT id FROM servers WHERE offload_at <= ? AND status = 'shelved' AND task IS NULL"
+                " ORDER BY offload_at LIMIT ?",
+                tx.clock.now(),
+                _BATCH,
+            )
         open = {str(id): float(at) for id, at in rows}
         late = self._deadlines.passed(open.items())
         self._pauses.forget_all_but(late)
         for id in filter(self._pauses.over, late):
             await self._end(lease, id, open[id])
+        for row in waiting:
+            await self._offload(lease, str(row[0]))
         if old is not None:
             await transact(self._store, lambda tx: _forget(tx, lease))
+
+    async def _offload(self, lease: Lease, id: str) -> None:
+        with suppress(Unforeseen):
+            await foreseen(f"server {id}", transact(self._store, lambda tx: _offload(tx, lease, id)), Busy, Lost)
 
     async def _end(self, lease: Lease, id: str, at: float) -> None:
         try:
@@ -53,18 +69,18 @@ class ServerController:
             self._pauses.begin(id)
 
 
+async def _offload(tx: Tx, lease: Lease, id: str) -> None:
+    await fence(tx, lease)
+    server = await tx.get(SERVERS, id)
+    if server is not None and server.task is None and shelving.is_due(server, tx.clock.now()):
+        await shelving.begin_offload(tx, server)
+
+
 async def _fail(tx: Tx, lease: Lease, id: str, at: float) -> None:
     await fence(tx, lease)
     server = await tx.get(SERVERS, id)
     if server is not None and server.deadline_at == at:
-        await reports.fail(tx, server, _late(server))
-
-
-def _late(server: Server) -> str:
-    why = f"The host did not finish {server.task or 'its work'} in time; try again or rebuild the server."
-    if server.fault is None or server.fault.at < server.updated_at:
-        return why
-    return f"{why} What was in the way: {server.fault.message}"
+        await reports.end_late(tx, server)
 
 
 async def _forget(tx: Tx, lease: Lease) -> None:

@@ -90,7 +90,7 @@ async def server_at(tx: Tx, host: Host, network_id: str, ip: str) -> bool:
 
 async def image(tx: Tx, host: Host, id: str, blob_key: str) -> Image:
     """An image that a server of the host starts from, with the bytes that its order named."""
-    await _need_server(tx, host, "image_id", id)
+    await _need_server(tx, host, ("image_id", "shelved_image_id"), id)
     found = await tx.get(IMAGES, id)
     if found is None or found.blob_key is None or found.blob_key != blob_key:
         raise NotFound("image.absent", f"Those bytes of image {id} are gone.")
@@ -99,16 +99,17 @@ async def image(tx: Tx, host: Host, id: str, blob_key: str) -> Image:
 
 async def snapshot(tx: Tx, host: Host, id: str, disk_format: str) -> Image:
     """An image that waits for a snapshot of one of the host's servers."""
-    await _need_server(tx, host, "snapshot_image_id", id)
+    await _need_server(tx, host, ("snapshot_image_id",), id)
     found = await tx.need(IMAGES, id, "image")
     if found.status not in ("queued", "saving"):
         raise Conflict("image.status", f"Image {id} is {found.status} and waits for no snapshot.")
     return await tx.update(IMAGES, found, disk_format=disk_format)
 
 
-async def _need_server(tx: Tx, host: Host, column: str, image_id: str) -> None:
-    sql = f"SELECT 1 FROM servers WHERE host_id = ? AND {column} = ? AND deleted_at IS NULL LIMIT 1"
-    if await tx.row(sql, host.id, image_id) is None:
+async def _need_server(tx: Tx, host: Host, columns: tuple[str, ...], image_id: str) -> None:
+    either = " OR ".join(f"{column} = ?" for column in columns)
+    sql = f"SELECT 1 FROM servers WHERE host_id = ? AND ({either}) AND deleted_at IS NULL LIMIT 1"
+    if await tx.row(sql, host.id, *(image_id for _ in columns)) is None:
         raise Forbidden("agent.elsewhere", "No server on this host has to do with that image.")
 
 

@@ -19,6 +19,7 @@ from trivet.domain.network.ports.ports import Port
 from trivet.domain.servers import state as reports
 from trivet.domain.servers.orders import ImageAt, Order, Orders
 from trivet.domain.servers.servers import SERVERS, Server
+from trivet.domain.servers.shelving import OFFLOADING
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.drivers.contracts.network import Wire, netns_name
 from trivet.errors import TrivetError
@@ -84,7 +85,9 @@ async def _orders(tx: Tx, where: Where) -> list[Order]:
     all_ports = [port for group in plugs.values() for port in group]
     networks = await _by_id(tx, NETWORKS, {port.network_id for port in all_ports})
     subnets = await _by_id(tx, SUBNETS, {ip.subnet_id for port in all_ports for ip in port.fixed_ips})
-    images = await _by_id(tx, IMAGES, {server.image_id for server in found if server.image_id})
+    images = await _by_id(
+        tx, IMAGES, {id for server in found for id in (server.image_id, server.shelved_image_id) if id}
+    )
     return [_order(server, plugs.get(server.id, []), networks, subnets, images) for server in found]
 
 
@@ -102,13 +105,15 @@ def _order(
     images: dict[str, Image],
 ) -> Order:
     assert server.host_id is not None
-    image = images.get(server.image_id) if server.image_id else None
+    # What comes back from the shelf is made of what was put there.
+    image_id = server.shelved_image_id if server.status == "shelved_offloaded" else server.image_id
+    image = images.get(image_id) if image_id else None
     return Order(
         server_id=server.id,
         host_id=server.host_id,
         revision=server.revision,
         kind=server.kind,
-        want=server.want,
+        want="gone" if server.task == OFFLOADING else server.want,
         boots=server.boots,
         builds=server.builds,
         grace_s=server.grace_s,

@@ -19,7 +19,7 @@ that the other one has ended."""
 class Facts(msgspec.Struct, frozen=True):
     """Of the machine that an agent runs on. Its name is not among them: the credential says which host it is."""
 
-    holder: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[0-9a-f]+$")]
+    holder: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[0-9a-f]+\Z")]
     """Of the agent's own data: the same after its restart."""
     kinds: tuple[Kind, ...]
     vcpus: Count
@@ -29,6 +29,7 @@ class Facts(msgspec.Struct, frozen=True):
     hypervisor_version: Count = 1
     address: Word = "127.0.0.1"
     booted_at: float | None = None
+    cpu_info: Annotated[str, msgspec.Meta(max_length=16384)] | None = None
 
 
 class Registered(msgspec.Struct, frozen=True):

@@ -48,6 +48,8 @@ class Host(Record, frozen=True, kw_only=True):
     silent: bool = False
     booted_at: float | None = None
     """Since when the machine runs, if its agent can tell."""
+    cpu_info: str | None = None
+    """What processor it has; JSON, in nova's words."""
 
 
 HOSTS = Table("hosts", Host)
@@ -106,6 +108,7 @@ async def _take_up(tx: Tx, known: Host, host: Host) -> Host:
         "hypervisor_version",
         "address",
         "booted_at",
+        "cpu_info",
     )
     changes = {name: getattr(host, name) for name in facts if getattr(host, name) != getattr(known, name)}
     if changes:

@@ -31,6 +31,14 @@ _SQL_TOGETHER = (
     " WHERE u.resource = ? AND (p.id = ? OR p.parent_id = ? OR p.domain_id = ?)"
 )
 _TURN = "turn"
+_WORDS = {
+    "servers": "instances",
+    "class:VCPU": "cores",
+    "class:MEMORY_MB": "ram",
+    "class:DISK_GB": "disk",
+    "server_key_pairs": "key_pairs",
+}
+"""What people call it who ask for their quota."""
 
 CountByUser = Callable[[Tx, str, str], Awaitable[dict[str, int]]]
 """(transaction, project, user) -> what that user has taken there. Only the room of what is counted can tell."""
@@ -163,9 +171,10 @@ async def _check_together(tx: Tx, scope_id: str, resource: str, amount: int, lim
 
 
 def _over(resource: str, amount: int, taken: int, limit: int) -> OverQuota:
+    name = _WORDS.get(resource, resource)
     return OverQuota(
         "quota.exceeded",
-        f"Quota exceeded for {resource}: requested {amount}, used {taken}, limit {limit}.",
+        f"Quota exceeded for {name}: Requested {amount}, but already used {taken} of {limit} {name}.",
         resource=resource,
         requested=amount,
         used=taken,

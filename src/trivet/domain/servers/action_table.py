@@ -41,8 +41,8 @@ def _never(name: str, does: str, why: str) -> Action:
 
 ACTIONS: tuple[Action, ...] = (
     Action("create", "makes it, with ports, keys, user data and metadata"),
-    Action("delete", "removes it and all that it holds"),
-    Action("forceDelete", "the same as delete"),
+    Action("delete", "removes it and all that it holds", metal=WORKS),
+    Action("forceDelete", "the same as delete", metal=WORKS),
     _never("restore", "brings back a server that was deleted softly", _NEVER_SOFT_DELETED),
     Action("os-start", "boots it"),
     Action("os-stop", "asks it to stop, waits, then cuts the power"),
@@ -60,9 +60,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("revertResize", "goes back to the old flavor"),
     Action("createImage", "makes an image of its root disk"),
     Action("createBackup", "makes an image and drops the oldest ones"),
-    Action("shelve", "stops it and keeps its disk on the host"),
-    _never("shelveOffload", "frees the host of a shelved server", _NO_MOVE),
-    Action("unshelve", "boots a shelved server"),
+    Action("shelve", "stops it and puts it away as an image of its disk"),
+    Action("shelveOffload", "frees the host of a shelved server"),
+    Action("unshelve", "boots a shelved server, on any host that has room"),
     Action(
         "rescue",
         "boots it from another image",

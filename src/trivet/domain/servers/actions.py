@@ -13,6 +13,8 @@ from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where, order_by
 
+KEPT = 1000
+"""Of one server: who acts for ever pushes out the oldest."""
 _SHOWN_S = 1e-6
 """Clients see microseconds of times that are kept finer: what they were shown must find the action again."""
 
@@ -60,6 +62,15 @@ async def begin(
             finished_at=now if done or error else None,
             error=error,
         ),
+    )
+    if action == "create":
+        return  # It is the first one.
+    await tx.run(
+        "DELETE FROM server_actions WHERE server_id = ? AND finished_at IS NOT NULL AND started_at <="
+        " (SELECT started_at FROM server_actions WHERE server_id = ? ORDER BY started_at DESC LIMIT 1 OFFSET ?)",
+        server.id,
+        server.id,
+        KEPT,
     )
 
 

@@ -125,11 +125,13 @@ async def delete(tx: Tx, call: Call, id: str) -> None:
     server = await ready(tx, call, id, "delete", tasks=None)
     if server.want == "gone":
         return
+    if server.host_id is None:
+        server = await finish_delete(tx, server)
+        await server_actions.begin(tx, call, server, "delete", done=True)
+        return
     if server.task is not None:
         await server_actions.finish(tx, server.id, "The server was deleted meanwhile.")
-    server = await order(tx, call, server, "delete", "deleting", want="gone", grace_s=0.0)
-    if server.host_id is None:
-        await finish_delete(tx, server)
+    await order(tx, call, server, "delete", "deleting", want="gone", grace_s=0.0)
 
 
 async def _now(tx: Tx, call: Call, server: Server, action: str, **changes: Any) -> Server:

@@ -1,4 +1,4 @@
-"""Changes to a server that are more than power: what it is called, its image, its size, whether it is on the shelf.
+"""Changes to a server that are more than power: what it is called, its image, its size.
 
 While a resize waits for its confirmation the server holds enough of its host for either size, so that neither
 way can fail for room.
@@ -10,10 +10,10 @@ from typing import Any
 from trivet.domain.hosts.hosts import HOSTS
 from trivet.domain.limits import quotas
 from trivet.domain.placement import claims
-from trivet.domain.servers import flavors, usage
+from trivet.domain.servers import flavors, migrations, usage, wishes
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
-from trivet.domain.servers.acts import TASK_S, order
+from trivet.domain.servers.acts import order
 from trivet.domain.servers.create import check_image, cost, find_image, find_key, flavor_of, grace_of
 from trivet.domain.servers.flavors import Flavor
 from trivet.domain.servers.kinds import kind_of
@@ -55,6 +55,11 @@ async def rebuild(tx: Tx, call: Call, id: str, image_id: str, changes: dict[str,
     if (kind == "container") != (server.kind == "container"):
         raise Invalid("server.kind_mismatch", f"Image {image.id} cannot be run by a {server.kind}.")
     check_image(image, server.flavor, server.kind)
+    wishes.check(server.flavor, image.properties)
+    if (why := wishes.unmet(server.flavor, image.properties, server.kind)) is not None:
+        raise Invalid("rebuild.unmet", f"No valid host was found. {why}")
+    if changes.get("trusted_certificates"):
+        raise Invalid("image.unverified", "No host checks an image's signature against trusted_image_certificates.")
     if "key_name" in changes:
         changes["key_public"] = await find_key(tx, call, changes["key_name"])
     stopped = server.status == "stopped"
@@ -81,7 +86,11 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
     need_host(server, "resize")
     flavor = await _other_flavor(tx, call, server, flavor_id)
     wanted = flavor_of(flavor)
+    wishes.check(wanted, server.properties)
+    if (why := wishes.unmet(wanted, server.properties, server.kind)) is not None:
+        raise Invalid("resize.unmet", f"No valid host was found. {why}")
     await _hold(tx, server, _either(server_placing.resources_of(server.flavor), server_placing.resources_of(wanted)))
+    await migrations.begin(tx, call, server, wanted)
     grace_s = grace_of(server.properties)
     changes: dict[str, Any] = {"flavor": wanted, "old_flavor": server.flavor, "grace_s": grace_s}
     if disk_config is not None:
@@ -94,6 +103,7 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
 async def confirm_resize(tx: Tx, call: Call, id: str) -> Server:
     server = await ready(tx, call, id, "confirmResize", method="confirm_resize", states=("resized",))
     await _hold(tx, server, server_placing.resources_of(server.flavor))
+    await migrations.turn(tx, server, "confirming")
     return await order(tx, call, server, "confirmResize", "resize_confirming", old_flavor=None)
 
 
@@ -103,21 +113,22 @@ async def revert_resize(tx: Tx, call: Call, id: str) -> Server:
     old = server.old_flavor
     assert old is not None
     await _hold(tx, server, server_placing.resources_of(old))
+    await migrations.turn(tx, server, "reverting")
     changes: dict[str, Any] = {"flavor": old, "old_flavor": None}
     ordered = await order(tx, call, server, "revertResize", "resize_reverting", in_s=BUILD_S, **changes)
     await _move_quota(tx, server, old)
     return ordered
 
 
-async def shelve(tx: Tx, call: Call, id: str) -> Server:
-    server = await ready(tx, call, id, "shelve", states=("active", "stopped", "paused", "suspended"))
-    grace_s = grace_of(server.properties)
-    return await order(tx, call, server, "shelve", "shelving", in_s=TASK_S + grace_s, want="shelved", grace_s=grace_s)
-
-
-async def unshelve(tx: Tx, call: Call, id: str) -> Server:
-    server = await ready(tx, call, id, "unshelve", states=("shelved", "shelved_offloaded"))
-    return await order(tx, call, server, "unshelve", "unshelving", want="running", boots=server.boots + 1)
+async def undo_resize(tx: Tx, server: Server) -> Server:
+    """The host could not do it: the server is what it was, and holds no more than that."""
+    old = server.old_flavor
+    if old is None:
+        return server
+    await _hold(tx, server, server_placing.resources_of(old))
+    before, after = cost(server.flavor), cost(old)
+    quotas.at_end(tx, server.project_id, {name: after[name] - amount for name, amount in before.items()})
+    return await tx.update(SERVERS, server, flavor=old, old_flavor=None)
 
 
 async def _other_flavor(tx: Tx, call: Call, server: Server, flavor_id: str) -> Flavor:

@@ -19,7 +19,7 @@ from trivet.domain.network.ports import ports
 from trivet.domain.numbers import whole_number
 from trivet.domain.placement import claims
 from trivet.domain.servers import actions as server_actions
-from trivet.domain.servers import flavors, keypairs, usage
+from trivet.domain.servers import flavors, keypairs, no_room, usage, wishes
 from trivet.domain.servers import nics as server_nics
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
@@ -34,6 +34,7 @@ from trivet.store.tx import Tx
 
 SPAWN_S = 300.0
 NO_ROOM = "No valid host was found. There are not enough hosts available."
+"""Whatever stands in the way, these words come first: clients look for them."""
 
 
 class ServerCreate(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +49,7 @@ class ServerCreate(msgspec.Struct, frozen=True, kw_only=True):
     user_data: str | None = None
     config_drive: bool = False
     files: dict[str, str] = {}
-    admin_password: str | None = None
+    sealed_password: str | None = None
     metadata: dict[str, str] = {}
     tags: tuple[str, ...] = ()
     description: str | None = None
@@ -76,6 +77,8 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     nics: list[Nic]
     spot: Spot
     reservation_id: str
+    unmet: str | None
+    """A wish that no host does, so none is looked for."""
     security_groups: tuple[str, ...] | None = None
 
 
@@ -86,6 +89,7 @@ class _Place(msgspec.Struct, frozen=True):
     name: str
     index: int
     host: Host | None
+    why_not: str = ""
 
 
 async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
@@ -96,17 +100,21 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
     image = await find_image(tx, call, wanted.image_id)
     kind = kind_of(flavor.extra_specs, container=image.is_oci)
     check_image(image, flavor, kind)
+    copy = flavor_of(flavor)
+    wishes.check(copy, image.properties)
+    nics = await server_nics.plan(tx, caller, wanted.networks, wanted.max_count)
     parts = _Parts(
         wanted=wanted,
-        flavor=flavor_of(flavor),
+        flavor=copy,
         image=image,
         kind=kind,
         key_public=await find_key(tx, call, wanted.key_name),
-        nics=await server_nics.plan(tx, caller, wanted.networks, wanted.max_count),
+        nics=nics,
         spot=await server_placing.spot(
             tx, caller, zone=wanted.zone, host=wanted.host, node=wanted.hypervisor_hostname, hints=wanted.hints
         ),
         reservation_id=f"r-{tx.ids.hex()[:8]}",
+        unmet=wishes.unmet(copy, image.properties, kind) or _unmet(wanted, nics),
     )
     count = await _count(tx, call, caller.project_id, parts)
     places = await _places(tx, call, caller.project_id, parts, count)
@@ -121,6 +129,15 @@ def cost(flavor: FlavorOf, count: int = 1) -> dict[str, int]:
     return {"servers": count, "class:VCPU": count * flavor.vcpus, "class:MEMORY_MB": count * flavor.ram_mib}
 
 
+def _unmet(wanted: ServerCreate, nics: list[Nic]) -> str | None:
+    if wanted.trusted_certificates:
+        return "No host checks an image's signature against trusted_image_certificates."
+    for nic in nics:
+        if nic.port is not None and (why := wishes.unmet_port(nic.port)) is not None:
+            return why
+    return wishes.unmet_hint(wanted.hints)
+
+
 async def _places(tx: Tx, call: Call, project_id: str, parts: _Parts, count: int) -> list[_Place]:
     """All rooms are taken before anything that many requests share (addresses, quotas), so that nobody waits for a
     room with such a row in hand."""
@@ -129,12 +146,27 @@ async def _places(tx: Tx, call: Call, project_id: str, parts: _Parts, count: int
     found = []
     for index in range(count):
         id = tx.ids.uuid()
-        host = await server_placing.claim(
-            tx, id, project_id, call.caller.user_id, kind=parts.kind, flavor=parts.flavor, where=parts.spot
-        )
         name = parts.wanted.name if count == 1 else f"{parts.wanted.name}-{index + 1}"
-        found.append(_Place(id, name, index, host))
+        found.append(await _place(tx, call, project_id, parts, _Place(id, name, index, None)))
     return found
+
+
+async def _place(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place) -> _Place:
+    if parts.unmet is not None:
+        return msgspec.structs.replace(place, why_not=parts.unmet)
+    properties = parts.image.properties
+    host = await server_placing.claim(
+        tx,
+        place.id,
+        project_id,
+        call.caller.user_id,
+        kind=parts.kind,
+        flavor=parts.flavor,
+        properties=properties,
+        where=parts.spot,
+    )
+    why_not = "" if host else await no_room.why_not(tx, parts.kind, parts.flavor, properties, parts.spot)
+    return msgspec.structs.replace(place, host=host, why_not=why_not)
 
 
 async def _with_shared(tx: Tx, call: Call, project_id: str, parts: _Parts, places: list[_Place]) -> _Parts:
@@ -177,9 +209,9 @@ async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place
         key_name=wanted.key_name,
         key_public=parts.key_public,
         user_data=wanted.user_data,
-        config_drive=wanted.config_drive,
+        config_drive=wanted.config_drive or parts.image.properties.get("img_config_drive") == "mandatory",
         files=wanted.files,
-        admin_password=wanted.admin_password,
+        sealed_password=wanted.sealed_password,
         metadata=wanted.metadata,
         tags=wanted.tags,
         access_ipv4=wanted.access_ipv4,
@@ -192,12 +224,12 @@ async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place
         grace_s=grace_of(parts.image.properties),
         status="building" if host else "error",
         task="spawning" if host else None,
-        fault=None if host else Fault(code=500, message=NO_ROOM, at=now),
+        fault=None if host else Fault(code=500, message=f"{NO_ROOM} {place.why_not}", at=now),
         deadline_at=now + SPAWN_S if host else None,
     )
     if host is None:
         await tx.insert(SERVERS, server)
-        await server_actions.begin(tx, call, server, "create", error=NO_ROOM)
+        await server_actions.begin(tx, call, server, "create", error=f"{NO_ROOM} {place.why_not}")
         return server
     nic_tags = {}
     for nic in parts.nics:

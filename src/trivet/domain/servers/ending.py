@@ -3,6 +3,7 @@
 from trivet.domain.limits import quotas
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
+from trivet.domain.servers import migrations, shelved_images
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.create import cost
 from trivet.domain.servers.servers import SERVERS, Server
@@ -17,12 +18,15 @@ _FORGOTTEN = 500
 
 async def finish_delete(tx: Tx, server: Server) -> Server:
     """Nothing of it is on a host any more, or never was."""
-    # In the order in which it was taken (server_create.py). Room and quota are held together or not at all.
+    # In the order in which it was taken (server_create.py). Room and quota are held together or not at all; only
+    # what is shelved and off its host keeps its quota.
     if server.host_id is not None:
         await server_placing.leave(tx, server)
+    await shelved_images.drop(tx, server)
     await ports.release(tx, server.id, server.project_id)
-    if server.host_id is not None:
+    if server.host_id is not None or server.status == "shelved_offloaded":
         quotas.at_end(tx, server.project_id, cost(server.flavor, -1))
+    await migrations.ended(tx, server)
     await server_actions.finish(tx, server.id)
     return await tx.update(
         SERVERS,
@@ -42,7 +46,7 @@ async def forget_deleted(tx: Tx) -> int:
     rows = await tx.rows(
         "SELECT id FROM servers WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?", tx.clock.now() - KEEP_S, _FORGOTTEN
     )
-    for table, column in (("server_actions", "server_id"), ("servers", "id")):
+    for table, column in (("server_actions", "server_id"), ("server_migrations", "server_id"), ("servers", "id")):
         where = Where().any_of(column, sorted(str(row[0]) for row in rows))
         await tx.run(f"DELETE FROM {table}{where.sql}", *where.values)
     return len(rows)

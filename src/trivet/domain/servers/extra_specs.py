@@ -6,7 +6,7 @@ from trivet.domain.placement.resource_classes import STANDARD_CLASSES
 from trivet.domain.placement.standard_traits import STANDARD_TRAITS
 from trivet.errors import Invalid
 
-_SET = r"\^?\d+((-\d+)?(,\^?\d+(-\d+)?)?)*"
+_SET = r"\^?\d+(-\d+)*(,\^?\d+(-\d+)*)*"
 _FLAG = r"(?i:true|false|yes|no|on|off|t|f|y|n|1|0)"
 _COUNT = r"[1-9]\d*"
 _ANY_COUNT = r"\d+"
@@ -24,10 +24,10 @@ _KNOWN = {
     r"hw:emulator_threads_policy": r"isolate|share",
     r"hw:mem_page_size": r"large|small|any|\d+([kKMGT]i?)?(b|bit|B)?",
     r"hw:(numa_nodes|numa_mem\.\d+|cpu_sockets|cpu_cores|cpu_threads)": _COUNT,
-    r"hw:(cpu_max_sockets|cpu_max_cores|cpu_max_threads)": _COUNT,
+    r"hw:(cpu_max|max_cpu)_(sockets|cores|threads)": _COUNT,
     r"hw:pci_numa_affinity_policy": r"required|preferred|legacy|socket",
     r"hw:mem_encryption_model": r"amd-sev|amd-sev-es|amd-sev-snp",
-    r"hw:pmem": r"([a-zA-Z0-9_]+(,)?)+",
+    r"hw:pmem": r"[a-zA-Z0-9_]+(,[a-zA-Z0-9_]+)*,?",
     r"hw:serial_port_count|hw_rng:rate_(bytes|period)|hw_video:ram_max_mb": _ANY_COUNT,
     r"hw:tpm_model": r"tpm-tis|tpm-crb",
     r"hw:tpm_version": r"1\.2|2\.0",
@@ -46,7 +46,9 @@ _KNOWN = {
     r"quota:\w+_shares_level": r"custom|high|normal|low",
     rf"resources{_GROUP}:(CUSTOM_[A-Z0-9_]+|{'|'.join(STANDARD_CLASSES)})": _NUMBER,
     rf"trait{_GROUP}:CUSTOM_[A-Z0-9_]+": r"required|forbidden",
+    r"trivet:isolation": r"namespaces|vm",
     r"trivet:kind": r"vm|container|metal",
+    r"trivet:net_admin": _FLAG,
 }
 _KNOWN_PATTERNS = [(re.compile(name, re.ASCII), re.compile(value, re.ASCII)) for name, value in _KNOWN.items()]
 _TRAIT = re.compile(rf"trait{_GROUP}:(\w+)")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from trivet.domain.callers import Caller
 from trivet.domain.images import data as image_data
 from trivet.domain.images import images
 from trivet.domain.images.images import IMAGES, Image
@@ -37,21 +38,26 @@ async def create_backup(tx: Tx, call: Call, id: str, name: str, backup_type: str
 
 async def _snapshot(tx: Tx, call: Call, server: Server, name: str, properties: dict[str, str], *, action: str) -> Image:
     need_host(server, "createImage")
+    image = await expect_image(tx, call.caller, server, name, properties)
+    task = "image_backup" if action == "createBackup" else "image_snapshot"
+    await order(tx, call, server, action, task, in_s=SNAPSHOT_S, snapshot_image_id=image.id)
+    return image
+
+
+async def expect_image(tx: Tx, caller: Caller, server: Server, name: str, properties: dict[str, str]) -> Image:
+    """A row that waits for the server's root disk."""
     container = server.kind == "container"
-    image = await images.expect(
+    return await images.expect(
         tx,
-        call.caller,
+        caller,
         name,
         disk_format="oci" if container else "qcow2",
         container_format="docker" if container else "bare",
         properties=server.properties
-        | {"instance_uuid": server.id, "base_image_ref": server.image_id or "", "user_id": call.caller.user_id}
+        | {"instance_uuid": server.id, "base_image_ref": server.image_id or "", "user_id": caller.user_id}
         | properties,
         min_disk=0 if container else server.flavor.disk_gib,
     )
-    task = "image_backup" if action == "createBackup" else "image_snapshot"
-    await order(tx, call, server, action, task, in_s=SNAPSHOT_S, snapshot_image_id=image.id)
-    return image
 
 
 async def take_in(parts: Parts, admit: Callable[[Tx], Awaitable[Image]], chunks: AsyncIterator[bytes]) -> None:

@@ -54,7 +54,8 @@ Files = dict[str, bytes]
 async def files(tx: Tx, server_id: str, secrets: Secrets) -> Files:
     """Of a server that is there; a config drive also holds what only its owner may read."""
     server = await tx.need(SERVERS, server_id, "server")
-    return build(server, await _interfaces(tx, server), seed=_seed(server, secrets))
+    password = None if server.sealed_password is None else secrets.open(server.sealed_password)
+    return build(server, await _interfaces(tx, server), seed=_seed(server, secrets), password=password)
 
 
 async def at(tx: Tx, network_id: str, ip: str, secrets: Secrets) -> Files | None:
@@ -62,7 +63,7 @@ async def at(tx: Tx, network_id: str, ip: str, secrets: Secrets) -> Files | None
     server = await _server_at(tx, network_id, ip)
     if server is None:
         return None
-    tree = build(server, await _interfaces(tx, server), seed=_seed(server, secrets), password=False)
+    tree = build(server, await _interfaces(tx, server), seed=_seed(server, secrets))
     for version in OPENSTACK_VERSIONS:
         tree[f"openstack/{version}/password"] = (server.guest_password or "").encode()
     return tree
@@ -108,7 +109,7 @@ async def _interfaces(tx: Tx, server: Server) -> list[Interface]:
 # -- the tree
 
 
-def build(server: Server, interfaces: list[Interface], *, seed: bytes, password: bool = True) -> Files:
+def build(server: Server, interfaces: list[Interface], *, seed: bytes, password: str | None = None) -> Files:
     tree: Files = {}
     user_data = _decoded(server.user_data)
     for version in OPENSTACK_VERSIONS:
@@ -133,7 +134,7 @@ def _decoded(text: str | None) -> bytes:
 
 
 def _openstack(
-    server: Server, interfaces: list[Interface], version: str, seed: bytes, *, password: bool
+    server: Server, interfaces: list[Interface], version: str, seed: bytes, *, password: str | None
 ) -> dict[str, object]:
     documents: dict[str, object] = {"meta_data.json": _meta_data(server, version, seed, password=password)}
     if version >= "2013-10-17":
@@ -145,7 +146,7 @@ def _openstack(
     return documents
 
 
-def _meta_data(server: Server, version: str, seed: bytes, *, password: bool) -> dict[str, object]:
+def _meta_data(server: Server, version: str, seed: bytes, *, password: str | None) -> dict[str, object]:
     said: dict[str, object] = {
         "uuid": server.id,
         "name": server.name,
@@ -162,8 +163,8 @@ def _meta_data(server: Server, version: str, seed: bytes, *, password: bool) -> 
     if server.key_name is not None and server.key_public is not None:
         said["public_keys"] = {server.key_name: server.key_public}
         said["keys"] = [{"name": server.key_name, "type": "ssh", "data": server.key_public}]
-    if password and server.admin_password is not None:
-        said["admin_pass"] = server.admin_password
+    if password is not None:
+        said["admin_pass"] = password
     if version >= "2013-04-04":
         said["random_seed"] = base64.b64encode(seed).decode()
     if version >= "2015-10-15":

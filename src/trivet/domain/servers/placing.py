@@ -4,6 +4,7 @@ Zones, forced hosts, hints and group rules are all turned into one `Want` before
 the claim itself is the only thing that decides.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from trivet.domain.numbers import whole_number
 from trivet.domain.placement import claims
 from trivet.domain.placement.choosing import Want
 from trivet.domain.servers import groups as server_groups
+from trivet.domain.servers import wishes
 from trivet.domain.servers.groups import SERVER_GROUPS, ServerGroup
 from trivet.domain.servers.servers import FlavorOf, Server
 from trivet.domain.servers.words import Kind
@@ -33,6 +35,10 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
     only: frozenset[str] | None = None
     excluded: frozenset[str] = frozenset()
     group: ServerGroup | None = None
+    hints: tuple[str, ...] = ()
+    """Those that narrowed it."""
+    named: bool = False
+    """An operator said which host."""
 
 
 async def spot(
@@ -61,32 +67,51 @@ async def spot(
     if hints.get("same_host"):
         only = _both(only, await _hosts_of(tx, caller, hints["same_host"]))
     excluded = await _hosts_of(tx, caller, hints.get("different_host"))
-    return Spot(zone=zone, only=only, excluded=excluded, group=await _group(tx, caller, hints))
+    return Spot(
+        zone=zone,
+        only=only,
+        excluded=excluded,
+        group=await _group(tx, caller, hints),
+        hints=tuple(name for name in ("same_host", "different_host") if hints.get(name)),
+        named=bool(host or node),
+    )
 
 
 async def claim(
-    tx: Tx, server_id: str, project_id: str, user_id: str, *, kind: Kind, flavor: FlavorOf, where: Spot
+    tx: Tx,
+    server_id: str,
+    project_id: str,
+    user_id: str,
+    *,
+    kind: Kind,
+    flavor: FlavorOf,
+    properties: Mapping[str, str],
+    where: Spot,
 ) -> Host | None:
     """Take room for a server on a host that fits; None if there is none."""
     consumer = claims.Consumer(id=server_id, project_id=project_id, user_id=user_id, type="INSTANCE")
     group = where.group
     if group is None:
-        return await hosts.place(tx, consumer, _want(kind, flavor, where.only, where.excluded))
-    if group.policy.startswith("soft-"):
-        only, excluded = await server_groups.leanings(tx, group)
-        host = await hosts.place(
-            tx, consumer, _want(kind, flavor, _both(where.only, only), where.excluded | excluded)
-        ) or await hosts.place(tx, consumer, _want(kind, flavor, where.only, where.excluded))
-        if host is not None:
-            await server_groups.join(tx, group.id, server_id, host.id)
-        return host
+        return await hosts.place(tx, consumer, want_of(kind, flavor, properties, where.only, where.excluded))
+    soft = group.policy.startswith("soft-")
     while True:
-        only, excluded = await server_groups.hosts(tx, group)
-        host = await hosts.place(tx, consumer, _want(kind, flavor, _both(where.only, only), where.excluded | excluded))
+        host = await hosts.place(tx, consumer, want_of(kind, flavor, properties, *await narrowed(tx, where)))
+        if host is None and soft:
+            host = await hosts.place(tx, consumer, want_of(kind, flavor, properties, where.only, where.excluded))
         if host is None or await server_groups.join(tx, group.id, server_id, host.id):
             return host
         # Another member took the host between our look and our claim: look again.
         await claims.free(tx, server_id)
+
+
+async def narrowed(tx: Tx, where: Spot) -> tuple[frozenset[str] | None, frozenset[str]]:
+    """(the only hosts, those that are out), with what the group's rule adds; of a soft rule that is a leaning."""
+    group = where.group
+    if group is None:
+        return where.only, where.excluded
+    look = server_groups.leanings if group.policy.startswith("soft-") else server_groups.hosts
+    only, excluded = await look(tx, group)
+    return _both(where.only, only), where.excluded | excluded
 
 
 async def claim_elsewhere(tx: Tx, server: Server, failed: frozenset[str]) -> Host | None:
@@ -111,7 +136,14 @@ async def claim_elsewhere(tx: Tx, server: Server, failed: frozenset[str]) -> Hos
     await claims.take_turn(tx)
     await leave(tx, server)
     host = await claim(
-        tx, server.id, server.project_id, server.user_id, kind=server.kind, flavor=server.flavor, where=where
+        tx,
+        server.id,
+        server.project_id,
+        server.user_id,
+        kind=server.kind,
+        flavor=server.flavor,
+        properties=server.properties,
+        where=where,
     )
     await (tx.undo() if host is None else tx.keep())
     return host
@@ -129,11 +161,16 @@ def resources_of(flavor: FlavorOf) -> dict[str, int]:
     return {name: amount for name, amount in wanted.items() if amount > 0}
 
 
-def _want(kind: Kind, flavor: FlavorOf, only: frozenset[str] | None, excluded: frozenset[str]) -> Want:
+def want_of(
+    kind: Kind,
+    flavor: FlavorOf,
+    properties: Mapping[str, str],
+    only: frozenset[str] | None,
+    excluded: frozenset[str],
+) -> Want:
     required, forbidden = {hosts.kind_trait(kind)}, set[str]()
-    for name, text in flavor.extra_specs.items():
-        if name.startswith("trait:"):
-            (required if text == "required" else forbidden).add(name.removeprefix("trait:"))
+    for trait, wanted in wishes.traits(flavor, properties):
+        (required if wanted else forbidden).add(trait)
     return Want(
         resources=resources_of(flavor),
         required=frozenset(required),

@@ -16,12 +16,13 @@ from trivet.domain.network.routers import floating_ips
 from trivet.domain.network.routers.floating_ips import FLOATING_IPS, FloatingIp, FloatingIpUpdate
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import nics as server_nics
+from trivet.domain.servers import wishes
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.nics import NicWanted
 from trivet.domain.servers.placing import DEFAULT_ZONE
 from trivet.domain.servers.rules import ready
 from trivet.domain.servers.servers import SERVERS, Server
-from trivet.errors import Conflict, Invalid, NotFound
+from trivet.errors import Conflict, InTheWay, Invalid, NotFound, Stale
 from trivet.store.tx import Tx
 
 _STATES = ("active", "paused", "stopped")
@@ -37,6 +38,8 @@ async def attach(tx: Tx, call: Call, id: str, wanted: NicWanted) -> tuple[Server
         nic = nics[0]
     else:
         nic = await server_nics.check(tx, call.caller, wanted, server.project_id)
+    if nic.port is not None and (why := wishes.unmet_port(nic.port)) is not None:
+        raise Invalid("port.unmet", why)
     port = await server_nics.attach(
         tx, call.caller, server, nic, group_ids=None, zone=(host.zone if host else None) or DEFAULT_ZONE
     )
@@ -140,7 +143,12 @@ async def add_floating_ip(tx: Tx, call: Call, id: str, address: str, fixed_ip: s
         raise Invalid("floating_ip.no_fixed", "No fixed IPs associated to instance")
     port, ip = held[0]
     wanted = FloatingIpUpdate(port_id=port.id, fixed_ip_address=ip)
-    await floating_ips.update(tx, call.caller, floating, wanted)
+    try:
+        await floating_ips.update(tx, call.caller, floating, wanted)
+    except (Stale, InTheWay):
+        raise  # A race that was lost: all of this runs again.
+    except Conflict as error:
+        raise Invalid(error.code, f"Floating IP {address} cannot be associated: {error.message}") from error
 
 
 async def remove_floating_ip(tx: Tx, call: Call, id: str, address: str) -> None:

@@ -63,7 +63,8 @@ class Server(Record, frozen=True, kw_only=True):
     config_drive: bool = False
     files: dict[str, str] = {}
     """Personality: path -> base64 content."""
-    admin_password: str | None = None
+    sealed_password: str | None = None
+    """Of its administrator, as its config drive tells it."""
     guest_password: str | None = None
     """What the guest said its password is, sealed with the owner's key: it may say so once."""
     metadata: dict[str, str] = {}
@@ -92,6 +93,10 @@ class Server(Record, frozen=True, kw_only=True):
     """How long the guest may take when it is asked to stop or reboot; 0 cuts the power."""
     snapshot_image_id: str | None = None
     """An image that waits to be filled from the root disk."""
+    shelved_image_id: str | None = None
+    """What its disk is made from when it leaves the shelf."""
+    offload_at: float | None = None
+    """When it leaves its host, if it is shelved then."""
     old_flavor: FlavorOf | None = None
     """While a resize waits for confirmation: what to go back to."""
 

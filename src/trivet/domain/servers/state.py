@@ -10,6 +10,7 @@ a stray there, and its agent's sweep removes it.
 from trivet.domain.images import images
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
+from trivet.domain.servers import changes, migrations, shelved_images, shelving
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.create import SPAWN_S
 from trivet.domain.servers.ending import finish_delete
@@ -34,7 +35,9 @@ _WANT: dict[Power, Want] = {
     "paused": "paused",
     "suspended": "suspended",
 }
-_FATAL = frozenset(("spawning", "rebuilding", "rebuild_spawning", "powering-on", "rebooting", "rebooting_hard"))
+_FATAL = frozenset(
+    ("spawning", "rebuilding", "rebuild_spawning", "powering-on", "rebooting", "rebooting_hard", "deleting")
+)
 """Tasks that leave nothing running when they fail: the server is in error afterwards."""
 
 
@@ -58,6 +61,8 @@ async def _settle(tx: Tx, server: Server, report: Report) -> Server:
         return await _failed(tx, server, report)
     if server.want == "gone":
         return await finish_delete(tx, server) if report.power is None else server
+    if server.task == shelving.OFFLOADING:
+        return await shelving.finish_offload(tx, server) if report.power is None else server
     return await _compare(tx, server, report)
 
 
@@ -83,15 +88,20 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
     status: Status = "shelved" if server.want == "shelved" else _STATUS[power]
     if server.old_flavor is not None:
         status = "resized"
-    return await _settled(tx, server, power, status)
+    server = await _settled(tx, server, power, status)
+    return await shelving.begin_offload(tx, server) if shelving.is_due(server, tx.clock.now()) else server
 
 
 async def _settled(tx: Tx, server: Server, power: Power, status: Status, *, want: Want | None = None) -> Server:
     if (server.status, server.power, server.task) == (status, power, None) and want in (None, server.want):
         return server
     now = tx.clock.now()
+    if server.shelved_image_id is not None and status != "shelved":
+        await shelved_images.drop(tx, server)
+        server = await tx.update(SERVERS, server, shelved_image_id=None)
     if server.task is not None:
         await server_actions.finish(tx, server.id)
+        await migrations.settled(tx, server)
     return await tx.update(
         SERVERS,
         server,
@@ -147,12 +157,31 @@ async def _elsewhere(tx: Tx, server: Server, report: Report) -> Server | None:
     )
 
 
+async def end_late(tx: Tx, server: Server) -> Server:
+    """What was going on has taken too long. A host that said meanwhile what is in the way still looks after the
+    server, which then goes on as it was; of a silent one nothing is known."""
+    why = f"The host did not finish {server.task or 'its work'} in time; try again or rebuild the server."
+    if server.fault is None or server.fault.at < server.updated_at:
+        return await fail(tx, server, why)
+    power = None if server.power == "none" else server.power
+    return await fail(tx, server, f"{why} What was in the way: {server.fault.message}", power)
+
+
 async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> Server:
     """What was going on has failed for good."""
     now = tx.clock.now()
-    await server_actions.finish(tx, server.id, why)
+    if server.task == shelving.OFFLOADING or (server.task == "unshelving" and server.status == "shelved_offloaded"):
+        server = await shelving.fail(tx, server)
+        await server_actions.finish(tx, server.id, why)
+        return server
+    if server.task == "resize_prep" and power is not None:
+        server = await changes.undo_resize(tx, server)
     if server.snapshot_image_id is not None:
         await images.give_up(tx, server.snapshot_image_id)
+    await migrations.failed(tx, server)
+    await server_actions.finish(tx, server.id, why)
+    if server.task == "shelving":
+        server = await tx.update(SERVERS, server, shelved_image_id=None, offload_at=None)
     fault = Fault(code=500, message=why, at=now)
     if power is None or server.task in _FATAL:
         return await tx.update(

@@ -5,6 +5,6 @@ guest, and the next one of ours finds it by its pid file (docs/decisions/0006-qe
 """
 
 from trivet.drivers.qemu.machines import QemuMachines
-from trivet.drivers.qemu.options import Options, missing
+from trivet.drivers.qemu.options import Options, missing, version
 
-__all__ = ["Options", "QemuMachines", "missing"]
+__all__ = ["Options", "QemuMachines", "missing", "version"]

@@ -1,10 +1,13 @@
 """What an operator may choose about QEMU, and what this host lacks to run it at all."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+
+from trivet.drivers import programs
 
 _PROGRAMS = {
     "qemu-system-x86_64": "qemu-system-x86",
@@ -20,6 +23,16 @@ class Options(msgspec.Struct, frozen=True):
     host_checksum: bool = True
     """Whether the network under the guests finishes checksums that they leave open. Open vSwitch's
     user-space datapath does not: with True there, ping and DHCP work and TCP hangs."""
+
+
+async def version() -> int:
+    """7.2.22 is 7002022; 1 if it does not say."""
+    said = await programs.run(("qemu-system-x86_64", "--version"))
+    found = re.search(r"version ([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})", said.out.decode(errors="replace"))
+    if found is None:
+        return 1
+    major, minor, micro = map(int, found.groups())
+    return major * 1_000_000 + minor * 1_000 + micro
 
 
 def missing() -> list[str]:

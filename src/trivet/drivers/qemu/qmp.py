@@ -6,6 +6,7 @@ the kernel tells through the process's pidfd; opening one takes half a milliseco
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -26,8 +27,9 @@ __all__ = ["EventListener", "ExecuteError", "Talk", "talk"]
 
 
 class Talk:
-    def __init__(self, client: QMPClient) -> None:
+    def __init__(self, client: QMPClient, line: socket.socket) -> None:
         self._client = client
+        self._line = line
 
     async def ask(self, command: str, arguments: Mapping[str, object] | None = None) -> object:
         return await self._client.execute(command, dict(arguments) if arguments else None)
@@ -54,7 +56,8 @@ class Talk:
         raise StateError("QEMU has gone", self._client.runstate, Runstate.RUNNING)
 
     async def send_fd(self, fd: int, name: str) -> None:
-        self._client.send_fd_scm(fd)
+        # By the socket itself: what the client reaches through its transport is another thing in every event loop.
+        socket.send_fds(self._line, [b" "], [fd])
         await self.ask("getfd", {"fdname": name})
 
 
@@ -62,13 +65,19 @@ class Talk:
 async def talk(path: Path, what_failed: str, patience_s: float = _CONNECT_S) -> AsyncIterator[Talk]:
     """What QEMU refuses, and what it leaves unanswered when it dies, are DriverErrors."""
     client = QMPClient("trivet")
+    line = socket.socket(socket.AF_UNIX)
+    line.setblocking(False)
     try:
         async with asyncio.timeout(patience_s):
-            await client.connect(str(path))
-    except (QMPError, OSError, TimeoutError) as e:
-        raise refusal(what_failed, str(e)) from e
+            await asyncio.get_running_loop().sock_connect(line, str(path))
+            await client.connect(line)
+    except BaseException as e:
+        line.close()
+        if isinstance(e, QMPError | OSError | TimeoutError):
+            raise refusal(what_failed, str(e)) from e
+        raise
     try:
-        yield Talk(client)
+        yield Talk(client, line)
     except (QMPError, OSError) as e:
         raise refusal(what_failed, str(e)) from e
     finally:

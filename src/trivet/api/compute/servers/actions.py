@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType, field
 
 from trivet.api.compute.servers.servers import call_of, server_id
 from trivet.api.kit.bodies import Body, Since, Text, or_none
+from trivet.api.kit.callers import Policy
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.servers import acts as server_acts
@@ -72,10 +73,12 @@ async def accepted(
     return Reply(ACCEPTED)
 
 
-def plain(resource: Resource, action: str, act: Callable[[Tx, Call, str], Awaitable[object]]) -> None:
+def plain(
+    resource: Resource, action: str, act: Callable[[Tx, Call, str], Awaitable[object]], may: Policy = "member"
+) -> None:
     """An action that is said by its name alone: what else its body holds is not looked at."""
 
-    @resource.action(PATH, action, may="member")
+    @resource.action(PATH, action, may=may)
     @wraps(act)
     async def run(request: Request) -> Reply:
         return await accepted(request, act)

@@ -18,22 +18,23 @@ from trivet.api.kit.bodies import Body, Name, Since, Text, Until, Uuid
 from trivet.errors import Forbidden, Invalid
 
 DiskConfig = Literal["AUTO", "MANUAL"]
-MetadataKey = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9\-_:. ]{1,255}$")]
+MetadataKey = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9\-_:. ]{1,255}\Z")]
 Metadata = dict[MetadataKey, Text]
-TAG_PATTERN = r"^[^,/]*$"
+TAG_PATTERN = r"^[^,/]*\Z"
 Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=TAG_PATTERN)]
 Tags = Annotated[list[Tag], msgspec.Meta(max_length=50)]
-Hostname = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-._]*$")]
+Hostname = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-._]*\Z")]
 HostName = Hostname
 Certificates = Annotated[list[Name], msgspec.Meta(min_length=1, max_length=50)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Password = Annotated[str, msgspec.Meta(max_length=1024)]
 UserData = Annotated[str, msgspec.Meta(max_length=65535)]
 
 FILES_MAX = 5
 FILE_BYTES_MAX = 10 * 1024
 PATH_MAX = 255
 
-_OLD_HOSTNAME = re.compile(r"^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$")
+_OLD_HOSTNAME = re.compile(r"(?!-)[a-zA-Z0-9-]{2,63}(?<!-)")
 _FQDN_SINCE = 2094
 
 
@@ -58,7 +59,7 @@ class BlockDevice(Body, frozen=True, kw_only=True):
 
     source_type: Literal["volume", "image", "snapshot", "blank"] | UnsetType = UNSET
     destination_type: Literal["local", "volume"] | UnsetType = UNSET
-    uuid: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9._-]*$")] | UnsetType = UNSET
+    uuid: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9._-]*\Z")] | UnsetType = UNSET
     image_id: Uuid | UnsetType = UNSET
     volume_id: Uuid | UnsetType = UNSET
     snapshot_id: Uuid | UnsetType = UNSET
@@ -80,7 +81,7 @@ class NewServer(Body, frozen=True, kw_only=True):
     name: Name
     flavorRef: str | int  # noqa: N815 - as it is spelled on the wire
     imageRef: str = ""  # noqa: N815
-    adminPass: str | UnsetType = UNSET  # noqa: N815
+    adminPass: Password | UnsetType = UNSET  # noqa: N815
     metadata: Metadata = {}
     networks: list[Nic] | Literal["auto", "none"] | UnsetType = UNSET
     disk_config: DiskConfig = field(default="MANUAL", name="OS-DCF:diskConfig")
@@ -128,7 +129,7 @@ class UpdateBody(Body, frozen=True, kw_only=True):
 class Rebuild(Body, frozen=True, kw_only=True):
     imageRef: Uuid  # noqa: N815
     name: Name | UnsetType = UNSET
-    adminPass: str | UnsetType = UNSET  # noqa: N815
+    adminPass: Password | UnsetType = UNSET  # noqa: N815
     metadata: Metadata | UnsetType = UNSET
     preserve_ephemeral: bool = False
     disk_config: DiskConfig | UnsetType = field(default=UNSET, name="OS-DCF:diskConfig")
@@ -158,7 +159,7 @@ def check_name(name: str, what: str = "name") -> str:
 
 
 def check_hostname(hostname: str, version: int) -> str:
-    if version < _FQDN_SINCE and (len(hostname) > 63 or not _OLD_HOSTNAME.match(hostname)):
+    if version < _FQDN_SINCE and not _OLD_HOSTNAME.fullmatch(hostname):
         raise Invalid("body.invalid", f"Invalid input for field/attribute hostname. Value: {hostname[:64]!r}.")
     return hostname
 

@@ -69,7 +69,7 @@ def _old(action: str, type: ConsoleType, types: frozenset[str]) -> Handler:
             raise Invalid(
                 "console.type", f"Invalid input for {action}: type must be one of {', '.join(sorted(types))}."
             )
-        return Reply(200, {"console": {"type": how["type"], "url": await _url(request, type)}})
+        return Reply(200, {"console": {"type": how["type"], "url": await _url(request, how["type"])}})
 
     return cast(Handler, create)
 
@@ -79,6 +79,8 @@ for _action, _until, _type, _types in _OLD:
 
 
 async def _url(request: Request, type: ConsoleType) -> str:
+    if type == "xvpvnc":
+        raise Invalid("console.unavailable", f"Unavailable console type {type}: ask for novnc.")
     # The console may stay open longer than the token lives.
     await revocations.refuse_dead(request.tx, request.parts.tokens, request.caller)
     token = await consoles.create(request.tx, call_of(request), server_id(request), type)

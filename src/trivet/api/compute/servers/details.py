@@ -9,7 +9,8 @@ from trivet.api.kit.routes import Resource
 from trivet.domain.hosts.hosts import HOSTS
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.ports import ports
-from trivet.domain.servers import servers
+from trivet.domain.numbers import whole_number
+from trivet.domain.servers import migrations, servers
 from trivet.domain.servers.rules import ready
 from trivet.domain.servers.servers import SERVERS
 from trivet.errors import Invalid, NotFound
@@ -169,7 +170,7 @@ async def no_share(request: Request) -> Reply:
 
 
 @resource.on("GET", SERVER + "/migrations", may="admin", since="2.23")
-async def migrations(request: Request) -> Reply:
+async def live_migrations(request: Request) -> Reply:
     await visible(request)
     return Reply(200, {"migrations": []})
 
@@ -178,5 +179,9 @@ async def migrations(request: Request) -> Reply:
 @resource.on("DELETE", SERVER + "/migrations/{migration_id}", may="admin", since="2.24")
 @resource.action(SERVER + "/migrations/{migration_id}/action", "force_complete", may="admin", since="2.22")
 async def no_migration(request: Request) -> Reply:
+    """Only live migrations are looked at here while they last, and there are none yet."""
     server, id = await visible(request), request.values["migration_id"]
+    number = whole_number(id) or 0
+    if await migrations.of_server(request.tx, server.id, number) is not None:
+        raise NotFound("migration.other", f"Migration {id} for server {server.id} is not live-migration.")
     raise NotFound("migration.absent", f"In-progress live migration {id[:64]} is not found for server {server.id}.")

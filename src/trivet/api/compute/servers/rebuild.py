@@ -1,6 +1,6 @@
 """Actions that change what a server is made of or how large it is: rebuild, resize, shelve."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, UnsetType, field
 
@@ -10,11 +10,11 @@ from trivet.api.compute.servers import views
 from trivet.api.compute.servers.actions import ACCEPTED, PATH, accepted, plain
 from trivet.api.compute.servers.bodies import Rebuild, RebuildBody
 from trivet.api.compute.servers.servers import call_of, server_id
-from trivet.api.kit.bodies import Body, Name, or_none
+from trivet.api.kit.bodies import Body, Name, Since, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.servers import changes as server_changes
-from trivet.errors import Invalid
+from trivet.domain.servers import shelving
 
 resource = Resource()
 _NO_CONTENT = 204
@@ -31,7 +31,7 @@ class ResizeBody(Body, frozen=True, kw_only=True):
 
 class Unshelve(Body, frozen=True, kw_only=True):
     availability_zone: Name | UnsetType | None = UNSET
-    host: Name | UnsetType = UNSET
+    host: Annotated[Name | UnsetType, Since("2.91")] = UNSET
 
 
 class UnshelveBody(Body, frozen=True, kw_only=True):
@@ -42,9 +42,8 @@ class UnshelveBody(Body, frozen=True, kw_only=True):
 async def rebuild(request: Request) -> Reply:
     body = request.read(RebuildBody, strict=False).rebuild
     changes = await _changes(request, body)
-    password = changes["admin_password"] = (
-        request.parts.ids.secret()[:12] if body.adminPass is UNSET else body.adminPass
-    )
+    password = request.parts.ids.secret()[:12] if body.adminPass is UNSET else body.adminPass
+    changes["sealed_password"] = request.parts.tokens.secrets.seal(password)
     server = await server_changes.rebuild(request.tx, call_of(request), server_id(request), body.imageRef, changes)
     whole = request.version >= 2075
     parts = views.Parts(extended=whole, key=request.version >= 2054, groups=True, user_data=False)
@@ -98,16 +97,20 @@ async def confirm_resize(request: Request) -> Reply:
 
 
 plain(resource, "revertResize", server_changes.revert_resize)
-plain(resource, "shelve", server_changes.shelve)
+
+
+@resource.action(PATH, "shelve", may="member")
+async def shelve(request: Request) -> Reply:
+    return await accepted(request, shelving.shelve, request.parts.settings.shelved_offload_s)
+
+
+plain(resource, "shelveOffload", shelving.offload, may="admin")
 
 
 @resource.action(PATH, "unshelve", may="member")
 async def unshelve(request: Request) -> Reply:
-    if request.version >= 2077:
-        how = request.read(UnshelveBody).unshelve
-        if how is not None and (how.host is not UNSET or how.availability_zone not in (UNSET, None)):
-            raise Invalid(
-                "unshelve.in_place",
-                "A shelved server keeps its host here, so it comes back where it was: leave out where it should go.",
-            )
-    return await accepted(request, server_changes.unshelve)
+    zone: str | None = None
+    host: str | None = None
+    if request.version >= 2077 and (how := request.read(UnshelveBody).unshelve) is not None:
+        zone, host = or_none(how.availability_zone), or_none(how.host)
+    return await accepted(request, shelving.unshelve, zone, host)

@@ -18,7 +18,6 @@ resource = Resource()
 
 _REFUSED: tuple[tuple[str, Policy], ...] = (
     ("restore", "member"),
-    ("shelveOffload", "admin"),
     ("rescue", "member"),
     ("unrescue", "member"),
     ("changePassword", "member"),

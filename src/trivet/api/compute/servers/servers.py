@@ -48,7 +48,8 @@ async def visible(request: Request) -> Server:
 @resource.on("POST", "/v2.1/servers", may="member")
 async def create_servers(request: Request) -> Reply:
     body = request.read(CreateBody, strict=False)
-    wanted = await _wanted(request, body)
+    password = request.parts.ids.secret()[:12] if body.server.adminPass is UNSET else body.server.adminPass
+    wanted = await _wanted(request, body, request.parts.tokens.secrets.seal(password))
     made = await create(request.tx, call_of(request), wanted)
     if body.server.return_reservation_id:
         return Reply(202, {"reservation_id": made[0].reservation_id})
@@ -60,7 +61,7 @@ async def create_servers(request: Request) -> Reply:
         "links": links,
         "OS-DCF:diskConfig": first.disk_config,
         "security_groups": [{"name": "default"}] if groups is UNSET else [{"name": group.name} for group in groups],
-        "adminPass": wanted.admin_password,
+        "adminPass": password,
     }
     return Reply(202, {"server": view}, [(b"location", links[0]["href"].encode())])
 
@@ -132,7 +133,7 @@ def _listed(request: Request, path: str, listed: list[views.Json], query: server
 # -- from nova's words to ours
 
 
-async def _wanted(request: Request, body: CreateBody) -> ServerCreate:
+async def _wanted(request: Request, body: CreateBody, sealed_password: str) -> ServerCreate:
     server = body.server
     most = server.min_count if server.max_count is UNSET else server.max_count
     if server.min_count > most:
@@ -159,7 +160,7 @@ async def _wanted(request: Request, body: CreateBody) -> ServerCreate:
         user_data=None if server.user_data is None else said.check_base64(server.user_data, "user_data"),
         config_drive=bool(server.config_drive),
         files=said.files_of(server.personality),
-        admin_password=request.parts.ids.secret()[:12] if server.adminPass is UNSET else server.adminPass,
+        sealed_password=sealed_password,
         metadata=said.metadata_within(server.metadata, metadata_max),
         tags=tags,
         description=_description(request, body, name),

@@ -135,7 +135,10 @@ class _View:
         if version >= 2096 and parts.extended:
             view["pinned_availability_zone"] = server.zone
         if version >= 2100:
-            view["scheduler_hints"] = server.hints
+            # As the scheduler reads them: whoever says one word says a list of one.
+            view["scheduler_hints"] = {
+                name: said if isinstance(said, list) else [said] for name, said in server.hints.items()
+            }
 
     def _extend(self, view: Json, server: Server, host: Host | None, connected: Connected) -> None:
         view["OS-EXT-AZ:availability_zone"] = (host.zone or DEFAULT_ZONE) if host is not None else (server.zone or "")

@@ -12,7 +12,7 @@ from trivet.domain.identity.people.projects import PROJECTS, Project, refuse_imm
 from trivet.errors import Invalid, NotFound
 from trivet.store.tx import Tx
 
-Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^,/]+$")]
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^,/]+\Z")]
 _MAX = 80
 
 

@@ -1,0 +1,141 @@
+"""Migrations of servers: a resize, from what was asked to how it ended. Operators follow them; they decide nothing.
+
+They live as long as the row of their server, and of one server only so many are kept.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from trivet.domain.hosts.hosts import HOSTS
+from trivet.domain.servers.actions import Call
+from trivet.domain.servers.servers import FlavorOf, Server
+from trivet.errors import Invalid
+from trivet.store.tx import Tx
+from trivet.store.where import Where, order_by
+
+Status = Literal["migrating", "finished", "confirming", "confirmed", "reverting", "reverted", "error"]
+_FIELDS = (
+    "number", "id", "server_id", "project_id", "user_id", "type", "status", "source", "target", "target_address",
+    "old_flavor_id", "new_flavor_id", "created_at", "updated_at",
+)  # fmt: skip
+_KEPT = 100
+"""Of one server."""
+_SHOWN_S = 1e-6
+"""Clients see microseconds of times that are kept finer."""
+_ENDS: dict[str, tuple[Status, Status]] = {
+    "resize_prep": ("migrating", "finished"),
+    "resize_confirming": ("confirming", "confirmed"),
+    "resize_reverting": ("reverting", "reverted"),
+}
+"""Task of the server -> its migration while it lasts, and once it is done."""
+
+
+class Migration(msgspec.Struct, frozen=True):
+    number: int
+    id: str
+    server_id: str
+    project_id: str
+    """Of who asked."""
+    user_id: str
+    type: str
+    status: str
+    source: str
+    target: str
+    """Names of hosts."""
+    target_address: str
+    old_flavor_id: str
+    new_flavor_id: str
+    created_at: float
+    updated_at: float
+
+
+class MigrationQuery(msgspec.Struct, frozen=True, kw_only=True):
+    equal: dict[str, str] = {}
+    host: str | None = None
+    """From or to it."""
+    changed_since: float | None = None
+    changed_before: float | None = None
+    marker: str | None = None
+    limit: int
+
+
+async def begin(tx: Tx, call: Call, server: Server, flavor: FlavorOf) -> None:
+    host = await tx.get(HOSTS, server.host_id) if server.host_id is not None else None
+    now = tx.clock.now()
+    values = (
+        tx.ids.uuid(), server.id, call.caller.project_id or "", call.caller.user_id, "resize", "migrating",
+        host.name if host else "", host.name if host else "", host.address if host else "", server.flavor.id,
+        flavor.id, now, now,
+    )  # fmt: skip
+    marks = ", ".join("?" for _ in values)
+    await tx.run(f"INSERT INTO server_migrations ({', '.join(_FIELDS[1:])}) VALUES ({marks})", *values)
+    await tx.run(
+        "DELETE FROM server_migrations WHERE server_id = ? AND number <="
+        " (SELECT number FROM server_migrations WHERE server_id = ? ORDER BY number DESC LIMIT 1 OFFSET ?)",
+        server.id,
+        server.id,
+        _KEPT,
+    )
+
+
+async def turn(tx: Tx, server: Server, status: Status) -> None:
+    """Of what is going on with the server, if anything is."""
+    await tx.run(
+        "UPDATE server_migrations SET status = ?, updated_at = ? WHERE server_id = ?"
+        " AND status IN ('migrating', 'finished', 'confirming', 'reverting')",
+        status,
+        tx.clock.now(),
+        server.id,
+    )
+
+
+async def settled(tx: Tx, server: Server) -> None:
+    """The server's task is done."""
+    ends = _ENDS.get(server.task or "")
+    if ends is not None:
+        await turn(tx, server, ends[1])
+
+
+async def failed(tx: Tx, server: Server) -> None:
+    """The server's task came to nothing."""
+    if server.task in _ENDS:
+        await turn(tx, server, "error")
+
+
+async def ended(tx: Tx, server: Server) -> None:
+    """The server is gone: what was done and only waited to be decided stays done."""
+    if server.old_flavor is not None:
+        await turn(tx, server, "error" if server.task == "resize_prep" else "confirmed")
+
+
+async def page(tx: Tx, query: MigrationQuery) -> list[Migration]:
+    """The newest first."""
+    where = Where()
+    for column, value in query.equal.items():
+        where.equal(column, value)
+    if query.host is not None:
+        where.add("(source = ? OR target = ?)", query.host, query.host)
+    if query.changed_since is not None:
+        where.add("updated_at >= ?", query.changed_since - _SHOWN_S)
+    if query.changed_before is not None:
+        where.add("updated_at <= ?", query.changed_before + _SHOWN_S)
+    sort = (("created_at", True), ("number", True))
+    if query.marker is not None:
+        row = await tx.row("SELECT created_at, number FROM server_migrations WHERE id = ?", query.marker)
+        if row is None:
+            raise Invalid("marker.absent", f"Marker {query.marker[:64]} could not be found.")
+        where.after(sort, row)
+    rows = await tx.rows(
+        f"SELECT {', '.join(_FIELDS)} FROM server_migrations{where.sql} ORDER BY {order_by(sort)} LIMIT ?",
+        *where.values,
+        query.limit,
+    )
+    return [Migration(*row) for row in rows]
+
+
+async def of_server(tx: Tx, server_id: str, number: int) -> Migration | None:
+    row = await tx.row(
+        f"SELECT {', '.join(_FIELDS)} FROM server_migrations WHERE server_id = ? AND number = ?", server_id, number
+    )
+    return Migration(*row) if row is not None else None
