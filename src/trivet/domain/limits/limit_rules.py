@@ -133,7 +133,7 @@ async def _strict_turn(tx: Tx) -> bool:
     and two that do so at once would each miss the other."""
     strict = await limits.model(tx) == "strict_two_level"
     if strict:
-        await leases.take(tx, "limits", tx.ids.hex(), 0)
+        await leases.take_turn(tx, "limits")
     return strict
 
 
