@@ -1,15 +1,13 @@
 """Access rules: what an application credential may call; everything else it may not.
 
-The rules stand in the token, so whoever answers a request can hold it to them without a look-up. A path may
-have * for one segment, ** for any number, and {names} like *.
+The rules stand in the token, so whoever answers a request can hold it to them without a look-up. What a path may
+have instead of words is in path_patterns.py.
 """
-
-import re
-from functools import lru_cache
 
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
 from trivet.domain.identity import personas
+from trivet.domain.identity.delegation import path_patterns
 from trivet.errors import Forbidden, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -38,16 +36,9 @@ def allowed(caller: Caller, service_types: tuple[str, ...], method: str, path: s
     return any(
         service in service_types
         and (rule_method == method or (method == "HEAD" and rule_method == "GET"))
-        and _pattern(pattern).fullmatch(path) is not None
+        and path_patterns.matches(pattern, path)
         for service, rule_method, pattern in caller.access_rules
     )
-
-
-@lru_cache(maxsize=4096)
-def _pattern(text: str) -> re.Pattern[str]:
-    parts = re.split(r"(\*\*|\*|\{[^/}]*\})", text)
-    words = {"**": ".*"}
-    return re.compile("".join(words.get(part, "[^/]+") if n % 2 else re.escape(part) for n, part in enumerate(parts)))
 
 
 def _may_see(caller: Caller, user_id: str, action: str) -> None:
@@ -82,6 +73,7 @@ async def delete(tx: Tx, caller: Caller, user_id: str, id: str) -> None:
 
 async def ensure(tx: Tx, user_id: str, service: str, path: str, method: str) -> AccessRule:
     """Equal rules of one user are one rule."""
+    path_patterns.check(path)
     same = "user_id = ? AND service = ? AND path = ? AND method = ?"
     found = await tx.find(ACCESS_RULES, same, user_id, service, path, method)
     if found is not None:
