@@ -11,8 +11,8 @@ from trivet.domain.identity import personas
 from trivet.domain.identity.delegation import trusts
 from trivet.domain.identity.grants import losses
 from trivet.domain.identity.grants.groups import GROUPS
-from trivet.domain.identity.people import users
-from trivet.domain.identity.people.projects import PROJECTS, Project, domain_of, refuse_immutable, subtree
+from trivet.domain.identity.people import projects, users
+from trivet.domain.identity.people.projects import PROJECTS, Project, refuse_immutable, subtree
 from trivet.domain.identity.people.roles import note_change
 from trivet.domain.identity.people.users import USERS
 from trivet.domain.identity.tokens import revocations
@@ -43,9 +43,7 @@ async def project(tx: Tx, caller: Caller, id: str) -> None:
     if gone is not None and gone.is_domain:
         await domain(tx, caller, id)
         return
-    personas.need_manage(caller, domain_of(gone), "identity:delete_project")
-    if gone is None:
-        raise NotFound("project.absent", f"Could not find project: {id[:64]}.")
+    gone = await projects.managed(tx, caller, id, "identity:delete_project")
     refuse_immutable(gone.options, None)
     if await tx.find(PROJECTS, "parent_id = ?", id) is not None:
         raise Forbidden("project.children", f"Cannot delete project {id}: there are projects below it.")

@@ -69,17 +69,6 @@ async def roles_on(tx: Tx, user_id: str, target_kind: TargetKind, target_id: str
     return {str(row[0]) for row in rows}
 
 
-async def is_operators(tx: Tx, actor_id: str) -> bool:
-    """Whether a user or a group is admin of anything, or has any role on the system: more than a manager may give."""
-    row = await tx.row(
-        f"SELECT 1 FROM assignments WHERE {MINE} AND (target_kind = 'system'"
-        " OR role_id IN (SELECT id FROM roles WHERE name = 'admin' AND domain_id IS NULL)) LIMIT 1",
-        actor_id,
-        actor_id,
-    )
-    return row is not None
-
-
 _SQL_SAME = "actor_kind = ? AND actor_id = ? AND target_kind = ? AND target_id = ? AND inherited = ?"  # and the role
 
 

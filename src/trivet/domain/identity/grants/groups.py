@@ -4,7 +4,7 @@ from typing import Any
 
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
-from trivet.domain.identity import assignments, memory, personas
+from trivet.domain.identity import memory, operators, personas
 from trivet.domain.identity.grants import losses
 from trivet.domain.identity.people import users
 from trivet.domain.identity.people.projects import need as need_project
@@ -38,7 +38,9 @@ async def visible(tx: Tx, caller: Caller, id: str, action: str = "identity:get_g
 
 async def managed(tx: Tx, caller: Caller, id: str, action: str) -> Group:
     found = await tx.get(GROUPS, id)
+    """Not one of operators, for who manages only the domain: whoever is put into it has what it has."""
     personas.need_manage(caller, found.domain_id if found else None, action)
+    await operators.refuse_acting_on(tx, caller, action, actor_id=id)
     return found or await need(tx, id)
 
 
@@ -65,8 +67,7 @@ async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Gr
 
 
 async def delete(tx: Tx, caller: Caller, id: str) -> None:
-    found = await need(tx, id)
-    personas.need_manage(caller, found.domain_id, "identity:delete_group")
+    found = await managed(tx, caller, id, "identity:delete_group")
     await hold(tx, GROUPS, id)
     await losses.group(tx, id)
     await tx.delete(GROUPS, found)
@@ -81,10 +82,7 @@ async def is_member(tx: Tx, group_id: str, user_id: str) -> bool:
 
 
 async def add_member(tx: Tx, caller: Caller, group_id: str, user_id: str) -> None:
-    action = "identity:add_user_to_group"
-    await _both(tx, caller, group_id, user_id, action)
-    if not caller.is_operator and await assignments.is_operators(tx, group_id):
-        raise personas.refusal(action)
+    await _both(tx, caller, group_id, user_id, "identity:add_user_to_group")
     await tx.run("INSERT INTO memberships (user_id, group_id) VALUES (?, ?) ON CONFLICT DO NOTHING", user_id, group_id)
     memory.note(tx, "user_groups", group_id)
 

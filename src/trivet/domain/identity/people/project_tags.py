@@ -6,7 +6,6 @@ from typing import Annotated
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.identity import personas
 from trivet.domain.identity.people import projects
 from trivet.domain.identity.people.projects import PROJECTS, Project, refuse_immutable
 from trivet.errors import Invalid, NotFound
@@ -55,11 +54,10 @@ async def remove(tx: Tx, caller: Caller, project_id: str, tag: str) -> None:
 
 
 async def _managed(tx: Tx, caller: Caller, project_id: str) -> Project:
-    found = await tx.get(PROJECTS, project_id)
-    if not _project_manager(caller, project_id):
-        personas.need_manage(caller, projects.domain_of(found), "identity:update_project_tags")
-    if found is None:
-        raise NotFound("project.absent", f"Could not find project: {project_id[:64]}.")
+    if _project_manager(caller, project_id):
+        found = await projects.need(tx, project_id)
+    else:
+        found = await projects.managed(tx, caller, project_id, "identity:update_project_tags")
     refuse_immutable(found.options, {})
     return found
 

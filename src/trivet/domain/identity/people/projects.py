@@ -4,7 +4,7 @@ from typing import Any
 
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
-from trivet.domain.identity import personas
+from trivet.domain.identity import operators, personas
 from trivet.domain.identity.tokens import revocations
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
@@ -151,15 +151,21 @@ async def _free_name(tx: Tx, name: str, domain_id: str | None, but: str | None) 
         raise Conflict(f"{noun}.exists", f"It is not permitted to have two {noun}s with the same name: {name[:64]}.")
 
 
-async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Project:
-    """Of a project or a domain; `changes` are fields of the record."""
+async def managed(tx: Tx, caller: Caller, id: str, action: str) -> Project:
+    """Not one in which operators work, for who manages only the domain."""
     found = await tx.get(PROJECTS, id)
-    if found is not None and found.is_domain:
-        personas.need_operator(caller, "identity:update_domain")
-    else:
-        personas.need_manage(caller, domain_of(found), "identity:update_project")
+    personas.need_manage(caller, domain_of(found), action)
+    await operators.refuse_acting_on(tx, caller, action, project_id=id)
     if found is None:
         raise NotFound("project.absent", f"Could not find project: {id[:64]}.")
+    return found
+
+
+async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Project:
+    """Of a project or a domain; `changes` are fields of the record."""
+    found = await managed(tx, caller, id, "identity:update_project")
+    if found.is_domain:
+        personas.need_operator(caller, "identity:update_domain")
     refuse_immutable(found.options, changes)
     _refuse_moving(found, changes)
     if changes.get("name", found.name) != found.name:

@@ -9,7 +9,7 @@ import msgspec
 
 from trivet.clock import parse_iso
 from trivet.domain.callers import Caller
-from trivet.domain.identity import assignments, personas
+from trivet.domain.identity import operators, personas
 from trivet.domain.identity.people.projects import DEFAULT_DOMAIN, PROJECTS
 from trivet.domain.identity.people.projects import need as need_project
 from trivet.domain.identity.tokens import revocations
@@ -65,8 +65,7 @@ async def managed(tx: Tx, caller: Caller, id: str, action: str) -> User:
     """Not an operator, for who manages only the domain: whoever sets a user's password can be that user."""
     found = await tx.get(USERS, id)
     personas.need_manage(caller, found.domain_id if found else None, action)
-    if not caller.is_operator and await assignments.is_operators(tx, id):
-        raise personas.refusal(action)
+    await operators.refuse_acting_on(tx, caller, action, actor_id=id)
     return found or await need(tx, id)
 
 
