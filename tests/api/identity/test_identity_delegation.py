@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 import pytest
 from tests.api.identity.identity_cloud import Cloud
@@ -328,67 +328,3 @@ async def test_credentials_are_their_owners_and_sealed_in_the_database(identity:
         {"type": "x"},
     ):
         assert (await identity.call("POST", "/identity/v3/credentials", {"credential": bad})).status == 400
-
-
-# -- OAuth 1
-
-
-async def _signed(identity: Cloud, method: str, path: str, key: dict[str, str], **how: Any) -> Answer:
-    oauth = {
-        "oauth_consumer_key": key["consumer"],
-        "oauth_signature_method": "HMAC-SHA1",
-        "oauth_timestamp": str(int(identity.clock.now())),
-        "oauth_nonce": "n",
-        "oauth_version": "1.0",
-        **how.pop("oauth", {}),
-    }
-
-    def escaped(text: str) -> str:
-        return quote(text, safe="-._~")
-
-    pairs = "&".join(f"{escaped(name)}={escaped(oauth[name])}" for name in sorted(oauth))
-    text = f"{method}&{escaped(f'http://cloud:8774/identity{path}')}&{escaped(pairs)}".encode()
-    secret = f"{key['secret']}&{key.get('token_secret', '')}".encode()
-    oauth["oauth_signature"] = base64.b64encode(hmac.new(secret, text, hashlib.sha1).digest()).decode()
-    header = "OAuth " + ", ".join(f'{name}="{escaped(value)}"' for name, value in oauth.items())
-    headers = {"authorization": header, **how.pop("headers", {})}
-    return await identity.call(method, f"/identity{path}", how.pop("body", None), token=None, headers=headers)
-
-
-async def test_a_consumer_acts_with_what_its_user_authorised(identity: Cloud) -> None:
-    consumer = await identity.make("consumer", "OS-OAUTH1/consumers", description="d")
-    user_id, token = await _member(identity)
-    key = {"consumer": consumer["id"], "secret": consumer["secret"]}
-    asked = await _signed(
-        identity,
-        "POST",
-        "/v3/OS-OAUTH1/request_token",
-        key,
-        oauth={"oauth_callback": "oob"},
-        headers={"requested-project-id": identity.project_id},
-    )
-    assert asked.status == 201
-    request_token = {name: values[0] for name, values in parse_qs(asked.raw.decode()).items()}
-    path = f"/identity/v3/OS-OAUTH1/authorize/{request_token['oauth_token']}"
-    assert (await identity.call("PUT", path, {"roles": [{"name": "admin"}]}, token=token)).status == 403
-    told = await identity.call("PUT", path, {"roles": [{"name": "reader"}]}, token=token)
-    verifier = told.body["token"]["oauth_verifier"]
-    key["token_secret"] = request_token["oauth_token_secret"]
-    for said, status in (("wrong", 401), (verifier, 201)):
-        oauth = {"oauth_token": request_token["oauth_token"], "oauth_verifier": said}
-        given = await _signed(identity, "POST", "/v3/OS-OAUTH1/access_token", key, oauth=oauth)
-        assert given.status == status
-    access = {name: values[0] for name, values in parse_qs(given.raw.decode()).items()}
-    key["token_secret"] = access["oauth_token_secret"]
-    body = {"auth": {"identity": {"methods": ["oauth1"], "oauth1": {}}}}
-    oauth = {"oauth_token": access["oauth_token"]}
-    logged_in = await _signed(identity, "POST", "/v3/auth/tokens", key, oauth=oauth, body=body)
-    assert logged_in.status == 201
-    assert [role["name"] for role in logged_in.body["token"]["roles"]] == ["reader"]
-    assert logged_in.body["token"]["user"]["id"] == user_id
-    assert logged_in.body["token"]["OS-OAUTH1"]["consumer_id"] == consumer["id"]
-    own = f"/identity/v3/users/{user_id}/OS-OAUTH1/access_tokens/{access['oauth_token']}"
-    assert (await identity.get(f"{own}/roles", token=token)).body["roles"][0]["name"] == "reader"
-    assert (await identity.call("DELETE", own, token=token)).status == 204
-    dead = logged_in.headers["x-subject-token"]
-    assert (await identity.get("/identity/v3/auth/projects", token=dead)).status == 401

@@ -216,7 +216,7 @@ async def test_a_program_with_access_rules_may_always_ask_what_a_token_of_its_us
     ann = await person(identity)
     rule = {"service": "compute", "method": "GET", "path": "/v2.1/servers"}
     token = await by_program(ann, access_rules=[rule])
-    said = {"headers": {"x-subject-token": token}, "token": token}
+    said = {"headers": {"openstack-identity-access-rules": "1.0", "x-subject-token": token}, "token": token}
     for method in ("GET", "HEAD"):
         assert (await identity.call(method, f"{API}/auth/tokens", **said)).status == 200  # type: ignore[arg-type]
     assert (await identity.call("DELETE", f"{API}/auth/tokens", **said)).status == 403  # type: ignore[arg-type]

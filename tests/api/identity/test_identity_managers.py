@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-
 from tests.api.identity.identity_cloud import Cloud
 
 API = "/identity/v3"

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from trivet.api.kit.request import Reply, Request
+from trivet.domain.identity import extras
 from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid, NotFound
 from trivet.store.where import Where
@@ -28,7 +29,6 @@ _COMPARED: dict[str, Callable[[str, str], bool]] = {
     "startswith": str.startswith,
     "endswith": str.endswith,
 }
-_EXTRA_MAX = 100
 
 
 class Fields(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,9 +66,7 @@ def read(request: Request, key: str, kind: type[F]) -> tuple[F, dict[str, Any]]:
         raise Invalid("body.invalid", f"Invalid input: {str(error).replace('`$.', '`')}.") from error
     known = set(kind.__struct_encode_fields__)
     extra = {name: value for name, value in inner.items() if name not in known and name not in _RESERVED}
-    if len(extra) > _EXTRA_MAX or any(len(name) > 255 for name in extra):
-        raise Invalid("body.invalid", f"At most {_EXTRA_MAX} fields of one's own, with names up to 255 characters.")
-    return fields, extra
+    return fields, extras.checked(extra)
 
 
 def url(request: Request, path: str) -> str:

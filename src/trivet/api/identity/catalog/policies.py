@@ -11,6 +11,7 @@ from trivet.api.identity.views import Fields, View
 from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
+from trivet.domain.identity import extras
 from trivet.domain.identity.catalog import policies
 from trivet.domain.identity.catalog.policies import POLICIES, Policy, Target
 
@@ -61,7 +62,7 @@ async def update(request: Request) -> Reply:
     changes = _given(request)
     found = await policies.need(request.tx, request.values["policy_id"])
     if "extra" in changes:
-        changes["extra"] = {**found.extra, **changes["extra"]}
+        changes["extra"] = extras.merged(found.extra, changes["extra"])
     return Reply(200, {"policy": view(request, await request.tx.update(POLICIES, found, **changes))})
 
 

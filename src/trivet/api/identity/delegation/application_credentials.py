@@ -6,7 +6,7 @@ import msgspec
 
 from trivet.api.identity import views
 from trivet.api.identity.times import ending
-from trivet.api.identity.views import Id, LongName, Text, View
+from trivet.api.identity.views import Id, LongName, View
 from trivet.api.identity.writing import commit, writes
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
@@ -14,7 +14,7 @@ from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
 from trivet.domain.identity import personas
 from trivet.domain.identity.delegation import access_rules, app_credentials
-from trivet.domain.identity.delegation.access_rules import AccessRule
+from trivet.domain.identity.delegation.access_rules import RULES_MAX, AccessRule
 from trivet.domain.identity.delegation.app_credentials import AppCredential, RoleRef
 from trivet.domain.identity.people.roles import role_map
 from trivet.domain.identity.tokens import revocations
@@ -39,12 +39,12 @@ class RuleWanted(Body, frozen=True):
 
 class Wanted(msgspec.Struct, frozen=True):
     name: LongName
-    description: Text | None = None
+    description: Annotated[str, msgspec.Meta(max_length=255)] | None = None
     secret: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)] | None = None
     expires_at: str | None = None
-    roles: list[RoleRef] | None = None
+    roles: Annotated[list[RoleRef], msgspec.Meta(max_length=100)] | None = None
     unrestricted: bool | None = None
-    access_rules: list[RuleWanted] | None = None
+    access_rules: Annotated[list[RuleWanted], msgspec.Meta(max_length=RULES_MAX)] | None = None
 
 
 class WantedBody(msgspec.Struct, frozen=True):
@@ -126,12 +126,13 @@ async def _rules(tx: Tx, user_id: str, wanted: list[RuleWanted] | None) -> tuple
             known = await tx.get(access_rules.ACCESS_RULES, rule.id)
             if known is None or known.user_id != user_id:
                 raise Invalid("access_rule.absent", f"Could not find access rule: {rule.id[:64]}.")
-            found.append(known.id)
+            found.append(known)
         elif rule.path is None or rule.method is None or rule.service is None:
             raise Invalid("access_rule.incomplete", "An access rule has a path, a method and a service.")
         else:
-            found.append((await access_rules.ensure(tx, user_id, rule.service, rule.path, rule.method)).id)
-    return tuple(dict.fromkeys(found))
+            found.append(await access_rules.ensure(tx, user_id, rule.service, rule.path, rule.method))
+    access_rules.check_together([(rule.service, rule.method, rule.path) for rule in found])
+    return tuple(dict.fromkeys(rule.id for rule in found))
 
 
 @resource.on("GET", f"{_ALL}/{{app_credential_id}}", may="token")

@@ -15,7 +15,7 @@ from trivet.domain.identity.delegation.credentials import Credential
 
 resource = Resource()
 
-Blob = Annotated[str, msgspec.Meta(max_length=65_535)]
+Blob = Annotated[str, msgspec.Meta(max_length=16_384)]
 Kind = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
@@ -27,13 +27,14 @@ class CredentialFields(Fields, frozen=True):
 
 
 def view(request: Request, credential: Credential) -> View:
+    opened = credentials.may_open(request.caller, credential.user_id)
     shown = {
         **credential.extra,
         "id": credential.id,
         "user_id": credential.user_id,
         "project_id": credential.project_id,
         "type": credential.type,
-        "blob": request.parts.tokens.secrets.open(credential.sealed),
+        "blob": request.parts.tokens.secrets.open(credential.sealed) if opened else "",
     }
     return views.linked(request, f"credentials/{credential.id}", shown)
 

@@ -78,7 +78,7 @@ async def create(request: Request) -> Reply:
 @resource.on("GET", f"{_ALL}/{{access}}", may="token")
 async def show(request: Request) -> Reply:
     found = await ec2.visible(request.tx, request.caller, request.values["access"])
-    return Reply(200, {"credential": _view(request, ec2.opened(request.parts.tokens.secrets, found))})
+    return Reply(200, {"credential": _view(request, ec2.shown(request.parts.tokens.secrets, request.caller, found))})
 
 
 @writes(resource, "DELETE", f"{_ALL}/{{access}}", may="token")

@@ -13,6 +13,7 @@ from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
+from trivet.domain.identity import extras
 from trivet.domain.identity.delegation import oauth, oauth_signatures
 from trivet.domain.identity.delegation.app_credentials import RoleRef
 from trivet.domain.identity.delegation.oauth import CONSUMERS, Consumer, OauthToken
@@ -68,7 +69,7 @@ async def create(request: Request) -> Reply:
         description=fields.given().get("description"),
         extra=extra,
     )
-    return Reply(201, {"consumer": {**view(request, await request.tx.insert(CONSUMERS, new)), "secret": secret}})
+    return Reply(201, {"consumer": {**view(request, await oauth.create_consumer(request.tx, new)), "secret": secret}})
 
 
 @looks(resource, _ONE)
@@ -84,7 +85,7 @@ async def update(request: Request) -> Reply:
         raise Invalid("consumer.secret", "The secret of a consumer cannot be changed.")
     found = await oauth.need_consumer(request.tx, request.values["consumer_id"])
     if "extra" in changes:
-        changes["extra"] = {**found.extra, **changes["extra"]}
+        changes["extra"] = extras.merged(found.extra, changes["extra"])
     return Reply(200, {"consumer": view(request, await request.tx.update(CONSUMERS, found, **changes))})
 
 

@@ -27,7 +27,7 @@ class Wanted(msgspec.Struct, frozen=True):
     trustee_user_id: Id
     impersonation: bool
     project_id: Id | None = None
-    roles: tuple[RoleRef, ...] = ()
+    roles: Annotated[tuple[RoleRef, ...], msgspec.Meta(max_length=100)] = ()
     expires_at: str | None = None
     remaining_uses: Annotated[int, msgspec.Meta(ge=1, le=2_147_483_647)] | None = None
     allow_redelegation: bool | None = None

@@ -98,7 +98,14 @@ async def show(request: Request) -> Reply:
         caller.is_operator or caller.has("service") or (caller.system and caller.has("reader"))
     ):
         raise Forbidden("policy.forbidden", "You are not authorized to perform the requested action: validate_token.")
+    _refuse_unheeded(request, subject)
     return await _told(request, 200, subject, request.headers[b"x-subject-token"])
+
+
+def _refuse_unheeded(request: Request, subject: Caller) -> None:
+    """A service that does not say that it heeds access rules must not take a token that was narrowed by some."""
+    if subject.access_rules is not None and not request.header("openstack-identity-access-rules"):
+        raise NotFound("token.absent", "Could not find token: it is for services that heed access rules.")
 
 
 @writes(resource, "DELETE", "/v3/auth/tokens", may="token")

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from trivet.api.identity import views
 from trivet.api.identity.grants import groups as group_dialect
 from trivet.api.identity.people import projects as project_dialect
-from trivet.api.identity.views import Fields, Id, LongName, View
+from trivet.api.identity.views import Fields, Id, LongName, Text, View
 from trivet.api.identity.writing import commit, writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
@@ -34,8 +34,8 @@ class UserFields(Fields, frozen=True):
     domain_id: Id | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
     default_project_id: Id | UnsetType | None = UNSET
-    description: str | UnsetType | None = UNSET
-    email: str | UnsetType | None = UNSET
+    description: Text | UnsetType | None = UNSET
+    email: Text | UnsetType | None = UNSET
     password: Password | UnsetType | None = UNSET
     options: dict[str, Any] | UnsetType = UNSET
     federated: list[dict[str, Any]] | UnsetType = UNSET

@@ -8,6 +8,7 @@ import re
 from typing import Any, Literal
 
 from trivet.domain.holding import hold
+from trivet.domain.identity import extras
 from trivet.domain.identity.catalog import regions, services
 from trivet.errors import Invalid, NotFound
 from trivet.store.tables import Record, Table
@@ -61,7 +62,7 @@ async def update(tx: Tx, id: str, changes: dict[str, Any]) -> Endpoint:
     found = await need(tx, id)
     await _check(tx, changes.get("service_id"), changes.get("region_id"), changes.get("url"))
     if "extra" in changes:
-        changes["extra"] = {**found.extra, **changes["extra"]}
+        changes["extra"] = extras.merged(found.extra, changes["extra"])
     return await tx.update(ENDPOINTS, found, **changes)
 
 

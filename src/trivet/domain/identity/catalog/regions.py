@@ -3,6 +3,7 @@
 from typing import Any
 
 from trivet.domain.holding import hold
+from trivet.domain.identity import extras
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store import leases
 from trivet.store.tables import Record, Table
@@ -44,7 +45,7 @@ async def update(tx: Tx, id: str, changes: dict[str, Any]) -> Region:
             raise Invalid("region.circle", f"The parent region {changes['parent_id']} would make a circle.")
         above = (await need(tx, above)).parent_id
     if "extra" in changes:
-        changes["extra"] = {**found.extra, **changes["extra"]}
+        changes["extra"] = extras.merged(found.extra, changes["extra"])
     return await tx.update(REGIONS, found, **changes)
 
 

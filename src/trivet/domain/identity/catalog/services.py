@@ -3,6 +3,7 @@
 from typing import Any
 
 from trivet.domain.holding import hold
+from trivet.domain.identity import extras
 from trivet.errors import Conflict, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -29,7 +30,7 @@ async def need(tx: Tx, id: str) -> Service:
 async def update(tx: Tx, id: str, changes: dict[str, Any]) -> Service:
     found = await need(tx, id)
     if "extra" in changes:
-        changes["extra"] = {**found.extra, **changes["extra"]}
+        changes["extra"] = extras.merged(found.extra, changes["extra"])
     return await tx.update(SERVICES, found, **changes)
 
 

@@ -4,11 +4,13 @@ The rules stand in the token, so whoever answers a request can hold it to them w
 have instead of words is in path_patterns.py.
 """
 
+from collections.abc import Sequence
+
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
 from trivet.domain.identity import personas
-from trivet.domain.identity.delegation import path_patterns
-from trivet.errors import Forbidden, NotFound
+from trivet.domain.identity.delegation import bounds, path_patterns
+from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -22,6 +24,8 @@ class AccessRule(Record, frozen=True, kw_only=True):
 
 
 ACCESS_RULES = Table("access_rules", AccessRule)
+RULES_MAX = 50
+PATHS_MAX = 4_096
 
 _TOKENS = "/v3/auth/tokens"
 """What a token says may always be asked: services that we know nothing of ask it for their callers."""
@@ -71,6 +75,16 @@ async def delete(tx: Tx, caller: Caller, user_id: str, id: str) -> None:
     await tx.delete(ACCESS_RULES, found)
 
 
+def check_together(rules: Sequence[tuple[str, str, str]]) -> None:
+    """Of one application credential. All of them are looked at with each request, and stand in its tokens."""
+    if len(rules) > RULES_MAX or sum(len(path) for _, _, path in rules) > PATHS_MAX:
+        raise Invalid(
+            "access_rule.too_many",
+            f"An application credential has at most {RULES_MAX} access rules, and their paths together at most"
+            f" {PATHS_MAX} characters.",
+        )
+
+
 async def ensure(tx: Tx, user_id: str, service: str, path: str, method: str) -> AccessRule:
     """Equal rules of one user are one rule."""
     path_patterns.check(path)
@@ -78,5 +92,6 @@ async def ensure(tx: Tx, user_id: str, service: str, path: str, method: str) -> 
     found = await tx.find(ACCESS_RULES, same, user_id, service, path, method)
     if found is not None:
         return found
+    await bounds.check(tx, bounds.ACCESS_RULES, user_id)
     new = AccessRule(id=tx.ids.hex(), user_id=user_id, service=service, path=path, method=method)
     return await tx.insert(ACCESS_RULES, new)

@@ -11,7 +11,7 @@ import msgspec
 from trivet.domain.callers import EC2_METHOD, Caller
 from trivet.domain.holding import hold
 from trivet.domain.identity import assignments, personas
-from trivet.domain.identity.delegation import access_rules
+from trivet.domain.identity.delegation import access_rules, bounds
 from trivet.domain.identity.people.passwords import Passwords
 from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.identity.people.projects import need as need_project
@@ -57,9 +57,15 @@ async def matches(passwords: Passwords, secret: str, hashed: str) -> bool:
 
 
 async def told(tx: Tx, id: str) -> dict[str, object]:
-    """What a token says of the one it was made with."""
+    """What a token says of the one it was made with. Services elsewhere hold the program to its rules themselves."""
     found = await tx.need(APP_CREDENTIALS, id, "application credential")
-    return {"id": found.id, "name": found.name, "restricted": not found.unrestricted}
+    told: dict[str, object] = {"id": found.id, "name": found.name, "restricted": not found.unrestricted}
+    rules = await rules_of(tx, found)
+    if rules:
+        told["access_rules"] = [
+            {"id": rule.id, "path": rule.path, "method": rule.method, "service": rule.service} for rule in rules
+        ]
+    return told
 
 
 # -- acts
@@ -106,6 +112,7 @@ async def create(tx: Tx, caller: Caller, new: AppCredential) -> AppCredential:
         raise Invalid("app_credential.ended", "Invalid application credential: it would have ended already.")
     if await tx.find(APP_CREDENTIALS, "user_id = ? AND name = ?", new.user_id, new.name) is not None:
         raise Conflict("app_credential.exists", f"Duplicate entry found with name {new.name[:64]}.")
+    await bounds.check(tx, bounds.APP_CREDENTIALS, new.user_id)
     await hold(tx, PROJECTS, (await need_project(tx, new.project_id)).id)
     for rule_id in sorted(new.access_rule_ids or ()):
         await hold(tx, access_rules.ACCESS_RULES, rule_id)
@@ -146,7 +153,10 @@ async def roles_of(tx: Tx, credential: AppCredential) -> list[Role]:
 
 
 async def rules_of(tx: Tx, credential: AppCredential) -> list[access_rules.AccessRule] | None:
-    """None is everything; so is a list of none, which the stock client sends where nobody asked for rules."""
+    """In the order in which they were given. None is everything; so is a list of none, which the stock client sends
+    where nobody asked for rules."""
     if not credential.access_rule_ids:
         return None
-    return await tx.select(access_rules.ACCESS_RULES, Where().any_of("id", credential.access_rule_ids), order="id")
+    where = Where().any_of("id", credential.access_rule_ids)
+    found = {rule.id: rule for rule in await tx.select(access_rules.ACCESS_RULES, where)}
+    return [found[id] for id in credential.access_rule_ids if id in found]

@@ -10,7 +10,8 @@ import msgspec
 
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
-from trivet.domain.identity import personas
+from trivet.domain.identity import extras, personas
+from trivet.domain.identity.delegation import bounds
 from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.identity.people.users import USERS
 from trivet.domain.secrets import Secrets
@@ -49,8 +50,12 @@ def fields_of(blob: str) -> dict[str, Any]:
     return found
 
 
+def may_open(caller: Caller, user_id: str) -> bool:
+    """Who has the secret has all that its user may: a reader sees that there is one, and no more."""
+    return caller.is_operator or (user_id == caller.user_id and not caller.is_lent)
+
+
 def _may(caller: Caller, user_id: str | None, action: str, *, change: bool) -> None:
-    """Also to look is to have the secret, and with it all that its user may."""
     if user_id == caller.user_id and not caller.is_lent:
         return
     if change:
@@ -112,6 +117,7 @@ async def create(
         access_hash=hashed,
         extra=extra,
     )
+    await bounds.check(tx, bounds.CREDENTIALS, user_id)
     # Either may be unknown here: an operator's credential may be about a user of elsewhere.
     if await tx.get(USERS, user_id) is not None:
         await hold(tx, USERS, user_id)
@@ -146,7 +152,7 @@ async def update(tx: Tx, secrets: Secrets, caller: Caller, id: str, changes: dic
                 raise Invalid("credential.fixed", f"None of {', '.join(_FIXED)} can be changed.")
             changes["access_hash"] = _access_hash_of(after)
     if "extra" in changes:
-        changes["extra"] = {**found.extra, **changes["extra"]}
+        changes["extra"] = extras.merged(found.extra, changes["extra"])
     return await tx.update(CREDENTIALS, found, **changes)
 
 

@@ -5,7 +5,7 @@ import msgspec
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
 from trivet.domain.identity import personas
-from trivet.domain.identity.delegation import credentials
+from trivet.domain.identity.delegation import bounds, credentials
 from trivet.domain.identity.delegation.credentials import CREDENTIALS, Credential
 from trivet.domain.identity.people import projects, users
 from trivet.domain.secrets import Secrets
@@ -21,6 +21,12 @@ class Key(msgspec.Struct, frozen=True):
     project_id: str | None
     trust_id: str | None = None
     app_credential_id: str | None = None
+
+
+def shown(secrets: Secrets, caller: Caller, credential: Credential) -> Key:
+    """To who may only look, without the secret."""
+    key = opened(secrets, credential)
+    return key if credentials.may_open(caller, key.user_id) else msgspec.structs.replace(key, secret="")
 
 
 def opened(secrets: Secrets, credential: Credential) -> Key:
@@ -57,7 +63,7 @@ async def create(tx: Tx, secrets: Secrets, caller: Caller, user_id: str, project
     # One that is made by a trust ends with it; of any other loan a key would be left.
     if (caller.is_lent and not by_trust) or not caller.has("member"):
         raise personas.refusal(action)
-    await hold(tx, users.USERS, user_id)
+    await bounds.check(tx, bounds.CREDENTIALS, user_id)
     await hold(tx, projects.PROJECTS, project_id)
     blob = {"access": tx.ids.hex(), "secret": tx.ids.hex(), "trust_id": caller.trust_id}
     hashed = credentials.access_hash(blob["access"] or "")
@@ -76,7 +82,7 @@ async def listed(tx: Tx, secrets: Secrets, caller: Caller, user_id: str) -> list
     _may(caller, user_id, "identity:ec2_list_credentials", change=False)
     await users.need(tx, user_id)
     where = Where().equal("user_id", user_id).equal("type", "ec2")
-    return [opened(secrets, credential) for credential in await tx.select(CREDENTIALS, where, order="id")]
+    return [shown(secrets, caller, credential) for credential in await tx.select(CREDENTIALS, where, order="id")]
 
 
 async def visible(tx: Tx, caller: Caller, access: str, *, change: bool = False) -> Credential:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
 from trivet.domain.identity import assignments, personas
-from trivet.domain.identity.delegation import oauth_signatures
+from trivet.domain.identity.delegation import bounds, oauth_signatures
 from trivet.domain.identity.delegation.app_credentials import RoleRef
 from trivet.domain.identity.delegation.oauth_signatures import SignedRequest
 from trivet.domain.identity.memory import Memo
@@ -67,7 +67,8 @@ async def delete_consumer(tx: Tx, id: str) -> None:
 
 async def request_token(tx: Tx, secrets: Secrets, signed: SignedRequest, project_id: str) -> tuple[OauthToken, str]:
     consumer = await _consumer(tx, signed)
-    oauth_signatures.check(signed, secrets.open(consumer.sealed), "", tx.clock.now())
+    await _check_signature(tx, secrets, signed, consumer)
+    await _refuse_more_requests(tx, consumer)
     await projects.need(tx, project_id)
     await hold(tx, projects.PROJECTS, project_id)
     secret = tx.ids.hex()
@@ -101,9 +102,10 @@ async def authorize(tx: Tx, memo: Memo, caller: Caller, id: str, asked: list[Rol
 async def access_token(tx: Tx, secrets: Secrets, signed: SignedRequest) -> tuple[OauthToken, str]:
     consumer = await _consumer(tx, signed)
     asked = await _token(tx, signed.needed("token"), "request")
-    oauth_signatures.check(signed, secrets.open(consumer.sealed), secrets.open(asked.sealed), tx.clock.now())
+    await _check_signature(tx, secrets, signed, consumer, asked)
     if asked.consumer_id != consumer.id or asked.user_id is None or asked.verifier != signed.needed("verifier"):
         raise Forbidden("auth.failed", "The request token was not authorised, or not for this verifier.", status=401)
+    await bounds.check(tx, bounds.OAUTH_TOKENS, asked.user_id)
     secret = tx.ids.hex()
     new = OauthToken(
         id=tx.ids.hex(),
@@ -123,10 +125,40 @@ async def accepted(tx: Tx, secrets: Secrets, signed: SignedRequest) -> OauthToke
     """The access token with which a login was signed."""
     consumer = await _consumer(tx, signed)
     token = await _token(tx, signed.needed("token"), "access")
-    oauth_signatures.check(signed, secrets.open(consumer.sealed), secrets.open(token.sealed), tx.clock.now())
+    await _check_signature(tx, secrets, signed, consumer, token)
     if token.consumer_id != consumer.id:
         raise Forbidden("auth.failed", "The token belongs to another consumer.", status=401)
     return token
+
+
+async def _check_signature(
+    tx: Tx, secrets: Secrets, signed: SignedRequest, consumer: Consumer, token: OauthToken | None = None
+) -> None:
+    """And that nobody shows it again: who overhears a signed request must not get what it asks for."""
+    token_secret = secrets.open(token.sealed) if token is not None else ""
+    oauth_signatures.check(signed, secrets.open(consumer.sealed), token_secret, tx.clock.now())
+    sql = "INSERT INTO oauth_nonces (consumer_id, token_id, nonce, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    token_id = token.id if token is not None else ""
+    if not await tx.run(sql, consumer.id, token_id, signed.nonce, signed.at):
+        raise Forbidden("auth.failed", "This request was made before: sign each with a nonce of its own.", status=401)
+
+
+async def _refuse_more_requests(tx: Tx, consumer: Consumer) -> None:
+    await hold(tx, CONSUMERS, consumer.id)
+    row = await tx.row(
+        "SELECT COUNT(*) FROM oauth_tokens WHERE consumer_id = ? AND kind = 'request' AND ends_at > ?",
+        consumer.id,
+        tx.clock.now(),
+    )
+    assert row is not None
+    bounds.refuse_more(int(row[0]), bounds.REQUESTS_MAX, "A consumer", "request tokens")
+
+
+async def create_consumer(tx: Tx, new: Consumer) -> Consumer:
+    row = await tx.row("SELECT COUNT(*) FROM oauth_consumers")
+    assert row is not None
+    bounds.refuse_more(int(row[0]), bounds.CONSUMERS_MAX, "A cloud", "OAuth consumers")
+    return await tx.insert(CONSUMERS, new)
 
 
 async def _consumer(tx: Tx, signed: SignedRequest) -> Consumer:
@@ -143,7 +175,9 @@ async def _token(tx: Tx, id: str, kind: str) -> OauthToken:
 
 
 async def drop_ended(tx: Tx, before: float, most: int) -> int:
-    """Request and access tokens that ended long ago; how many."""
+    """Request and access tokens that ended long ago, and nonces that are too old to be shown again; how many."""
+    too_old = int(tx.clock.now() - 2 * oauth_signatures.AGE_MAX_S)
+    await tx.run("DELETE FROM oauth_nonces WHERE at < ?", too_old)
     return await tx.run(
         "DELETE FROM oauth_tokens WHERE id IN (SELECT id FROM oauth_tokens WHERE ends_at < ? LIMIT ?)", before, most
     )

@@ -1,4 +1,7 @@
-"""OAuth 1 signatures (RFC 5849, HMAC-SHA1): a client signs its request with secrets that it does not send."""
+"""OAuth 1 signatures (RFC 5849): a client signs its request with secrets that it need not send.
+
+With PLAINTEXT it does send them, as it may where the way is safe; keystone takes that, too.
+"""
 
 import base64
 import hashlib
@@ -10,7 +13,10 @@ import msgspec
 from trivet.domain.numbers import whole_number
 from trivet.errors import Forbidden, Invalid
 
-_AGE_MAX_S = 600.0
+AGE_MAX_S = 600.0
+_NONCE_MAX = 255
+_HASHES = {"HMAC-SHA1": hashlib.sha1, "HMAC-SHA256": hashlib.sha256, "HMAC-SHA512": hashlib.sha512}
+_METHODS = (*_HASHES, "PLAINTEXT")
 
 
 class SignedRequest(msgspec.Struct, frozen=True):
@@ -26,6 +32,21 @@ class SignedRequest(msgspec.Struct, frozen=True):
         if not value:
             raise Invalid("oauth.parameter", f"The Authorization header lacks oauth_{name}.")
         return value
+
+    @property
+    def at(self) -> int:
+        """When it says that it was signed."""
+        said = whole_number(self.needed("timestamp"))
+        if said is None:
+            raise Invalid("oauth.parameter", "oauth_timestamp is not a number of seconds.")
+        return said
+
+    @property
+    def nonce(self) -> str:
+        said = self.needed("nonce")
+        if len(said) > _NONCE_MAX:
+            raise Invalid("oauth.parameter", f"oauth_nonce has more than {_NONCE_MAX} characters.")
+        return said
 
 
 def oauth_of(header: str | None) -> dict[str, str]:
@@ -45,16 +66,21 @@ def _escaped(text: str) -> str:
 
 
 def check(request: SignedRequest, consumer_secret: str, token_secret: str, now: float) -> None:
-    if request.needed("signature_method") != "HMAC-SHA1":
-        raise Invalid("oauth.method", "Only HMAC-SHA1 is known here.")
-    at = whole_number(request.needed("timestamp"))
-    if at is None or abs(now - at) > _AGE_MAX_S:
+    method = request.needed("signature_method")
+    if method not in _METHODS:
+        raise Invalid("oauth.method", f"Sign with one of {', '.join(_METHODS)}.")
+    if abs(now - request.at) > AGE_MAX_S:
         raise Forbidden("auth.failed", "The request was signed too long ago.", status=401)
+    key = f"{_escaped(consumer_secret)}&{_escaped(token_secret)}".encode()
+    made = key
+    if method != "PLAINTEXT":
+        made = base64.b64encode(hmac.new(key, _signed_text(request).encode(), _HASHES[method]).digest())
+    if not hmac.compare_digest(made, request.needed("signature").encode()):
+        raise Forbidden("auth.failed", "Invalid signature.", status=401)
+
+
+def _signed_text(request: SignedRequest) -> str:
     pairs = [(name, value) for name, value in request.oauth.items() if name != "oauth_signature"]
     pairs = sorted((_escaped(name), _escaped(value)) for name, value in [*pairs, *request.query])
     listed = "&".join(f"{name}={value}" for name, value in pairs)
-    text = f"{request.method}&{_escaped(request.url)}&{_escaped(listed)}"
-    key = f"{_escaped(consumer_secret)}&{_escaped(token_secret)}"
-    made = base64.b64encode(hmac.new(key.encode(), text.encode(), hashlib.sha1).digest())
-    if not hmac.compare_digest(made, request.needed("signature").encode()):
-        raise Forbidden("auth.failed", "Invalid signature.", status=401)
+    return f"{request.method}&{_escaped(request.url)}&{_escaped(listed)}"

@@ -8,6 +8,7 @@ import msgspec
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
 from trivet.domain.identity import assignments, personas
+from trivet.domain.identity.delegation import bounds
 from trivet.domain.identity.delegation.app_credentials import RoleRef
 from trivet.domain.identity.memory import Memo
 from trivet.domain.identity.people import naming, users
@@ -118,6 +119,7 @@ async def create(tx: Tx, memo: Memo, caller: Caller, wanted: Wanted) -> Trust:
     await _check_has(tx, known, caller, wanted, role_ids)
     for user_id in sorted({wanted.trustor_id, wanted.trustee_id}):
         await hold(tx, users.USERS, user_id)
+    await bounds.check(tx, bounds.TRUSTS, wanted.trustor_id)
     if wanted.project_id is not None:
         await hold(tx, PROJECTS, wanted.project_id)
     new = Trust(

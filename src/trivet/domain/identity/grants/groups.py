@@ -4,7 +4,7 @@ from typing import Any
 
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
-from trivet.domain.identity import memory, operators, personas
+from trivet.domain.identity import extras, memory, operators, personas
 from trivet.domain.identity.grants import losses
 from trivet.domain.identity.people import users
 from trivet.domain.identity.people.projects import need as need_project
@@ -62,7 +62,7 @@ async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Gr
     if changes.get("name", found.name) != found.name:
         await _free_name(tx, changes["name"], found.domain_id)
     if "extra" in changes:
-        changes["extra"] = {**found.extra, **changes["extra"]}
+        changes["extra"] = extras.merged(found.extra, changes["extra"])
     return await tx.update(GROUPS, found, **changes)
 
 

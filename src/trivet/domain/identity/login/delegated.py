@@ -90,8 +90,10 @@ async def by_trust(parts: Parts, proven: Proven, trust_id: str) -> Caller:
 
 
 async def by_oauth(parts: Parts, signed: SignedRequest) -> Caller:
+    """It is written down that this was shown, so that it is not good again."""
     began_at = parts.clock.now()
-    async with parts.store.read() as tx:
+
+    async def act(tx: Tx) -> Caller:
         try:
             token = await oauth.accepted(tx, parts.tokens.secrets, signed)
         except NotFound as error:
@@ -107,6 +109,8 @@ async def by_oauth(parts: Parts, signed: SignedRequest) -> Caller:
         caller = _caller(parts, Proven(user=user, methods=("oauth1",), began_at=began_at), scope, roles)
         ends_at = min(caller.ends_at, token.ends_at or caller.ends_at)
         return msgspec.structs.replace(caller, oauth_token_id=token.id, ends_at=ends_at)
+
+    return await transact(parts.store, act)
 
 
 async def by_ec2_key(parts: Parts, key: Key) -> Caller:

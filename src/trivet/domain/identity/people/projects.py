@@ -4,7 +4,7 @@ from typing import Any
 
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
-from trivet.domain.identity import operators, personas
+from trivet.domain.identity import extras, operators, personas
 from trivet.domain.identity.tokens import revocations
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
@@ -175,7 +175,7 @@ async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Pr
     if changes.get("enabled") is True and not found.enabled and found.parent_id is not None:
         await _need_enabled(tx, await parents(tx, id))
     if "extra" in changes:
-        changes["extra"] = {**found.extra, **changes["extra"]}
+        changes["extra"] = extras.merged(found.extra, changes["extra"])
     return await tx.update(PROJECTS, found, **changes)
 
 

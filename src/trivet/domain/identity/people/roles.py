@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.identity import personas
+from trivet.domain.identity import extras, personas
 from trivet.domain.identity.memory import Memo
 from trivet.domain.identity.people.projects import need as need_project
 from trivet.domain.identity.people.projects import refuse_immutable
@@ -160,7 +160,8 @@ async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Ro
         raise Invalid("role.fixed", "The domain of a role cannot be changed.")
     if changes.get("name", found.name) != found.name:
         await _free_name(tx, changes["name"], found.domain_id)
-    for merged in ("extra", "options"):
-        if merged in changes:
-            changes[merged] = {**getattr(found, merged), **changes[merged]}
+    if "extra" in changes:
+        changes["extra"] = extras.merged(found.extra, changes["extra"])
+    if "options" in changes:
+        changes["options"] = {**found.options, **changes["options"]}
     return await tx.update(ROLES, found, **changes)

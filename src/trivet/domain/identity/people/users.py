@@ -9,7 +9,7 @@ import msgspec
 
 from trivet.clock import parse_iso
 from trivet.domain.callers import Caller
-from trivet.domain.identity import operators, personas
+from trivet.domain.identity import extras, operators, personas
 from trivet.domain.identity.people.projects import DEFAULT_DOMAIN, PROJECTS
 from trivet.domain.identity.people.projects import need as need_project
 from trivet.domain.identity.tokens import revocations
@@ -105,10 +105,11 @@ async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Us
         await revocations.cut(tx, "user", id)
     if "passwords" in changes or changes.get("enabled") is True:
         await tx.run("DELETE FROM failed_logins WHERE user_id = ?", id)
-    for merged in ("extra", "options"):
-        if merged in changes:
-            both = {**getattr(found, merged), **changes[merged]}
-            changes[merged] = {name: value for name, value in both.items() if merged == "extra" or value is not None}
+    if "extra" in changes:
+        changes["extra"] = extras.merged(found.extra, changes["extra"])
+    if "options" in changes:
+        both = {**found.options, **changes["options"]}
+        changes["options"] = {name: value for name, value in both.items() if value is not None}
     return await tx.update(USERS, found, **changes)
 
 
