@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from trivet.api.kit import versions
+from trivet.api.kit.callers import DECISIONS
 from trivet.domain.servers import action_table
 from trivet.process import services
 from trivet.settings import Settings
@@ -70,7 +71,9 @@ def _routes() -> str:
         "# Routes",
         "",
         "Made from the route table (`trivet routes` prints it, too). *may* is the policy: what a caller must be; see",
-        "`api/kit/callers.py`.",
+        "`api/kit/callers.py`. Where it is `token`, the row decides that the word behind it names:",
+        "",
+        *(f"- *{word}*: {sentence}" for word, sentence in DECISIONS.items()),
     ]
     for service in services():
         folder = service.package.rpartition(".")[2]
@@ -81,7 +84,8 @@ def _routes() -> str:
             since = versions.text(route.since) if route.since else ""
             until = versions.text(route.until) if route.until < 1_000_000 else ""
             when = f"{since} - {until}" if since or until else ""
-            lines.append(f"| {route.method} | {path} | {route.may} | {when} |")
+            may = route.may + (f", *{route.decides}*" if route.decides else "")
+            lines.append(f"| {route.method} | {path} | {may} | {when} |")
     return "\n".join(lines) + "\n"
 
 

@@ -11,6 +11,7 @@ import pytest
 from tests.api.one_service import Answer
 from tests.policies.test_route_policies import LOOKING, ask, said
 from tests.policies.whole_cloud import WholeCloud, whole_cloud
+from trivet.api.kit.callers import NO_TOKEN
 from trivet.api.kit.routes import Route
 
 Rule = tuple[str, str, str]
@@ -42,7 +43,7 @@ async def test_a_program_that_may_call_something_else_calls_nothing(cloud: Whole
     elsewhere = narrowed(cloud, ("object-store", "GET", "/**"), ("compute", "GET", "/v2.1/nothing/**"))
     wrong, refused = [], 0
     for service, route in cloud.routes:
-        if route.may == "public" or (route.method, route.path) == ALWAYS:
+        if route.may in NO_TOKEN or (route.method, route.path) == ALWAYS:
             continue
         other = "GET" if route.method != "GET" else "POST"
         same_path = narrowed(cloud, *((type, other, template(route)) for type in service.types))
@@ -59,7 +60,7 @@ async def test_a_program_that_may_call_something_else_calls_nothing(cloud: Whole
 async def test_a_program_looks_at_what_its_rule_names(cloud: WholeCloud) -> None:
     wrong, looked = [], 0
     for service, route in cloud.routes:
-        if route.may == "public" or route.method not in LOOKING or not service.types:
+        if route.may in NO_TOKEN or route.method not in LOOKING or not service.types:
             continue
         for path in (template(route), "/**"):
             answer = await ask(cloud, service, route, {}, narrowed(cloud, (service.types[0], "GET", path)))

@@ -16,6 +16,7 @@ from tests.api.one_service import Answer
 from tests.policies.records import Project, fill, new_project
 from tests.policies.whole_cloud import WholeCloud, whole_cloud
 from trivet.api.kit import versions
+from trivet.api.kit.callers import NO_TOKEN
 from trivet.api.kit.routes import Route
 from trivet.api.kit.service import Service
 
@@ -61,7 +62,13 @@ def names(route: Route) -> set[str]:
 
 
 async def ask(
-    cloud: WholeCloud, service: Service, route: Route, held: dict[str, str], token: str | None, body: object = None
+    cloud: WholeCloud,
+    service: Service,
+    route: Route,
+    held: dict[str, str],
+    token: str | None,
+    body: object = None,
+    query: bytes = b"",
 ) -> Answer:
     """One call that reaches just this route."""
     headers = [(b"content-type", CONTENT_TYPES[route.path])] if route.path in CONTENT_TYPES else []
@@ -71,7 +78,9 @@ async def ask(
         headers += [(b"openstack-api-version", f"{service.microversions.service} {version}".encode())]
     if body is None and route.method not in LOOKING:
         body = {route.action: {}} if route.action else {}
-    return await cloud.call(route.method, path_of(service, route, held), body, token=token, headers=headers)
+    return await cloud.call(
+        route.method, path_of(service, route, held), body, token=token, headers=headers, query=query
+    )
 
 
 def said(service: Service, route: Route, answer: Answer) -> str:
@@ -117,7 +126,7 @@ async def test_a_reader_cannot_write(cloud: WholeCloud) -> None:
     token = project.tokens(cloud)["reader"]
     wrong = []
     for service, route in cloud.routes:
-        if route.method in LOOKING or route.may in ("public", "token"):
+        if route.method in LOOKING or route.may in (*NO_TOKEN, "token"):
             continue
         if route.may == "reader":
             if (route.method, route.path) not in OWN_WRITES_OF_READERS:
@@ -222,7 +231,7 @@ async def test_a_system_reader_changes_nothing_anywhere(cloud: WholeCloud) -> No
     token = cloud.token("reader", None, "someone", system=True)
     wrong = []
     for service, route in cloud.routes:
-        if route.method not in LOOKING and route.may not in ("public", "token", "reader"):
+        if route.method not in LOOKING and route.may not in (*NO_TOKEN, "token", "reader"):
             answer = await ask(cloud, service, route, {}, token)
             if not forbids(route, answer, {}):
                 wrong.append(said(service, route, answer))

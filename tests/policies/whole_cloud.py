@@ -34,8 +34,9 @@ class WholeCloud:
 
     def token(self, role: str, project_id: str | None, user_id: str, **how: Any) -> str:
         now = self.process.parts.clock.now()
+        domain_id = "default" if project_id else None
         caller = Caller(
-            user_id=user_id, roles=expanded((role,)), project_id=project_id, project_domain_id="default",
+            user_id=user_id, roles=expanded((role,)), project_id=project_id, project_domain_id=domain_id,
             audit_id=self.process.parts.ids.hex()[:22], issued_at=now, ends_at=now + 3600, **how,
         )  # fmt: skip
         return self.process.parts.tokens.issue(caller)

@@ -12,6 +12,7 @@ FLOORS = (
     ("holding",),
     ("placement",),
     ("identity.personas", "identity.assignments", "identity.memory"),
+    ("identity.operators", "identity.extras"),
     ("identity.tokens",),
     ("identity.people",),
     ("identity.catalog",),

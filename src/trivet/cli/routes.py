@@ -32,7 +32,7 @@ def run(chosen: argparse.Namespace) -> int:
             "service": service.name,
             "method": route.method,
             "path": service.prefix + route.path + (f" [{route.action}]" if route.action else ""),
-            "may": route.may,
+            "may": route.may + (f" ({route.decides})" if route.decides else ""),
             "since": versions.text(route.since) if route.since else "",
             "handler": f"{route.handler.__module__}:{route.handler.__name__}",
         }
@@ -43,8 +43,8 @@ def run(chosen: argparse.Namespace) -> int:
         print(json.dumps(found, indent=2))
         return 0
     for row in found:
-        print(f"{row['method']:7} {row['may']:9} {row['since']:6} {row['path']}")
+        print(f"{row['method']:7} {row['may']:17} {row['since']:6} {row['path']}")
         if chosen.handlers:
-            print(f"{'':25}{row['handler']}")
+            print(f"{'':33}{row['handler']}")
     print(f"{len(found)} routes")
     return 0

@@ -105,19 +105,19 @@ async def test_a_secret_that_is_a_little_wrong_is_wrong(cloud: Cloud, wrong: str
 
 async def test_a_credential_is_made_by_the_operator_alone(cloud: Cloud) -> None:
     assert AGENT.routes()
-    open_routes = {(route.method, route.path) for route in AGENT.routes() if route.may != "public"}
+    open_routes = {(route.method, route.path) for route in AGENT.routes() if route.may != "host"}
     assert open_routes == {
         ("POST", "/credentials"),
         ("GET", "/credentials"),
         ("DELETE", "/credentials/{credential_id}"),
     }
-    assert {route.may for route in AGENT.routes()} == {"public", "admin"}
+    assert {route.may for route in AGENT.routes()} == {"host", "admin"}
 
 
 async def test_every_route_of_agents_refuses_who_shows_no_credential(cloud: Cloud) -> None:
     nobody = Agent(cloud, "", "aa")
     for route in AGENT.routes():
-        if route.may == "public":
+        if route.may == "host":
             path = route.path.format_map(dict.fromkeys(("server_id", "image_id", "read_id"), "x"))
             query = "?format=raw&key=x&network_id=x&ip=x"
             refused(await nobody.call(route.method, path + query, {}), 401, "host_credential.unknown")

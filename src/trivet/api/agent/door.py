@@ -1,9 +1,10 @@
 """Who is at the door: the host whose credential is shown, once for every handler.
 
-The kit's tokens are people's; an agent has none. So the routes are open to the kit, and each handler but the
-operator's asks here first.
+The kit's tokens are people's; an agent has none. So of routes for a `host` the kit asks only that a credential is
+shown, and each handler asks here, in its transaction, whose it is.
 """
 
+from trivet.api.kit import callers
 from trivet.api.kit.request import Request
 from trivet.domain.agents import access as agent_access
 from trivet.domain.hosts import credentials as host_credentials
@@ -12,13 +13,12 @@ from trivet.store import leases
 from trivet.store.leases import Lease
 from trivet.store.tx import Tx
 
-CREDENTIAL = "X-Trivet-Host-Secret"
 SESSION = "X-Trivet-Session"
 
 
 async def host_name(tx: Tx, request: Request) -> str:
     """Before there is a session."""
-    return (await host_credentials.admit(tx, request.header(CREDENTIAL))).host
+    return (await host_credentials.admit(tx, request.header(callers.HOST_HEADER))).host
 
 
 async def looking(tx: Tx, request: Request) -> Host:

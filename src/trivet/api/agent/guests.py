@@ -12,14 +12,14 @@ from trivet.errors import Invalid
 resource = Resource()
 
 
-@resource.on("GET", "/servers/{server_id}/files", may="public")
+@resource.on("GET", "/servers/{server_id}/files", may="host")
 async def files(request: Request) -> Reply:
     host = await door.looking(request.tx, request)
     server = await agent_access.server(request.tx, host, request.values["server_id"])
     return Reply(200, await instance_metadata.files(request.tx, server.id, request.parts.tokens.secrets))
 
 
-@resource.on("GET", "/metadata", may="public")
+@resource.on("GET", "/metadata", may="host")
 async def metadata(request: Request) -> Reply:
     """Nothing for an address that no server of the host has."""
     host = await door.looking(request.tx, request)
@@ -29,7 +29,7 @@ async def metadata(request: Request) -> Reply:
     return Reply(200, await instance_metadata.at(request.tx, network_id, ip, request.parts.tokens.secrets) or {})
 
 
-@resource.on("POST", "/metadata/password", may="public")
+@resource.on("POST", "/metadata/password", may="host")
 async def keep_password(request: Request) -> Reply:
     host, _ = await door.changing(request.tx, request)
     said = request.read(GuestPassword)
@@ -39,14 +39,14 @@ async def keep_password(request: Request) -> Reply:
     return Reply(200, {"kept": kept})
 
 
-@resource.on("GET", "/console-reads", may="public")
+@resource.on("GET", "/console-reads", may="host")
 async def console_reads(request: Request) -> Reply:
     host = await door.looking(request.tx, request)
     waiting = await console_output.waiting(request.tx, [host.id])
     return Reply(200, [ConsoleQuestion(each.id, each.server_id, each.kind, each.limit_bytes) for each in waiting])
 
 
-@resource.on("POST", "/console-reads/{read_id}", may="public")
+@resource.on("POST", "/console-reads/{read_id}", may="host")
 async def answer(request: Request) -> Reply:
     host, _ = await door.changing(request.tx, request)
     read = await agent_access.console_read(request.tx, host, request.values["read_id"])

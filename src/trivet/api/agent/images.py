@@ -15,7 +15,7 @@ _FORMATS = ("raw", "qcow2", "oci")
 resource = Resource()
 
 
-@resource.on("GET", "/images/{image_id}/file", may="public", tx="none")
+@resource.on("GET", "/images/{image_id}/file", may="host", tx="none")
 async def download(request: Request) -> Reply:
     """The bytes that an order named (`key`), with the digest that they must have."""
     async with request.parts.store.read() as tx:
@@ -28,14 +28,13 @@ async def download(request: Request) -> Reply:
     return Reply(200, await image_content.read(request.parts, image, key), headers)
 
 
-@resource.on("PUT", "/images/{image_id}/file", may="public", tx="none", stream=True)
+@resource.on("PUT", "/images/{image_id}/file", may="host", tx="none", stream=True)
 async def upload(request: Request) -> Reply:
-    disk_format = request.asked("format")
-    if disk_format not in _FORMATS:
-        raise Invalid("query.invalid", f"format must be one of {', '.join(_FORMATS)}.")
-
     async def admit(tx: Tx) -> Image:
         host, _ = await door.changing(tx, request)
+        disk_format = request.asked("format")
+        if disk_format not in _FORMATS:
+            raise Invalid("query.invalid", f"format must be one of {', '.join(_FORMATS)}.")
         return await agent_access.snapshot(tx, host, request.values["image_id"], disk_format)
 
     await server_images.take_in(request.parts, admit, request.stream())

@@ -20,7 +20,7 @@ _BATCH = 500
 resource = Resource()
 
 
-@resource.on("POST", "/orders", may="public", tx="none")
+@resource.on("POST", "/orders", may="host", tx="none")
 async def orders(request: Request) -> Reply:
     store = request.parts.store
     asked = request.read(OrdersAsked)
@@ -31,7 +31,7 @@ async def orders(request: Request) -> Reply:
     return Reply(200, found)
 
 
-@resource.on("POST", "/reports", may="public")
+@resource.on("POST", "/reports", may="host")
 async def report(request: Request) -> Reply:
     """Server id -> the revision it has now; a server that is not in the answer is no longer this host's."""
     host, _ = await door.changing(request.tx, request)
@@ -46,7 +46,7 @@ async def report(request: Request) -> Reply:
     return Reply(200, revisions)
 
 
-@resource.on("GET", "/changes", may="public", tx="none")
+@resource.on("GET", "/changes", may="host", tx="none")
 async def changes(request: Request) -> Reply:
     """What happened on the host after a position; waits for something to happen. Without one: where the log is now."""
     parts = request.parts

@@ -68,12 +68,12 @@ _HERE = {
 }
 
 
-@resource.on("GET", "/v2.1/extensions", may="token", tx="none")
+@resource.on("GET", "/v2.1/extensions", may="token", decides="anyone", tx="none")
 async def index(request: Request) -> Reply:
     return Reply(200, {"extensions": [_shown(alias) for alias in _HERE]})
 
 
-@resource.on("GET", "/v2.1/extensions/{alias}", may="token", tx="none")
+@resource.on("GET", "/v2.1/extensions/{alias}", may="token", decides="anyone", tx="none")
 async def show(request: Request) -> Reply:
     alias = request.values["alias"]
     if alias not in _HERE:

@@ -81,7 +81,7 @@ async def detail(request: Request) -> Reply:
     return _reply(request, {"id": project_id}, shown)
 
 
-@resource.on("GET", "/v2.1/os-quota-sets/{tenant_id}/defaults", may="token")
+@resource.on("GET", "/v2.1/os-quota-sets/{tenant_id}/defaults", may="token", decides="anyone")
 async def defaults(request: Request) -> Reply:
     project_id = await _known(request)
     return _reply(request, {"id": project_id}, await quota_words.limits_of(request.tx, ""))

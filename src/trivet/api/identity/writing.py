@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import TypeVar
 
-from trivet.api.kit.callers import Policy
+from trivet.api.kit.callers import Decision, Policy
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Handler, Resource
 from trivet.domain.callers import Caller
@@ -76,7 +76,9 @@ def _refuse_domain_scope(request: Request) -> None:
         raise personas.refusal(f"{request.method} {request.path[:255]}")
 
 
-def writes(resource: Resource, method: str, path: str, *, may: Policy) -> Callable[[Handler], Handler]:
+def writes(
+    resource: Resource, method: str, path: str, *, may: Policy, decides: Decision | None = None
+) -> Callable[[Handler], Handler]:
     """The handler runs in one transaction, perhaps more than once, as with resource.on.
 
     `admin` here is the operator of the whole cloud: a token for one domain is not enough.
@@ -94,7 +96,7 @@ def writes(resource: Resource, method: str, path: str, *, may: Policy) -> Callab
 
             return await commit(request.parts, act, None if may == "public" else request.caller)
 
-        resource.on(method, path, may=may, tx="none")(run)
+        resource.on(method, path, may=may, decides=decides, tx="none")(run)
         return handler
 
     return declare

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from trivet.api.kit import access_log, callers
+from trivet.api.kit.callers import Policy
 from trivet.api.kit.request import Reply, Request, encode
 from trivet.api.kit.routes import Node, Route
 from trivet.api.kit.service import Service
@@ -140,14 +141,7 @@ class App:
         # Behind a proxy we do not see how the client came; whoever set public_url knows.
         named = host and not self.parts.settings.public_url
         request.url = (f"{scope['scheme']}://{host}" if named else self.parts.settings.url) + service.prefix
-        token = request.headers.get(b"x-auth-token")
-        if token is not None and routes[0].may != "public":
-            request.caller = self.parts.tokens.caller(token.decode("latin-1"))
-            log.doing.set(Doer(request.caller.user_id, request.id))
-        elif routes[0].may != "public":
-            raise Forbidden(
-                "token.missing", "The request you have made requires authentication: send X-Auth-Token.", status=401
-            )
+        self._admit(routes[0].may, request)
         if routes[0].stream:
             route = _choose(routes, request)
             request.stream_from(receive)
@@ -160,7 +154,7 @@ class App:
         except Forbidden:
             await self._look(route, request)
             raise
-        if request.caller.access_rules is not None and route.may != "public":
+        if request.caller.access_rules is not None and route.may not in callers.NO_TOKEN:
             _check_access_rules(service, request)
         return await self._run(route, request)
 
@@ -170,6 +164,21 @@ class App:
             async with self.parts.store.read() as tx:
                 request.within(tx)
                 await route.seen(request)
+
+    def _admit(self, may: Policy, request: Request) -> None:
+        token = request.header("x-auth-token")
+        if may == "host" and request.header(callers.HOST_HEADER) is None:
+            raise Forbidden(
+                "host_credential.missing", f"Only the agent of a host may: send {callers.HOST_HEADER}.", status=401
+            )
+        if may in callers.NO_TOKEN:
+            return
+        if token is None:
+            raise Forbidden(
+                "token.missing", "The request you have made requires authentication: send X-Auth-Token.", status=401
+            )
+        request.caller = self.parts.tokens.caller(token)
+        log.doing.set(Doer(request.caller.user_id, request.id))
 
     async def _run(self, route: Route, request: Request) -> Reply:
         store = self.parts.store

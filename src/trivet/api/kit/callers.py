@@ -4,6 +4,7 @@ A route names its policy beside its handler, in one word; the word generates the
 page and the test. Roles imply each other: reader < member < manager < admin.
 
     public         nobody in particular: no token is looked at
+    host           the agent of a host, by the host's credential; no token is looked at
     token          anyone with a valid token, whatever its scope
     reader         may look, within the project of the token (or the system, or a domain)
     member         may change, within the project of the token
@@ -12,7 +13,8 @@ page and the test. Roles imply each other: reader < member < manager < admin.
     operator       as admin; and a system reader may, too, where the method only looks
     service        as operator; and the role service may, which other parts of a cloud have (a scheduler, say)
 
-What a caller may see among records of others is decided in `domain/`, by project.
+What a caller may see among records of others is decided in `domain/`: by project, and where a route says `token`, by
+what it names with `decides`.
 """
 
 from typing import Literal
@@ -20,11 +22,36 @@ from typing import Literal
 from trivet.domain.callers import Caller
 from trivet.errors import Forbidden
 
-Policy = Literal["public", "token", "reader", "member", "manager", "admin", "operator", "service"]
+Policy = Literal["public", "host", "token", "reader", "member", "manager", "admin", "operator", "service"]
+
+Decision = Literal[
+    "anyone", "oneself", "owner", "sides", "domain", "within", "person", "roles", "scope", "subject", "service",
+    "system", "usage",
+]  # fmt: skip
+DECISIONS: dict[Decision, str] = {
+    "anyone": "who has a token; the answer is the same for all",
+    "oneself": "who has a token, and hears only about himself",
+    "owner": "whose it is; the operator; a reader of the system looks, and sees no secrets",
+    "sides": "the two whom a trust is between; the operator; a reader of the system looks",
+    "domain": "a manager of the domain it is in, a reader of it looks; the operator; a reader of the system looks",
+    "within": "as domain; and who acts within it looks at it",
+    "person": "as domain; and each looks at himself",
+    "roles": "the operator; a reader of the system, and a manager of a domain the roles that he gives, look",
+    "scope": "who acts in the project or domain that it is for; the operator; a reader of the system looks",
+    "subject": "whose token it is; the operator; a service, and a reader of the system, look",
+    "service": "the operator; a service",
+    "system": "the operator; a reader of the system looks",
+    "usage": "a reader of the project; the operator; a service",
+}
+"""By whose row it is decided who may, where the role alone does not say."""
+
+HOST_HEADER = "x-trivet-host-secret"
+"""The header in which the agent of a host shows its credential."""
+NO_TOKEN: tuple[Policy, ...] = ("public", "host")
 
 
 def check(policy: Policy, method: str, caller: Caller) -> None:
-    if policy in ("public", "token") or _allowed(policy, method, caller):
+    if policy in (*NO_TOKEN, "token") or _allowed(policy, method, caller):
         return
     needs = f"the role {needed(policy)}"
     if policy in ("member", "manager") and caller.has(policy):

@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from trivet.api.kit import versions
-from trivet.api.kit.callers import Policy
+from trivet.api.kit.callers import Decision, Policy
 from trivet.api.kit.request import Reply, Request
 
 Handler = Callable[[Request], Awaitable[Reply]]
@@ -31,6 +31,8 @@ class Route(msgspec.Struct, frozen=True):
     method: str
     path: str
     may: Policy
+    decides: Decision | None
+    """By what row, where `may` is token."""
     handler: Handler
     tx: Transaction
     since: int
@@ -61,6 +63,7 @@ class Resource:
         path: str,
         *,
         may: Policy,
+        decides: Decision | None = None,
         tx: Transaction | None = None,
         since: str | None = None,
         until: str | None = None,
@@ -74,12 +77,15 @@ class Resource:
         transaction; one that talks to the outside says tx="none" and opens its own.
         """
 
+        assert (decides is not None) == (may == "token"), f"{method} {path}: {may} does not say who decides"
+
         def declare(handler: Handler) -> Handler:
             self.routes.append(
                 Route(
                     method=method,
                     path=path,
                     may=may,
+                    decides=decides,
                     handler=handler,
                     tx=tx or ("read" if method in ("GET", "HEAD") else "write"),
                     since=versions.number(since) if since else 0,

@@ -15,7 +15,7 @@ _LENGTH_MAX = 255
 _TYPED = 1038
 
 
-@resource.on("GET", "/usages", may="token", since="1.9")
+@resource.on("GET", "/usages", may="token", decides="usage", since="1.9")
 async def show(request: Request) -> Reply:
     wire.only(request, {"project_id", "user_id"} | ({"consumer_type"} if request.version >= _TYPED else set()))
     project_id = request.asked("project_id")

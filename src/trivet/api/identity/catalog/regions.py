@@ -34,7 +34,7 @@ def view(request: Request, region: Region) -> View:
     return views.linked(request, f"regions/{region.id}", shown)
 
 
-@resource.on("GET", "/v3/regions", may="token")
+@resource.on("GET", "/v3/regions", may="token", decides="anyone")
 async def list_all(request: Request) -> Reply:
     found = await request.tx.select(REGIONS, order="id")
     return views.listed(request, "regions", (view(request, region) for region in found), ("parent_region_id",))
@@ -66,7 +66,7 @@ async def _create(request: Request, id: str | None) -> Reply:
     return Reply(201, {"region": view(request, await regions.create(request.tx, new))})
 
 
-@resource.on("GET", "/v3/regions/{region_id}", may="token")
+@resource.on("GET", "/v3/regions/{region_id}", may="token", decides="anyone")
 async def show(request: Request) -> Reply:
     return Reply(200, {"region": view(request, await regions.need(request.tx, request.values["region_id"]))})
 

@@ -77,14 +77,14 @@ async def _view(request: Request, tx: Tx, credential: AppCredential) -> View:
     return views.linked(request, f"users/{credential.user_id}/application_credentials/{credential.id}", shown)
 
 
-@resource.on("GET", _ALL, may="token")
+@resource.on("GET", _ALL, may="token", decides="owner")
 async def list_all(request: Request) -> Reply:
     found = await app_credentials.listed(request.tx, request.caller, request.values["user_id"])
     shown = [await _view(request, request.tx, credential) for credential in found]
     return views.listed(request, "application_credentials", shown, ("name",))
 
 
-@resource.on("POST", _ALL, may="token", tx="none")
+@resource.on("POST", _ALL, may="token", decides="owner", tx="none")
 async def create(request: Request) -> Reply:
     caller = request.caller
     wanted = request.read(WantedBody).application_credential
@@ -135,7 +135,7 @@ async def _rules(tx: Tx, user_id: str, wanted: list[RuleWanted] | None) -> tuple
     return tuple(dict.fromkeys(rule.id for rule in found))
 
 
-@resource.on("GET", f"{_ALL}/{{app_credential_id}}", may="token")
+@resource.on("GET", f"{_ALL}/{{app_credential_id}}", may="token", decides="owner")
 async def show(request: Request) -> Reply:
     found = await app_credentials.visible(
         request.tx, request.caller, request.values["user_id"], request.values["app_credential_id"]
@@ -143,7 +143,7 @@ async def show(request: Request) -> Reply:
     return Reply(200, {"application_credential": await _view(request, request.tx, found)})
 
 
-@writes(resource, "DELETE", f"{_ALL}/{{app_credential_id}}", may="token")
+@writes(resource, "DELETE", f"{_ALL}/{{app_credential_id}}", may="token", decides="owner")
 async def delete(request: Request) -> Reply:
     await app_credentials.refuse_restricted(request.tx, request.caller)
     gone = await app_credentials.delete(
@@ -153,14 +153,14 @@ async def delete(request: Request) -> Reply:
     return Reply(204)
 
 
-@resource.on("GET", _RULES, may="token")
+@resource.on("GET", _RULES, may="token", decides="owner")
 async def list_rules(request: Request) -> Reply:
     found = await access_rules.listed(request.tx, request.caller, request.values["user_id"])
     shown = (_rule_view(request, rule) for rule in found)
     return views.listed(request, "access_rules", shown, ("service", "path", "method"))
 
 
-@resource.on("GET", f"{_RULES}/{{access_rule_id}}", may="token")
+@resource.on("GET", f"{_RULES}/{{access_rule_id}}", may="token", decides="owner")
 async def show_rule(request: Request) -> Reply:
     found = await access_rules.visible(
         request.tx, request.caller, request.values["user_id"], request.values["access_rule_id"]
@@ -168,7 +168,7 @@ async def show_rule(request: Request) -> Reply:
     return Reply(200, {"access_rule": _rule_view(request, found)})
 
 
-@writes(resource, "DELETE", f"{_RULES}/{{access_rule_id}}", may="token")
+@writes(resource, "DELETE", f"{_RULES}/{{access_rule_id}}", may="token", decides="owner")
 async def delete_rule(request: Request) -> Reply:
     user_id, rule_id = request.values["user_id"], request.values["access_rule_id"]
     await access_rules.delete(request.tx, request.caller, user_id, rule_id)

@@ -39,13 +39,13 @@ def view(request: Request, credential: Credential) -> View:
     return views.linked(request, f"credentials/{credential.id}", shown)
 
 
-@resource.on("GET", "/v3/credentials", may="token")
+@resource.on("GET", "/v3/credentials", may="token", decides="owner")
 async def list_all(request: Request) -> Reply:
     found = await credentials.listed(request.tx, request.caller, views.where(request, ("user_id", "type")))
     return views.listed(request, "credentials", (view(request, one) for one in found), ("user_id", "type"))
 
 
-@writes(resource, "POST", "/v3/credentials", may="token")
+@writes(resource, "POST", "/v3/credentials", may="token", decides="owner")
 async def create(request: Request) -> Reply:
     fields, extra = views.read(request, "credential", CredentialFields)
     given = fields.given()
@@ -63,14 +63,14 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"credential": view(request, made)})
 
 
-@resource.on("GET", "/v3/credentials/{credential_id}", may="token")
+@resource.on("GET", "/v3/credentials/{credential_id}", may="token", decides="owner")
 async def show(request: Request) -> Reply:
     id = request.values["credential_id"]
     found = await credentials.visible(request.tx, request.caller, id, "identity:get_credential")
     return Reply(200, {"credential": view(request, found)})
 
 
-@writes(resource, "PATCH", "/v3/credentials/{credential_id}", may="token")
+@writes(resource, "PATCH", "/v3/credentials/{credential_id}", may="token", decides="owner")
 async def update(request: Request) -> Reply:
     changes = views.changes(request, "credential", CredentialFields)
     changed = await credentials.update(
@@ -79,7 +79,7 @@ async def update(request: Request) -> Reply:
     return Reply(200, {"credential": view(request, changed)})
 
 
-@writes(resource, "DELETE", "/v3/credentials/{credential_id}", may="token")
+@writes(resource, "DELETE", "/v3/credentials/{credential_id}", may="token", decides="owner")
 async def delete(request: Request) -> Reply:
     await credentials.delete(request.tx, request.caller, request.values["credential_id"])
     return Reply(204)

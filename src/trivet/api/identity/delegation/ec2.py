@@ -60,14 +60,14 @@ def _view(request: Request, key: Key) -> View:
     return views.linked(request, f"users/{key.user_id}/credentials/OS-EC2/{key.access}", shown)
 
 
-@resource.on("GET", _ALL, may="token")
+@resource.on("GET", _ALL, may="token", decides="owner")
 async def list_all(request: Request) -> Reply:
     secrets = request.parts.tokens.secrets
     found = await ec2.listed(request.tx, secrets, request.caller, request.values["user_id"])
     return views.listed(request, "credentials", (_view(request, key) for key in found))
 
 
-@writes(resource, "POST", _ALL, may="token")
+@writes(resource, "POST", _ALL, may="token", decides="owner")
 async def create(request: Request) -> Reply:
     project_id = request.read(NewKey).tenant_id
     secrets = request.parts.tokens.secrets
@@ -75,13 +75,13 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"credential": _view(request, made)})
 
 
-@resource.on("GET", f"{_ALL}/{{access}}", may="token")
+@resource.on("GET", f"{_ALL}/{{access}}", may="token", decides="owner")
 async def show(request: Request) -> Reply:
     found = await ec2.visible(request.tx, request.caller, request.values["access"])
     return Reply(200, {"credential": _view(request, ec2.shown(request.parts.tokens.secrets, request.caller, found))})
 
 
-@writes(resource, "DELETE", f"{_ALL}/{{access}}", may="token")
+@writes(resource, "DELETE", f"{_ALL}/{{access}}", may="token", decides="owner")
 async def delete(request: Request) -> Reply:
     found = await ec2.visible(request.tx, request.caller, request.values["access"], change=True)
     await request.tx.delete(credentials.CREDENTIALS, found)
@@ -117,7 +117,7 @@ def _need_service(request: Request, action: str) -> None:
         raise personas.refusal(action)
 
 
-@resource.on("POST", "/v3/ec2tokens", may="token", tx="none")
+@resource.on("POST", "/v3/ec2tokens", may="token", decides="service", tx="none")
 async def ec2_token(request: Request) -> Reply:
     _need_service(request, "identity:ec2tokens")
     said = _converted(_said(request), Ec2Request)
@@ -134,7 +134,7 @@ async def ec2_token(request: Request) -> Reply:
     return await _token(request, key)
 
 
-@resource.on("POST", "/v3/s3tokens", may="token", tx="none")
+@resource.on("POST", "/v3/s3tokens", may="token", decides="service", tx="none")
 async def s3_token(request: Request) -> Reply:
     _need_service(request, "identity:s3tokens")
     said = _converted(_said(request), S3Request)

@@ -112,7 +112,7 @@ async def request_token(request: Request) -> Reply:
     return _form(*await oauth.request_token(request.tx, secrets, signed(request), project_id))
 
 
-@writes(resource, "PUT", "/v3/OS-OAUTH1/authorize/{request_token_id}", may="token")
+@writes(resource, "PUT", "/v3/OS-OAUTH1/authorize/{request_token_id}", may="token", decides="oneself")
 async def authorize(request: Request) -> Reply:
     asked = request.read(AuthorizeBody).roles
     memo, id = request.parts.tokens.memo, request.values["request_token_id"]
@@ -147,30 +147,30 @@ async def _visible(request: Request) -> OauthToken:
     return await oauth.visible(request.tx, request.caller, user_id, id)
 
 
-@resource.on("GET", _OF_USER, may="token")
+@resource.on("GET", _OF_USER, may="token", decides="owner")
 async def list_tokens(request: Request) -> Reply:
     found = await oauth.of_user(request.tx, request.caller, request.values["user_id"])
     return views.listed(request, "access_tokens", (_token_view(request, token) for token in found))
 
 
-@resource.on("GET", _ACCESS, may="token")
+@resource.on("GET", _ACCESS, may="token", decides="owner")
 async def show_token(request: Request) -> Reply:
     return Reply(200, {"access_token": _token_view(request, await _visible(request))})
 
 
-@writes(resource, "DELETE", _ACCESS, may="token")
+@writes(resource, "DELETE", _ACCESS, may="token", decides="owner")
 async def delete_token(request: Request) -> Reply:
     await oauth.delete(request.tx, request.caller, request.values["user_id"], request.values["access_token_id"])
     return Reply(204)
 
 
-@resource.on("GET", f"{_ACCESS}/roles", may="token")
+@resource.on("GET", f"{_ACCESS}/roles", may="token", decides="owner")
 async def list_roles(request: Request) -> Reply:
     found = await oauth.roles_of(request.tx, await _visible(request))
     return views.listed(request, "roles", (role_dialect.view(request, role) for role in found))
 
 
-@resource.on("GET", f"{_ACCESS}/roles/{{role_id}}", may="token")
+@resource.on("GET", f"{_ACCESS}/roles/{{role_id}}", may="token", decides="owner")
 async def show_role(request: Request) -> Reply:
     return role_dialect.one_of(request, await oauth.roles_of(request.tx, await _visible(request)))
 

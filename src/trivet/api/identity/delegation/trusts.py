@@ -59,7 +59,7 @@ async def _view(request: Request, trust: Trust, *, with_roles: bool) -> View:
     return views.linked(request, path, shown)
 
 
-@resource.on("GET", _ALL, may="token")
+@resource.on("GET", _ALL, may="token", decides="sides")
 async def list_all(request: Request) -> Reply:
     found = await trusts.listed(
         request.tx, request.caller, request.asked("trustor_user_id"), request.asked("trustee_user_id")
@@ -67,7 +67,7 @@ async def list_all(request: Request) -> Reply:
     return views.listed(request, "trusts", [await _view(request, trust, with_roles=False) for trust in found])
 
 
-@writes(resource, "POST", _ALL, may="token")
+@writes(resource, "POST", _ALL, may="token", decides="sides")
 async def create(request: Request) -> Reply:
     body = request.read(WantedBody).trust
     await app_credentials.refuse_restricted(request.tx, request.caller)
@@ -86,27 +86,27 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"trust": await _view(request, made, with_roles=True)})
 
 
-@resource.on("GET", _ONE, may="token")
+@resource.on("GET", _ONE, may="token", decides="sides")
 async def show(request: Request) -> Reply:
     found = await trusts.visible(request.tx, request.caller, request.values["trust_id"])
     return Reply(200, {"trust": await _view(request, found, with_roles=True)})
 
 
-@writes(resource, "DELETE", _ONE, may="token")
+@writes(resource, "DELETE", _ONE, may="token", decides="sides")
 async def delete(request: Request) -> Reply:
     await app_credentials.refuse_restricted(request.tx, request.caller)
     await trusts.remove(request.tx, request.caller, request.values["trust_id"])
     return Reply(204)
 
 
-@resource.on("GET", f"{_ONE}/roles", may="token")
+@resource.on("GET", f"{_ONE}/roles", may="token", decides="sides")
 async def list_roles(request: Request) -> Reply:
     trust = await trusts.visible(request.tx, request.caller, request.values["trust_id"])
     found = await trusts.roles_of(request.tx, trust)
     return views.listed(request, "roles", (role_dialect.view(request, role) for role in found))
 
 
-@resource.on("GET", f"{_ONE}/roles/{{role_id}}", may="token")
+@resource.on("GET", f"{_ONE}/roles/{{role_id}}", may="token", decides="sides")
 async def show_role(request: Request) -> Reply:
     trust = await trusts.visible(request.tx, request.caller, request.values["trust_id"])
     return role_dialect.one_of(request, await trusts.roles_of(request.tx, trust))

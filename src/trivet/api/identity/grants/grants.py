@@ -3,6 +3,7 @@
 from trivet.api.identity import views
 from trivet.api.identity.people import roles as role_dialect
 from trivet.api.identity.writing import writes
+from trivet.api.kit.callers import Decision
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.identity.assignments import SYSTEM, ActorKind, Assignment, TargetKind
@@ -20,6 +21,7 @@ _ACTORS: tuple[tuple[ActorKind, str], ...] = (("user", "users/{user_id}"), ("gro
 
 def _declare(target_kind: TargetKind, target: str, actor_kind: ActorKind, actor: str, inherited: bool) -> None:
     root, tail = ("/v3/OS-INHERIT", "/inherited_to_projects") if inherited else ("/v3", "")
+    decides: Decision = "system" if target_kind == "system" else "domain"
     one = f"{root}/{target}/{actor}/roles/{{role_id}}{tail}"
 
     def asked(request: Request) -> Assignment:
@@ -32,22 +34,22 @@ def _declare(target_kind: TargetKind, target: str, actor_kind: ActorKind, actor:
             inherited=inherited,
         )
 
-    @resource.on("GET", f"{root}/{target}/{actor}/roles{tail}", may="token")
+    @resource.on("GET", f"{root}/{target}/{actor}/roles{tail}", may="token", decides=decides)
     async def list_all(request: Request) -> Reply:
         found = await grants.roles_of(request.tx, request.caller, asked(request))
         return views.listed(request, "roles", [role_dialect.view(request, role) for role in found], ("name",))
 
-    @resource.on("GET", one, may="token")
+    @resource.on("GET", one, may="token", decides=decides)
     async def check(request: Request) -> Reply:
         await grants.check(request.tx, request.caller, asked(request))
         return Reply(204)
 
-    @writes(resource, "PUT", one, may="token")
+    @writes(resource, "PUT", one, may="token", decides=decides)
     async def give(request: Request) -> Reply:
         await grants.give(request.tx, request.caller, asked(request))
         return Reply(204)
 
-    @writes(resource, "DELETE", one, may="token")
+    @writes(resource, "DELETE", one, may="token", decides=decides)
     async def take(request: Request) -> Reply:
         await grants.take(request.tx, request.caller, asked(request))
         return Reply(204)

@@ -14,7 +14,7 @@ resource = Resource()
 _ONE = "/v3/groups/{group_id}/users/{user_id}"
 
 
-@resource.on("GET", "/v3/groups/{group_id}/users", may="token")
+@resource.on("GET", "/v3/groups/{group_id}/users", may="token", decides="domain")
 async def list_all(request: Request) -> Reply:
     caller = request.caller
     await groups.visible(request.tx, caller, request.values["group_id"], "identity:list_users_in_group")
@@ -26,7 +26,7 @@ async def list_all(request: Request) -> Reply:
     return views.listed(request, "users", shown, ("name", "enabled", "domain_id"))
 
 
-@resource.on("GET", _ONE, may="token")
+@resource.on("GET", _ONE, may="token", decides="domain")
 async def check(request: Request) -> Reply:
     group_id, user_id = request.values["group_id"], request.values["user_id"]
     action = "identity:check_user_in_group"
@@ -37,13 +37,13 @@ async def check(request: Request) -> Reply:
     return Reply(204)
 
 
-@writes(resource, "PUT", _ONE, may="token")
+@writes(resource, "PUT", _ONE, may="token", decides="domain")
 async def add(request: Request) -> Reply:
     await groups.add_member(request.tx, request.caller, request.values["group_id"], request.values["user_id"])
     return Reply(204)
 
 
-@writes(resource, "DELETE", _ONE, may="token")
+@writes(resource, "DELETE", _ONE, may="token", decides="domain")
 async def remove(request: Request) -> Reply:
     await groups.remove_member(request.tx, request.caller, request.values["group_id"], request.values["user_id"])
     return Reply(204)

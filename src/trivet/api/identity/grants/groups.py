@@ -32,7 +32,7 @@ def view(request: Request, group: Group) -> View:
     return views.linked(request, f"groups/{group.id}", shown)
 
 
-@resource.on("GET", "/v3/groups", may="token")
+@resource.on("GET", "/v3/groups", may="token", decides="domain")
 async def list_all(request: Request) -> Reply:
     only = personas.list_domain(request.caller, "identity:list_groups")
     where = views.where(request, ("name", "domain_id"), domain_id=only)
@@ -40,7 +40,7 @@ async def list_all(request: Request) -> Reply:
     return views.listed(request, "groups", (view(request, group) for group in found), ("name", "id"))
 
 
-@writes(resource, "POST", "/v3/groups", may="token")
+@writes(resource, "POST", "/v3/groups", may="token", decides="domain")
 async def create(request: Request) -> Reply:
     fields, extra = views.read(request, "group", GroupFields)
     given = fields.given()
@@ -56,13 +56,13 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"group": view(request, await groups.create(request.tx, new))})
 
 
-@resource.on("GET", "/v3/groups/{group_id}", may="token")
+@resource.on("GET", "/v3/groups/{group_id}", may="token", decides="domain")
 async def show(request: Request) -> Reply:
     found = await groups.visible(request.tx, request.caller, request.values["group_id"])
     return Reply(200, {"group": view(request, found)})
 
 
-@writes(resource, "PATCH", "/v3/groups/{group_id}", may="token")
+@writes(resource, "PATCH", "/v3/groups/{group_id}", may="token", decides="domain")
 async def update(request: Request) -> Reply:
     changes = views.changes(request, "group", GroupFields)
     if "description" in changes:
@@ -71,7 +71,7 @@ async def update(request: Request) -> Reply:
     return Reply(200, {"group": view(request, changed)})
 
 
-@writes(resource, "DELETE", "/v3/groups/{group_id}", may="token")
+@writes(resource, "DELETE", "/v3/groups/{group_id}", may="token", decides="domain")
 async def delete(request: Request) -> Reply:
     await groups.delete(request.tx, request.caller, request.values["group_id"])
     return Reply(204)

@@ -12,7 +12,7 @@ from trivet.domain.identity.grants.role_assignments import Asked, Found
 resource = Resource()
 
 
-@resource.on("GET", "/v3/role_assignments", may="token")
+@resource.on("GET", "/v3/role_assignments", may="token", decides="domain")
 async def list_all(request: Request) -> Reply:
     asked = Asked(
         user_id=request.asked("user.id"),

@@ -62,13 +62,13 @@ def view(request: Request, shown: Shown) -> View:
     return views.linked(request, f"limits/{limit.id}", found)
 
 
-@resource.on("GET", "/v3/limits/model", may="token")
+@resource.on("GET", "/v3/limits/model", may="token", decides="anyone")
 async def show_model(request: Request) -> Reply:
     name = await limits.model(request.tx)
     return Reply(200, {"model": {"name": name, "description": _MODELS[name]}})
 
 
-@resource.on("GET", "/v3/limits", may="token")
+@resource.on("GET", "/v3/limits", may="token", decides="scope")
 async def list_all(request: Request) -> Reply:
     found = await limit_rules.listed(request.tx, request.caller)
     shown = (view(request, one) for one in found)
@@ -96,7 +96,7 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"limits": made})
 
 
-@resource.on("GET", "/v3/limits/{limit_id}", may="token")
+@resource.on("GET", "/v3/limits/{limit_id}", may="token", decides="scope")
 async def show(request: Request) -> Reply:
     found = await limit_rules.visible(request.tx, request.caller, request.values["limit_id"])
     return Reply(200, {"limit": view(request, found)})

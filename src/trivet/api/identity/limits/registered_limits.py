@@ -56,7 +56,7 @@ def view(request: Request, limit: RegisteredLimit) -> View:
     return views.linked(request, f"registered_limits/{limit.id}", shown)
 
 
-@resource.on("GET", "/v3/registered_limits", may="token")
+@resource.on("GET", "/v3/registered_limits", may="token", decides="anyone")
 async def list_all(request: Request) -> Reply:
     found = await request.tx.select(REGISTERED_LIMITS, views.where(request, FILTERS), order="resource_name, id")
     return views.listed(request, "registered_limits", (view(request, limit) for limit in found), FILTERS)
@@ -71,7 +71,7 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"registered_limits": made})
 
 
-@resource.on("GET", "/v3/registered_limits/{registered_limit_id}", may="token")
+@resource.on("GET", "/v3/registered_limits/{registered_limit_id}", may="token", decides="anyone")
 async def show(request: Request) -> Reply:
     found = await registered_limits.need(request.tx, request.values["registered_limit_id"])
     return Reply(200, {"registered_limit": view(request, found)})

@@ -12,7 +12,7 @@ from trivet.errors import Forbidden
 resource = Resource()
 
 
-@resource.on("GET", "/v3/auth/catalog", may="token")
+@resource.on("GET", "/v3/auth/catalog", may="token", decides="oneself")
 async def show_catalog(request: Request) -> Reply:
     caller = request.caller
     if not (caller.project_id or caller.domain_id or caller.system):
@@ -35,11 +35,11 @@ async def list_domains(request: Request) -> Reply:
 
 
 for _root in ("/v3/auth", "/v3/OS-FEDERATION"):
-    resource.on("GET", f"{_root}/projects", may="token")(list_projects)
-    resource.on("GET", f"{_root}/domains", may="token")(list_domains)
+    resource.on("GET", f"{_root}/projects", may="token", decides="oneself")(list_projects)
+    resource.on("GET", f"{_root}/domains", may="token", decides="oneself")(list_domains)
 
 
-@resource.on("GET", "/v3/auth/system", may="token")
+@resource.on("GET", "/v3/auth/system", may="token", decides="oneself")
 async def list_systems(request: Request) -> Reply:
     found = [{"all": True}] if await auth_lists.may_have_system(request.tx, request.caller.user_id) else []
     return Reply(200, {"system": found, "links": {"self": views.url(request, "auth/system")}})

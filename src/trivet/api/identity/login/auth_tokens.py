@@ -90,7 +90,7 @@ async def _receipt(request: Request, more: MoreNeeded) -> Reply:
     return Reply(401, {"receipt": receipt, "required_auth_methods": more.rules}, headers)
 
 
-@resource.on("GET", "/v3/auth/tokens", may="token", tx="none")
+@resource.on("GET", "/v3/auth/tokens", may="token", decides="subject", tx="none")
 async def show(request: Request) -> Reply:
     subject = _subject(request)
     caller = request.caller
@@ -108,7 +108,7 @@ def _refuse_unheeded(request: Request, subject: Caller) -> None:
         raise NotFound("token.absent", "Could not find token: it is for services that heed access rules.")
 
 
-@writes(resource, "DELETE", "/v3/auth/tokens", may="token")
+@writes(resource, "DELETE", "/v3/auth/tokens", may="token", decides="subject")
 async def revoke(request: Request) -> Reply:
     subject = _subject(request)
     if subject.user_id != request.caller.user_id and not request.caller.is_operator:

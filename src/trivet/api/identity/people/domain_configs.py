@@ -57,7 +57,7 @@ async def _delete(request: Request) -> Reply:
 
 
 for _path in _LEVELS:
-    resource.on("GET", _path, may="token")(_show)
+    resource.on("GET", _path, may="token", decides="system")(_show)
     writes(resource, "PATCH", _path, may="admin")(_update)
     writes(resource, "DELETE", _path, may="admin")(_delete)
 

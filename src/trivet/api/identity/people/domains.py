@@ -36,7 +36,7 @@ def view(request: Request, domain: Project) -> View:
     return views.linked(request, f"domains/{domain.id}", shown)
 
 
-@resource.on("GET", "/v3/domains", may="token")
+@resource.on("GET", "/v3/domains", may="token", decides="domain")
 async def list_all(request: Request) -> Reply:
     only = personas.list_domain(request.caller, "identity:list_domains")
     where = Where().equal("is_domain", 1)
@@ -61,7 +61,7 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"domain": view(request, made)})
 
 
-@resource.on("GET", "/v3/domains/{domain_id}", may="token")
+@resource.on("GET", "/v3/domains/{domain_id}", may="token", decides="within")
 async def show(request: Request) -> Reply:
     id = request.values["domain_id"]
     if id not in (request.caller.domain_id, request.caller.project_domain_id):
@@ -69,13 +69,11 @@ async def show(request: Request) -> Reply:
     return Reply(200, {"domain": view(request, await projects.need(request.tx, id, noun="domain"))})
 
 
-@writes(resource, "PATCH", "/v3/domains/{domain_id}", may="token")
+@writes(resource, "PATCH", "/v3/domains/{domain_id}", may="admin")
 async def update(request: Request) -> Reply:
     changes = views.changes(request, "domain", ProjectFields)
     id = request.values["domain_id"]
     await projects.need(request.tx, id, noun="domain")
-    if request.caller.domain_id is not None:
-        raise personas.refusal("identity:update_domain")
     if id == DEFAULT_DOMAIN and changes.get("enabled") is False:
         raise Invalid("domain.default", "The default domain cannot be disabled.")
     changed = await projects.update(request.tx, request.caller, id, checked(changes))

@@ -83,7 +83,7 @@ def check_options(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-@resource.on("GET", "/v3/projects", may="token")
+@resource.on("GET", "/v3/projects", may="token", decides="domain")
 async def list_all(request: Request) -> Reply:
     only = personas.list_domain(request.caller, "identity:list_projects")
     where = views.where(request, ("name", "parent_id", "domain_id"), domain_id=only)
@@ -103,14 +103,14 @@ def _tagged(request: Request, project: Project) -> bool:
     return True
 
 
-@writes(resource, "POST", "/v3/projects", may="token")
+@writes(resource, "POST", "/v3/projects", may="token", decides="domain")
 async def create(request: Request) -> Reply:
     fields, extra = views.read(request, "project", ProjectFields)
     made = await projects.create(request.tx, request.caller, record(request.tx, fields, extra))
     return Reply(201, {"project": view(request, made)})
 
 
-@resource.on("GET", "/v3/projects/{project_id}", may="token")
+@resource.on("GET", "/v3/projects/{project_id}", may="token", decides="within")
 async def show(request: Request) -> Reply:
     found = await projects.visible(request.tx, request.caller, request.values["project_id"])
     shown = view(request, found)
@@ -145,14 +145,14 @@ def _nested(below: list[Project], id: str) -> dict[str, Any] | None:
     return {one.id: _nested(below, one.id) for one in below if one.parent_id == id} or None
 
 
-@writes(resource, "PATCH", "/v3/projects/{project_id}", may="token")
+@writes(resource, "PATCH", "/v3/projects/{project_id}", may="token", decides="domain")
 async def update(request: Request) -> Reply:
     changes = checked(views.changes(request, "project", ProjectFields))
     changed = await projects.update(request.tx, request.caller, request.values["project_id"], changes)
     return Reply(200, {"project": view(request, changed)})
 
 
-@writes(resource, "DELETE", "/v3/projects/{project_id}", may="token")
+@writes(resource, "DELETE", "/v3/projects/{project_id}", may="token", decides="domain")
 async def delete(request: Request) -> Reply:
     await removal.project(request.tx, request.caller, request.values["project_id"])
     return Reply(204)

@@ -47,7 +47,7 @@ def one_of(request: Request, passed_on: Iterable[Role]) -> Reply:
     raise NotFound("role.absent", f"Could not find role: {id[:64]}.")
 
 
-@resource.on("GET", "/v3/roles", may="token")
+@resource.on("GET", "/v3/roles", may="token", decides="roles")
 async def list_all(request: Request) -> Reply:
     found = await roles.listed(request.tx, request.caller, request.asked("domain_id"))
     return views.listed(request, "roles", (view(request, role) for role in found), ("name", "id"))
@@ -69,13 +69,13 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"role": view(request, await roles.create(request.tx, new))})
 
 
-@resource.on("GET", "/v3/roles/{role_id}", may="token")
+@resource.on("GET", "/v3/roles/{role_id}", may="token", decides="roles")
 async def show(request: Request) -> Reply:
     found = await roles.visible(request.tx, request.caller, request.values["role_id"])
     return Reply(200, {"role": view(request, found)})
 
 
-@writes(resource, "PATCH", "/v3/roles/{role_id}", may="token")
+@writes(resource, "PATCH", "/v3/roles/{role_id}", may="admin")
 async def update(request: Request) -> Reply:
     changes = views.changes(request, "role", RoleFields)
     if "options" in changes:
@@ -84,7 +84,7 @@ async def update(request: Request) -> Reply:
     return Reply(200, {"role": view(request, changed)})
 
 
-@writes(resource, "DELETE", "/v3/roles/{role_id}", may="token")
+@writes(resource, "DELETE", "/v3/roles/{role_id}", may="admin")
 async def delete(request: Request) -> Reply:
     await implied_roles.delete_role(request.tx, request.caller, request.values["role_id"])
     return Reply(204)

@@ -60,7 +60,7 @@ def view(request: Request, user: User) -> View:
     return views.linked(request, f"users/{user.id}", shown)
 
 
-@resource.on("GET", "/v3/users", may="token")
+@resource.on("GET", "/v3/users", may="token", decides="domain")
 async def list_all(request: Request) -> Reply:
     only = personas.list_domain(request.caller, "identity:list_users")
     where = views.where(request, ("name", "domain_id"), domain_id=only)
@@ -79,7 +79,7 @@ async def _hashed(request: Request, fields: UserFields) -> str | None:
     return await request.parts.passwords.hash(fields.password)
 
 
-@resource.on("POST", "/v3/users", may="token", tx="none")
+@resource.on("POST", "/v3/users", may="token", decides="domain", tx="none")
 async def create(request: Request) -> Reply:
     fields, extra = views.read(request, "user", UserFields)
     given = fields.given()
@@ -110,14 +110,14 @@ async def create(request: Request) -> Reply:
     return Reply(201, {"user": view(request, await commit(request.parts, act, request.caller))})
 
 
-@resource.on("GET", "/v3/users/{user_id}", may="token")
+@resource.on("GET", "/v3/users/{user_id}", may="token", decides="person")
 async def show(request: Request) -> Reply:
     return Reply(
         200, {"user": view(request, await users.visible(request.tx, request.caller, request.values["user_id"]))}
     )
 
 
-@resource.on("PATCH", "/v3/users/{user_id}", may="token", tx="none")
+@resource.on("PATCH", "/v3/users/{user_id}", may="token", decides="domain", tx="none")
 async def update(request: Request) -> Reply:
     fields, extra = views.read(request, "user", UserFields)
     id = request.values["user_id"]
@@ -148,13 +148,13 @@ async def update(request: Request) -> Reply:
     return Reply(200, {"user": view(request, await commit(request.parts, act, request.caller))})
 
 
-@writes(resource, "DELETE", "/v3/users/{user_id}", may="token")
+@writes(resource, "DELETE", "/v3/users/{user_id}", may="token", decides="domain")
 async def delete(request: Request) -> Reply:
     await removal.user(request.tx, request.caller, request.values["user_id"])
     return Reply(204)
 
 
-@resource.on("GET", "/v3/users/{user_id}/groups", may="token")
+@resource.on("GET", "/v3/users/{user_id}/groups", may="token", decides="person")
 async def list_groups(request: Request) -> Reply:
     id = request.values["user_id"]
     await users.visible(request.tx, request.caller, id, "identity:list_groups_for_user")
@@ -166,7 +166,7 @@ async def list_groups(request: Request) -> Reply:
     return views.listed(request, "groups", shown, ("name", "domain_id"))
 
 
-@resource.on("GET", "/v3/users/{user_id}/projects", may="token")
+@resource.on("GET", "/v3/users/{user_id}/projects", may="token", decides="person")
 async def list_projects(request: Request) -> Reply:
     id = request.values["user_id"]
     await users.visible(request.tx, request.caller, id, "identity:list_user_projects")
