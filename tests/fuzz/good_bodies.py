@@ -39,7 +39,8 @@ def good_bodies(held: dict[str, str]) -> dict[str, Any]:
     }  # fmt: skip
     provider = "/allocations/{consumer_uuid}"
     return {
-        "POST /v2.1/servers": {"server": server, "os:scheduler_hints": {"group": held["server_group_id"]}},
+        "POST /v2.1/servers": {"server": server, "os:scheduler_hints": {"group": held["server_group_id"],
+                                                                           "different_host": [held["server_id"]]}},
         "PUT /v2.1/servers/{server_id}": {"server": {"name": "s", "accessIPv4": "", "description": None}},
         "POST /v2.1/flavors": {"flavor": {"name": "f", "ram": 1, "vcpus": 1, "disk": 1, "id": "auto", "swap": 0,
                                           "OS-FLV-EXT-DATA:ephemeral": 0, "rxtx_factor": 1.0}},

@@ -10,7 +10,7 @@ import msgspec
 
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
-from trivet.domain.identity import extras, personas
+from trivet.domain.identity import assignments, extras, personas
 from trivet.domain.identity.delegation import bounds
 from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.identity.people.users import USERS
@@ -108,6 +108,8 @@ async def create(
             raise Invalid("credential.fixed", f"None of {', '.join(_FIXED)} can be chosen.")
         if project_id is None:
             raise Invalid("credential.project", "An ec2 credential belongs to a project: send project_id.")
+    if project_id is not None:
+        await need_role_in(tx, caller, project_id)
     new = Credential(
         id=id,
         user_id=user_id,
@@ -126,6 +128,12 @@ async def create(
     if not await tx.insert_new(CREDENTIALS, new):
         raise Conflict("credential.exists", "There is a credential with this access key already.")
     return new
+
+
+async def need_role_in(tx: Tx, caller: Caller, project_id: str) -> None:
+    """Nobody has a key for a project in which he has nothing, nor hears from asking for one whether it exists."""
+    if not caller.is_operator and not await assignments.roles_on(tx, caller.user_id, "project", project_id):
+        raise NotFound("project.absent", f"Could not find project: {project_id[:64]}.")
 
 
 def _access_hash_of(fields: dict[str, Any]) -> str:

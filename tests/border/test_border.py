@@ -1,0 +1,216 @@
+"""A tenant's border, for every route and every place of an id in it: path, query, header, body.
+
+The class: an id in a request is a claim, and somebody believes it. Whatever id of another's is said, wherever there is
+room for a text, three things hold: the answer is that for an id which nobody has; no row of the database that names
+one of his things comes, goes or changes; and his hosts are told, and his guests read, what they did before.
+
+A route that is declared tomorrow is held to this without a word here. Only what upstream tells apart is written down.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path as File
+
+import pytest
+
+from tests.api.one_service import Answer
+from tests.border.asking import (
+    Tenant,
+    absent,
+    as_json,
+    essence,
+    held_names,
+    is_list,
+    query_words,
+    routes_of,
+)  # fmt: skip
+from tests.border.places import Path, in_body, with_at
+from tests.border.traces import WORDS, Victim, told_apart
+from tests.policies.records import Project, fill, new_project
+from tests.policies.test_route_policies import LOOKING, names, path_of, settled
+from tests.policies.whole_cloud import WholeCloud, whole_cloud
+from trivet.api.kit.routes import Route
+from trivet.api.kit.service import Service
+
+BY_DESIGN = {
+    # Who shares says with whom, and who trusts says whom: that other has something by it, and sees it.
+    ("POST", "/v2.0/rbac-policies", "rbac_policy.target_tenant"),
+    ("PUT", "/v2.0/rbac-policies/{rbac_policy_id}", "rbac_policy.target_tenant"),
+    ("POST", "/v3/OS-TRUST/trusts", "trust.trustee_user_id"),
+}
+"""Where upstream tells another's from nobody's, too, and writes it down."""
+
+SERVICES = {"nova": (8_000, 1_200), "neutron": (8_000, 2_500), "glance": (800, 200), "keystone": (10_000, 4_000)}
+"""And how often a tenant asks each at least, and is let in: a border that nobody comes near is no border."""
+
+SAID_BY_OTHERS = (
+    "x-project-id", "x-tenant-id", "x-tenant", "x-auth-project-id", "requested-project-id", "x-user-id", "x-user",
+    "x-domain-id", "x-subject-token", "x-trivet-host-secret", "x-trivet-session", "x-instance-id",
+)  # fmt: skip
+"""Headers in which somebody else in front of a service might say who asks, or about what."""
+
+
+@pytest.fixture
+async def cloud(tmp_path: File) -> AsyncIterator[WholeCloud]:
+    async with whole_cloud(tmp_path) as cloud:
+        yield cloud
+
+
+class Border:
+    """Between a tenant and a victim; and what has come across it."""
+
+    def __init__(self, cloud: WholeCloud, tenant: Tenant, victim: Victim) -> None:
+        self.cloud = cloud
+        self.tenant = tenant
+        self.victim = victim
+        self.wrong: list[str] = []
+        self._rows: set[object] = set()
+        self._guests: object = None
+
+    async def look(self) -> None:
+        self._rows, self._guests = set(await self.victim.rows()), await self.victim.told()
+
+    async def check_traces(self, said: str) -> None:
+        rows, told = await self.victim.rows(), await self.victim.told()
+        self.wrong += [f"{said}: {line}" for line in told_apart(self._rows, rows)]  # type: ignore[arg-type]
+        if told != self._guests:
+            self.wrong.append(f"{said}: his hosts or his guests are told something else")
+        self._rows, self._guests = set(rows), told
+
+    async def check_path(self, service: Service, route: Route, body: object) -> None:
+        mine, theirs = self.tenant.project.held, self.victim.project.held
+        raw = as_json(body) if body is not None else None
+        for name in held_names(route, self.victim.project):
+            if theirs[name] == mine.get(name):
+                continue
+
+            async def ask(id: str, name: str = name) -> Answer:
+                return await self.tenant.send(service, route, mine | {name: id}, raw)
+
+            await self._compare(service, route, f"{{{name}}}", ask, {name: theirs[name]})
+
+    async def check_query(self, service: Service, route: Route) -> None:
+        mine = self.tenant.project.held
+        for word in query_words(service, await self.tenant.send(service, route, mine)):
+
+            async def ask(id: str, word: str = word) -> Answer:
+                return await self.tenant.send(service, route, mine, query=f"{word}={id}".encode())
+
+            await self._compare(service, route, f"?{word}=", ask, self.victim.ids)
+
+    async def check_body(self, service: Service, route: Route, kinds: list[object], good: object) -> None:
+        """In a body that is good, and in one that says no more than it must: what else is said may hide the place."""
+        mine = self.tenant.project.held
+        bare = self.tenant.bare_of(route, kinds, good)
+        for base, places in ((good, in_body([], good)), (bare, in_body(kinds, {}))):
+            for place in places:
+
+                async def ask(id: str, base: object = base, place: Path = place) -> Answer:
+                    body = with_at(base, kinds, place, id, mine)
+                    return await self.tenant.send(service, route, mine, as_json(body))
+
+                await self._compare(service, route, ".".join(map(str, place)), ask, self.victim.ids)
+
+    async def _compare(
+        self, service: Service, route: Route, place: str, ask: Callable[[str], Awaitable[Answer]], ids: dict[str, str]
+    ) -> None:
+        """What is said of each id is what is said of nobody's. If it is not, that is asked again: what was made by the
+        asking before may be what differs."""
+        if (route.method, route.path, place) in BY_DESIGN:
+            return
+        expected: dict[bool, tuple[int, str]] = {}
+        for kind, id in ids.items():
+            said = f"{route.method} {route.path} {route.action or ''} {place} <{kind}>"
+            shape = "-" in id
+            if shape not in expected:
+                expected[shape] = await self._told(service, route, ask, absent(id))
+            found = await self._told(service, route, ask, id, "" if WORDS & set(place.split(".")) else said)
+            if found != expected[shape]:
+                expected[shape] = await self._told(service, route, ask, absent(id))
+            if found != expected[shape]:
+                self.wrong.append(f"{said}: of nobody's {expected[shape]}, of his {found}")
+
+    async def _told(
+        self, service: Service, route: Route, ask: Callable[[str], Awaitable[Answer]], id: str, said: str = ""
+    ) -> tuple[int, str]:
+        answer = await ask(id)
+        if answer.status < 300 and route.method not in LOOKING:
+            if said:
+                await self.check_traces(said)
+            await self.tenant.drop(service, route, answer)
+        return essence(answer, id, looking=route.method in LOOKING)
+
+
+async def border_of(cloud: WholeCloud) -> Border:
+    theirs, mine = await new_project(cloud, "theirs"), await new_project(cloud, "mine")
+    for project in (theirs, mine):
+        await fill(cloud, project)
+        await settled(cloud, project)
+        await hold_more(cloud, project)
+    victim = Victim(cloud, theirs)
+    await victim.find()
+    return Border(cloud, Tenant(cloud, mine), victim)
+
+
+async def hold_more(cloud: WholeCloud, project: Project) -> None:
+    """Names of what the cloud made for him."""
+    token = project.tokens(cloud)["member"]
+    of_server = f"device_id={project.held['server_id']}".encode()
+    ports = (await cloud.call("GET", "/network/v2.0/ports", token=token, query=of_server)).body["ports"]
+    project.held["server_port_id"] = ports[0]["id"]
+    project.held["flavor_id"] = (await cloud.call("GET", "/compute/v2.1/flavors", token=token)).body["flavors"][0]["id"]
+    quotas = "/compute/v2.1/os-quota-sets/"
+    wanted = {"quota_set": dict.fromkeys(("instances", "cores", "ram", "server_groups"), -1)}
+    assert (await cloud.call("PUT", f"{quotas}{project.id}", wanted, token=cloud.admin)).status == 200
+    words = (
+        "network",
+        "subnet",
+        "port",
+        "router",
+        "security_group",
+        "security_group_rule",
+        "rbac_policy",
+        "floatingip",
+    )
+    network = {"quota": dict.fromkeys(words, -1)}
+    assert (await cloud.call("PUT", f"/network/v2.0/quotas/{project.id}", network, token=cloud.admin)).status == 200
+
+
+@pytest.mark.parametrize("name", SERVICES)
+async def test_an_id_of_anothers_is_an_id_of_nobodys(
+    cloud: WholeCloud, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    border = await border_of(cloud)
+    await border.look()
+    tenant = border.tenant
+    for service, route in routes_of(cloud, name):
+        kinds = await tenant.listen(service, route, monkeypatch) if route.method not in LOOKING else []
+        good = tenant.body_of(route, kinds) if route.method not in LOOKING else None
+        if names(route):
+            await border.check_path(service, route, good)
+        if is_list(route):
+            await border.check_query(service, route)
+        if route.method in ("POST", "PUT", "PATCH") and not route.stream:
+            await border.check_body(service, route, kinds, good)
+        await border.check_traces(f"{route.method} {route.path} {route.action or ''}")
+    assert not border.wrong, "\n".join(border.wrong)
+    assert (tenant.asked > SERVICES[name][0], tenant.accepted > SERVICES[name][1]) == (True, True)
+
+
+async def test_who_asks_is_said_by_the_token_and_by_no_header(cloud: WholeCloud) -> None:
+    border = await border_of(cloud)
+    tenant, theirs = border.tenant, border.victim.project
+    more = [(name.encode(), theirs.id.encode()) for name in SAID_BY_OTHERS]
+    more += [(b"x-roles", b"admin"), (b"x-is-admin-project", b"true"), (b"x-identity-status", b"Confirmed")]
+    asked = 0
+    for name in SERVICES:
+        for service, route in routes_of(cloud, name):
+            if route.method not in LOOKING or route.path == "/v3/auth/tokens":
+                continue
+            path = path_of(service, route, tenant.project.held)
+            plain = await cloud.call(route.method, path, token=tenant.token)
+            spoken = await cloud.call(route.method, path, token=tenant.token, headers=more)
+            asked += 1
+            if essence(plain, theirs.id, looking=True) != essence(spoken, theirs.id, looking=True):
+                border.wrong.append(f"{route.method} {path}: {plain.raw[:200]!r} but {spoken.raw[:200]!r}")
+    assert not border.wrong, "\n".join(border.wrong)
+    assert asked > 150
