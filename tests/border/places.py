@@ -91,7 +91,7 @@ def with_at(body: Any, kinds: list[Any], path: Path, value: Any, mine: dict[str,
     node: Any = whole
     step: Any = ""
     for n, name in enumerate(path):
-        inner = node[step] if not isinstance(node, dict) or step in node else None
+        inner: Any = node[step] if not isinstance(node, dict) or step in node else None
         if not isinstance(inner, list if isinstance(name, int) else dict):
             made = [] if isinstance(name, int) else _smallest(_kind_at(kinds, path[:n]), mine, str(step))
             inner = node[step] = made if isinstance(made, list | dict) else {}
