@@ -52,7 +52,8 @@ class Elsewhere:
     async def begin(self) -> None:
         sql = "SELECT h.name FROM servers s JOIN hosts h ON h.id = s.host_id WHERE s.id = ?"
         ((host,),) = await self.cloud.rows(sql, self.server)
-        made = (await self.call("POST", "/credentials", {"host": host})).ok()
+        capacity = {"vcpus": 4, "memory_mib": 65536, "disk_gib": 1000}
+        made = (await self.call("POST", "/credentials", {"host": host, "capacity": capacity})).ok()
         self._said["x-trivet-host-secret"] = made["secret"]
         facts = {"kinds": ["vm"], "vcpus": 4, "memory_mib": 65536, "disk_gib": 1000, "hypervisor_type": "sim"}
         self._said["x-trivet-session"] = (await self.call("POST", "/register", facts | {"holder": "aa"})).ok("session")

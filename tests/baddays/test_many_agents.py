@@ -46,7 +46,8 @@ class Agents:
         facts = {"kinds": ["vm"], "vcpus": 4, "memory_mib": 65536, "disk_gib": 1000, "hypervisor_type": "sim"}
         ids = []
         for number in range(hosts):
-            name = {"host": f"far-{number}"}
+            capacity = {"vcpus": 4, "memory_mib": 65536, "disk_gib": 1000}
+            name = {"host": f"far-{number}", "capacity": capacity}
             secret = (await ask(self.app, "POST", "/v1/agent/credentials", name, headers=admin)).ok()["secret"]
             said = {"x-trivet-host-secret": secret}
             made = (await ask(self.app, "POST", "/v1/agent/register", facts | {"holder": "aa"}, headers=said)).ok()

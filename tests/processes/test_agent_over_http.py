@@ -14,6 +14,9 @@ from tests.processes.cluster import PASSWORD, Client
 from tests.processes.test_equal_processes import create, image_and_flavor, upload
 from tests.programs import BIN, PATIENCE_S, Program, clean, until
 
+CAPACITY = {"vcpus": 64, "memory_mib": 262_144, "disk_gib": 4_000}
+"""Far more than a simulated host says that it has."""
+
 
 class Cloud:
     def __init__(self, folder: Path, stack: ExitStack) -> None:
@@ -37,7 +40,7 @@ class Cloud:
         return made
 
     def credential(self, host: str) -> Any:
-        status, made, _ = self.client.call("POST", "/v1/agent/credentials", {"host": host})
+        status, made, _ = self.client.call("POST", "/v1/agent/credentials", {"host": host, "capacity": CAPACITY})
         assert status == 201, made
         return made
 

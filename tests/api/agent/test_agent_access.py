@@ -21,6 +21,7 @@ FACTS = {
     "disk_gib": 1000,
     "hypervisor_type": "sim",
 }
+CAPACITY = {name: FACTS[name] for name in ("vcpus", "memory_mib", "disk_gib")}
 
 
 class Agent:
@@ -64,7 +65,7 @@ async def cloud(tmp_path: Path) -> AsyncIterator[Cloud]:
 
 
 async def agent_of(cloud: Cloud, host: str, holder: str = "aa") -> Agent:
-    made = await Agent(cloud, "", holder).call("POST", "/credentials", {"host": host})
+    made = await Agent(cloud, "", holder).call("POST", "/credentials", {"host": host, "capacity": CAPACITY})
     agent = Agent(cloud, made.ok()["secret"], holder)
     (await agent.register()).ok()
     return agent
@@ -110,6 +111,8 @@ async def test_a_credential_is_made_by_the_operator_alone(cloud: Cloud) -> None:
         ("POST", "/credentials"),
         ("GET", "/credentials"),
         ("DELETE", "/credentials/{credential_id}"),
+        ("GET", "/capacities"),
+        ("PUT", "/capacities/{host}"),
     }
     assert {route.may for route in AGENT.routes()} == {"host", "admin"}
 

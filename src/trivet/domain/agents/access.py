@@ -5,8 +5,13 @@ so no two ever work on one machine. Registering begins a new session even for th
 agent sent before it died, and arrives late, no longer counts.
 """
 
+import logging
+
+import msgspec
+
 from trivet.domain.agents.words import Facts, Registered
-from trivet.domain.hosts import hosts
+from trivet.domain.hosts import approvals, hosts
+from trivet.domain.hosts.approvals import Approval, Size
 from trivet.domain.hosts.hosts import HOSTS, Host
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.numbers import whole_number
@@ -17,6 +22,7 @@ from trivet.store import leases
 from trivet.store.leases import Lease, Sightings
 from trivet.store.tx import Tx
 
+_logger = logging.getLogger(__name__)
 LEASE_S = 25.0
 """An agent is heard of every ten seconds."""
 
@@ -32,11 +38,26 @@ async def register(tx: Tx, name: str, facts: Facts, sightings: Sightings) -> Reg
         raise Conflict("agent.held", f"Another agent looks after host {name} at the moment.")
     now = tx.clock.now()
     said = {field: getattr(facts, field) for field in facts.__struct_fields__ if field != "holder"}
+    has = Size(facts.vcpus, facts.memory_mib, facts.disk_gib)
+    sold = (await approvals.say(tx, name, has)).sold
+    if sold != has:
+        _logger.warning("Host %s says that it has %s; it sells what is approved, %s.", name, has, sold)
+    said |= msgspec.structs.asdict(sold)
     new = Host(id=tx.ids.uuid(), name=name, created_at=now, updated_at=now, agent_seen_at=now, **said)
     host = await hosts.register(tx, new)
     # An agent serves no API: nobody can relay to its consoles.
     await hosts.look_after(tx, [host.id], "")
     return Registered(host_id=host.id, host=name, session=f"{lease.holder}:{lease.token}")
+
+
+async def approve(tx: Tx, name: str, most: Size) -> Approval:
+    """What a host may sell: at once, if it is there."""
+    approval = await approvals.approve(tx, name, most)
+    host = await tx.find(HOSTS, "name = ?", name)
+    if host is not None:
+        sold = approval.sold
+        await hosts.resize(tx, host, vcpus=sold.vcpus, memory_mib=sold.memory_mib, disk_gib=sold.disk_gib)
+    return approval
 
 
 async def host_of(tx: Tx, name: str) -> Host:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from trivet.domain.hosts import pulse
+from trivet.domain.hosts import approvals, pulse
 from trivet.domain.placement import choosing, claims
 from trivet.domain.placement.choosing import Want
 from trivet.domain.placement.claims import Consumer
@@ -86,16 +86,28 @@ async def register(tx: Tx, host: Host, ratios: dict[str, float] | None = None) -
         known = await _take_up(tx, known, host)
     await heard(tx, known.id, host.agent_seen_at)
     known = msgspec.structs.replace(known, agent_seen_at=host.agent_seen_at, silent=False)
+    await _ensure_totals(tx, known, ratios)
+    await _ensure_traits(tx, known)
+    return known
+
+
+async def resize(tx: Tx, host: Host, *, vcpus: int, memory_mib: int, disk_gib: int) -> Host:
+    """What it may sell from now on; what has been sold stays."""
+    now = tx.clock.now()
+    host = await tx.update(HOSTS, host, vcpus=vcpus, memory_mib=memory_mib, disk_gib=disk_gib, updated_at=now)
+    await _ensure_totals(tx, host, RATIOS)
+    return host
+
+
+async def _ensure_totals(tx: Tx, host: Host, ratios: dict[str, float]) -> None:
     totals = {"VCPU": host.vcpus, "MEMORY_MB": host.memory_mib, "DISK_GB": host.disk_gib}
-    rows = await tx.rows("SELECT class, total FROM inventories WHERE provider_id = ?", known.id)
+    rows = await tx.rows("SELECT class, total FROM inventories WHERE provider_id = ?", host.id)
     has = {str(row[0]): int(row[1]) for row in rows}
     changed = [name for name, total in totals.items() if total != has.get(name, 0)]
     if changed:
-        await claims.hold(tx, known.id)
+        await claims.hold(tx, host.id)
     for name in sorted(changed):
-        await _ensure_capacity(tx, known.id, name, totals[name], ratios[name])
-    await _ensure_traits(tx, known)
-    return known
+        await _ensure_capacity(tx, host.id, name, totals[name], ratios[name])
 
 
 async def _take_up(tx: Tx, known: Host, host: Host) -> Host:
@@ -247,6 +259,7 @@ async def forget(tx: Tx, host: Host) -> None:
             "host.in_use",
             "Unable to delete compute service that is hosting instances. Migrate or delete the instances first.",
         )
+    await approvals.forget(tx, host.name)
     for table in ("inventories", "provider_traits", "provider_aggregates"):
         await tx.run(f"DELETE FROM {table} WHERE provider_id = ?", host.id)
     await tx.run("DELETE FROM providers WHERE id = ?", host.id)
