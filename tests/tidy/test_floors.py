@@ -12,7 +12,7 @@ FLOORS = (
     ("holding",),
     ("placement",),
     ("identity.personas", "identity.assignments", "identity.memory"),
-    ("identity.operators", "identity.extras"),
+    ("identity.operators", "identity.extras", "identity.lists"),
     ("identity.tokens",),
     ("identity.people",),
     ("identity.catalog",),

@@ -90,6 +90,9 @@ class Table(Generic[R]):
             self._sql_updates[changed] = sql
         return sql
 
+    def is_flag(self, column: str) -> bool:
+        return self._encoders.get(column) is _bool_to_int
+
     def encode(self, column: str, value: Any) -> Value:
         encoder = self._encoders.get(column)
         return encoder(value) if encoder is not None and value is not None else value

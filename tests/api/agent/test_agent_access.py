@@ -14,14 +14,14 @@ from trivet.api.compute.service import SERVICE as COMPUTE
 from trivet.api.kit.app import App
 from trivet.drivers.files import FileBlobs
 
-FACTS = {
+FACTS: dict[str, Any] = {
     "kinds": ["vm", "container"],
     "vcpus": 4,
     "memory_mib": 65536,
     "disk_gib": 1000,
     "hypervisor_type": "sim",
 }
-CAPACITY = {name: FACTS[name] for name in ("vcpus", "memory_mib", "disk_gib")}
+CAPACITY: dict[str, int] = {name: FACTS[name] for name in ("vcpus", "memory_mib", "disk_gib")}
 
 
 class Agent:

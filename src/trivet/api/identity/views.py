@@ -3,16 +3,18 @@
 Bodies keep fields that are not known (`extra`): clients of identity store their own things there.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
 
 import msgspec
 from msgspec import UNSET
 
 from trivet.api.kit.request import Reply, Request
-from trivet.domain.identity import extras
+from trivet.domain.identity import extras, lists
 from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid, NotFound
+from trivet.store.tables import R, Table
 from trivet.store.where import Where
 
 View = dict[str, Any]
@@ -78,14 +80,52 @@ def linked(request: Request, path: str, view: View) -> View:
     return view
 
 
+async def page(
+    request: Request,
+    key: str,
+    table: Table[R],
+    view: Callable[[Request, R], View],
+    where: Where,
+    *,
+    columns: Sequence[str],
+    order: Sequence[str] = ("name", "id"),
+    keep: Callable[[R], bool] | None = None,
+) -> Reply:
+    """One page of a table, cut by the database; `truncated` says that there is more, and `next` where."""
+    found = await lists.page(request.tx, table, where, asked(request), columns=columns, order=order, keep=keep)
+    return paged(request, key, [view(request, record) for record in found.found], truncated=found.truncated)
+
+
+def paged(request: Request, key: str, shown: list[View], *, truncated: bool, more: View | None = None) -> Reply:
+    here = f"{request.url}{_tail(request)}"
+    query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
+    links = {"next": None, "self": f"{here}{query}", "previous": None}
+    if truncated and shown and "id" in shown[-1]:
+        links["next"] = f"{here}?{urlencode([*_without_marker(request), ('marker', shown[-1]['id'])])}"
+    return Reply(200, {key: shown, "links": links, **({"truncated": True} if truncated else {}), **(more or {})})
+
+
+def asked(request: Request) -> lists.Asked:
+    return lists.Asked(filters=tuple(request.query), limit=_limit(request), marker=request.asked("marker"))
+
+
+def _without_marker(request: Request) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in request.query if name != "marker"]
+
+
 def listed(
     request: Request, key: str, views: Iterable[View], filters: Iterable[str] = (), *, more: View | None = None
 ) -> Reply:
-    """Filtered by what the query says of `filters` (also name__contains and the like), then one page of it."""
-    found = _page(request, [view for view in views if _wanted(request, view, filters)])
-    query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
-    links = {"next": None, "self": f"{request.url}{_tail(request)}{query}", "previous": None}
-    return Reply(200, {key: found, "links": links, **(more or {})})
+    """Of what is few: filtered by what the query says of `filters` (also name__contains), then one page."""
+    found = [view for view in views if _wanted(request, view, filters)]
+    marker, limit = request.asked("marker"), _limit(request)
+    if marker is not None:
+        ids = [view.get("id") for view in found]
+        if marker not in ids:
+            raise NotFound("marker.absent", f"Marker {marker[:64]} could not be found.")
+        found = found[ids.index(marker) + 1 :]
+    truncated = limit is not None and len(found) > limit
+    return paged(request, key, found[:limit], truncated=truncated, more=more)
 
 
 def _tail(request: Request) -> str:
@@ -122,20 +162,14 @@ def _equal(value: object, wanted: str) -> bool:
     return str(value) == wanted
 
 
-def _page(request: Request, views: list[View]) -> list[View]:
-    marker = request.asked("marker")
-    if marker is not None:
-        ids = [view.get("id") for view in views]
-        if marker not in ids:
-            raise NotFound("marker.absent", f"Marker {marker[:64]} could not be found.")
-        views = views[ids.index(marker) + 1 :]
-    limit = request.asked("limit")
-    if limit is not None:
-        number = whole_number(limit)
-        if number is None:
-            raise Invalid("query.invalid", "limit must be a whole number.")
-        views = views[:number]
-    return views
+def _limit(request: Request) -> int | None:
+    said = request.asked("limit")
+    if said is None:
+        return None
+    number = whole_number(said)
+    if number is None:
+        raise Invalid("query.invalid", "limit must be a whole number.")
+    return min(number, lists.LIMIT_MAX)
 
 
 def where(request: Request, columns: Iterable[str], *, domain_id: str | None = None) -> Where:

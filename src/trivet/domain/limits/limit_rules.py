@@ -3,6 +3,7 @@
 Under that model nobody may be allowed more than the scope above him.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +17,8 @@ from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store import leases
 from trivet.store.tx import Tx
 from trivet.store.where import Where
+
+_AT_ONCE = 500
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -46,11 +49,28 @@ def _absent(id: str) -> NotFound:
     return NotFound("limit.absent", f"Could not find limit for {id[:64]}.")
 
 
-async def listed(tx: Tx, caller: Caller) -> list[Shown]:
-    found = [await _shown(tx, limit) for limit in await tx.select(LIMITS, order="id")]
-    if personas.sees_all(caller):
-        return found
-    return [shown for shown in found if _concerns(caller, shown)]
+def listed(caller: Caller, project_id: str | None, domain_id: str | None) -> Where:
+    """What concerns the caller; a service enforces everybody's. Narrowed to a project's, or to a domain's own."""
+    where = Where()
+    if caller.domain_id is not None and not personas.sees_all(caller):
+        inside = "(scope_id = ? OR scope_id IN (SELECT id FROM projects WHERE domain_id = ?))"
+        where.add(inside, caller.domain_id, caller.domain_id)
+    elif not personas.sees_all(caller) and not caller.has("service"):
+        where.equal("scope_id", caller.project_id or "")
+    for scope_id, of_domain in ((project_id, 0), (domain_id, 1)):
+        if scope_id is not None:
+            where.equal("scope_id", scope_id)
+            where.add("scope_id IN (SELECT id FROM projects WHERE is_domain = ?)", of_domain)
+    return where
+
+
+async def shown(tx: Tx, found: Sequence[Limit]) -> list[Shown]:
+    scopes: dict[str, projects.Project] = {}
+    ids = sorted({limit.scope_id for limit in found})
+    for at in range(0, len(ids), _AT_ONCE):
+        rows = await tx.select(projects.PROJECTS, Where().any_of("id", ids[at : at + _AT_ONCE]))
+        scopes |= {project.id: project for project in rows}
+    return [_of(limit, scopes[limit.scope_id]) for limit in found]
 
 
 def _concerns(caller: Caller, shown: Shown) -> bool:
@@ -60,7 +80,10 @@ def _concerns(caller: Caller, shown: Shown) -> bool:
 
 
 async def _shown(tx: Tx, limit: Limit) -> Shown:
-    scope = await projects.need(tx, limit.scope_id)
+    return _of(limit, await projects.need(tx, limit.scope_id))
+
+
+def _of(limit: Limit, scope: projects.Project) -> Shown:
     return Shown(limit=limit, of_domain=scope.is_domain, domain_id=scope.domain_id or scope.id)
 
 

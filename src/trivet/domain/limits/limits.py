@@ -77,9 +77,15 @@ DEFAULTS: dict[str, tuple[str, int]] = {
 }
 """Resource name: (type of its service, default)."""
 
-# Several services or regions may register one name; the service that we enforce it for is asked first.
-_ENFORCED_FIRST = """
-    ORDER BY CASE WHEN s.type = ? THEN 0 ELSE 1 END, CASE WHEN r.region_id IS NULL THEN 0 ELSE 1 END, r.id
+# A default for one region is another than the one for all: it counts in that region, before the other, and in no
+# other region. Ours is that of the service's endpoints.
+_HERE = (
+    "(r.region_id IS NULL OR r.region_id IN (SELECT e.region_id FROM endpoints e WHERE e.service_id = r.service_id))"
+)
+# Several services may register one name; the service that we enforce it for is asked first.
+_ENFORCED_FIRST = f"""
+    AND {_HERE}
+    ORDER BY CASE WHEN s.type = ? THEN 0 ELSE 1 END, CASE WHEN r.region_id IS NULL THEN 1 ELSE 0 END, r.id
     LIMIT 1
 """
 
@@ -154,7 +160,8 @@ async def limits_of(tx: Tx, project_id: str) -> dict[str, int]:
     rows = await tx.rows(
         "SELECT r.resource_name, s.type, r.default_limit, l.resource_limit FROM registered_limits r"
         " JOIN services s ON s.id = r.service_id"
-        " LEFT JOIN limits l ON l.registered_limit_id = r.id AND l.scope_id = ? ORDER BY r.id",
+        f" LEFT JOIN limits l ON l.registered_limit_id = r.id AND l.scope_id = ? WHERE {_HERE}"
+        " ORDER BY CASE WHEN r.region_id IS NULL THEN 0 ELSE 1 END, r.id",
         project_id,
     )
     found = {name: default for name, (_, default) in DEFAULTS.items()}

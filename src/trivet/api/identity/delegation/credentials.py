@@ -41,8 +41,11 @@ def view(request: Request, credential: Credential) -> View:
 
 @resource.on("GET", "/v3/credentials", may="token", decides="owner")
 async def list_all(request: Request) -> Reply:
-    found = await credentials.listed(request.tx, request.caller, views.where(request, ("user_id", "type")))
-    return views.listed(request, "credentials", (view(request, one) for one in found), ("user_id", "type"))
+    where = credentials.listed(request.caller)
+    columns = ("user_id", "type")
+    return await views.page(
+        request, "credentials", credentials.CREDENTIALS, view, where, columns=columns, order=("id",)
+    )
 
 
 @writes(resource, "POST", "/v3/credentials", may="token", decides="owner")

@@ -18,12 +18,14 @@ _ONE = "/v3/groups/{group_id}/users/{user_id}"
 async def list_all(request: Request) -> Reply:
     caller = request.caller
     await groups.visible(request.tx, caller, request.values["group_id"], "identity:list_users_in_group")
-    found = await groups.members(request.tx, request.values["group_id"])
-    found = users.by_password_end(found, request.asked("password_expires_at"))
+    where = users.narrow_by_password_end(
+        groups.members(request.values["group_id"]), request.asked("password_expires_at")
+    )
     if caller.domain_id is not None:
-        found = [user for user in found if user.domain_id == caller.domain_id]
-    shown = (user_dialect.view(request, user) for user in found)
-    return views.listed(request, "users", shown, ("name", "enabled", "domain_id"))
+        where.equal("domain_id", caller.domain_id)
+    return await views.page(
+        request, "users", users.USERS, user_dialect.view, where, columns=("name", "enabled", "domain_id")
+    )
 
 
 @resource.on("GET", _ONE, may="token", decides="domain")

@@ -35,9 +35,8 @@ def view(request: Request, group: Group) -> View:
 @resource.on("GET", "/v3/groups", may="token", decides="domain")
 async def list_all(request: Request) -> Reply:
     only = personas.list_domain(request.caller, "identity:list_groups")
-    where = views.where(request, ("name", "domain_id"), domain_id=only)
-    found = await request.tx.select(GROUPS, where, order="name, id")
-    return views.listed(request, "groups", (view(request, group) for group in found), ("name", "id"))
+    where = views.where(request, (), domain_id=only)
+    return await views.page(request, "groups", GROUPS, view, where, columns=("name", "domain_id", "id"))
 
 
 @writes(resource, "POST", "/v3/groups", may="token", decides="domain")

@@ -58,8 +58,9 @@ def view(request: Request, limit: RegisteredLimit) -> View:
 
 @resource.on("GET", "/v3/registered_limits", may="token", decides="anyone")
 async def list_all(request: Request) -> Reply:
-    found = await request.tx.select(REGISTERED_LIMITS, views.where(request, FILTERS), order="resource_name, id")
-    return views.listed(request, "registered_limits", (view(request, limit) for limit in found), FILTERS)
+    order = ("resource_name", "id")
+    where = views.where(request, ())
+    return await views.page(request, "registered_limits", REGISTERED_LIMITS, view, where, columns=FILTERS, order=order)
 
 
 @writes(resource, "POST", "/v3/registered_limits", may="admin")

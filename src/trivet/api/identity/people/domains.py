@@ -42,8 +42,7 @@ async def list_all(request: Request) -> Reply:
     where = Where().equal("is_domain", 1)
     if only is not None:
         where.equal("id", only)
-    found = await projects.listed(request.tx, where)
-    return views.listed(request, "domains", (view(request, domain) for domain in found), ("name", "enabled", "id"))
+    return await views.page(request, "domains", projects.PROJECTS, view, where, columns=("name", "enabled", "id"))
 
 
 @writes(resource, "POST", "/v3/domains", may="admin")

@@ -86,16 +86,20 @@ def check_options(options: dict[str, Any]) -> dict[str, Any]:
 @resource.on("GET", "/v3/projects", may="token", decides="domain")
 async def list_all(request: Request) -> Reply:
     only = personas.list_domain(request.caller, "identity:list_projects")
-    where = views.where(request, ("name", "parent_id", "domain_id"), domain_id=only)
+    where = views.where(request, (), domain_id=only)
     where.equal("is_domain", int(request.asked_flag("is_domain") or False))
-    found = [project for project in await projects.listed(request.tx, where) if _tagged(request, project)]
-    return views.listed(request, "projects", (view(request, project) for project in found), FILTERS)
+    by_tags = any(name in _TAGS for name, _ in request.query)
+    keep = (lambda project: _tagged(request, project)) if by_tags else None
+    return await views.page(request, "projects", projects.PROJECTS, view, where, columns=FILTERS, keep=keep)
+
+
+_TAGS = ("tags", "tags-any", "not-tags", "not-tags-any")
 
 
 def _tagged(request: Request, project: Project) -> bool:
     tags = set(project.tags)
     for name, value in request.query:
-        if name in ("tags", "tags-any", "not-tags", "not-tags-any"):
+        if name in _TAGS:
             wanted = set(value.split(","))
             has = wanted <= tags if name.endswith("tags") else bool(wanted & tags)
             if has == name.startswith("not-"):

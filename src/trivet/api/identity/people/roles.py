@@ -49,8 +49,8 @@ def one_of(request: Request, passed_on: Iterable[Role]) -> Reply:
 
 @resource.on("GET", "/v3/roles", may="token", decides="roles")
 async def list_all(request: Request) -> Reply:
-    found = await roles.listed(request.tx, request.caller, request.asked("domain_id"))
-    return views.listed(request, "roles", (view(request, role) for role in found), ("name", "id"))
+    where = roles.listed(request.caller, request.asked("domain_id"))
+    return await views.page(request, "roles", roles.ROLES, view, where, columns=("name", "id"))
 
 
 @writes(resource, "POST", "/v3/roles", may="admin")

@@ -25,7 +25,7 @@ from trivet.store.tx import Tx
 
 resource = Resource()
 
-_FILTERS = ("name", "enabled", "id", "email", "default_project_id")
+_FILTERS = ("name", "domain_id", "enabled", "id", "email", "default_project_id")
 Password = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
@@ -63,13 +63,11 @@ def view(request: Request, user: User) -> View:
 @resource.on("GET", "/v3/users", may="token", decides="domain")
 async def list_all(request: Request) -> Reply:
     only = personas.list_domain(request.caller, "identity:list_users")
-    where = views.where(request, ("name", "domain_id"), domain_id=only)
-    found = await request.tx.select(USERS, where, order="name, id")
-    found = users.by_password_end(found, request.asked("password_expires_at"))
-    found = federated_users.only(
-        found, request.asked("idp_id"), request.asked("protocol_id"), request.asked("unique_id")
-    )
-    return views.listed(request, "users", (view(request, user) for user in found), _FILTERS)
+    where = views.where(request, (), domain_id=only)
+    users.narrow_by_password_end(where, request.asked("password_expires_at"))
+    known_as = [request.asked(name) for name in ("idp_id", "protocol_id", "unique_id")]
+    keep = (lambda user: federated_users.known_as(user, *known_as)) if any(known_as) else None
+    return await views.page(request, "users", USERS, view, where, columns=_FILTERS, keep=keep)
 
 
 async def _hashed(request: Request, fields: UserFields) -> str | None:
@@ -158,12 +156,10 @@ async def delete(request: Request) -> Reply:
 async def list_groups(request: Request) -> Reply:
     id = request.values["user_id"]
     await users.visible(request.tx, request.caller, id, "identity:list_groups_for_user")
-    found = await groups.of_user(request.tx, id)
-    caller = request.caller
-    if caller.domain_id is not None:
-        found = [group for group in found if group.domain_id == caller.domain_id]
-    shown = (group_dialect.view(request, group) for group in found)
-    return views.listed(request, "groups", shown, ("name", "domain_id"))
+    where = groups.of_user(id)
+    if request.caller.domain_id is not None:
+        where.equal("domain_id", request.caller.domain_id)
+    return await views.page(request, "groups", groups.GROUPS, group_dialect.view, where, columns=("name", "domain_id"))
 
 
 @resource.on("GET", "/v3/users/{user_id}/projects", may="token", decides="person")

@@ -11,6 +11,7 @@ from trivet.domain.identity.people.projects import need as need_project
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
+from trivet.store.where import Where
 
 
 class Group(Record, frozen=True, kw_only=True):
@@ -103,17 +104,11 @@ async def _both(tx: Tx, caller: Caller, group_id: str, user_id: str, action: str
     await hold(tx, GROUPS, group_id)
 
 
-async def of_user(tx: Tx, user_id: str) -> list[Group]:
-    rows = await tx.rows(
-        f"{GROUPS.sql_select} WHERE id IN (SELECT group_id FROM memberships WHERE user_id = ?) ORDER BY name, id",
-        user_id,
-    )
-    return [GROUPS.from_row(row) for row in rows]
+def of_user(user_id: str) -> Where:
+    """Among groups."""
+    return Where().add("id IN (SELECT group_id FROM memberships WHERE user_id = ?)", user_id)
 
 
-async def members(tx: Tx, group_id: str) -> list[users.User]:
-    rows = await tx.rows(
-        f"{users.USERS.sql_select} WHERE id IN (SELECT user_id FROM memberships WHERE group_id = ?) ORDER BY name, id",
-        group_id,
-    )
-    return [users.USERS.from_row(row) for row in rows]
+def members(group_id: str) -> Where:
+    """Among users."""
+    return Where().add("id IN (SELECT user_id FROM memberships WHERE group_id = ?)", group_id)

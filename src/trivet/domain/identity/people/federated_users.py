@@ -27,13 +27,7 @@ def check(federated: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     return found
 
 
-def only(users: list[User], idp_id: str | None, protocol_id: str | None, unique_id: str | None) -> list[User]:
-    if idp_id is None and protocol_id is None and unique_id is None:
-        return users
-    return [user for user in users if _known_as(user, idp_id, protocol_id, unique_id)]
-
-
-def _known_as(user: User, idp_id: str | None, protocol_id: str | None, unique_id: str | None) -> bool:
+def known_as(user: User, idp_id: str | None, protocol_id: str | None, unique_id: str | None) -> bool:
     return any(
         idp_id in (None, one["idp_id"])
         and protocol_id in (None, protocol["protocol_id"])

@@ -9,7 +9,6 @@ from trivet.domain.identity.tokens import revocations
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
-from trivet.store.where import Where
 
 DEFAULT_DOMAIN = "default"
 _DEPTH_MAX = 5
@@ -203,7 +202,3 @@ def refuse_immutable(options: dict[str, Any], changes: dict[str, Any] | None) ->
     if isinstance(asked, dict) and asked.get("immutable", True) is not True:
         return
     raise Forbidden("resource.immutable", "This is immutable: change its option first.")
-
-
-async def listed(tx: Tx, where: Where) -> list[Project]:
-    return await tx.select(PROJECTS, where, order="name, id")

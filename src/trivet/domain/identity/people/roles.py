@@ -120,7 +120,7 @@ async def need(tx: Tx, id: str) -> Role:
     return found
 
 
-async def listed(tx: Tx, caller: Caller, domain_id: str | None) -> list[Role]:
+def listed(caller: Caller, domain_id: str | None) -> Where:
     """Of a domain, or of none."""
     if domain_id is not None:
         if caller.domain_id is not None:
@@ -128,7 +128,7 @@ async def listed(tx: Tx, caller: Caller, domain_id: str | None) -> list[Role]:
         personas.need_sees_all(caller, "identity:list_domain_roles")
     elif not personas.sees_all(caller) and not _manages_domain(caller):
         raise personas.refusal("identity:list_roles")
-    return await tx.select(ROLES, Where().equal("domain_id", domain_id), order="name, id")
+    return Where().equal("domain_id", domain_id)
 
 
 async def create(tx: Tx, new: Role) -> Role:

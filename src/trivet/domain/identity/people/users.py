@@ -1,8 +1,6 @@
 """Users: who may log in, and how they prove who they are."""
 
-import operator
 import re
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -17,6 +15,7 @@ from trivet.errors import Conflict, Invalid, NotFound
 from trivet.settings import Settings
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
+from trivet.store.where import Where
 
 DAY_S = 86_400.0
 
@@ -135,20 +134,13 @@ def ends_at(options: dict[str, Any], now: float, settings: Settings) -> float | 
     return now + settings.password_days * DAY_S
 
 
-_COMPARE: dict[str, Callable[[float, float], bool]] = {
-    "lt": operator.lt,
-    "lte": operator.le,
-    "gt": operator.gt,
-    "gte": operator.ge,
-    "eq": operator.eq,
-    "neq": operator.ne,
-}
+_COMPARE = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">=", "eq": "=", "neq": "<>"}
 
 
-def by_password_end(found: list[User], asked: str | None) -> list[User]:
-    """Those whose password ends as asked: lt:2030-01-01T00:00:00Z, or a time alone."""
+def narrow_by_password_end(where: Where, asked: str | None) -> Where:
+    """To those whose password ends as asked: lt:2030-01-01T00:00:00Z, or a time alone."""
     if asked is None:
-        return found
+        return where
     how, colon, text = asked.partition(":")
     if how not in _COMPARE:
         if colon and how.isalpha():
@@ -158,5 +150,4 @@ def by_password_end(found: list[User], asked: str | None) -> list[User]:
         at = parse_iso(text)
     except ValueError as error:
         raise Invalid("query.invalid", "Timestamp not in expected format.") from error
-    compare = _COMPARE[how]
-    return [user for user in found if user.password_ends_at is not None and compare(user.password_ends_at, at)]
+    return where.add(f"password_ends_at {_COMPARE[how]} ?", at)
