@@ -5,6 +5,8 @@ marker that is no row of what was asked for.
 import pytest
 from tests.api.identity.identity_cloud import Cloud
 
+from trivet.domain.limits import limits
+
 API = "/identity/v3"
 NAMES = [f"n{n}" for n in range(5)]
 KINDS = ["user", "group", "project", "domain", "role"]
@@ -85,6 +87,9 @@ async def test_a_default_of_another_region_binds_nobody_here_and_that_of_ours_co
     for region, amount in (("elsewhere", 1), ("RegionOne", 7)):
         body = {"registered_limits": [{**new, "region_id": region, "default_limit": amount}]}
         assert (await identity.call("POST", f"{API}/registered_limits", body)).status == 201
+    async with identity.store.read() as tx:
+        assert await limits.limit_of(tx, identity.project_id, "servers") == 7
+        assert (await limits.limits_of(tx, identity.project_id))["servers"] == 7
     listed = (await identity.get(f"{API}/registered_limits?region_id=elsewhere")).ok("registered_limits")
     assert [one["default_limit"] for one in listed] == [1]
     limit = {**new, "region_id": "nowhere", "resource_limit": 3, "project_id": identity.project_id}

@@ -49,11 +49,17 @@ class Change(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(image, properties=properties)
 
 
+_STEPS_MAX = 500
+"""An image has fewer fields and properties than that. Each step is a copy of all of them."""
+
+
 def read_patch(body: bytes, draft: int) -> list[Change]:
     try:
         operations = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid("patch.invalid", "Request body must be a JSON array of operation objects.") from error
+    if len(operations) > _STEPS_MAX:
+        raise Invalid("patch.long", f"A patch has at most {_STEPS_MAX} operations, not {len(operations)}.")
     return [_change(operation, draft) for operation in operations]
 
 

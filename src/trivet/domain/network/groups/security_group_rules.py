@@ -139,9 +139,19 @@ async def delete(tx: Tx, rule: SecurityGroupRule) -> None:
     quotas.at_end(tx, rule.project_id, {"security_group_rule": -1})
 
 
+_PLAIN = (
+    "direction", "ethertype", "port_range_min", "port_range_max", "remote_group_id", "remote_address_group_id",
+)  # fmt: skip
+
+
 async def _is_new(tx: Tx, rule: SecurityGroupRule) -> None:
-    for other in (await security_groups.rules_of(tx, [rule.security_group_id]))[rule.security_group_id]:
-        if _meaning(other) == _meaning(rule):
+    """Only what the database cannot tell apart is compared here: a group may have many rules, and many come at once."""
+    where = Where().equal("security_group_id", rule.security_group_id)
+    for column in _PLAIN:
+        where.equal(column, getattr(rule, column))
+    meaning = _meaning(rule)
+    for other in await tx.select(SECURITY_GROUP_RULES, where):
+        if _meaning(other) == meaning:
             raise Conflict("security_group_rule.exists", f"Security group rule already exists. Rule id is {other.id}.")
 
 
