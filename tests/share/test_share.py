@@ -22,9 +22,9 @@ from tests.policies.whole_cloud import WholeCloud, whole_cloud
 AT_ONCE = 4
 ROUNDS = 3
 MULTIPLE = 1_000
-"""Of three looks that take less than a millisecond of work when nobody else asks, while four others each hold the longest
-piece of work that is not cut, the reading of a body of a mebibyte. Nearly all else stays below twenty; what attacks
-found was from twenty thousand on."""
+"""Of three looks that take less than a millisecond of work when nobody else asks, while four others each hold the
+longest piece of work that is not cut, the reading of a body of a mebibyte. Nearly all else stays below twenty; what
+attacks found was from twenty thousand on."""
 
 Asking = Callable[[], Coroutine[Any, Any, Answer]]
 
