@@ -12,6 +12,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     # Hosts, and the capacity that servers claim of them: the claimant, then each provider by id with what it has.
     # Before identity: what a project's first servers lack is made with their rooms in hand, and holds the project.
     ("aggregates", "flavors", "flavor_access", "server_groups"),
+    ("host_capacities",),
     ("hosts", "host_credentials", "network_agents"),
     ("consumers",),
     ("providers", "inventories", "claims", "provider_traits", "provider_aggregates"),
@@ -33,6 +34,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
         "credentials",
         "keypairs",
         "oauth_consumers",
+        "oauth_nonces",
         "oauth_tokens",
         "trusts",
     ),

@@ -36,9 +36,9 @@ async def create(request: Request) -> Reply:
     """The secret is in this answer and nowhere else. It outlives the token, so the database is asked about that."""
     await revocations.refuse_dead(request.tx, request.parts.tokens, request.caller)
     said = request.read(CredentialCreate)
-    made, secret = await host_credentials.create(request.tx, said.host)
     if said.capacity is not None:
         await agent_access.approve(request.tx, said.host, _size(said.capacity))
+    made, secret = await host_credentials.create(request.tx, said.host)
     return Reply(201, {"id": made.id, "host": made.host, "secret": secret})
 
 

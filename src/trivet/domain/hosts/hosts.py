@@ -249,6 +249,7 @@ async def force_down(tx: Tx, host: Host, *, down: bool) -> Host:
 
 async def forget(tx: Tx, host: Host) -> None:
     """A host that is gone for good. Conflict while something is on it."""
+    await approvals.forget(tx, host.name)
     await tx.delete(HOSTS, host)
     await claims.hold(tx, host.id)
     busy = await tx.row("SELECT 1 FROM servers WHERE host_id = ? AND deleted_at IS NULL LIMIT 1", host.id)
@@ -259,7 +260,6 @@ async def forget(tx: Tx, host: Host) -> None:
             "host.in_use",
             "Unable to delete compute service that is hosting instances. Migrate or delete the instances first.",
         )
-    await approvals.forget(tx, host.name)
     for table in ("inventories", "provider_traits", "provider_aggregates"):
         await tx.run(f"DELETE FROM {table} WHERE provider_id = ?", host.id)
     await tx.run("DELETE FROM providers WHERE id = ?", host.id)

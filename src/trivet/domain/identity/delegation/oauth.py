@@ -68,9 +68,9 @@ async def delete_consumer(tx: Tx, id: str) -> None:
 async def request_token(tx: Tx, secrets: Secrets, signed: SignedRequest, project_id: str) -> tuple[OauthToken, str]:
     consumer = await _consumer(tx, signed)
     await _check_signature(tx, secrets, signed, consumer)
-    await _refuse_more_requests(tx, consumer)
     await projects.need(tx, project_id)
     await hold(tx, projects.PROJECTS, project_id)
+    await _refuse_more_requests(tx, consumer)
     secret = tx.ids.hex()
     new = OauthToken(
         id=tx.ids.hex(),
