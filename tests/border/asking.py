@@ -45,7 +45,7 @@ class Tenant:
         image = {"imageRef": project.held["image_id"], "flavorRef": project.held["flavor_id"]}
         self.bare = {
             "POST /v2.1/servers": {"server": {"name": "s", **image, "networks": [{"uuid": network}]}},
-            "POST /v2.0/ports": {"port": {"network_id": network}},
+            "POST /v2.0/ports": {"port": {"network_id": project.held["roomy_network_id"]}},
         }
         """What is more than the types say that it must, and less than what can be said."""
 

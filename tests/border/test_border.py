@@ -158,6 +158,10 @@ async def hold_more(cloud: WholeCloud, project: Project) -> None:
     ports = (await cloud.call("GET", "/network/v2.0/ports", token=token, query=of_server)).body["ports"]
     project.held["server_port_id"] = ports[0]["id"]
     project.held["flavor_id"] = (await cloud.call("GET", "/compute/v2.1/flavors", token=token)).body["flavors"][0]["id"]
+    roomy = await cloud.made("/network/v2.0/networks", {"network": {"name": "roomy"}}, token)
+    subnet = {"network_id": roomy["id"], "ip_version": 4, "cidr": "10.64.0.0/16"}
+    await cloud.made("/network/v2.0/subnets", {"subnet": subnet}, token)
+    project.held["roomy_network_id"] = roomy["id"]
     quotas = "/compute/v2.1/os-quota-sets/"
     wanted = {"quota_set": dict.fromkeys(("instances", "cores", "ram", "server_groups"), -1)}
     assert (await cloud.call("PUT", f"{quotas}{project.id}", wanted, token=cloud.admin)).status == 200
