@@ -39,6 +39,14 @@ BY_DESIGN = {
 }
 """Where upstream tells another's from nobody's, too, and writes it down."""
 
+TOLD_APART = {
+    # A port's device may be called anything but another's server or router, and that is what the refusal says.
+    ("POST", "/v2.0/ports", "port.device_id"),
+    ("POST", "/v2.0/ports", "ports.0.device_id"),
+    ("PUT", "/v2.0/ports/{port_id}", "port.device_id"),
+}
+"""Where the refusal of another's is not that of nobody's, as upstream. Traces are looked for all the same."""
+
 SERVICES = {"nova": (8_000, 1_200), "neutron": (8_000, 2_500), "glance": (800, 200), "keystone": (10_000, 4_000)}
 """And how often a tenant asks each at least, and is let in: a border that nobody comes near is no border."""
 
@@ -126,7 +134,7 @@ class Border:
             found = await self._told(service, route, ask, id, "" if WORDS & set(place.split(".")) else said)
             if found != expected[shape]:
                 expected[shape] = await self._told(service, route, ask, absent(id))
-            if found != expected[shape]:
+            if found != expected[shape] and (route.method, route.path, place) not in TOLD_APART:
                 self.wrong.append(f"{said}: of nobody's {expected[shape]}, of his {found}")
 
     async def _told(

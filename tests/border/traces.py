@@ -60,6 +60,8 @@ class Victim:
     async def rows(self) -> set[Row]:
         """His own rows, and every other with one of his ids in it, outside of what are only words."""
         wanted = set(self.ids.values())
+        # A port's device may be called anything; what has ports is a server or a router.
+        devices = {self.project.held[name] for name in ("server_id", "router_id")}
         found: set[Row] = set()
         async with self.cloud.process.parts.store.read() as tx:
             for table, columns in self._tables.items():
@@ -69,7 +71,7 @@ class Victim:
                     own = fields.get("project_id") == self.project.id or fields.get("id") in wanted
                     naming = held if own else tuple(
                         (name, id) for name, value in held if name not in WORDS
-                        for id in _ID.findall(value) if id in wanted
+                        for id in _ID.findall(value) if id in (devices if name == "device_id" else wanted)
                     )  # fmt: skip
                     if naming:
                         found.add((table, held[0][1], naming))
