@@ -44,6 +44,8 @@ TOLD_APART = {
     ("POST", "/v2.0/ports", "port.device_id"),
     ("POST", "/v2.0/ports", "ports.0.device_id"),
     ("PUT", "/v2.0/ports/{port_id}", "port.device_id"),
+    # The defaults are the same for every project that there is.
+    ("GET", "/v2.1/os-quota-sets/{tenant_id}/defaults", "{tenant_id}"),
 }
 """Where the refusal of another's is not that of nobody's, as upstream. Traces are looked for all the same."""
 
