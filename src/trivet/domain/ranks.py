@@ -50,12 +50,11 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("image_tasks", "images", "image_members"),
     ("image_properties", "image_tags", "deleted_images"),
     # Networks: what addresses are cut from, the addresses, what has them, and what joins that.
-    ("network_tags",),
     ("address_groups", "address_scopes", "default_security_group_rules"),
     # The network's controller takes all that it reads at once: rules with their groups.
     ("security_groups", "security_group_rules"),
     ("subnet_pools",),
-    ("floating_ips", "ports", "port_security_groups", "addresses"),
+    ("floating_ips", "ports", "port_security_groups", "addresses", "network_tags"),
     ("routers",),
     ("allocation_pools",),
     ("freed_addresses",),

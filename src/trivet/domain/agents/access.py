@@ -13,6 +13,7 @@ from trivet.domain.agents.words import Facts, Registered
 from trivet.domain.hosts import approvals, hosts
 from trivet.domain.hosts.approvals import Approval, Size
 from trivet.domain.hosts.hosts import HOSTS, Host
+from trivet.domain.images import images
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.numbers import whole_number
 from trivet.domain.servers.console_output import CONSOLE_READS, ConsoleRead
@@ -124,7 +125,7 @@ async def snapshot(tx: Tx, host: Host, id: str, disk_format: str) -> Image:
     found = await tx.need(IMAGES, id, "image")
     if found.status not in ("queued", "saving"):
         raise Conflict("image.status", f"Image {id} is {found.status} and waits for no snapshot.")
-    return await tx.update(IMAGES, found, disk_format=disk_format)
+    return await images.of_format(tx, found, disk_format)
 
 
 async def _need_server(tx: Tx, host: Host, columns: tuple[str, ...], image_id: str) -> None:

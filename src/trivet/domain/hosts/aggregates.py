@@ -5,7 +5,7 @@ Placement sees the same groups as aggregates of providers, so a request can be k
 
 from trivet.domain.hosts import hosts
 from trivet.domain.hosts.hosts import HOSTS, Host
-from trivet.domain.placement import claims
+from trivet.domain.placement import supply
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -106,8 +106,7 @@ async def add_host(tx: Tx, aggregate: Aggregate, name: str) -> Aggregate:
             )
     aggregate = await tx.update(AGGREGATES, aggregate, hosts=(*aggregate.hosts, host.id), updated_at=tx.clock.now())
     await _settle_zone(tx, host)
-    await claims.hold(tx, host.id)
-    await tx.run("INSERT INTO provider_aggregates VALUES (?, ?) ON CONFLICT DO NOTHING", host.id, aggregate.id)
+    await supply.join(tx, host.id, aggregate.id)
     return aggregate
 
 
@@ -124,8 +123,7 @@ async def remove_host(tx: Tx, aggregate: Aggregate, name: str) -> Aggregate:
     kept = tuple(id for id in aggregate.hosts if id != host.id)
     aggregate = await tx.update(AGGREGATES, aggregate, hosts=kept, updated_at=tx.clock.now())
     await _settle_zone(tx, host)
-    await claims.hold(tx, host.id)
-    await tx.run("DELETE FROM provider_aggregates WHERE provider_id = ? AND aggregate_id = ?", host.id, aggregate.id)
+    await supply.leave(tx, host.id, aggregate.id)
     return aggregate
 
 

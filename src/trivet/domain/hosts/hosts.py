@@ -4,13 +4,12 @@ A host is also a provider of the same id, so what it can hold is claimed like ev
 sign of life is written past the log: it changes nothing that anybody would have to look at.
 """
 
-import math
 from collections.abc import Collection
 
 import msgspec
 
 from trivet.domain.hosts import approvals, pulse
-from trivet.domain.placement import choosing, claims
+from trivet.domain.placement import choosing, claims, supply
 from trivet.domain.placement.choosing import Want
 from trivet.domain.placement.claims import Consumer
 from trivet.errors import Busy, Conflict, NotFound
@@ -73,15 +72,7 @@ async def register(tx: Tx, host: Host, ratios: dict[str, float] | None = None) -
     known = await tx.find(HOSTS, "name = ?", host.name)
     if known is None:
         known = await tx.insert(HOSTS, host)
-        await tx.run(
-            "INSERT INTO providers (id, name, parent_id, root_id, generation, created_at, updated_at)"
-            " VALUES (?, ?, NULL, ?, 0, ?, ?)",
-            host.id,
-            host.name,
-            host.id,
-            host.created_at,
-            host.updated_at,
-        )
+        await supply.begin(tx, host.id, host.name, host.created_at, host.updated_at)
     else:
         known = await _take_up(tx, known, host)
     await heard(tx, known.id, host.agent_seen_at)
@@ -101,13 +92,7 @@ async def resize(tx: Tx, host: Host, *, vcpus: int, memory_mib: int, disk_gib: i
 
 async def _ensure_totals(tx: Tx, host: Host, ratios: dict[str, float]) -> None:
     totals = {"VCPU": host.vcpus, "MEMORY_MB": host.memory_mib, "DISK_GB": host.disk_gib}
-    rows = await tx.rows("SELECT class, total FROM inventories WHERE provider_id = ?", host.id)
-    has = {str(row[0]): int(row[1]) for row in rows}
-    changed = [name for name, total in totals.items() if total != has.get(name, 0)]
-    if changed:
-        await claims.hold(tx, host.id)
-    for name in sorted(changed):
-        await _ensure_capacity(tx, host.id, name, totals[name], ratios[name])
+    await supply.set_totals(tx, host.id, totals, ratios)
 
 
 async def _take_up(tx: Tx, known: Host, host: Host) -> Host:
@@ -128,52 +113,9 @@ async def _take_up(tx: Tx, known: Host, host: Host) -> Host:
     return known
 
 
-async def _ensure_capacity(tx: Tx, provider_id: str, name: str, total: int, ratio: float) -> None:
-    """Total as the host says. The ratio is only a start: an operator's own, set through placement, stays. The provider
-    is held, so what is read here is not changed by others before it is written."""
-    row = await tx.row(
-        "SELECT reserved, allocation_ratio FROM inventories WHERE provider_id = ? AND class = ?", provider_id, name
-    )
-    if row is None:
-        capacity = math.floor(total * ratio)
-        await tx.run(
-            "INSERT INTO inventories (provider_id, class, total, reserved, min_unit, max_unit, step_size,"
-            " allocation_ratio, capacity, used, free) VALUES (?, ?, ?, 0, 1, ?, 1, ?, ?, 0, ?)",
-            provider_id,
-            name,
-            total,
-            total,
-            ratio,
-            capacity,
-            capacity,
-        )
-    else:
-        capacity = math.floor((total - int(row[0])) * float(row[1]))
-        await tx.run(
-            "UPDATE inventories SET total = ?, max_unit = ?, capacity = ?, free = ? - used"
-            " WHERE provider_id = ? AND class = ?",
-            total,
-            max(total, 1),
-            capacity,
-            capacity,
-            provider_id,
-            name,
-        )
-
-
 async def _ensure_traits(tx: Tx, host: Host) -> None:
-    rows = await tx.rows("SELECT trait FROM provider_traits WHERE provider_id = ?", host.id)
-    has = {str(row[0]) for row in rows}
-    wanted = _with_own(host, has)
-    if wanted == has:
-        return
-    await claims.hold(tx, host.id)
-    for trait in sorted(wanted - has):
-        if trait.startswith("CUSTOM_"):
-            await tx.run("INSERT INTO custom_traits VALUES (?, ?) ON CONFLICT DO NOTHING", trait, tx.clock.now())
-        await tx.run("INSERT INTO provider_traits VALUES (?, ?) ON CONFLICT DO NOTHING", host.id, trait)
-    for trait in sorted(has - wanted):
-        await tx.run("DELETE FROM provider_traits WHERE provider_id = ? AND trait = ?", host.id, trait)
+    has = await supply.traits_of(tx, host.id)
+    await supply.set_traits(tx, host.id, has, _with_own(host, has))
 
 
 async def with_own_traits(tx: Tx, provider_id: str, traits: set[str]) -> set[str]:
@@ -260,6 +202,4 @@ async def forget(tx: Tx, host: Host) -> None:
             "host.in_use",
             "Unable to delete compute service that is hosting instances. Migrate or delete the instances first.",
         )
-    for table in ("inventories", "provider_traits", "provider_aggregates"):
-        await tx.run(f"DELETE FROM {table} WHERE provider_id = ?", host.id)
-    await tx.run("DELETE FROM providers WHERE id = ?", host.id)
+    await supply.end(tx, host.id)

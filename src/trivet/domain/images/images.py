@@ -330,3 +330,8 @@ async def _index(tx: Tx, image: Image) -> None:
 async def _unindex(tx: Tx, image_id: str) -> None:
     await tx.run("DELETE FROM image_tags WHERE image_id = ?", image_id)
     await tx.run("DELETE FROM image_properties WHERE image_id = ?", image_id)
+
+
+async def of_format(tx: Tx, image: Image, disk_format: str) -> Image:
+    """What the bytes that are about to come are, as the engine that makes them says."""
+    return await tx.update(IMAGES, image, disk_format=disk_format)

@@ -137,3 +137,8 @@ async def changeable(tx: Tx, caller: Caller, id: str) -> Server:
 
 def absent(id: str) -> NotFound:
     return NotFound("server.absent", f"Instance {id[:64]} could not be found.")
+
+
+async def forget_password(tx: Tx, server: Server) -> None:
+    """The one that its guest has told, sealed with its owner's public key."""
+    await tx.update(SERVERS, server, guest_password=None)

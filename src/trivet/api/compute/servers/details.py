@@ -12,7 +12,6 @@ from trivet.domain.network.ports import ports
 from trivet.domain.numbers import whole_number
 from trivet.domain.servers import migrations, servers
 from trivet.domain.servers.rules import ready
-from trivet.domain.servers.servers import SERVERS
 from trivet.errors import Invalid, NotFound
 from trivet.store.where import Where
 
@@ -86,7 +85,7 @@ async def password(request: Request) -> Reply:
 @resource.on("DELETE", SERVER + "/os-server-password", may="member")
 async def clear_password(request: Request) -> Reply:
     server = await servers.changeable(request.tx, request.caller, server_id(request))
-    await request.tx.update(SERVERS, server, guest_password=None)
+    await servers.forget_password(request.tx, server)
     return Reply(204)
 
 

@@ -48,7 +48,7 @@ async def create(request: Request) -> Reply:
         raise Invalid("body.invalid", "'name' and 'filters' are required properties.")
     endpoint_groups.check_filters(given["filters"])
     new = EndpointGroup(id=request.tx.ids.hex(), **given)
-    return Reply(201, {"endpoint_group": view(request, await request.tx.insert(ENDPOINT_GROUPS, new))})
+    return Reply(201, {"endpoint_group": view(request, await endpoint_groups.create(request.tx, new))})
 
 
 @looks(resource, _GROUP)
@@ -63,14 +63,14 @@ async def update(request: Request) -> Reply:
     found = await endpoint_groups.need(request.tx, request.values["endpoint_group_id"])
     if "filters" in changes:
         endpoint_groups.check_filters(changes["filters"])
-    changed = await request.tx.update(ENDPOINT_GROUPS, found, **changes)
+    changed = await endpoint_groups.change(request.tx, found, changes)
     return Reply(200, {"endpoint_group": view(request, changed)})
 
 
 @writes(resource, "DELETE", _GROUP, may="admin")
 async def delete(request: Request) -> Reply:
     found = await endpoint_groups.need(request.tx, request.values["endpoint_group_id"])
-    await request.tx.delete(ENDPOINT_GROUPS, found)
+    await endpoint_groups.delete(request.tx, found)
     return Reply(204)
 
 

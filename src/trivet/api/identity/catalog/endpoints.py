@@ -10,9 +10,8 @@ from trivet.api.identity.views import Fields, Id, Text, View
 from trivet.api.identity.writing import looks, writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain.identity.catalog import endpoints
+from trivet.domain.identity.catalog import endpoints, regions
 from trivet.domain.identity.catalog.endpoints import ENDPOINTS, Endpoint, Interface
-from trivet.domain.identity.catalog.regions import REGIONS, Region
 from trivet.store.tx import Tx
 
 resource = Resource()
@@ -59,7 +58,7 @@ async def _changes(request: Request, tx: Tx) -> dict[str, Any]:
     old_style = given.pop("region", None)
     if old_style is not None and given.get("region_id") is None:
         # As clients did before regions were things of their own: the name makes the region.
-        await tx.insert_new(REGIONS, Region(id=old_style))
+        await regions.ensure(tx, old_style)
         given["region_id"] = old_style
     extra |= {name: given.pop(name) for name in ("name", "description") if name in given}
     return given | ({"extra": extra} if extra else {})

@@ -48,7 +48,7 @@ async def list_all(request: Request) -> Reply:
 async def create(request: Request) -> Reply:
     given = _given(request)
     views.required(given, "type", "blob")
-    made = await request.tx.insert(POLICIES, Policy(id=request.tx.ids.hex(), **given))
+    made = await policies.create(request.tx, Policy(id=request.tx.ids.hex(), **given))
     return Reply(201, {"policy": view(request, made)})
 
 
@@ -63,12 +63,12 @@ async def update(request: Request) -> Reply:
     found = await policies.need(request.tx, request.values["policy_id"])
     if "extra" in changes:
         changes["extra"] = extras.merged(found.extra, changes["extra"])
-    return Reply(200, {"policy": view(request, await request.tx.update(POLICIES, found, **changes))})
+    return Reply(200, {"policy": view(request, await policies.change(request.tx, found, changes))})
 
 
 @writes(resource, "DELETE", _ONE, may="admin")
 async def delete(request: Request) -> Reply:
-    await request.tx.delete(POLICIES, await policies.need(request.tx, request.values["policy_id"]))
+    await policies.delete(request.tx, await policies.need(request.tx, request.values["policy_id"]))
     return Reply(204)
 
 

@@ -41,7 +41,7 @@ async def create(request: Request) -> Reply:
     given = fields.given()
     views.required(given, "type")
     new = Service(id=request.tx.ids.hex(), extra=extra, **given)
-    return Reply(201, {"service": view(request, await request.tx.insert(SERVICES, new))})
+    return Reply(201, {"service": view(request, await services.create(request.tx, new))})
 
 
 @looks(resource, "/v3/services/{service_id}")

@@ -13,7 +13,7 @@ from trivet.api.identity.writing import writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.identity import personas
-from trivet.domain.identity.delegation import credentials, ec2, ec2_signatures
+from trivet.domain.identity.delegation import ec2, ec2_signatures
 from trivet.domain.identity.delegation.ec2 import Key
 from trivet.domain.identity.delegation.ec2_signatures import Signed
 from trivet.domain.identity.login import delegated as delegation
@@ -84,7 +84,7 @@ async def show(request: Request) -> Reply:
 @writes(resource, "DELETE", f"{_ALL}/{{access}}", may="token", decides="owner")
 async def delete(request: Request) -> Reply:
     found = await ec2.visible(request.tx, request.caller, request.values["access"], change=True)
-    await request.tx.delete(credentials.CREDENTIALS, found)
+    await ec2.delete(request.tx, found)
     return Reply(204)
 
 

@@ -86,7 +86,7 @@ async def update(request: Request) -> Reply:
     found = await oauth.need_consumer(request.tx, request.values["consumer_id"])
     if "extra" in changes:
         changes["extra"] = extras.merged(found.extra, changes["extra"])
-    return Reply(200, {"consumer": view(request, await request.tx.update(CONSUMERS, found, **changes))})
+    return Reply(200, {"consumer": view(request, await oauth.change_consumer(request.tx, found, changes))})
 
 
 @writes(resource, "DELETE", _ONE, may="admin")

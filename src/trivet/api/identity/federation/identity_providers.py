@@ -99,7 +99,7 @@ async def update(request: Request) -> Reply:
 @writes(resource, "DELETE", _ONE, may="admin")
 async def delete(request: Request) -> Reply:
     found = await federation.need_provider(request.tx, request.values["idp_id"])
-    await request.tx.delete(IDENTITY_PROVIDERS, found)
+    await federation.delete_provider(request.tx, found)
     return Reply(204)
 
 

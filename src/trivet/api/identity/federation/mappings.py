@@ -62,12 +62,12 @@ async def update(request: Request) -> Reply:
     found = await federation.need_mapping(request.tx, request.values["mapping_id"])
     rules = federation.check_rules(wanted.rules)
     version = wanted.schema_version or found.schema_version
-    changed = await request.tx.update(MAPPINGS, found, rules=rules, schema_version=version)
+    changed = await federation.change_mapping(request.tx, found, rules=rules, schema_version=version)
     return Reply(200, {"mapping": view(request, changed)})
 
 
 @writes(resource, "DELETE", _ONE, may="admin")
 async def delete(request: Request) -> Reply:
     found = await federation.need_mapping(request.tx, request.values["mapping_id"])
-    await request.tx.delete(MAPPINGS, found)
+    await federation.delete_mapping(request.tx, found)
     return Reply(204)

@@ -72,12 +72,12 @@ async def show(request: Request) -> Reply:
 @writes(resource, "PATCH", _ONE, may="admin")
 async def update(request: Request) -> Reply:
     found = await federation.need_service_provider(request.tx, request.values["sp_id"])
-    changed = await request.tx.update(SERVICE_PROVIDERS, found, **_given(request))
+    changed = await federation.change_service_provider(request.tx, found, _given(request))
     return Reply(200, {"service_provider": view(request, changed)})
 
 
 @writes(resource, "DELETE", _ONE, may="admin")
 async def delete(request: Request) -> Reply:
     found = await federation.need_service_provider(request.tx, request.values["sp_id"])
-    await request.tx.delete(SERVICE_PROVIDERS, found)
+    await federation.delete_service_provider(request.tx, found)
     return Reply(204)

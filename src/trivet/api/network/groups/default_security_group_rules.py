@@ -73,5 +73,5 @@ async def show(request: Request) -> Reply:
 @resource.on("DELETE", "/v2.0/default-security-group-rules/{default_security_group_rule_id}", may="admin")
 async def delete(request: Request) -> Reply:
     rule = await default_rules.visible(request.tx, request.values["default_security_group_rule_id"])
-    await request.tx.delete(DEFAULT_RULES, rule)
+    await default_rules.delete(request.tx, rule)
     return Reply(204)

@@ -133,3 +133,15 @@ async def take_one(tx: Tx, endpoint_id: str, project_id: str) -> None:
     await check_one(tx, endpoint_id, project_id)
     await tx.run("DELETE FROM endpoint_projects WHERE endpoint_id = ? AND project_id = ?", endpoint_id, project_id)
     memory.note(tx, "endpoint_filters", project_id)
+
+
+async def create(tx: Tx, group: EndpointGroup) -> EndpointGroup:
+    return await tx.insert(ENDPOINT_GROUPS, group)
+
+
+async def change(tx: Tx, group: EndpointGroup, changes: dict[str, Any]) -> EndpointGroup:
+    return await tx.update(ENDPOINT_GROUPS, group, **changes)
+
+
+async def delete(tx: Tx, group: EndpointGroup) -> None:
+    await tx.delete(ENDPOINT_GROUPS, group)

@@ -121,3 +121,15 @@ async def endpoints_of(tx: Tx, policy_id: str) -> list[Endpoint]:
         if nearest.id == policy_id:
             found.append(endpoint)
     return found
+
+
+async def create(tx: Tx, policy: Policy) -> Policy:
+    return await tx.insert(POLICIES, policy)
+
+
+async def change(tx: Tx, policy: Policy, changes: dict[str, Any]) -> Policy:
+    return await tx.update(POLICIES, policy, **changes)
+
+
+async def delete(tx: Tx, policy: Policy) -> None:
+    await tx.delete(POLICIES, policy)

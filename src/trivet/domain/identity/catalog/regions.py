@@ -68,3 +68,8 @@ async def delete(tx: Tx, id: str) -> None:
         await delete(tx, child_id)
     await tx.run("DELETE FROM policy_associations WHERE region_id = ?", id)
     await tx.delete(REGIONS, found)
+
+
+async def ensure(tx: Tx, id: str) -> None:
+    """As clients made regions before these were things of their own: by naming them."""
+    await tx.insert_new(REGIONS, Region(id=id))

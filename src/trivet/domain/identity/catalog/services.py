@@ -45,3 +45,7 @@ async def delete(tx: Tx, id: str) -> None:
         "DELETE FROM policy_associations WHERE endpoint_id IN (SELECT id FROM endpoints WHERE service_id = ?)", id
     )
     await tx.delete(SERVICES, found)
+
+
+async def create(tx: Tx, service: Service) -> Service:
+    return await tx.insert(SERVICES, service)

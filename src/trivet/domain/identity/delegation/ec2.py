@@ -99,3 +99,7 @@ async def visible(tx: Tx, caller: Caller, access: str, *, change: bool = False) 
 
 async def by_access(tx: Tx, access: str) -> Credential | None:
     return await tx.find(CREDENTIALS, "access_hash = ?", credentials.access_hash(access))
+
+
+async def delete(tx: Tx, key: Credential) -> None:
+    await tx.delete(CREDENTIALS, key)

@@ -214,3 +214,7 @@ async def delete(tx: Tx, caller: Caller, user_id: str, id: str) -> None:
 
 async def roles_of(tx: Tx, token: OauthToken) -> list[Role]:
     return await tx.select(ROLES, Where().any_of("id", token.role_ids), order="name")
+
+
+async def change_consumer(tx: Tx, consumer: Consumer, changes: dict[str, Any]) -> Consumer:
+    return await tx.update(CONSUMERS, consumer, **changes)

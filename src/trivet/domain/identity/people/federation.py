@@ -225,3 +225,23 @@ async def create_service_provider(tx: Tx, new: ServiceProvider) -> ServiceProvid
     if not await tx.insert_new(SERVICE_PROVIDERS, new):
         raise Conflict("service_provider.exists", f"Duplicate entry found with ID {new.id[:64]}.")
     return new
+
+
+async def change_mapping(tx: Tx, mapping: Mapping, *, rules: Any, schema_version: str | None) -> Mapping:
+    return await tx.update(MAPPINGS, mapping, rules=rules, schema_version=schema_version)
+
+
+async def delete_mapping(tx: Tx, mapping: Mapping) -> None:
+    await tx.delete(MAPPINGS, mapping)
+
+
+async def delete_provider(tx: Tx, provider: IdentityProvider) -> None:
+    await tx.delete(IDENTITY_PROVIDERS, provider)
+
+
+async def change_service_provider(tx: Tx, provider: ServiceProvider, changes: dict[str, Any]) -> ServiceProvider:
+    return await tx.update(SERVICE_PROVIDERS, provider, **changes)
+
+
+async def delete_service_provider(tx: Tx, provider: ServiceProvider) -> None:
+    await tx.delete(SERVICE_PROVIDERS, provider)

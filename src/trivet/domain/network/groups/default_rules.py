@@ -63,3 +63,7 @@ async def visible(tx: Tx, id: str) -> DefaultRule:
 async def templates(tx: Tx, *, default: bool) -> list[DefaultRule]:
     column = "used_in_default_sg" if default else "used_in_non_default_sg"
     return await tx.select(DEFAULT_RULES, Where().equal(column, 1), order="id")
+
+
+async def delete(tx: Tx, rule: DefaultRule) -> None:
+    await tx.delete(DEFAULT_RULES, rule)

@@ -1,0 +1,69 @@
+"""Tables: each is written in the rooms of one family only, each that is locked has a rank, and no dialect knows SQL."""
+
+import re
+
+from tests.tidy.house import MODULES, SOURCE, name_of
+
+from trivet.domain.ranks import RANK, UNRANKED
+
+TABLES = {
+    table
+    for file in (SOURCE / "store" / "schema").glob("*.sql")
+    for table in re.findall(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", file.read_text())
+}
+RECORD = re.compile(r'^([A-Z_]+)\s*(?::[^=]+)?=\s*Table\(\s*"(\w+)"', re.MULTILINE)
+RECORDS = {name: table for path in MODULES for name, table in RECORD.findall(path.read_text())}
+STATEMENT = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)")
+VERB = re.compile(r"tx\.(?:insert|insert_new|update|delete)\(\s*([A-Z_]+)\b")
+
+KNOW_EVERY_ROOM = {"trivet.domain.removal", "trivet.domain.seeds"}
+SHARED = {"numbers": "a counter for whoever needs one", "events": "the log", "leases": "of every duty"}
+STILL_ASKING = {
+    "trivet.api.compute.flavors",
+    "trivet.api.compute.flavors_access",
+    "trivet.api.compute.quotas",
+    "trivet.api.network.availability_zones",
+    "trivet.api.network.listing",
+    "trivet.api.network.nets.network_ip_availabilities",
+    "trivet.api.network.ports",
+    "trivet.api.network.quotas",
+}
+
+
+def family(module: str) -> str:
+    """`trivet.domain.network.ports.ports` and `trivet.api.network.ports` are of one family."""
+    parts = module.split(".")
+    return parts[2] if parts[1] == "domain" and len(parts) > 3 else ".".join(parts[1:-1])
+
+
+def writers() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for path in MODULES:
+        text = path.read_text()
+        tables = {table for table in STATEMENT.findall(text) if table in TABLES}
+        tables |= {RECORDS[name] for name in VERB.findall(text) if name in RECORDS}
+        for table in tables:
+            found.setdefault(table, set()).add(name_of(path))
+    return found
+
+
+def test_a_table_is_written_by_one_family() -> None:
+    wrong = {}
+    for table, modules in writers().items():
+        families = {family(module) for module in modules - KNOW_EVERY_ROOM}
+        if len(families) > 1 and table not in SHARED:
+            wrong[table] = sorted(modules)
+    assert wrong == {}
+
+
+def test_every_table_has_a_rank() -> None:
+    assert sorted(TABLES - set(RANK) - UNRANKED - {"migrations"}) == []
+    assert sorted(set(RANK) - TABLES) == []
+
+
+def test_dialects_write_nothing_and_ask_little() -> None:
+    """What a dialect wants is said by an act of domain. Those that still ask by themselves may only become fewer."""
+    asking = re.compile(r"tx\.(?:row|rows|run)\(")
+    dialects = {name_of(path): path.read_text() for path in MODULES if path.is_relative_to(SOURCE / "api")}
+    assert [name for name, text in dialects.items() if VERB.search(text)] == []
+    assert {name for name, text in dialects.items() if asking.search(text)} <= STILL_ASKING
