@@ -57,9 +57,7 @@ async def follow(order: Order, engines: Engines, link: Link, tries: int = 0) -> 
         return await _failed(order, driver, error)
 
 
-async def _steps(
-    order: Order, driver: MachineDriver, engines: Engines, link: Link, faults: Faults
-) -> str | None:
+async def _steps(order: Order, driver: MachineDriver, engines: Engines, link: Link, faults: Faults) -> str | None:
     """The id of an image that was filled on the way. What volumes lack keeps nothing else from being done."""
     if order.want == "gone":
         await _remove(order, driver, engines)

@@ -81,3 +81,32 @@ async def test_anothers_volume_boots_no_server_of_mine(cloud: VolumeCloud) -> No
     mapping = [root(source_type="volume", uuid=volume["id"])]
     server = {"name": "s", "flavorRef": cloud.flavor_id, "networks": "none", "block_device_mapping_v2": mapping}
     (await cloud.compute("POST", "/servers", {"server": server})).refused(400)
+
+
+async def test_a_server_that_left_its_host_comes_back_with_its_volumes(cloud: VolumeCloud) -> None:
+    """Shelved and off its host: what it boots from, and what it has besides, is there when it is back."""
+    admin = cloud.whole.token("admin", "1" * 32, "op")
+    disk = root(source_type="image", uuid=cloud.image_id, volume_size=1)
+    server, data = await cloud.server(block_device_mapping_v2=[disk]), await cloud.volume()
+    await cloud.attach(server["id"], data["id"])
+    path = f"/servers/{server['id']}"
+
+    async def is_now(status: str) -> Any:
+        async def there() -> Any:
+            found = (await cloud.compute("GET", path)).ok("server")
+            return found if found["status"] == status else None
+
+        return await cloud.eventually(there, status)
+
+    assert (await cloud.compute("POST", f"{path}/action", {"shelve": None})).status == 202
+    await cloud.eventually(lambda: _shelved(cloud, path), "shelved")
+    await cloud.compute("POST", f"{path}/action", {"shelveOffload": None}, token=admin)
+    await is_now("SHELVED_OFFLOADED")
+    assert (await cloud.compute("POST", f"{path}/action", {"unshelve": None})).status == 202
+    back = await is_now("ACTIVE")
+    assert {one["id"] for one in back["os-extended-volumes:volumes_attached"]} >= {data["id"]}
+    assert (await cloud.show(data["id"]))["status"] == "in-use"
+
+
+async def _shelved(cloud: VolumeCloud, path: str) -> bool:
+    return (await cloud.compute("GET", path)).ok("server")["status"].startswith("SHELVED")

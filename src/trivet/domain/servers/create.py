@@ -225,7 +225,7 @@ async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place
         key_name=wanted.key_name,
         key_public=parts.key_public,
         user_data=wanted.user_data,
-        config_drive=wanted.config_drive or parts.image.properties.get("img_config_drive") == "mandatory",
+        config_drive=wanted.config_drive or parts.properties.get("img_config_drive") == "mandatory",
         files=wanted.files,
         sealed_password=wanted.sealed_password,
         metadata=wanted.metadata,
