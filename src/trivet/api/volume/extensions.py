@@ -45,12 +45,12 @@ _FILTERS = {
 }
 
 
-@resource.on("GET", "/extensions", may="token", tx="none")
+@resource.on("GET", "/extensions", may="token", decides="anyone", tx="none")
 async def index(request: Request) -> Reply:
     return Reply(200, {"extensions": [_shown(alias) for alias in _HERE]})
 
 
-@resource.on("GET", "/extensions/{alias}", may="token", tx="none")
+@resource.on("GET", "/extensions/{alias}", may="token", decides="anyone", tx="none")
 async def show(request: Request) -> Reply:
     alias = request.values["alias"]
     if alias not in _HERE:

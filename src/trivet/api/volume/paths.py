@@ -6,7 +6,7 @@ The project in the path must be the token's; it grants nothing.
 from collections.abc import Callable
 from typing import Any
 
-from trivet.api.kit.callers import Policy
+from trivet.api.kit.callers import Decision, Policy
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Handler, Resource, Transaction
 from trivet.errors import Invalid
@@ -21,6 +21,7 @@ class VolumeResource(Resource):
         path: str,
         *,
         may: Policy,
+        decides: Decision | None = None,
         tx: Transaction | None = None,
         since: str | None = None,
         until: str | None = None,
@@ -28,7 +29,7 @@ class VolumeResource(Resource):
         body_max: int = 1 << 20,
         action: str | None = None,
     ) -> Callable[[Handler], Handler]:
-        how: dict[str, Any] = {"tx": tx, "since": since, "until": until, "stream": stream}
+        how: dict[str, Any] = {"decides": decides, "tx": tx, "since": since, "until": until, "stream": stream}
         how |= {"body_max": body_max, "action": action}
         plain = super().on(method, f"/v3{path}", may=may, **how)
         of_project = super().on(method, f"/v3/{{project_id}}{path}", may=may, **how)
