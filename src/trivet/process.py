@@ -32,6 +32,7 @@ from trivet.controllers.network.networks import NetworkController
 from trivet.controllers.servers.console_reads import ConsoleReads
 from trivet.controllers.servers.servers import ServerController
 from trivet.controllers.signing_keys import KeyController
+from trivet.controllers.volumes.volumes import VolumeController
 from trivet.domain import seeds
 from trivet.domain.hosts import hosts
 from trivet.domain.identity.people.passwords import Passwords
@@ -239,8 +240,28 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
             follower.leave("agent", on_events)
             follower.leave("console reads", reads.on_events)
 
+    offer_volumes(parts, follower, duties, hosting)
     duties.offer("networks", run_networks)
     duties.offer(f"agent {hosting.name}", run_agent)
+
+
+def offer_volumes(parts: Parts, follower: Follower, duties: Duties, hosting: Hosting) -> None:
+    driver, backend = hosting.volumes, hosting.backend
+    if driver is None or backend is None:
+        return
+
+    async def run_volumes(lease: Lease) -> None:
+        if hosting.adopt_volumes is not None:
+            await hosting.adopt_volumes()
+        volumes = VolumeController(parts, driver, lease, backend)
+        follower.listen("volumes", volumes.on_events, volumes.on_resync)
+        try:
+            await volumes.on_resync()
+            await volumes.run()
+        finally:
+            follower.leave("volumes", volumes.on_events)
+
+    duties.offer(f"volumes of {backend.id}", run_volumes)
 
 
 async def _tend(parts: Parts, tend: Callable[[], Awaitable[None]]) -> None:

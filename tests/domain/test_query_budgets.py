@@ -19,8 +19,8 @@ BUDGETS = {
     "issue a token": 1,
     "validate a token": 0,
     "create a server": 25,
-    "show a server": 3,
-    "list servers in detail": 3,
+    "show a server": 4,  # one for its volumes, which come from everywhere and change without it
+    "list servers in detail": 4,
     "delete a server": 7,  # 6 once it is built: what is going on is ended as cut short
     "create a network": 7,
     "create a port": 11,

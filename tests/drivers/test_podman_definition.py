@@ -84,6 +84,7 @@ def test_a_flavor_may_let_it_configure_its_network() -> None:
 
 @pytest.mark.parametrize(("quota", "size_gib", "bound"), [(True, 7, True), (True, 0, False), (False, 7, False)])
 def test_the_disk_is_bounded_where_the_file_system_can(*, quota: bool, size_gib: int, bound: bool) -> None:
+    assert SPEC.disk is not None
     disk = msgspec.structs.replace(SPEC.disk, size_gib=size_gib)
     words = arguments(msgspec.structs.replace(SPEC, disk=disk), quota=quota)
     assert ("--storage-opt=size=7G" in words) is bound

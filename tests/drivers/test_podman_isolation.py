@@ -174,7 +174,9 @@ def with_a_healthcheck(source: str, target: Path) -> str:
 
 
 async def test_an_images_health_check_is_not_run(machines: PodmanMachines, tmp_path: Path) -> None:
-    path = with_a_healthcheck(a_container().disk.path, tmp_path / "sick.tar")
+    disk = a_container().disk
+    assert disk is not None
+    path = with_a_healthcheck(disk.path, tmp_path / "sick.tar")
     id = await started(machines, a_container(disk=Disk(path=path, format="oci")))
     engine = Engine(tmp_path / "podman")
     check = await engine.run("container", "inspect", "--format={{json .Config.Healthcheck}}", f"trivet-{id}")

@@ -41,6 +41,7 @@ async def on_xfs(tmp_path: Path) -> AsyncIterator[PodmanMachines]:
 async def test_a_container_cannot_take_more_than_its_flavors_disk(on_xfs: PodmanMachines, tmp_path: Path) -> None:
     assert has_quota(tmp_path / "xfs" / "podman")
     spec = running_shell(FILL)
+    assert spec.disk is not None
     spec = running_shell(FILL, disk=Disk(path=spec.disk.path, format="oci", size_gib=1))
     log = await log_has(on_xfs, await started(on_xfs, spec), "filled")
     assert 0 < int(log.split("filled ")[1].split()[0]) <= 1 << 30

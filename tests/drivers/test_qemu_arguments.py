@@ -10,7 +10,7 @@ import pytest
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Disk, MachineSpec, Nic
-from trivet.drivers.qemu.arguments import Ground, arguments, nic_slots
+from trivet.drivers.qemu.arguments import Ground, arguments, slots_for
 from trivet.drivers.qemu.layout import Layout, Record, Saved
 
 ID = "6f1d1bd8-6d2a-4a0c-9d3e-0f6f0a3f5a11"
@@ -48,7 +48,7 @@ CASES: dict[str, tuple[MachineSpec, Ground]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_the_command_line_is_the_golden_one(name: str) -> None:
     wanted, ground = CASES[name]
-    words = arguments(Record(wanted, nic_slots(wanted, {})), Layout(FOLDER, FOLDER), ground)
+    words = arguments(Record(wanted, slots_for(wanted, {})), Layout(FOLDER, FOLDER), ground)
     text = "".join(f" {word}\n" if not word.startswith("-") else f"{word}\n" for word in words)
     path = GOLDEN / f"qemu-{name}.txt"
     if os.environ.get("TRIVET_WRITE_GOLDEN"):
@@ -70,9 +70,9 @@ def test_a_comma_in_the_directory_does_not_end_a_value() -> None:
 
 
 def test_a_card_keeps_its_slot_and_a_new_one_takes_the_first_that_is_free() -> None:
-    before = nic_slots(spec(nic(1), nic(2), nic(3)), {})
+    before = slots_for(spec(nic(1), nic(2), nic(3)), {})
     assert before == {"port-1": 0, "port-2": 1, "port-3": 2}
-    after = nic_slots(spec(nic(2), nic(3), nic(4)), {"port-2": 1, "port-3": 2})
+    after = slots_for(spec(nic(2), nic(3), nic(4)), {"port-2": 1, "port-3": 2})
     assert after == {"port-2": 1, "port-3": 2, "port-4": 0}
 
 

@@ -27,13 +27,14 @@ from trivet.api.kit.service import Service
 SHAPES = {
     "keystone": lambda body: set(body) == {"error"} and {"code", "title", "message"} <= set(body["error"]),
     "nova": lambda body: len(body) == 1 and {"code", "message"} <= set(*body.values()),
+    "cinder": lambda body: len(body) == 1 and {"code", "message"} <= set(*body.values()),
     "neutron": lambda body: (
         set(body) == {"NeutronError"} and {"type", "message", "detail"} <= set(body["NeutronError"])
     ),
     "glance": lambda body: {"code", "title", "message"} <= set(body),
     "placement": lambda body: {"status", "title", "detail"} <= set(body["errors"][0]),
 }
-_ENDING = ("forceDelete", "shelveOffload", "os-resetState", "lock")
+_ENDING = ("forceDelete", "shelveOffload", "os-resetState", "lock", "os-force_delete")
 """Actions after which others would not get any further; like DELETE, they are sent to what is not there."""
 
 

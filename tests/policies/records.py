@@ -1,10 +1,12 @@
 """One record of every kind, made by a member of a project of its own, and where routes name it."""
 
+import asyncio
 from typing import Any
 
 from tests.policies.whole_cloud import WholeCloud
 
 SERVERS = "/compute/v2.1/servers"
+VOLUMES = "/volume/v3/volumes"
 
 
 class Project:
@@ -83,8 +85,25 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     server = {"name": "s", "imageRef": project.held["image_id"], "flavorRef": flavors[0]["id"],
               "networks": [{"uuid": network["id"]}]}  # fmt: skip
     await made("server_id", SERVERS, {"server": server})
+    await made("volume_id", VOLUMES, {"volume": {"size": 1, "name": "v"}})
+    await _available(cloud, f"{VOLUMES}/{project.held['volume_id']}", token)
+    wanted = {"volume_id": project.held["volume_id"], "name": "s"}
+    await made("snapshot_id", "/volume/v3/snapshots", {"snapshot": wanted})
+    await _available(cloud, f"/volume/v3/snapshots/{project.held['snapshot_id']}", token)
+    given = (await made("other_volume_id", VOLUMES, {"volume": {"size": 1, "name": "w"}}))["id"]
+    await _available(cloud, f"{VOLUMES}/{given}", token)
+    await made("transfer_id", "/volume/v3/os-volume-transfer", {"transfer": {"volume_id": given}})
     project.held["floating_ip_id"] = project.held["floatingip_id"]
     project.held["rule_id"] = project.held["security_group_rule_id"]
     project.held["project_id"] = project.held["tenant_id"] = project.id
     project.held["user_id"] = project.user_id
     project.held["member_id"] = project.id
+
+
+async def _available(cloud: WholeCloud, path: str, token: str) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            (found,) = (await cloud.call("GET", path, token=token)).body.values()
+            if found["status"] == "available":
+                return
+            await asyncio.sleep(0.05)

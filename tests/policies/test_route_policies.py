@@ -253,6 +253,16 @@ ACTIONS: dict[str, object] = {
     "reboot": {"type": "HARD"},
     "rebuild": {"imageRef": NOBODY},
     "resize": {"flavorRef": "1"},
+    "os-extend": {"new_size": 2},
+    "os-set_bootable": {"bootable": True},
+    "os-update_readonly_flag": {"readonly": True},
+    "os-volume_upload_image": {"image_name": "stolen"},
+    "os-set_image_metadata": {"metadata": {"a": "b"}},
+    "os-unset_image_metadata": {"key": "a"},
+    "os-attach": {"instance_uuid": NOBODY, "mountpoint": "/dev/vdb"},
+    "os-retype": {"new_type": "__DEFAULT__"},
+    "os-update_snapshot_status": {"status": "available"},
+    "revert": {"snapshot_id": NOBODY},
     "os-getRDPConsole": {"type": "rdp-html5"},
     "os-getSPICEConsole": {"type": "spice-html5"},
     "os-getSerialConsole": {"type": "serial"},
@@ -266,6 +276,12 @@ BODIES: dict[str, object] = {
     "PUT /v2/images/{image_id}/members/{member_id}": {"status": "accepted"},
     "POST /v2.1/servers/{server_id}/remote-consoles": {"remote_console": {"protocol": "vnc", "type": "novnc"}},
     "PUT /v2.1/servers/{server_id}": {"server": {"name": "stolen"}},
+    "POST /v2.1/servers/{server_id}/os-volume_attachments": {"volumeAttachment": {"volumeId": NOBODY}},
+    "PUT /v2.1/servers/{server_id}/os-volume_attachments/{volume_id}": {"volumeAttachment": {"volumeId": NOBODY}},
+    "PUT /v3/volumes/{volume_id}": {"volume": {"name": "stolen"}},
+    "PUT /v3/snapshots/{snapshot_id}": {"snapshot": {"name": "stolen"}},
+    "POST /v3/os-volume-transfer/{transfer_id}/accept": {"accept": {"auth_key": "0123456789abcdef"}},
+    "POST /v3/volume-transfers/{transfer_id}/accept": {"accept": {"auth_key": "0123456789abcdef"}},
     "PUT /v2.1/os-security-groups/{security_group_id}": {"security_group": {"name": "stolen", "description": "x"}},
 }
 
@@ -291,6 +307,12 @@ def body_of(route: Route) -> object:
 
 def allowed(route: Route, answer: Answer) -> bool:
     """404; or what tells nothing about the record, since nobody looked for it."""
+    if route.path.startswith("/v3/{project_id}/"):
+        # Block storage: the project in the path is not the token's, so nothing behind it is looked at.
+        return answer.status == 400
+    if route.path.endswith("/{transfer_id}/accept"):
+        # Anybody may take what he has the key of.
+        return answer.status == 400
     if names(route) <= {"project_id", "tenant_id"}:
         # Quotas and usage: that a project is another's is known to who names it.
         return answer.status == 403
@@ -316,7 +338,7 @@ async def view(cloud: WholeCloud, project: Project) -> dict[str, Any]:
     token = project.tokens(cloud)["member"]
     found: dict[str, Any] = {}
     for service, route in cloud.routes:
-        if route.method == "GET" and route.may == "reader" and service.name in ("nova", "neutron", "glance"):
+        if route.method == "GET" and route.may == "reader" and service.name in ("nova", "neutron", "glance", "cinder"):
             if "tenant-usage" in route.path:
                 continue
             answer = await ask(cloud, service, route, project.held, token)

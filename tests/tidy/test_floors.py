@@ -21,6 +21,7 @@ FLOORS = (
     ("identity.login",),
     ("limits",),
     ("hosts", "images"),
+    ("volumes",),
     ("network.words", "network.tags", "network.addresses", "network.rbac"),
     ("network.groups",),
     ("network.nets", "network.agents"),

@@ -10,6 +10,7 @@ from typing import Literal
 from trivet.agent.config_drive import config_drive
 from trivet.agent.engines import Engines
 from trivet.agent.link import Link
+from trivet.agent.volumes import NO_FAULTS, Faults, join_volumes, plugged
 from trivet.domain.servers.orders import ImageAt, Order, Report
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
@@ -45,23 +46,26 @@ async def follow(order: Order, engines: Engines, link: Link, tries: int = 0) -> 
     driver = engines.machines.get(order.kind)
     if driver is None:
         return _report(order, None, error=f"This host cannot run a {order.kind}.")
+    faults = Faults({})
     try:
-        filled = await foreseen(f"server {order.server_id}", _steps(order, driver, engines, link), TrivetError)
-        return _report(order, await _look(driver, order.server_id), filled=filled)
+        steps = _steps(order, driver, engines, link, faults)
+        filled = await foreseen(f"server {order.server_id}", steps, TrivetError)
+        return _report(order, await _look(driver, order.server_id), filled=filled, faults=faults)
     except Unforeseen as error:
         return await _failed(order, driver, error if tries + 1 < _BUG_TRIES else DriverError(_GIVEN_UP, again=False))
     except DriverError as error:
         return await _failed(order, driver, error)
 
 
-async def _steps(order: Order, driver: MachineDriver, engines: Engines, link: Link) -> str | None:
-    """The id of an image that was filled on the way."""
+async def _steps(order: Order, driver: MachineDriver, engines: Engines, link: Link, faults: Faults) -> str | None:
+    """The id of an image that was filled on the way. What volumes lack keeps nothing else from being done."""
     if order.want == "gone":
         await _remove(order, driver, engines)
         engines.halted.discard(order.server_id)
         return None
     await _build(order, driver, engines, link)
     await _join(order, driver, engines)
+    await join_volumes(order, driver, faults)
     await _power(order, driver, engines, link)
     engines.halted.discard(order.server_id)
     return await _snapshot(order, driver, link)
@@ -98,7 +102,13 @@ async def _look(driver: MachineDriver, id: str) -> Seen | None:
 
 
 def _report(
-    order: Order, seen: Seen | None, *, error: str | None = None, again: bool = False, filled: str | None = None
+    order: Order,
+    seen: Seen | None,
+    *,
+    error: str | None = None,
+    again: bool = False,
+    filled: str | None = None,
+    faults: Faults = NO_FAULTS,
 ) -> Report:
     return Report(
         server_id=order.server_id,
@@ -110,8 +120,10 @@ def _report(
         shape=seen.marks.get("shape", "") if seen else "",
         exit_code=seen.exit_code if seen else None,
         snapshot_image_id=filled,
-        error=error,
-        again=again,
+        volumes=tuple(plugged(seen)) if seen else (),
+        volume_faults=faults.final,
+        error=error or faults.passing,
+        again=again or (error is None and faults.passing is not None),
     )
 
 
@@ -134,9 +146,11 @@ async def _build(order: Order, driver: MachineDriver, engines: Engines, link: Li
     if seen is not None:
         await driver.stop(order.server_id, 0)
         await driver.remove(order.server_id)
-    if order.image is None:
+    if order.volumes_pending:
+        raise DriverError("Its volumes are not ready yet.", again=True)
+    if order.image is None and not any(volume.boots for volume in order.volumes):
         raise DriverError("The server has no image to start from.", again=False)
-    path = await _image_path(order.image, link)
+    path = await _image_path(order.image, link) if order.image is not None else None
     await _plug(order, driver, engines)
     files = await link.files(order.server_id) if order.config_drive or order.kind == "container" else {}
     await driver.create(_spec(order, path, files))
@@ -273,16 +287,20 @@ def _nic(wire: Wire) -> Nic:
     return Nic(port_id=wire.port_id, mac=wire.mac, device=device, mtu=wire.mtu)
 
 
-def _spec(order: Order, image_path: str, files: dict[str, bytes]) -> MachineSpec:
-    assert order.image is not None
+def _spec(order: Order, image_path: str | None, files: dict[str, bytes]) -> MachineSpec:
+    disk = None
+    if image_path is not None:
+        assert order.image is not None
+        disk = Disk(path=image_path, format=_format(order.image.format), size_gib=order.disk_gib)
     container = order.kind == "container"
     return MachineSpec(
         id=order.server_id,
         hostname=order.hostname,
         vcpus=order.vcpus,
         memory_mib=order.memory_mib,
-        disk=Disk(path=image_path, format=_format(order.image.format), size_gib=order.disk_gib),
+        disk=disk,
         nics=tuple(_nic(wire) for wire in order.wires),
+        volumes=() if container else order.volumes,
         netns=netns_name(order.server_id) if container else None,
         config_drive=config_drive(files) if files and not container else None,
         files={_SEED + path: content for path, content in files.items()} if container else {},

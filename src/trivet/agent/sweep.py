@@ -13,6 +13,7 @@ from trivet.agent.errands import Errands
 from trivet.agent.link import Link
 from trivet.agent.metadata import MetadataService
 from trivet.agent.trouble import hangs, is_bug, went_well
+from trivet.agent.volumes import plugged
 from trivet.domain.servers.orders import Order
 from trivet.domain.servers.words import Kind
 from trivet.drivers.contracts.errors import DriverError
@@ -147,4 +148,6 @@ def _holds(order: Order, found: tuple[Kind, Seen] | None) -> bool:
     if not order.settled or order.crashed or found is None:
         return False
     machine = found[1]
+    if plugged(machine) != {volume.id: volume.size_gib for volume in order.volumes}:
+        return False
     return machine.power == order.want and machine.marks.get("boots") == str(order.boots)

@@ -62,6 +62,15 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("network_segments",),
     ("networks",),
     ("auto_topologies", "rbac_policies", "left_groups"),
+    # Volumes: what is offered, what they belong to, who uses them, they themselves, and the room that they take.
+    ("volume_qos",),
+    ("volume_types", "volume_type_access", "volume_default_types", "volume_group_types"),
+    ("volume_groups", "volume_transfers"),
+    ("volume_attachments", "volume_snapshots"),
+    ("volumes",),
+    ("volume_group_snapshots",),
+    ("volume_backends",),
+    ("volume_messages",),
     # Servers, with what was done to them.
     ("servers", "server_actions", "server_migrations", "console_reads", "console_tokens"),
     # Everybody of a project meets here, and whoever counts something.

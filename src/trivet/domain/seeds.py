@@ -19,6 +19,7 @@ from trivet.domain.identity.people.roles import LADDER, ROLES, Role
 from trivet.domain.identity.people.users import USERS, PasswordOf, User
 from trivet.domain.images import standard_metadefs
 from trivet.domain.limits.limits import DEFAULTS, REGISTERED_LIMITS, RegisteredLimit, set_limit
+from trivet.domain.volumes import types as volume_types
 from trivet.parts import Parts
 from trivet.store.tx import Tx
 
@@ -50,6 +51,8 @@ async def start(tx: Tx, parts: Parts, password_hash: str, offers: Sequence[Offer
             await _limit(tx, resource, service_type, default)
     if await _is_new(tx, "metadefs"):
         await standard_metadefs.load(tx)
+    if await _is_new(tx, "volume type"):
+        await volume_types.seed(tx)
     return fresh
 
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from trivet.agent.engines import Engines
 from trivet.domain.servers.consoles import ConsoleTarget
 from trivet.domain.servers.words import Kind
+from trivet.domain.volumes.backends import Backend
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import GraphicalConsole, MachineDriver, SerialConsole
 from trivet.drivers.contracts.network import NetworkDriver
 from trivet.drivers.contracts.patience import Calls, patient
+from trivet.drivers.contracts.volume import VOLUMES, VolumeDriver
 from trivet.drivers.sim.machines import Temper
+from trivet.parts import Parts
 
 _TEND_S = 180.0
 
@@ -26,6 +29,10 @@ class Hosting:
     """Called now and then: brings back what died of the engines."""
     adopt: Callable[[], Awaitable[None]] | None = None
     """Done before the agent begins: what must be known of a world that no engine remembers."""
+    volumes: VolumeDriver | None = None
+    backend: Backend | None = None
+    """What is said of the volumes' back end."""
+    adopt_volumes: Callable[[], Awaitable[None]] | None = None
     temper: Temper | None = None
     """Of a simulation."""
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
@@ -33,6 +40,7 @@ class Hosting:
     def __post_init__(self) -> None:
         """Whoever calls them, every call ends."""
         self.network = patient(self.network, (NetworkDriver,))
+        self.volumes = patient(self.volumes, VOLUMES) if self.volumes is not None else None
         if self.tend is not None:
             tend, calls = self.tend, Calls()
             self.tend = lambda: calls.ended("the engines", tend, _TEND_S)
@@ -56,3 +64,19 @@ class Hosting:
     async def close(self) -> None:
         for closer in reversed(self.closers):
             await closer()
+
+
+def backend_of(parts: Parts, id: str, driver: str, host_id: str | None) -> Backend:
+    """How large it is, it says itself."""
+    now = parts.clock.now()
+    return Backend(
+        id=id,
+        host_id=host_id,
+        driver=driver,
+        abilities=("multiattach", "thin_provisioning_support", "online_extend_support"),
+        total_gib=0,
+        free_gib=0,
+        seen_at=now,
+        created_at=now,
+        updated_at=now,
+    )

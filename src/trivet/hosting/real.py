@@ -23,8 +23,10 @@ from trivet.drivers.podman import missing as podman_missing
 from trivet.drivers.qemu import Options, QemuMachines
 from trivet.drivers.qemu import missing as qemu_missing
 from trivet.drivers.qemu import version as qemu_version
+from trivet.drivers.qsd import QsdVolumes
+from trivet.drivers.qsd import missing as qsd_missing
 from trivet.errors import Invalid
-from trivet.hosting.hosts_here import Hosting
+from trivet.hosting.hosts_here import Hosting, backend_of
 from trivet.hosting.processor import cpu_info
 from trivet.parts import Parts
 from trivet.store.store import transact
@@ -50,17 +52,34 @@ async def real(parts: Parts) -> Hosting:
     version = await qemu_version() if "vm" in kinds else 1
     host = await transact(parts.store, lambda tx: hosts.register(tx, _this_host(parts, tuple(kinds), data, version)))
 
+    volumes = _volumes_here(data)
+
     async def close() -> None:
         if not settings.leave_running:
             await halt(engines, memory)
+            if volumes is not None:
+                await volumes.halt()
         await network.close()
         await wires.close()
         if not settings.leave_running:
             await ovn.down()
 
     return Hosting(
-        name=f"of {host.name}", engines={host.id: engines}, network=network, tend=ovn.up, closers=[close]
-    )  # fmt: skip
+        name=f"of {host.name}",
+        engines={host.id: engines},
+        network=network,
+        tend=ovn.up,
+        volumes=volumes,
+        backend=backend_of(parts, f"{host.name}@files", "files", host.id),
+        closers=[close],
+    )
+
+
+def _volumes_here(data: Path) -> QsdVolumes | None:
+    if lacks := qsd_missing():
+        _logger.warning("This host keeps no volumes: %s", ", ".join(lacks))
+        return None
+    return QsdVolumes(data / "volumes")
 
 
 def _kinds_here(data: Path) -> dict[Kind, MachineDriver]:

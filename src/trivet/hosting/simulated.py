@@ -9,7 +9,8 @@ from trivet.domain.servers.words import Kind
 from trivet.drivers.contracts.machine import Power
 from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.drivers.sim.network import SimNetwork, SimWires
-from trivet.hosting.hosts_here import Hosting
+from trivet.drivers.sim.volumes import SimVolumes
+from trivet.hosting.hosts_here import Hosting, backend_of
 from trivet.parts import Parts
 from trivet.store.store import transact
 from trivet.store.tx import Tx
@@ -29,6 +30,7 @@ async def simulated(parts: Parts) -> Hosting:
     machines = {host.id: SimMachines(parts.clock, temper) for host in found}
     network = SimNetwork()
     wires = {host_id: SimWires(network) for host_id in machines}
+    volumes = SimVolumes(parts.clock, temper)
 
     async def adopt() -> None:
         await _remember(parts, machines, wires)
@@ -42,6 +44,9 @@ async def simulated(parts: Parts) -> Hosting:
         network=network,
         metadata=False,
         adopt=adopt,
+        volumes=volumes,
+        backend=backend_of(parts, "sim@sim", "sim", None),
+        adopt_volumes=lambda: _remember_volumes(parts, volumes),
         temper=temper,
     )
 
@@ -68,6 +73,13 @@ async def _remember(parts: Parts, machines: dict[str, SimMachines], wires: dict[
         recall((await order_building.build(tx, machines)).orders, machines, wires)
 
 
+async def _remember_volumes(parts: Parts, volumes: SimVolumes) -> None:
+    async with parts.store.read() as tx:
+        made = await tx.rows("SELECT id, size_gib FROM volumes WHERE launched_at IS NOT NULL")
+        kept = await tx.rows("SELECT id, size_gib FROM volume_snapshots WHERE status <> 'creating'")
+    volumes.adopt({str(id): int(size) for id, size in made}, {str(id): int(size) for id, size in kept})
+
+
 def recall(orders: list[Order], machines: dict[str, SimMachines], wires: dict[str, SimWires]) -> None:
     """A simulated machine outlives the process that simulates it, as a real one would, and so does what it is plugged
     into: settled rows are its memory."""
@@ -82,6 +94,7 @@ def recall(orders: list[Order], machines: dict[str, SimMachines], wires: dict[st
         if order.settled and order.want in powers:
             nics = ",".join(wire.port_id for wire in order.wires)
             marks = {"boots": str(order.boots), "builds": str(order.builds), "shape": order.shape, "nics": nics}
+            marks["volumes"] = ",".join(f"{volume.id}={volume.size_gib}" for volume in order.volumes)
             machines[order.host_id].adopt(order.server_id, order.hostname, powers[order.want], marks)
             for wire in order.wires:
                 wires[order.host_id].remember(wire.port_id)

@@ -132,7 +132,7 @@ async def test_as_many_as_the_quota_allows_between_min_and_max(cloud: Cloud) -> 
         (
             {"block_device_mapping_v2": [{"source_type": "volume", "uuid": "v", "boot_index": 0}]},
             400,
-            "no block storage yet",
+            "Block Device Mapping is Invalid",
         ),
     ],
 )

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from functools import partial
 
+from trivet.domain.agents import volume_orders
+from trivet.domain.agents.volume_orders import NO_DISKS, Disks
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.network.addresses import network_of, parsed
 from trivet.domain.network.nets.networks import NETWORKS, Network
@@ -88,7 +90,11 @@ async def _orders(tx: Tx, where: Where) -> list[Order]:
     images = await _by_id(
         tx, IMAGES, {id for server in found for id in (server.image_id, server.shelved_image_id) if id}
     )
-    return [_order(server, plugs.get(server.id, []), networks, subnets, images) for server in found]
+    disks = await volume_orders.of_servers(tx, found)
+    return [
+        _order(server, plugs.get(server.id, []), networks, subnets, images, disks=disks.get(server.id, NO_DISKS))
+        for server in found
+    ]
 
 
 async def _by_id(tx: Tx, table: Table[R], ids: Collection[str]) -> dict[str, R]:
@@ -103,6 +109,8 @@ def _order(
     networks: dict[str, Network],
     subnets: dict[str, Subnet],
     images: dict[str, Image],
+    *,
+    disks: Disks,
 ) -> Order:
     assert server.host_id is not None
     # What comes back from the shelf is made of what was put there.
@@ -120,7 +128,7 @@ def _order(
         hostname=server.hostname,
         vcpus=server.flavor.vcpus,
         memory_mib=server.flavor.ram_mib,
-        disk_gib=server.flavor.disk_gib,
+        disk_gib=server.root_gib,
         image=ImageAt(image.id, image.blob_key, "oci" if server.kind == "container" else image.disk_format or "")
         if image is not None and image.blob_key is not None
         else None,
@@ -130,6 +138,8 @@ def _order(
         | server.flavor.extra_specs,
         config_drive=server.config_drive,
         snapshot_image_id=server.snapshot_image_id,
+        volumes=disks.volumes,
+        volumes_pending=disks.pending,
         settled=server.task is None,
         crashed=server.power == "crashed",
     )

@@ -11,7 +11,7 @@ from trivet.domain.servers.words import Kind
 WORKS = ""
 
 _NO_METAL = "this release has no engine for bare metal, so no server of this kind can be made yet."
-_NO_VOLUMES = "this release has no block storage yet."
+_NO_CONTAINER_VOLUMES = "a container takes no volumes yet; keep its data in objects, or in a VM's volume."
 _NO_SHARES = "this release has no shared file systems yet."
 _NO_MOVE = "this release does not move servers between hosts yet."
 _NO_RESCUE = "this release cannot boot a server from a second image yet; its disk is kept, so rebuild or snapshot it."
@@ -97,8 +97,8 @@ ACTIONS: tuple[Action, ...] = (
     _never("console mks", "its screen by MKS", _NO_SPICE),
     Action("attach interface", "gives it one more port"),
     Action("detach interface", "takes a port away"),
-    _never("attach volume", "gives it a volume", _NO_VOLUMES),
-    _never("detach volume", "takes a volume away", _NO_VOLUMES),
+    Action("attach volume", "gives it a volume", container=_NO_CONTAINER_VOLUMES),
+    Action("detach volume", "takes a volume away", container=_NO_CONTAINER_VOLUMES),
     _never("attach share", "gives it a shared file system", _NO_SHARES),
     _never("detach share", "takes a shared file system away", _NO_SHARES),
     Action("update", "changes its name, description, addresses and hostname"),

@@ -50,6 +50,11 @@ async def rebuild(tx: Tx, call: Call, id: str, image_id: str, changes: dict[str,
     """A new root disk from an image; what it is connected to and how it is called stay."""
     server = await ready(tx, call, id, "rebuild", states=("active", "stopped", "error"))
     need_host(server, "rebuild")
+    if server.boots_from_volume:
+        raise Invalid(
+            "rebuild.from_volume",
+            "Unable to rebuild a volume-backed server: its root disk is a volume, which stays; make a new server.",
+        )
     image = await find_image(tx, call, image_id, "Cannot find image for rebuild")
     kind = kind_of({}, container=image.is_oci)
     if (kind == "container") != (server.kind == "container"):
@@ -89,7 +94,7 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
     wishes.check(wanted, server.properties)
     if (why := wishes.unmet(wanted, server.properties, server.kind)) is not None:
         raise Invalid("resize.unmet", f"No valid host was found. {why}")
-    await _hold(tx, server, _either(server_placing.resources_of(server.flavor), server_placing.resources_of(wanted)))
+    await _hold(tx, server, _either(_held(server, server.flavor), _held(server, wanted)))
     await migrations.begin(tx, call, server, wanted)
     grace_s = grace_of(server.properties)
     changes: dict[str, Any] = {"flavor": wanted, "old_flavor": server.flavor, "grace_s": grace_s}
@@ -102,7 +107,7 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
 
 async def confirm_resize(tx: Tx, call: Call, id: str) -> Server:
     server = await ready(tx, call, id, "confirmResize", method="confirm_resize", states=("resized",))
-    await _hold(tx, server, server_placing.resources_of(server.flavor))
+    await _hold(tx, server, _held(server, server.flavor))
     await migrations.turn(tx, server, "confirming")
     return await order(tx, call, server, "confirmResize", "resize_confirming", old_flavor=None)
 
@@ -112,7 +117,7 @@ async def revert_resize(tx: Tx, call: Call, id: str) -> Server:
     server = await ready(tx, call, id, "revertResize", method="revert_resize", states=("resized",))
     old = server.old_flavor
     assert old is not None
-    await _hold(tx, server, server_placing.resources_of(old))
+    await _hold(tx, server, _held(server, old))
     await migrations.turn(tx, server, "reverting")
     changes: dict[str, Any] = {"flavor": old, "old_flavor": None}
     ordered = await order(tx, call, server, "revertResize", "resize_reverting", in_s=BUILD_S, **changes)
@@ -138,7 +143,7 @@ async def _other_flavor(tx: Tx, call: Call, server: Server, flavor_id: str) -> F
         raise Invalid(error.code, f"Flavor {flavor_id} could not be found.") from error
     if flavor.id == server.flavor.id:
         raise Invalid("resize.same_flavor", "When resizing, instances must change flavor!")
-    if flavor.disk_gib < server.flavor.disk_gib and server.kind != "container":
+    if flavor.disk_gib < server.root_gib and server.kind != "container":
         raise Invalid(
             "resize.smaller_disk",
             "Server disk was unable to be resized because: a disk does not shrink; choose a flavor with at least "
@@ -147,6 +152,10 @@ async def _other_flavor(tx: Tx, call: Call, server: Server, flavor_id: str) -> F
     if kind_of(flavor.extra_specs, container=server.kind == "container") != server.kind:
         raise Invalid("server.kind_mismatch", f"Flavor {flavor.id} is for another kind than {server.kind}.")
     return flavor
+
+
+def _held(server: Server, flavor: FlavorOf) -> dict[str, int]:
+    return server_placing.resources_of(server_placing.held(server, flavor))
 
 
 async def _hold(tx: Tx, server: Server, resources: dict[str, int]) -> None:

@@ -19,10 +19,13 @@ from trivet.domain.network.ports import ports
 from trivet.domain.numbers import whole_number
 from trivet.domain.placement import claims
 from trivet.domain.servers import actions as server_actions
+from trivet.domain.servers import disks as server_disks
 from trivet.domain.servers import flavors, keypairs, no_room, usage, wishes
 from trivet.domain.servers import nics as server_nics
 from trivet.domain.servers import placing as server_placing
+from trivet.domain.servers.action_table import reason_against
 from trivet.domain.servers.actions import Call
+from trivet.domain.servers.disks import Disks, DiskWanted
 from trivet.domain.servers.flavors import Flavor
 from trivet.domain.servers.kinds import kind_of
 from trivet.domain.servers.nics import Nic, NicsWanted
@@ -41,8 +44,10 @@ class ServerCreate(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller wants, in our words, whichever dialect it came in."""
 
     name: str
-    image_id: str
+    image_id: str | None
+    """Of a root disk on its host; None: it boots from one of its volumes."""
     flavor_id: str
+    disks: tuple[DiskWanted, ...] = ()
     networks: NicsWanted = ()
     security_groups: tuple[str, ...] | None = None
     key_name: str | None = None
@@ -71,7 +76,9 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
 
     wanted: ServerCreate
     flavor: FlavorOf
-    image: Image
+    image: Image | None
+    properties: dict[str, str]
+    disks: Disks
     kind: Kind
     key_public: str | None
     nics: list[Nic]
@@ -97,24 +104,33 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
     if caller.project_id is None:
         raise Forbidden("scope.project_needed", "A server belongs to a project: use a token scoped to one.")
     flavor = await _flavor(tx, call, wanted.flavor_id)
-    image = await find_image(tx, call, wanted.image_id)
-    kind = kind_of(flavor.extra_specs, container=image.is_oci)
-    check_image(image, flavor, kind)
+    disks = await server_disks.plan(tx, caller, wanted.disks, wanted.max_count)
+    image = await find_image(tx, call, wanted.image_id) if wanted.image_id is not None else None
+    if image is None and not disks.boots:
+        raise Invalid("server.no_image", "Missing imageRef attribute")
+    kind = kind_of(flavor.extra_specs, container=image is not None and image.is_oci)
+    _check(image, disks, flavor, kind)
     copy = flavor_of(flavor)
-    wishes.check(copy, image.properties)
+    properties = image.properties if image is not None else disks.properties
+    wishes.check(copy, properties)
     nics = await server_nics.plan(tx, caller, wanted.networks, wanted.max_count)
     parts = _Parts(
         wanted=wanted,
         flavor=copy,
         image=image,
+        properties=properties,
+        disks=disks,
         kind=kind,
         key_public=await find_key(tx, call, wanted.key_name),
         nics=nics,
-        spot=await server_placing.spot(
-            tx, caller, zone=wanted.zone, host=wanted.host, node=wanted.hypervisor_hostname, hints=wanted.hints
+        spot=server_placing.within(
+            await server_placing.spot(
+                tx, caller, zone=wanted.zone, host=wanted.host, node=wanted.hypervisor_hostname, hints=wanted.hints
+            ),
+            disks.hosts,
         ),
         reservation_id=f"r-{tx.ids.hex()[:8]}",
-        unmet=wishes.unmet(copy, image.properties, kind) or _unmet(wanted, nics),
+        unmet=wishes.unmet(copy, properties, kind) or _unmet(wanted, nics),
     )
     count = await _count(tx, call, caller.project_id, parts)
     places = await _places(tx, call, caller.project_id, parts, count)
@@ -154,18 +170,18 @@ async def _places(tx: Tx, call: Call, project_id: str, parts: _Parts, count: int
 async def _place(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place) -> _Place:
     if parts.unmet is not None:
         return msgspec.structs.replace(place, why_not=parts.unmet)
-    properties = parts.image.properties
+    properties = parts.properties
     host = await server_placing.claim(
         tx,
         place.id,
         project_id,
         call.caller.user_id,
         kind=parts.kind,
-        flavor=parts.flavor,
+        flavor=_on_host(parts),
         properties=properties,
         where=parts.spot,
     )
-    why_not = "" if host else await no_room.why_not(tx, parts.kind, parts.flavor, properties, parts.spot)
+    why_not = "" if host else await no_room.why_not(tx, parts.kind, _on_host(parts), properties, parts.spot)
     return msgspec.structs.replace(place, host=host, why_not=why_not)
 
 
@@ -200,8 +216,8 @@ async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place
         created_at=now,
         updated_at=now,
         description=wanted.description,
-        image_id=parts.image.id,
-        properties=parts.image.properties,
+        image_id=parts.image.id if parts.image is not None else None,
+        properties=parts.properties,
         host_id=host.id if host else None,
         zone=parts.spot.zone,
         pinned=bool(wanted.host or wanted.hypervisor_hostname or ":" in (wanted.zone or "")),
@@ -209,7 +225,7 @@ async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place
         key_name=wanted.key_name,
         key_public=parts.key_public,
         user_data=wanted.user_data,
-        config_drive=wanted.config_drive or parts.image.properties.get("img_config_drive") == "mandatory",
+        config_drive=wanted.config_drive or parts.properties.get("img_config_drive") == "mandatory",
         files=wanted.files,
         sealed_password=wanted.sealed_password,
         metadata=wanted.metadata,
@@ -221,11 +237,11 @@ async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place
         launch_index=place.index,
         trusted_certificates=wanted.trusted_certificates,
         hints=wanted.hints,
-        grace_s=grace_of(parts.image.properties),
+        grace_s=grace_of(parts.properties),
         status="building" if host else "error",
         task="spawning" if host else None,
         fault=None if host else Fault(code=500, message=f"{NO_ROOM} {place.why_not}", at=now),
-        deadline_at=now + SPAWN_S if host else None,
+        deadline_at=now + SPAWN_S + (server_disks.MADE_S if parts.disks.made else 0.0) if host else None,
     )
     if host is None:
         await tx.insert(SERVERS, server)
@@ -239,8 +255,25 @@ async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place
         if nic.tag is not None:
             nic_tags[port.id] = nic.tag
     server = await tx.insert(SERVERS, msgspec.structs.replace(server, nic_tags=nic_tags) if nic_tags else server)
+    await server_disks.attach(tx, call.caller, server, parts.disks, call.request_id)
     await server_actions.begin(tx, call, server, "create")
     return server
+
+
+def _on_host(parts: _Parts) -> FlavorOf:
+    """What it takes of its host: a root disk only if it has one there."""
+    return parts.flavor if parts.image is not None else msgspec.structs.replace(parts.flavor, disk_gib=0)
+
+
+def _check(image: Image | None, disks: Disks, flavor: Flavor, kind: Kind) -> None:
+    if kind == "container" and disks.wanted:
+        why = reason_against("attach volume", kind)
+        if why is not None:
+            raise Invalid("volume.mapping", f"Block Device Mapping is Invalid: {why}")
+    if image is not None:
+        check_image(image, flavor, kind)
+    elif disks.image is not None and (disks.image.min_ram or 0) > flavor.ram_mib:
+        raise Invalid("image.needs_memory", "Flavor's memory is too small for requested image.")
 
 
 async def _count(tx: Tx, call: Call, project_id: str, parts: _Parts) -> int:

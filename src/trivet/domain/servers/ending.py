@@ -7,6 +7,7 @@ from trivet.domain.servers import migrations, shelved_images
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.create import cost
 from trivet.domain.servers.servers import SERVERS, Server
+from trivet.domain.volumes import acts as volume_acts
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -24,6 +25,7 @@ async def finish_delete(tx: Tx, server: Server) -> Server:
         await server_placing.leave(tx, server)
     await shelved_images.drop(tx, server)
     await ports.release(tx, server.id, server.project_id)
+    await volume_acts.server_gone(tx, server.id)
     if server.host_id is not None or server.status == "shelved_offloaded":
         quotas.at_end(tx, server.project_id, cost(server.flavor, -1))
     await migrations.ended(tx, server)

@@ -11,7 +11,7 @@ from trivet.domain.servers.acts import order
 from trivet.domain.servers.rules import need_host, ready
 from trivet.domain.servers.servers import Server
 from trivet.drivers.contracts.errors import DriverError
-from trivet.errors import Busy
+from trivet.errors import Busy, Invalid
 from trivet.parts import Parts
 from trivet.store.store import transact
 from trivet.store.tx import Tx
@@ -38,6 +38,11 @@ async def create_backup(tx: Tx, call: Call, id: str, name: str, backup_type: str
 
 async def _snapshot(tx: Tx, call: Call, server: Server, name: str, properties: dict[str, str], *, action: str) -> Image:
     need_host(server, "createImage")
+    if server.boots_from_volume:
+        raise Invalid(
+            "image.from_volume",
+            "The server boots from a volume: make an image of that volume, or a snapshot of it, instead.",
+        )
     image = await expect_image(tx, call.caller, server, name, properties)
     task = "image_backup" if action == "createBackup" else "image_snapshot"
     await order(tx, call, server, action, task, in_s=SNAPSHOT_S, snapshot_image_id=image.id)

@@ -7,7 +7,7 @@ An order is whole: it can be followed from nothing, twice, or late. A report say
 import msgspec
 
 from trivet.domain.servers.words import Kind, Want
-from trivet.drivers.contracts.machine import Power
+from trivet.drivers.contracts.machine import Power, VolumeDisk
 from trivet.drivers.contracts.network import Wire
 
 
@@ -37,6 +37,9 @@ class Order(msgspec.Struct, frozen=True):
     properties: dict[str, str] = {}
     config_drive: bool = False
     snapshot_image_id: str | None = None
+    volumes: tuple[VolumeDisk, ...] = ()
+    volumes_pending: bool = False
+    """It cannot start yet: a volume that it needs is still being made, or its back end has not opened yet."""
     settled: bool = False
     """Nothing was asked since the last report: following it only checks."""
     crashed: bool = False
@@ -66,6 +69,10 @@ class Report(msgspec.Struct, frozen=True):
     exit_code: int | None = None
     snapshot_image_id: str | None = None
     """The image that was filled."""
+    volumes: tuple[str, ...] = ()
+    """Attachments that the machine has."""
+    volume_faults: dict[str, str] = {}
+    """Attachment -> why it cannot be had, for good."""
     error: str | None = None
     again: bool = False
     """The error may pass: the agent tries again by itself."""

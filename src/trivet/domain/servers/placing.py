@@ -20,6 +20,7 @@ from trivet.domain.servers import wishes
 from trivet.domain.servers.groups import SERVER_GROUPS, ServerGroup
 from trivet.domain.servers.servers import FlavorOf, Server
 from trivet.domain.servers.words import Kind
+from trivet.domain.volumes import attachments
 from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.ids import is_uuid
 from trivet.store.tx import Tx
@@ -77,6 +78,11 @@ async def spot(
     )
 
 
+def within(spot: Spot, hosts: frozenset[str] | None) -> Spot:
+    """Also only on these."""
+    return msgspec.structs.replace(spot, only=_both(spot.only, hosts))
+
+
 async def claim(
     tx: Tx,
     server_id: str,
@@ -129,6 +135,7 @@ async def claim_elsewhere(tx: Tx, server: Server, failed: frozenset[str]) -> Hos
         return None
     if server.hints.get("same_host"):
         only = _both(only, await _hosts_of(tx, owner, server.hints["same_host"]))
+    only = _both(only, await attachments.hosts_of(tx, server.id))
     excluded = await _hosts_of(tx, owner, server.hints.get("different_host"))
     group = await tx.get(SERVER_GROUPS, server.group_id) if server.group_id is not None else None
     where = Spot(zone=server.zone, only=only, excluded=excluded | failed, group=group)
@@ -141,12 +148,18 @@ async def claim_elsewhere(tx: Tx, server: Server, failed: frozenset[str]) -> Hos
         server.project_id,
         server.user_id,
         kind=server.kind,
-        flavor=server.flavor,
+        flavor=held(server),
         properties=server.properties,
         where=where,
     )
     await (tx.undo() if host is None else tx.keep())
     return host
+
+
+def held(server: Server, flavor: FlavorOf | None = None) -> FlavorOf:
+    """Its flavor, or another, as its host has to bear it: what boots from a volume has no root disk there."""
+    flavor = flavor or server.flavor
+    return msgspec.structs.replace(flavor, disk_gib=0) if server.boots_from_volume else flavor
 
 
 def resources_of(flavor: FlavorOf) -> dict[str, int]:

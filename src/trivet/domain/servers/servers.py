@@ -115,6 +115,15 @@ class Server(Record, frozen=True, kw_only=True):
     deleted_at: float | None = None
     """A deleted server stays as a row for a while, for clients that ask what changed."""
 
+    @property
+    def boots_from_volume(self) -> bool:
+        return self.image_id is None
+
+    @property
+    def root_gib(self) -> int:
+        """Of a disk on its host; what boots from a volume has none."""
+        return 0 if self.boots_from_volume else self.flavor.disk_gib
+
 
 SERVERS = Table("servers", Server)
 

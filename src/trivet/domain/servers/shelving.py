@@ -20,6 +20,7 @@ from trivet.domain.servers.images import SNAPSHOT_S, expect_image
 from trivet.domain.servers.rules import need_host, ready
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.domain.servers.shelved_images import owner_of
+from trivet.domain.volumes import attachments
 from trivet.errors import Conflict
 from trivet.store.tx import Tx
 
@@ -125,13 +126,14 @@ async def _unshelve_anew(tx: Tx, call: Call, server: Server, zone: str | None, h
     if server.group_id is not None:
         # Of its wishes where to go only this is a lasting one.
         spot = msgspec.structs.replace(spot, group=await tx.get(SERVER_GROUPS, server.group_id))
+    spot = server_placing.within(spot, await attachments.hosts_of(tx, server.id))
     found = await server_placing.claim(
         tx,
         server.id,
         server.project_id,
         server.user_id,
         kind=server.kind,
-        flavor=server.flavor,
+        flavor=server_placing.held(server),
         properties=server.properties,
         where=spot,
     )

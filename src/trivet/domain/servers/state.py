@@ -18,6 +18,7 @@ from trivet.domain.servers.orders import Report
 from trivet.domain.servers.placing import DEFAULT_ZONE
 from trivet.domain.servers.servers import SERVERS, Fault, Server
 from trivet.domain.servers.words import Status, Want
+from trivet.domain.volumes import attachments
 from trivet.drivers.contracts.machine import Power
 from trivet.store.tx import Tx
 
@@ -49,6 +50,8 @@ async def settle(tx: Tx, report: Report) -> int | None:
     server = await tx.get(SERVERS, report.server_id)
     if server is None or server.deleted_at is not None or server.host_id != report.host_id:
         return None
+    if server.want != "gone":
+        await attachments.seen(tx, server.id, report.volumes, report.volume_faults)
     settled = await _settle(tx, server, report)
     if settled.host_id != report.host_id:
         return None
@@ -196,4 +199,4 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
 
 
 def _shape(server: Server) -> str:
-    return f"{server.flavor.vcpus}/{server.flavor.ram_mib}/{server.flavor.disk_gib}"
+    return f"{server.flavor.vcpus}/{server.flavor.ram_mib}/{server.root_gib}"

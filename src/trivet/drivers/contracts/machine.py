@@ -11,6 +11,7 @@ from typing import Literal, Protocol, runtime_checkable
 import msgspec
 
 from trivet.drivers.contracts.patience import BULKY_S, LOOK_S, PLAIN_S, REMOVE_S, within
+from trivet.drivers.contracts.volume import Connection
 
 Power = Literal["running", "paused", "suspended", "stopped", "crashed"]
 
@@ -33,6 +34,21 @@ class Nic(msgspec.Struct, frozen=True):
     mtu: int
 
 
+class VolumeDisk(msgspec.Struct, frozen=True):
+    """A volume that the machine has, and how it is reached."""
+
+    id: str
+    """Of the attachment: one volume may be attached to a machine again under another."""
+    volume_id: str
+    size_gib: int
+    connection: Connection
+    read_only: bool = False
+    shared: bool = False
+    """Other machines may write to it, too."""
+    boots: bool = False
+    """In place of a root disk made from an image; it stays as long as the machine does."""
+
+
 class MachineSpec(msgspec.Struct, frozen=True):
     """Everything a driver needs to make the machine; complete, so that it can be made again from nothing."""
 
@@ -40,8 +56,10 @@ class MachineSpec(msgspec.Struct, frozen=True):
     hostname: str
     vcpus: int
     memory_mib: int
-    disk: Disk
+    disk: Disk | None
+    """None: a volume takes its place."""
     nics: tuple[Nic, ...] = ()
+    volumes: tuple[VolumeDisk, ...] = ()
     netns: str | None = None
     """Containers: the named network namespace that the wire driver filled."""
     config_drive: bytes | None = None
@@ -57,8 +75,13 @@ class MachineSpec(msgspec.Struct, frozen=True):
 
 
 def shape_of(spec: MachineSpec) -> str:
-    """The mark `shape`, which `observe` gives as the machine is now, resized or not; `nics` likewise."""
-    return f"{spec.vcpus}/{spec.memory_mib}/{spec.disk.size_gib}"
+    """The mark `shape`, which `observe` gives as the machine is now, resized or not; `nics` and `volumes` likewise."""
+    return f"{spec.vcpus}/{spec.memory_mib}/{spec.disk.size_gib if spec.disk else 0}"
+
+
+def volumes_of(spec: MachineSpec) -> str:
+    """The mark `volumes`: attachments and how large their disks are."""
+    return ",".join(f"{volume.id}={volume.size_gib}" for volume in spec.volumes)
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -146,6 +169,21 @@ class Sheltering(Protocol):
 
 
 @runtime_checkable
+class VolumeHotplug(Protocol):
+    """Of a machine that runs, or that will when it is started again."""
+
+    @within(PLAIN_S, about="id")
+    async def attach_volume(self, id: str, volume: VolumeDisk) -> None: ...
+    @within(PLAIN_S, about="id")
+    async def detach_volume(self, id: str, attachment_id: str) -> None: ...
+
+    @within(PLAIN_S, about="id")
+    async def resize_volume(self, id: str, attachment_id: str, size_gib: int) -> None:
+        """It has grown already; the guest is told."""
+        ...
+
+
+@runtime_checkable
 class Snapshotting(Protocol):
     @within(BULKY_S, about="id")
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
@@ -186,6 +224,7 @@ MACHINES = (
     Pausing,
     Suspending,
     NicHotplug,
+    VolumeHotplug,
     Snapshotting,
     Resizing,
     CrashDump,

@@ -65,7 +65,7 @@ def create_arguments(spec: MachineSpec, image_id: str, folder: Path, base: int, 
         "--image-volume=ignore",
         # It would run by the host's timer, at whatever pace the image says.
         "--no-healthcheck",
-        *([f"--storage-opt=size={spec.disk.size_gib}G"] if quota and spec.disk.size_gib else []),
+        *([f"--storage-opt=size={spec.disk.size_gib}G"] if quota and spec.disk and spec.disk.size_gib else []),
         "--sdnotify=ignore",
         f"--conmon-pidfile={folder / 'conmon.pid'}",
         "--log-driver=k8s-file",

@@ -70,8 +70,11 @@ class PodmanMachines:
         return seen
 
     async def create(self, spec: MachineSpec) -> None:
-        if spec.disk.format != "oci":
-            raise DriverError(f"A container needs an OCI image, and this one is {spec.disk.format}.", again=False)
+        disk = spec.disk
+        if disk is None:
+            raise DriverError("A container starts from an image; a volume can be mounted into it.", again=False)
+        if disk.format != "oci":
+            raise DriverError(f"A container needs an OCI image, and this one is {disk.format}.", again=False)
         if self._records.read(spec.id) is not None:
             await self._settled(spec.id)
             if await self._state(spec.id) is not None:
@@ -80,7 +83,7 @@ class PodmanMachines:
         with told_as("The container could not be made."):
             await self._discard(name_of(spec.id))
             self._records.make(spec.id)
-            async with self._images.from_archive(spec.disk.path, spec.disk.size_gib) as image_id:
+            async with self._images.from_archive(disk.path, disk.size_gib) as image_id:
                 base = await self._shelters.base(spec.id)
                 words = self._arguments(spec, image_id, base)
                 container_id = (await self._engine.run(*words)).strip()
@@ -196,6 +199,7 @@ class PodmanMachines:
     async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
         """podman forgets changed limits when a container restarts, so it is made again around its content."""
         record = await self._settled(id)
+        assert record.spec.disk is not None
         disk = msgspec.structs.replace(record.spec.disk, size_gib=disk_gib)
         changed = msgspec.structs.replace(record.spec, vcpus=vcpus, memory_mib=memory_mib, disk=disk)
         same = (record.spec.vcpus, record.spec.memory_mib) == (vcpus, memory_mib)

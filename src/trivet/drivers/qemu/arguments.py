@@ -9,7 +9,7 @@ import re
 import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import MachineSpec, Nic
+from trivet.drivers.contracts.machine import MachineSpec, Nic, VolumeDisk
 from trivet.drivers.qemu.layout import Layout, Record, Saved
 
 FIRMWARE_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
@@ -19,6 +19,8 @@ _MACHINE = re.compile(r"pc|q35|pc-(i440fx|q35)-[0-9.]{1,8}")
 _NIC_MODELS = {"virtio": "virtio-net-pci", "e1000": "e1000", "e1000e": "e1000e"}
 _VGA, _RNG, _DISK, _SCSI, _FIRST_NIC = 2, 3, 4, 5, 8
 _SLOTS_PC, _SLOTS_Q35 = 24, 16
+_RECONNECT_S, _OPEN_S = 60, 30
+"""How long a guest waits for the daemon of a volume: when that has died, and before it is there."""
 _TRANSLATED_MIB = 128
 """TCG keeps translated code up to this much; its own default is up to 1 GiB a guest."""
 
@@ -39,6 +41,7 @@ def arguments(record: Record, layout: Layout, ground: Ground, saved: Saved | Non
         *_doors(layout),
         *_firmware(spec, layout),
         *_disks(spec, layout, q35=_is_q35(machine)),
+        *_volumes(record),
         *_cards(record, ground, q35=_is_q35(machine)),
     ]
 
@@ -55,18 +58,19 @@ def has_uefi(spec: MachineSpec) -> bool:
     return spec.properties.get("hw_firmware_type") == "uefi"
 
 
-def nic_slots(spec: MachineSpec, taken: dict[str, int]) -> dict[str, int]:
-    """A slot for each card; a card keeps the one that it has."""
-    slots = {nic.port_id: taken[nic.port_id] for nic in spec.nics if nic.port_id in taken}
+def slots_for(spec: MachineSpec, taken: dict[str, int]) -> dict[str, int]:
+    """A slot for each network card and each volume that does not boot, by port or attachment; what has one keeps it."""
+    wanted = [nic.port_id for nic in spec.nics] + [volume.id for volume in spec.volumes if not volume.boots]
+    slots = {id: taken[id] for id in wanted if id in taken}
     free = (
         slot for slot in range(_SLOTS_Q35 if _is_q35(machine_type(spec)) else _SLOTS_PC) if slot not in slots.values()
     )
-    for nic in spec.nics:
-        if nic.port_id not in slots:
+    for id in wanted:
+        if id not in slots:
             slot = next(free, None)
             if slot is None:
-                raise DriverError("The machine has no slot left for another network card.", again=False)
-            slots[nic.port_id] = slot
+                raise DriverError("The machine has no slot left for another network card or volume.", again=False)
+            slots[id] = slot
     return slots
 
 
@@ -84,10 +88,7 @@ def card_of(spec: MachineSpec, nic: Nic, slot: int, ground: Ground) -> dict[str,
         "netdev": f"net{slot}",
         "mac": nic.mac,
     }
-    if _is_q35(machine_type(spec)):
-        card["bus"] = f"port{slot}"
-    else:
-        card |= {"bus": "pci.0", "addr": hex(_FIRST_NIC + slot)}
+    card |= _place(spec, slot)
     # Without its own ROM the card cannot be booted from, and the firmware starts a second sooner.
     card["romfile"] = ""
     if asked == "virtio":
@@ -96,6 +97,41 @@ def card_of(spec: MachineSpec, nic: Nic, slot: int, ground: Ground) -> dict[str,
         if not ground.host_checksum:
             card["csum"] = False
     return card
+
+
+def _place(spec: MachineSpec, slot: int) -> dict[str, str]:
+    if _is_q35(machine_type(spec)):
+        return {"bus": f"port{slot}"}
+    return {"bus": "pci.0", "addr": hex(_FIRST_NIC + slot)}
+
+
+def node_of(volume: VolumeDisk, name: str) -> dict[str, object]:
+    """The way to a volume. Its daemon may be away for a while; the guest waits, and does not see an error at once."""
+    return {
+        "driver": "nbd",
+        "node-name": name,
+        "server": {"type": "unix", "path": volume.connection.path},
+        "export": volume.connection.export,
+        "reconnect-delay": _RECONNECT_S,
+        "open-timeout": _OPEN_S,
+        "read-only": volume.read_only,
+        "discard": "unmap",
+    }
+
+
+def disk_of(spec: MachineSpec, volume: VolumeDisk, slot: int) -> dict[str, object]:
+    disk: dict[str, object] = {
+        "id": f"volume{slot}",
+        "drive": f"vol{slot}",
+        "serial": volume.volume_id,
+        "werror": "report",
+        "rerror": "report",
+    }
+    if volume.shared:
+        disk["share-rw"] = True
+    if spec.properties.get("hw_disk_bus") == "scsi":
+        return {"driver": "scsi-hd", "bus": "scsi.0"} | disk
+    return {"driver": "virtio-blk-pci"} | _place(spec, slot) | disk
 
 
 # -- groups of words
@@ -149,16 +185,13 @@ def _firmware(spec: MachineSpec, layout: Layout) -> list[str]:
 
 def _disks(spec: MachineSpec, layout: Layout, *, q35: bool) -> list[str]:
     bus = "pcie.0" if q35 else "pci.0"
-    root = {
-        "driver": "qcow2",
-        "node-name": "root",
-        "discard": "unmap",
-        "file": {"driver": "file", "filename": str(layout.root)},
-    }
     # A full host disk is the guest's I/O error, not a machine that stands still and says nothing.
     errors = "werror=report,rerror=report"
+    boots = next((volume for volume in spec.volumes if volume.boots), None)
+    if boots is not None:
+        errors += f",serial={boots.volume_id}" + (",share-rw=on" if boots.shared else "")
     words = [
-        *("-blockdev", _json(root)),
+        *("-blockdev", _json(_root(spec, layout))),
         *("-device", f"virtio-scsi-pci,id=scsi,bus={bus},addr={_SCSI:#x}"),
     ]
     if spec.properties.get("hw_disk_bus") == "scsi":
@@ -173,6 +206,28 @@ def _disks(spec: MachineSpec, layout: Layout, *, q35: bool) -> list[str]:
             "file": {"driver": "file", "filename": str(layout.config_drive)},
         }
         words += ["-blockdev", _json(iso), "-device", _cd(spec, q35=q35)]
+    return words
+
+
+def _root(spec: MachineSpec, layout: Layout) -> dict[str, object]:
+    boots = next((volume for volume in spec.volumes if volume.boots), None)
+    if boots is not None:
+        return node_of(boots, "root")
+    return {
+        "driver": "qcow2",
+        "node-name": "root",
+        "discard": "unmap",
+        "file": {"driver": "file", "filename": str(layout.root)},
+    }
+
+
+def _volumes(record: Record) -> list[str]:
+    words = []
+    for volume in record.spec.volumes:
+        if not volume.boots:
+            slot = record.slots[volume.id]
+            words += ["-blockdev", _json(node_of(volume, f"vol{slot}"))]
+            words += ["-device", _json(disk_of(record.spec, volume, slot))]
     return words
 
 

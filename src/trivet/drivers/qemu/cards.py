@@ -14,7 +14,7 @@ _LET_GO_S = 15.0
 async def plug(layout: Layout, spec: MachineSpec, nic: Nic, slot: int, ground: Ground) -> None:
     """A card from an earlier, interrupted try is taken as it is."""
     async with talk(layout.qmp, "The network card could not be attached.") as qemu:
-        if await _has(qemu, f"nic{slot}"):
+        if await has_device(qemu, f"nic{slot}"):
             return
         # A backend without a card is what an interrupted try leaves.
         await _drop_backend(qemu, slot)
@@ -27,24 +27,29 @@ async def plug(layout: Layout, spec: MachineSpec, nic: Nic, slot: int, ground: G
 
 
 async def unplug(layout: Layout, slot: int) -> None:
-    """The guest has a say: it must let go of the card first, and one that still boots does not."""
     async with talk(layout.qmp, "The network card could not be detached.") as qemu:
-        if await _has(qemu, f"nic{slot}"):
-            news = qemu.hear("DEVICE_DELETED")
-            try:
-                await qemu.ask("device_del", {"id": f"nic{slot}"})
-            except ExecuteError as e:
-                if "in the process of unplug" not in str(e):
-                    raise
-            try:
-                async with asyncio.timeout(_LET_GO_S):
-                    await qemu.until(news, lambda event: text(event, "data", "device") == f"nic{slot}")
-            except TimeoutError:
-                raise DriverError("The guest does not let go of the network card.", again=True) from None
+        await let_go(qemu, f"nic{slot}", "network card")
         await _drop_backend(qemu, slot)
 
 
-async def _has(qemu: Talk, device: str) -> bool:
+async def let_go(qemu: Talk, device: str, noun: str) -> None:
+    """The guest has a say: it must let go of a device first, and one that still boots does not."""
+    if not await has_device(qemu, device):
+        return
+    news = qemu.hear("DEVICE_DELETED")
+    try:
+        await qemu.ask("device_del", {"id": device})
+    except ExecuteError as e:
+        if "in the process of unplug" not in str(e):
+            raise
+    try:
+        async with asyncio.timeout(_LET_GO_S):
+            await qemu.until(news, lambda event: text(event, "data", "device") == device)
+    except TimeoutError:
+        raise DriverError(f"The guest does not let go of the {noun}.", again=True) from None
+
+
+async def has_device(qemu: Talk, device: str) -> bool:
     listed = await qemu.ask("qom-list", {"path": "/machine/peripheral"})
     assert isinstance(listed, list)
     return any(found["name"] == device for found in listed)

@@ -15,10 +15,10 @@ from typing import Literal
 import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import Disk, MachineSpec, Nic, Power, Seen, shape_of
-from trivet.drivers.qemu import consoles, disks, images, memory, processes
+from trivet.drivers.contracts.machine import Disk, MachineSpec, Nic, Power, Seen, VolumeDisk, shape_of, volumes_of
+from trivet.drivers.qemu import consoles, disks, images, memory, processes, volumes
 from trivet.drivers.qemu.accelerator import accelerator
-from trivet.drivers.qemu.arguments import FIRMWARE_VARS, Ground, arguments, has_uefi, machine_type, nic_slots
+from trivet.drivers.qemu.arguments import FIRMWARE_VARS, Ground, arguments, has_uefi, machine_type, slots_for
 from trivet.drivers.qemu.cards import plug, unplug
 from trivet.drivers.qemu.complaints import refusal
 from trivet.drivers.qemu.layout import Layout, Record, Saved, drop_short, make_short, read, short_directory, write
@@ -38,7 +38,7 @@ _LOOKS = 8
 
 
 class QemuMachines:
-    """MachineDriver, Pausing, Suspending, NicHotplug, Snapshotting, Resizing, CrashDump and both consoles."""
+    """A MachineDriver with every ability that there is."""
 
     def __init__(self, directory: Path, options: Options = _DEFAULTS) -> None:
         self._directory = directory.absolute()
@@ -71,15 +71,8 @@ class QemuMachines:
             if layout.spec.exists():
                 return
             await processes.kill(layout)
-            name = images.base_name(spec.disk)
-            base = self._bases / name
-            if not base.exists():
-                await self._check(spec.disk, name)
-            async with self._base_turn:
-                self._bases.mkdir(mode=0o700, exist_ok=True)
-                write(layout.base, name.encode())
-                await images.make_base(spec.disk, base)
-            await images.make_root(spec.disk, base, layout.root)
+            if spec.disk is not None:
+                await self._make_root(spec.disk, layout)
             if spec.config_drive is not None:
                 write(layout.config_drive, spec.config_drive)
                 # The record needs only to know that there is one.
@@ -87,7 +80,7 @@ class QemuMachines:
             if has_uefi(spec):
                 shutil.copyfile(FIRMWARE_VARS, layout.firmware_vars)
             write(layout.marks, spec.marks)
-            write(layout.spec, Record(spec, nic_slots(spec, {})))
+            write(layout.spec, Record(spec, slots_for(spec, {})))
 
     async def start(self, id: str, marks: dict[str, str]) -> None:
         async with self._turn(id, "The virtual machine could not start.") as layout:
@@ -167,7 +160,7 @@ class QemuMachines:
             if nic.port_id in record.slots:
                 return
             spec = msgspec.structs.replace(record.spec, nics=(*record.spec.nics, nic))
-            slots = nic_slots(spec, record.slots)
+            slots = slots_for(spec, record.slots)
             if processes.alive(layout):
                 await plug(layout, spec, nic, slots[nic.port_id], await self._ground_now())
             write(layout.spec, Record(spec, slots))
@@ -182,12 +175,48 @@ class QemuMachines:
                 await unplug(layout, slot)
             left = tuple(nic for nic in record.spec.nics if nic.port_id != port_id)
             spec = msgspec.structs.replace(record.spec, nics=left)
-            write(layout.spec, Record(spec, nic_slots(spec, record.slots)))
+            write(layout.spec, Record(spec, slots_for(spec, record.slots)))
+
+    async def attach_volume(self, id: str, volume: VolumeDisk) -> None:
+        async with self._turn(id, "The volume could not be attached.") as layout:
+            record = _changeable(layout)
+            if any(volume.id == there.id for there in record.spec.volumes):
+                return
+            spec = msgspec.structs.replace(record.spec, volumes=(*record.spec.volumes, volume))
+            slots = slots_for(spec, record.slots)
+            if processes.alive(layout):
+                await volumes.plug(layout, spec, volume, slots[volume.id])
+            write(layout.spec, Record(spec, slots))
+
+    async def detach_volume(self, id: str, attachment_id: str) -> None:
+        async with self._turn(id, "The volume could not be detached.") as layout:
+            record = _need(layout)
+            if attachment_id not in record.slots:
+                return
+            _changeable(layout)
+            if processes.alive(layout):
+                await volumes.unplug(layout, record.slots[attachment_id])
+            left = tuple(volume for volume in record.spec.volumes if volume.id != attachment_id)
+            spec = msgspec.structs.replace(record.spec, volumes=left)
+            write(layout.spec, Record(spec, slots_for(spec, record.slots)))
+
+    async def resize_volume(self, id: str, attachment_id: str, size_gib: int) -> None:
+        async with self._turn(id, "The guest could not be told that the volume has grown.") as layout:
+            record = _need(layout)
+            slot = record.slots.get(attachment_id)
+            if processes.alive(layout):
+                await volumes.grow(layout, "root" if slot is None else f"vol{slot}", size_gib)
+            grown = tuple(
+                msgspec.structs.replace(volume, size_gib=size_gib) if volume.id == attachment_id else volume
+                for volume in record.spec.volumes
+            )
+            write(layout.spec, Record(msgspec.structs.replace(record.spec, volumes=grown), record.slots))
 
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
         target = Path(path)
         async with self._turn(id, "The snapshot could not be made.") as layout:
-            _need(layout)
+            if _need(layout).spec.disk is None:
+                raise DriverError("The snapshot could not be made. The machine runs from a volume.", again=False)
             target.unlink(missing_ok=True)
             try:
                 if processes.alive(layout):
@@ -204,8 +233,10 @@ class QemuMachines:
             record = _need(layout)
             if processes.alive(layout) or memory.is_saved(layout):
                 raise DriverError("A virtual machine must be stopped to be resized.", again=False)
-            await images.grow(layout.root, disk_gib)
-            disk = msgspec.structs.replace(record.spec.disk, size_gib=disk_gib)
+            disk = record.spec.disk
+            if disk is not None:
+                await images.grow(layout.root, disk_gib)
+                disk = msgspec.structs.replace(disk, size_gib=disk_gib)
             spec = msgspec.structs.replace(record.spec, vcpus=vcpus, memory_mib=memory_mib, disk=disk)
             write(layout.spec, Record(spec, record.slots))
 
@@ -221,6 +252,17 @@ class QemuMachines:
 
     # -- parts of verbs
 
+    async def _make_root(self, disk: Disk, layout: Layout) -> None:
+        name = images.base_name(disk)
+        base = self._bases / name
+        if not base.exists():
+            await self._check(disk, name)
+        async with self._base_turn:
+            self._bases.mkdir(mode=0o700, exist_ok=True)
+            write(layout.base, name.encode())
+            await images.make_base(disk, base)
+        await images.make_root(disk, base, layout.root)
+
     async def _look(self, id: str, gate: asyncio.Semaphore) -> Seen | None:
         layout = self._layout(id)
         record = layout.record()
@@ -233,7 +275,8 @@ class QemuMachines:
             self._exits.follow(id, layout)
         # What hangs on it and how large it is are told as they are, not as somebody wrote at its last start.
         nics = ",".join(nic.port_id for nic in record.spec.nics)
-        return Seen(id=id, power=power, marks=layout.read_marks() | {"nics": nics, "shape": shape_of(record.spec)})
+        now = {"nics": nics, "volumes": volumes_of(record.spec), "shape": shape_of(record.spec)}
+        return Seen(id=id, power=power, marks=layout.read_marks() | now)
 
     async def _launch(self, layout: Layout) -> None:
         """A process whose guest stands still: new, or as it was suspended."""
@@ -349,6 +392,13 @@ def _need(layout: Layout) -> Record:
     if record is None:
         raise Absent
     return record
+
+
+def _changeable(layout: Layout) -> Record:
+    """A guest whose memory lies on disk must find its devices as they were."""
+    if memory.is_saved(layout):
+        raise DriverError("The virtual machine is suspended; resume it first.", again=False)
+    return _need(layout)
 
 
 def _is_id(name: str) -> bool:

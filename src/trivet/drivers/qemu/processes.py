@@ -8,33 +8,53 @@ a machine that crashed, and no pid file is one that was stopped or that powered 
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 from trivet.drivers import programs
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.qemu.complaints import refusal
-from trivet.drivers.qemu.layout import Layout
 
 _START = 'umask 077; "$@" </dev/null >/dev/null 2>"$0" & echo $!'
-"""A shell that starts QEMU and leaves, so that QEMU is nobody's child and in a session of its own."""
+"""A shell that starts a program and leaves, so that this is nobody's child and in a session of its own."""
 _LEAVE_S = 5.0
 _QUICKLY_S = 60.0
 
 
-async def launch(layout: Layout, arguments: list[str], pass_fds: tuple[int, ...] = ()) -> None:
-    """Of a machine that does not run. Returns when QEMU answers, or tells why it did not start."""
+class Place(Protocol):
+    """Where a process leaves its traces: QEMU's own, and those of its storage daemon alike."""
+
+    @property
+    def pid(self) -> Path: ...
+    @property
+    def qmp(self) -> Path: ...
+    @property
+    def complaints(self) -> Path: ...
+
+
+MACHINE = ("qemu-system-x86_64",)
+
+
+async def launch(
+    layout: Place,
+    arguments: list[str],
+    pass_fds: tuple[int, ...] = (),
+    *,
+    program: Sequence[str] = MACHINE,
+    what_failed: str = "The virtual machine could not start.",
+) -> None:
+    """Of what does not run. Returns when it answers, or tells why it did not start."""
     layout.qmp.unlink(missing_ok=True)
-    shell = await programs.run(
-        ("sh", "-c", _START, str(layout.complaints), "qemu-system-x86_64", *arguments), pass_fds=pass_fds
-    )
+    words = ("sh", "-c", _START, str(layout.complaints), *program, *arguments)
+    shell = await programs.run(words, pass_fds=pass_fds)
     try:
         fd = os.pidfd_open(int(shell.out))
     except ProcessLookupError:
-        raise _failure(layout) from None
+        raise _failure(layout, what_failed) from None
     try:
-        await _answering(layout, fd)
+        await _answering(layout, fd, what_failed)
     except asyncio.CancelledError:
         signal.pidfd_send_signal(fd, signal.SIGKILL)
         raise
@@ -42,15 +62,15 @@ async def launch(layout: Layout, arguments: list[str], pass_fds: tuple[int, ...]
         os.close(fd)
 
 
-async def _answering(layout: Layout, fd: int) -> None:
+async def _answering(layout: Place, fd: int, what_failed: str) -> None:
     """QEMU answers on its QMP socket when all that it needs is open and its guest could run."""
     async with asyncio.timeout(_QUICKLY_S):
         while not await _answer(layout):
             if await ended(fd, 0.02):
-                raise _failure(layout)
+                raise _failure(layout, what_failed)
 
 
-async def _answer(layout: Layout) -> bytes:
+async def _answer(layout: Place) -> bytes:
     """To the command that every conversation begins with; its greeting comes from another thread, before all that."""
     try:
         reader, writer = await asyncio.open_unix_connection(layout.qmp)
@@ -67,30 +87,30 @@ async def _answer(layout: Layout) -> bytes:
         writer.close()
 
 
-def _failure(layout: Layout) -> DriverError:
+def _failure(layout: Place, what_failed: str) -> DriverError:
     try:
         complaint = layout.complaints.read_text(errors="replace")
     except OSError:
         complaint = ""
-    return refusal("The virtual machine could not start.", complaint)
+    return refusal(what_failed, complaint)
 
 
-def alive(layout: Layout) -> bool:
+def alive(layout: Place) -> bool:
     with _handle(layout) as fd:
         return fd is not None
 
 
-def crashed(layout: Layout) -> bool:
+def crashed(layout: Place) -> bool:
     return layout.pid.exists() and not alive(layout)
 
 
-async def wait(layout: Layout, seconds: float) -> bool:
+async def wait(layout: Place, seconds: float) -> bool:
     """True when it has ended."""
     with _handle(layout) as fd:
         return fd is None or await ended(fd, seconds)
 
 
-async def kill(layout: Layout) -> None:
+async def kill(layout: Place) -> None:
     """Whatever it is doing. Afterwards the machine is stopped, not crashed.
 
     Also one whose pid file was lost, or it would keep its disk locked against whatever is started next.
@@ -139,7 +159,7 @@ class Exits:
         self._followed: dict[str, int] = {}
         self._ended: asyncio.Queue[str] = asyncio.Queue()
 
-    def follow(self, id: str, layout: Layout) -> None:
+    def follow(self, id: str, layout: Place) -> None:
         """Twice is fine; so is a machine that does not run, of which nothing is told."""
         if id in self._followed:
             return
@@ -159,7 +179,7 @@ class Exits:
 
 
 @contextmanager
-def _handle(layout: Layout) -> Iterator[int | None]:
+def _handle(layout: Place) -> Iterator[int | None]:
     """A pidfd of the machine's process, or None when there is none."""
     fd = _open(layout)
     try:
@@ -169,7 +189,7 @@ def _handle(layout: Layout) -> Iterator[int | None]:
             os.close(fd)
 
 
-def _open(layout: Layout) -> int | None:
+def _open(layout: Place) -> int | None:
     try:
         pid = int(layout.pid.read_text())
         fd = os.pidfd_open(pid)
@@ -182,7 +202,7 @@ def _open(layout: Layout) -> int | None:
     return None
 
 
-def _strays(layout: Layout) -> list[int]:
+def _strays(layout: Place) -> list[int]:
     """Descriptors of what runs this machine, found without its pid file."""
     found = []
     for entry in Path("/proc").iterdir():
@@ -192,7 +212,7 @@ def _strays(layout: Layout) -> list[int]:
     return found
 
 
-def _is_its(layout: Layout, pid: int) -> bool:
+def _is_its(layout: Place, pid: int) -> bool:
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (FileNotFoundError, ProcessLookupError):

@@ -17,12 +17,13 @@ _PATIENCE_S = 10.0
 
 
 class Absent(DriverError):
-    def __init__(self) -> None:
-        super().__init__("There is no such virtual machine on this host.", again=False)
+    def __init__(self, noun: str = "virtual machine") -> None:
+        super().__init__(f"There is no such {noun} on this host.", again=False)
 
 
 class Turns:
-    def __init__(self) -> None:
+    def __init__(self, noun: str = "virtual machine") -> None:
+        self._noun = noun
         self._here: dict[str, tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
@@ -32,7 +33,7 @@ class Turns:
         self._here[folder.name] = (lock, waiting + 1)
         try:
             async with lock:
-                fd = await _locked(folder)
+                fd = await _locked(folder, self._noun)
                 try:
                     yield
                 finally:
@@ -45,14 +46,14 @@ class Turns:
                 self._here[folder.name] = (lock, waiting - 1)
 
 
-async def _locked(folder: Path) -> int:
+async def _locked(folder: Path, noun: str) -> int:
     loop = asyncio.get_running_loop()
     until = loop.time() + _PATIENCE_S
     while True:
         try:
             fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
-            raise Absent from None
+            raise Absent(noun) from None
         with suppress(BlockingIOError):
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # It may have been removed, and made again, while we waited.
@@ -61,5 +62,5 @@ async def _locked(folder: Path) -> int:
                     return fd
         os.close(fd)
         if loop.time() > until:
-            raise DriverError("Another process works on the virtual machine.", again=True)
+            raise DriverError(f"Another process works on the {noun}.", again=True)
         await asyncio.sleep(0.05)

@@ -10,14 +10,16 @@ import msgspec
 
 from trivet.clock import Clock
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import MachineSpec, Nic, Power, Seen
+from trivet.drivers.contracts.machine import MachineSpec, Nic, Power, Seen, VolumeDisk, volumes_of
 from trivet.drivers.sim.consoles import SimConsoles
 
 _LOG_BYTES = 64 * 1024
 
 Step = Literal[
     "create", "start", "stop", "remove", "pause", "unpause", "suspend", "resume", "attach_nic", "detach_nic",
-    "resize", "snapshot", "inject_nmi",
+    "resize", "snapshot", "inject_nmi", "attach_volume", "detach_volume", "resize_volume",
+    "volume_create", "volume_remove", "volume_serve", "volume_grow", "volume_snapshot", "volume_revert",
+    "volume_copy_out",
 ]  # fmt: skip
 STEPS: tuple[str, ...] = get_args(Step)
 
@@ -81,6 +83,15 @@ class Temper:
     def failing_once(self, steps: set[str]) -> None:
         self._failing_once = _Steps(steps)
 
+    async def behave(self, step: Step, clock: Clock) -> None:
+        if self.delay_s:
+            await clock.sleep(self.delay_s)
+        if step in self.failing:
+            raise DriverError(f"The simulated engine was told to fail at {step}.", again=False)
+        if step in self.failing_once:
+            self.failing_once.discard(step)
+            raise DriverError(f"The simulated engine was told to fail at {step} once.", again=True)
+
 
 class _Machine(msgspec.Struct):
     hostname: str
@@ -125,13 +136,15 @@ class SimMachines:
         there = self._machines.get(spec.id)
         if there is not None and there.marks.get("builds") == spec.marks.get("builds"):
             return
-        self._machines[spec.id] = _Machine(hostname=spec.hostname, power="stopped", marks=dict(spec.marks))
+        self._machines[spec.id] = _Machine(
+            hostname=spec.hostname, power="stopped", marks=spec.marks | {"volumes": volumes_of(spec)}
+        )
 
     async def start(self, id: str, marks: dict[str, str]) -> None:
         await self._behave("start")
         machine = self._need(id)
         machine.power = "running"
-        machine.marks = dict(marks)
+        machine.marks = marks | {"volumes": machine.marks.get("volumes", "")}
         said = "".join(f"[    0.00000{n}] {line}\n" for n, line in enumerate(_boot(machine, marks)))
         machine.log = (machine.log + said.encode())[-_LOG_BYTES:]
 
@@ -180,6 +193,26 @@ class SimMachines:
         machine = self._need(id)
         machine.marks["nics"] = ",".join(nic for nic in machine.marks.get("nics", "").split(",") if nic != port_id)
 
+    async def attach_volume(self, id: str, volume: VolumeDisk) -> None:
+        await self._behave("attach_volume")
+        self._keep_volumes(self._need(id), self._volumes(id) | {volume.id: str(volume.size_gib)})
+
+    async def detach_volume(self, id: str, attachment_id: str) -> None:
+        await self._behave("detach_volume")
+        left = {attachment: size for attachment, size in self._volumes(id).items() if attachment != attachment_id}
+        self._keep_volumes(self._need(id), left)
+
+    async def resize_volume(self, id: str, attachment_id: str, size_gib: int) -> None:
+        await self._behave("resize_volume")
+        self._keep_volumes(self._need(id), self._volumes(id) | {attachment_id: str(size_gib)})
+
+    def _volumes(self, id: str) -> dict[str, str]:
+        said = self._need(id).marks.get("volumes", "")
+        return dict(pair.split("=") for pair in said.split(",") if pair)
+
+    def _keep_volumes(self, machine: _Machine, volumes: dict[str, str]) -> None:
+        machine.marks["volumes"] = ",".join(f"{id}={size}" for id, size in volumes.items())
+
     async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
         await self._behave("resize")
         self._need(id).marks["shape"] = f"{vcpus}/{memory_mib}/{disk_gib}"
@@ -224,10 +257,4 @@ class SimMachines:
         return machine
 
     async def _behave(self, step: Step) -> None:
-        if self.temper.delay_s:
-            await self._clock.sleep(self.temper.delay_s)
-        if step in self.temper.failing:
-            raise DriverError(f"The simulated engine was told to fail at {step}.", again=False)
-        if step in self.temper.failing_once:
-            self.temper.failing_once.discard(step)
-            raise DriverError(f"The simulated engine was told to fail at {step} once.", again=True)
+        await self.temper.behave(step, self._clock)

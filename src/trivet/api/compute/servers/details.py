@@ -122,28 +122,6 @@ async def _refused(request: Request, action: str) -> Reply:
     raise AssertionError(f"{action} is said to work for a {server.kind}, but nothing does it")
 
 
-# -- volumes
-
-
-@resource.on("GET", SERVER + "/os-volume_attachments", may="reader")
-async def volumes(request: Request) -> Reply:
-    await visible(request)
-    return Reply(200, {"volumeAttachments": []})
-
-
-@resource.on("POST", SERVER + "/os-volume_attachments", may="member")
-async def attach_volume(request: Request) -> Reply:
-    return await _refused(request, "attach volume")
-
-
-@resource.on("GET", SERVER + "/os-volume_attachments/{volume_id}", may="reader")
-@resource.on("PUT", SERVER + "/os-volume_attachments/{volume_id}", may="member")
-@resource.on("DELETE", SERVER + "/os-volume_attachments/{volume_id}", may="member")
-async def no_volume(request: Request) -> Reply:
-    server, volume_id = await visible(request), request.values["volume_id"]
-    raise NotFound("volume.absent", f"Instance {server.id} is not attached to volume {volume_id[:64]}")
-
-
 # -- shares
 
 

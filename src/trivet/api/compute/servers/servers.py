@@ -10,6 +10,7 @@ from msgspec import UNSET
 from trivet.api.compute import quota_words
 from trivet.api.compute.servers import bodies as said
 from trivet.api.compute.servers import views
+from trivet.api.compute.servers.block_devices import disks_of
 from trivet.api.compute.servers.bodies import CreateBody, Nic, UpdateBody
 from trivet.api.compute.servers.queries import query_of
 from trivet.api.kit.bodies import or_none
@@ -150,9 +151,11 @@ async def _wanted(request: Request, body: CreateBody, sealed_password: str) -> S
         raise Invalid("hint.too_long", f"Scheduler hints may be at most {_HINTS_MAX} bytes long.")
     metadata_max = await quota_words.metadata_most(request)
     groups = server.security_groups
+    image_id, disks = disks_of(request, body)
     return ServerCreate(
         name=name,
-        image_id=_image_id(body),
+        image_id=image_id,
+        disks=disks,
         flavor_id=str(server.flavorRef).rpartition("/")[2],
         networks=_networks(request, body),
         security_groups=None if groups is UNSET else tuple(group.name for group in groups),
@@ -183,30 +186,6 @@ def _description(request: Request, body: CreateBody, name: str) -> str | None:
     if request.version < 2019:
         return name
     return or_none(body.server.description)
-
-
-def _image_id(body: CreateBody) -> str:
-    """The image that the root disk is made from, whether it is said plainly or as a block device."""
-    server = body.server
-    image_id = server.imageRef.rpartition("/")[2]
-    if server.block_device_mapping and server.block_device_mapping_v2:
-        raise Invalid(
-            "server.two_mappings", "Using different block_device_mapping syntaxes is not allowed in the same request."
-        )
-    for device in (*server.block_device_mapping, *server.block_device_mapping_v2):
-        from_image = device.source_type == "image" and device.destination_type in ("local", UNSET)
-        if not from_image or device.volume_id is not UNSET or device.boot_index not in (0, "0", UNSET):
-            raise Invalid(
-                "volume.not_offered",
-                "Block Device Mapping is Invalid: this cloud offers no block storage yet; boot from an image instead.",
-            )
-        named = device.uuid if device.uuid is not UNSET else device.image_id
-        if named is not UNSET and image_id and named != image_id:
-            raise Invalid("server.two_images", "Block Device Mapping is Invalid: it names another image than imageRef.")
-        image_id = image_id or (named if named is not UNSET else "")
-    if not image_id:
-        raise Invalid("server.no_image", "Missing imageRef attribute")
-    return image_id
 
 
 def _networks(request: Request, body: CreateBody) -> NicsWanted:

@@ -18,6 +18,8 @@ from trivet.domain.servers import addresses as server_addresses
 from trivet.domain.servers.addresses import NOTHING, Connected
 from trivet.domain.servers.placing import DEFAULT_ZONE
 from trivet.domain.servers.servers import FlavorOf, Server
+from trivet.domain.volumes import attachments
+from trivet.domain.volumes.attachments import Attachment
 from trivet.store.where import Where
 
 Json = dict[str, Any]
@@ -62,7 +64,8 @@ async def detailed(request: Request, servers: Sequence[Server], parts: Parts = E
     connected: dict[str, Connected] = {}
     if servers:
         connected = await server_addresses.of(request.tx, [server.id for server in servers])
-    view = _View(request, found, connected, parts)
+    volumes = await attachments.of_servers(request.tx, [server.id for server in servers]) if parts.extended else {}
+    view = _View(request, found, connected, parts, volumes=volumes)
     return [view.of(server) for server in servers]
 
 
@@ -71,7 +74,16 @@ async def shown(request: Request, server: Server, parts: Parts = EVERYTHING) -> 
 
 
 class _View:
-    def __init__(self, request: Request, found: dict[str, Host], connected: dict[str, Connected], parts: Parts) -> None:
+    def __init__(
+        self,
+        request: Request,
+        found: dict[str, Host],
+        connected: dict[str, Connected],
+        parts: Parts,
+        *,
+        volumes: dict[str, list[Attachment]],
+    ) -> None:
+        self._volumes = volumes
         self._version = request.version
         self._request = request
         self._operator = request.caller.is_operator
@@ -150,7 +162,13 @@ class _View:
         view["OS-EXT-STS:task_state"] = server.task
         view["OS-EXT-STS:vm_state"] = server.status
         view["OS-EXT-STS:power_state"] = POWER[server.power]
-        view["os-extended-volumes:volumes_attached"] = []
+        view["os-extended-volumes:volumes_attached"] = [
+            {"id": one.volume_id, "delete_on_termination": one.delete_on_termination}
+            if self._version >= 2003
+            else {"id": one.volume_id}
+            for one in self._volumes.get(server.id, ())
+            if not one.undone
+        ]
         if not self._operator:
             return
         view["OS-EXT-SRV-ATTR:host"] = view["OS-EXT-SRV-ATTR:hypervisor_hostname"] = host.name if host else None

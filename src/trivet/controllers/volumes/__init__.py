@@ -1,0 +1,1 @@
+"""Volumes: what makes their back ends equal to the rows."""

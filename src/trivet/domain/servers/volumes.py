@@ -1,0 +1,143 @@
+"""Volumes of servers: attached to one that exists, and taken away. The rows change at once; the back end opens, the
+agent sees that the disks of the server are others, and follows.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from trivet.domain.callers import Caller
+from trivet.domain.servers import actions as server_actions
+from trivet.domain.servers.actions import Call
+from trivet.domain.servers.rules import ready
+from trivet.domain.servers.servers import SERVERS, Server
+from trivet.domain.volumes import attachments, volumes
+from trivet.domain.volumes.attachments import ATTACH_S, ATTACHMENTS, Attachment
+from trivet.domain.volumes.backends import BACKENDS
+from trivet.domain.volumes.volumes import Volume
+from trivet.errors import Conflict, Forbidden, Invalid, NotFound
+from trivet.store.tx import Tx
+
+MOST = 26
+"""Disks of one server, as upstream."""
+_STATES = ("active", "paused", "stopped", "resized", "shelved")
+
+
+class VolumeWanted(msgspec.Struct, frozen=True, kw_only=True):
+    volume_id: str
+    device: str | None = None
+    tag: str | None = None
+    delete_on_termination: bool = False
+
+
+async def of_server(tx: Tx, server_id: str) -> list[Attachment]:
+    """Those that it has, or that are on their way to it."""
+    found = (await attachments.of_servers(tx, (server_id,))).get(server_id, [])
+    return [attachment for attachment in found if not attachment.undone]
+
+
+async def attached(tx: Tx, server: Server, volume_id: str) -> Attachment:
+    for attachment in await of_server(tx, server.id):
+        if attachment.volume_id == volume_id:
+            return attachment
+    raise NotFound("attachment.absent", f"volume_id not found: {volume_id[:64]}")
+
+
+async def attach(tx: Tx, call: Call, id: str, wanted: VolumeWanted) -> Attachment:
+    server = await ready(tx, call, id, "attach volume", method="attach_volume", states=_STATES)
+    volume = await _volume(tx, call.caller, wanted.volume_id)
+    there = await of_server(tx, server.id)
+    if len(there) >= MOST:
+        raise Forbidden("volume.too_many", f"The maximum allowed number of volumes attached to a server is {MOST}.")
+    await check_reach(tx, server.host_id, volume)
+    attachment = await attachments.add(tx, volume, new(tx, server, volume, wanted, there, mode=mode_of(volume)))
+    await _acted(tx, call, server, "attach_volume")
+    return attachment
+
+
+def mode_of(volume: Volume) -> Literal["rw", "ro"]:
+    return "ro" if volume.read_only else "rw"
+
+
+async def _volume(tx: Tx, caller: Caller, volume_id: str) -> Volume:
+    volume = await volumes.changeable(tx, caller, volume_id)
+    if volume.status == "creating":
+        raise Invalid(
+            "volume.status", f"Invalid volume: volume {volume.id} is still being made; wait until it is available."
+        )
+    return volume
+
+
+async def check_reach(tx: Tx, host_id: str | None, volume: Volume) -> None:
+    """Some back ends are reached from their own host only."""
+    backend = await tx.get(BACKENDS, volume.backend_id) if volume.backend_id is not None else None
+    if backend is not None and backend.host_id not in (None, host_id):
+        raise Invalid(
+            "volume.elsewhere",
+            f"Invalid volume: volume {volume.id} lies on another host than the server; volumes cannot be reached from "
+            "other hosts here. Make a copy in an image, and a volume from that on this host.",
+        )
+
+
+def new(
+    tx: Tx, server: Server, volume: Volume, wanted: VolumeWanted, there: list[Attachment], *, mode: Literal["rw", "ro"],
+    boots: bool = False, deadline_s: float = ATTACH_S,
+) -> Attachment:  # fmt: skip
+    now = tx.clock.now()
+    return Attachment(
+        id=tx.ids.uuid(),
+        project_id=volume.project_id,
+        volume_id=volume.id,
+        server_id=server.id,
+        mode=mode,
+        device=_device(server, there, wanted.device, boots=boots),
+        boots=boots,
+        position=max((attachment.position for attachment in there), default=-1) + 1,
+        delete_on_termination=wanted.delete_on_termination,
+        tag=wanted.tag,
+        created_at=now,
+        updated_at=now,
+        deadline_at=now + deadline_s,
+    )
+
+
+def _device(server: Server, there: list[Attachment], wanted: str | None, *, boots: bool) -> str:
+    """A name for people. What the guest calls it, the guest decides."""
+    if boots:
+        return "/dev/vda"
+    used = {attachment.device for attachment in there} | {"/dev/vda"}
+    if wanted is not None:
+        name = wanted if wanted.startswith("/dev/") else f"/dev/{wanted}"
+        if name in used:
+            raise Conflict("volume.device_used", f"The supplied device path ({name}) is in use.")
+        return name
+    return next(name for letter in "bcdefghijklmnopqrstuvwxyz" if (name := f"/dev/vd{letter}") not in used)
+
+
+async def detach(tx: Tx, call: Call, id: str, volume_id: str) -> None:
+    server = await ready(tx, call, id, "detach volume", method="detach_volume", states=_STATES)
+    attachment = await attached(tx, server, volume_id)
+    if attachment.boots:
+        raise Forbidden("volume.root", f"Cannot detach a root device volume from instance {server.id}.")
+    if attachment.status != "attached":
+        raise Invalid(
+            "volume.status",
+            f"Invalid volume: volume {volume_id} must be in-use to be detached; it is {attachment.status}.",
+        )
+    await attachments.let_go(tx, attachment)
+    await _acted(tx, call, server, "detach_volume")
+
+
+async def change(tx: Tx, call: Call, id: str, volume_id: str, *, delete_on_termination: bool) -> Attachment:
+    server = await ready(tx, call, id, "update", states=None, tasks=None, lock_matters=False)
+    attachment = await attached(tx, server, volume_id)
+    return await tx.update(
+        ATTACHMENTS, attachment, delete_on_termination=delete_on_termination, updated_at=tx.clock.now()
+    )
+
+
+async def _acted(tx: Tx, call: Call, server: Server, action: str, **changes: Any) -> Server:
+    """The server's row is written in any case, so that acts on it take turns."""
+    server = await tx.update(SERVERS, server, updated_at=tx.clock.now(), **changes)
+    await server_actions.begin(tx, call, server, action, done=True)
+    return server

@@ -1,0 +1,1 @@
+"""Volumes: disks that outlive the servers they are attached to."""

@@ -1,0 +1,70 @@
+"""Quota sets: all limits about volumes at once, those of single types among them, by the types' names."""
+
+from trivet.domain.identity.catalog.services import SERVICES
+from trivet.domain.limits import limits, quotas
+from trivet.domain.limits.limits import DEFAULTS, REGISTERED_LIMITS, RegisteredLimit
+from trivet.domain.volumes.limits import BY_TYPE, NAMES, by_type
+from trivet.domain.volumes.types import TYPES
+from trivet.errors import Invalid
+from trivet.store.tx import Tx
+
+_SERVICE = "block-storage"
+
+
+async def _keys(tx: Tx) -> dict[str, str]:
+    """The name that clients see -> the resource that is counted."""
+    found = {name: name for name in NAMES}
+    for type in await tx.select(TYPES, order="name"):
+        found |= {f"{name}_{type.name}": by_type(name, type.id) for name in BY_TYPE}
+    return found
+
+
+async def of_project(tx: Tx, project_id: str) -> dict[str, tuple[int, int]]:
+    """Limit and use by name."""
+    most = await limits.limits_of(tx, project_id)
+    used = await quotas.used_all(tx, project_id)
+    return {name: (most.get(key, -1), used.get(key, 0)) for name, key in (await _keys(tx)).items()}
+
+
+async def defaults(tx: Tx) -> dict[str, int]:
+    most = await limits.limits_of(tx, "")
+    return {name: most.get(key, -1) for name, key in (await _keys(tx)).items()}
+
+
+async def change(tx: Tx, project_id: str, said: dict[str, int]) -> None:
+    keys = await _known(tx, said)
+    for name, limit in said.items():
+        await _register(tx, keys[name])
+        await limits.set_limit(tx, project_id, keys[name], limit)
+
+
+async def reset(tx: Tx, project_id: str) -> None:
+    await limits.reset_limits(tx, project_id, sorted((await _keys(tx)).values()))
+
+
+async def change_defaults(tx: Tx, said: dict[str, int]) -> None:
+    keys = await _known(tx, said)
+    for name, limit in said.items():
+        registered = await _register(tx, keys[name])
+        await tx.update(REGISTERED_LIMITS, registered, default_limit=limit)
+
+
+async def _known(tx: Tx, said: dict[str, int]) -> dict[str, str]:
+    keys = await _keys(tx)
+    for name in said:
+        if name not in keys:
+            raise Invalid("quota.unknown", f"Bad key(s) in quota set: {name[:64]}")
+    return keys
+
+
+async def _register(tx: Tx, key: str) -> RegisteredLimit:
+    """A type's limits are known once somebody sets one."""
+    found = await tx.find(REGISTERED_LIMITS, "resource_name = ?", key)
+    if found is not None:
+        return found
+    service = await tx.find(SERVICES, "type = ?", _SERVICE)
+    if service is None:
+        raise Invalid("quota.no_service", f"The catalog has no service {_SERVICE} that limits could be registered for.")
+    default = DEFAULTS.get(key, ("", -1))[1]
+    limit = RegisteredLimit(id=tx.ids.hex(), service_id=service.id, resource_name=key, default_limit=default)
+    return await tx.insert(REGISTERED_LIMITS, limit)

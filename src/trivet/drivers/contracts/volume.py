@@ -1,0 +1,150 @@
+"""Volumes: disks that outlive a server, on one back end.
+
+A back end keeps what it is told (how large a volume is, who may reach it) with the volume itself, so that a volume
+whose server process died is served again as it was, by whoever looks next. What it can do beyond the verbs that all
+have is declared by small protocols of their own.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from trivet.drivers.contracts.patience import BULKY_S, LOOK_S, PLAIN_S, REMOVE_S, within
+
+ImageFormat = Literal["raw", "qcow2"]
+
+
+class FromImage(msgspec.Struct, frozen=True, tag="image"):
+    """A local, complete, checked copy of an image."""
+
+    path: str
+    format: ImageFormat
+
+
+class FromSnapshot(msgspec.Struct, frozen=True, tag="snapshot"):
+    id: str
+
+
+class FromVolume(msgspec.Struct, frozen=True, tag="volume"):
+    """As it is at one moment, in use or not."""
+
+    id: str
+
+
+Source = FromImage | FromSnapshot | FromVolume
+
+
+class VolumeSpec(msgspec.Struct, frozen=True):
+    id: str
+    size_gib: int
+    source: Source | None = None
+    """None: all zeroes. What is shorter than the volume is followed by zeroes."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What all who use a volume may do together; 0 is no limit."""
+
+    total_iops: int = 0
+    read_iops: int = 0
+    write_iops: int = 0
+    total_bytes: int = 0
+    read_bytes: int = 0
+    write_bytes: int = 0
+
+
+class Serving(msgspec.Struct, frozen=True):
+    """Who may reach a volume: all of them, and nobody else."""
+
+    exports: Mapping[str, bool] = {}
+    """Attachment id -> whether it may only read."""
+    limits: Limits = Limits()
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """How one attachment reaches its volume. Kept with the attachment, and handed to machine drivers as it is."""
+
+    path: str
+    """Of a Unix socket on the volume's host that speaks NBD."""
+    export: str
+    driver: Literal["nbd"] = "nbd"
+
+
+class SeenVolume(msgspec.Struct, frozen=True):
+    id: str
+    size_bytes: int
+    served: bool = True
+    """False: it should be, and nobody serves it."""
+
+
+class Room(msgspec.Struct, frozen=True):
+    total_gib: int
+    free_gib: int
+
+
+class VolumeDriver(Protocol):
+    """The verbs every back end has. All are idempotent; all raise DriverError and nothing else."""
+
+    @within(LOOK_S, looks=True)
+    async def observe(self) -> dict[str, SeenVolume]:
+        """All volumes that are whole."""
+        ...
+
+    @within(BULKY_S, about="spec.id")
+    async def create(self, spec: VolumeSpec) -> None:
+        """There already is fine. A half-made one is made anew."""
+        ...
+
+    @within(REMOVE_S, about="id")
+    async def remove(self, id: str) -> None:
+        """With everything of it. Absent already is fine."""
+        ...
+
+    @within(PLAIN_S, about="id")
+    async def serve(self, id: str, wanted: Serving) -> dict[str, Connection]:
+        """Exactly what is wanted, by attachment. What an export had written when this comes back is written."""
+        ...
+
+    @within(PLAIN_S, about="id")
+    async def grow(self, id: str, size_gib: int) -> None:
+        """In use or not; never smaller."""
+        ...
+
+    @within(LOOK_S, looks=True)
+    async def room(self) -> Room: ...
+
+    def watch(self) -> AsyncIterator[str]:
+        """Ids of volumes that are not served any more though they should be. A hint; may miss."""
+        ...
+
+
+@runtime_checkable
+class Snapshots(Protocol):
+    """What a volume held at one moment; it needs the volume no longer."""
+
+    @within(BULKY_S, about="volume_id")
+    async def snapshot(self, volume_id: str, id: str) -> None: ...
+    @within(REMOVE_S, about="id")
+    async def remove_snapshot(self, id: str) -> None: ...
+
+    @within(LOOK_S, looks=True)
+    async def snapshots(self) -> set[str]:
+        """All that are whole."""
+        ...
+
+    @within(BULKY_S, about="volume_id")
+    async def revert(self, volume_id: str, id: str) -> None:
+        """Of a volume that nobody uses."""
+        ...
+
+
+@runtime_checkable
+class CopyingOut(Protocol):
+    @within(BULKY_S, about="volume_id")
+    async def copy_out(self, volume_id: str, path: str, format: ImageFormat) -> None:
+        """The volume as a complete image, as it is at one moment."""
+        ...
+
+
+VOLUMES = (VolumeDriver, Snapshots, CopyingOut)
+"""What every back end keeps, and what some can do besides."""

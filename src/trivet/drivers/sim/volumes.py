@@ -1,0 +1,123 @@
+"""Volumes that exist only as a few words in memory, and misbehave on request."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from trivet.clock import Clock, SystemClock
+from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.volume import (
+    Connection,
+    FromSnapshot,
+    FromVolume,
+    ImageFormat,
+    Room,
+    SeenVolume,
+    Serving,
+    VolumeSpec,
+)
+from trivet.drivers.sim.machines import Step, Temper
+
+_GIB = 1 << 30
+_ROOM = Room(total_gib=100_000, free_gib=100_000)
+
+
+class _Volume(msgspec.Struct):
+    size_gib: int
+    serving: Serving = Serving()
+
+
+class SimVolumes:
+    """VolumeDriver, Snapshots and CopyingOut, of all simulated hosts together."""
+
+    def __init__(self, clock: Clock | None = None, temper: Temper | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self.temper = temper or Temper()
+        self._volumes: dict[str, _Volume] = {}
+        self._snapshots: dict[str, int] = {}
+        self._changed: asyncio.Queue[str] = asyncio.Queue()
+
+    async def observe(self) -> dict[str, SeenVolume]:
+        return {id: SeenVolume(id, volume.size_gib * _GIB) for id, volume in self._volumes.items()}
+
+    async def create(self, spec: VolumeSpec) -> None:
+        await self._behave("volume_create")
+        match spec.source:
+            case FromSnapshot(id=id) if id not in self._snapshots:
+                raise DriverError("The snapshot is not there.", again=False)
+            case FromVolume(id=id):
+                self._need(id)
+        self._volumes.setdefault(spec.id, _Volume(spec.size_gib))
+
+    async def remove(self, id: str) -> None:
+        await self._behave("volume_remove")
+        self._volumes.pop(id, None)
+
+    async def serve(self, id: str, wanted: Serving) -> dict[str, Connection]:
+        await self._behave("volume_serve")
+        self._need(id).serving = wanted
+        return {attachment_id: Connection(f"/simulated/{id}", attachment_id) for attachment_id in wanted.exports}
+
+    async def grow(self, id: str, size_gib: int) -> None:
+        await self._behave("volume_grow")
+        volume = self._need(id)
+        volume.size_gib = max(volume.size_gib, size_gib)
+
+    async def room(self) -> Room:
+        return _ROOM
+
+    async def watch(self) -> AsyncIterator[str]:
+        while True:
+            yield await self._changed.get()
+
+    async def snapshot(self, volume_id: str, id: str) -> None:
+        await self._behave("volume_snapshot")
+        self._snapshots[id] = self._need(volume_id).size_gib
+
+    async def remove_snapshot(self, id: str) -> None:
+        await self._behave("volume_snapshot")
+        self._snapshots.pop(id, None)
+
+    async def snapshots(self) -> set[str]:
+        return set(self._snapshots)
+
+    async def revert(self, volume_id: str, id: str) -> None:
+        await self._behave("volume_revert")
+        self._need(volume_id)
+        if id not in self._snapshots:
+            raise DriverError("The snapshot is not there.", again=False)
+
+    async def copy_out(self, volume_id: str, path: str, format: ImageFormat) -> None:
+        await self._behave("volume_copy_out")
+        size = self._need(volume_id).size_gib * _GIB
+        Path(path).write_bytes(b"\0" * 65536 if format == "raw" else _empty_qcow2(size))
+
+    # -- for tests and rehearsals
+
+    def adopt(self, volumes: dict[str, int], snapshots: dict[str, int]) -> None:
+        """Id -> GiB of what was there before this process began."""
+        self._volumes |= {id: _Volume(size_gib) for id, size_gib in volumes.items()}
+        self._snapshots |= snapshots
+
+    def serving(self, id: str) -> Serving:
+        return self._need(id).serving
+
+    def _need(self, id: str) -> _Volume:
+        volume = self._volumes.get(id)
+        if volume is None:
+            raise DriverError("There is no such volume.", again=False)
+        return volume
+
+    async def _behave(self, step: Step) -> None:
+        await self.temper.behave(step, self._clock)
+
+
+def _empty_qcow2(size: int) -> bytes:
+    """A header, and the clusters that it names: all zeroes read from it."""
+    header = struct.pack(
+        ">4sIQIIQIIQQIIQQQQII", b"QFI\xfb", 3, 0, 0, 16, size, 0, 1, 0x30000, 0x10000, 1, 0, 0, 0, 0, 0, 4, 104
+    )
+    return header.ljust(0x40000, b"\0")
