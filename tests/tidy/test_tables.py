@@ -1,8 +1,9 @@
 """Tables: each is written in the rooms of one family only, each that is locked has a rank, and no dialect knows SQL."""
 
+import ast
 import re
 
-from tests.tidy.house import MODULES, SOURCE, name_of
+from tests.tidy.house import MODULES, SOURCE, name_of, tree_of
 
 from trivet.domain.ranks import RANK, UNRANKED
 
@@ -12,7 +13,8 @@ TABLES = {
     for table in re.findall(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", file.read_text())
 }
 RECORD = re.compile(r'^([A-Z_]+)\s*(?::[^=]+)?=\s*Table\(\s*"(\w+)"', re.MULTILINE)
-RECORDS = {name: table for path in MODULES for name, table in RECORD.findall(path.read_text())}
+RECORDS = {name_of(path): dict(RECORD.findall(path.read_text())) for path in MODULES}
+"""module -> the names that it gives to tables. Two rooms may use one name."""
 STATEMENT = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)")
 VERB = re.compile(r"tx\.(?:insert|insert_new|update|delete)\(\s*([A-Z_]+)\b")
 
@@ -31,9 +33,19 @@ STILL_ASKING = {
 
 
 def family(module: str) -> str:
-    """`trivet.domain.network.ports.ports` and `trivet.api.network.ports` are of one family."""
+    """The same in domain and in controllers, where a family has a folder in both."""
     parts = module.split(".")
-    return parts[2] if parts[1] == "domain" and len(parts) > 3 else ".".join(parts[1:-1])
+    return parts[2] if parts[1] in ("domain", "controllers") and len(parts) > 3 else ".".join(parts[1:-1])
+
+
+def known_in(module: str) -> dict[str, str]:
+    """The names of tables that a module has made or imported."""
+    found = dict(RECORDS[module])
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.ImportFrom) and node.module in RECORDS:
+            of_other = RECORDS[node.module]
+            found |= {each.asname or each.name: of_other[each.name] for each in node.names if each.name in of_other}
+    return found
 
 
 def writers() -> dict[str, set[str]]:
@@ -41,7 +53,8 @@ def writers() -> dict[str, set[str]]:
     for path in MODULES:
         text = path.read_text()
         tables = {table for table in STATEMENT.findall(text) if table in TABLES}
-        tables |= {RECORDS[name] for name in VERB.findall(text) if name in RECORDS}
+        known = known_in(name_of(path))
+        tables |= {known[name] for name in VERB.findall(text) if name in known}
         for table in tables:
             found.setdefault(table, set()).add(name_of(path))
     return found
