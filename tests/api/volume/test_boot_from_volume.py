@@ -109,4 +109,4 @@ async def test_a_server_that_left_its_host_comes_back_with_its_volumes(cloud: Vo
 
 
 async def _shelved(cloud: VolumeCloud, path: str) -> bool:
-    return (await cloud.compute("GET", path)).ok("server")["status"].startswith("SHELVED")
+    return bool((await cloud.compute("GET", path)).ok("server")["status"].startswith("SHELVED"))
