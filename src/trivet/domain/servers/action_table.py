@@ -11,7 +11,7 @@ from trivet.domain.servers.words import Kind
 WORKS = ""
 
 _NO_METAL = "this release has no engine for bare metal, so no server of this kind can be made yet."
-_NO_CONTAINER_VOLUMES = "a container takes no volumes yet; keep its data in objects, or in a VM's volume."
+_NO_CONTAINER_VOLUMES = "a container takes no volumes yet; keep its data in a VM's volume."
 _NO_SHARES = "this release has no shared file systems yet."
 _NO_MOVE = "this release does not move servers between hosts yet."
 _NO_RESCUE = "this release cannot boot a server from a second image yet; its disk is kept, so rebuild or snapshot it."
