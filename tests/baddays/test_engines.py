@@ -8,6 +8,7 @@ import pytest
 
 from tests.programs import until
 from trivet.clock import SystemClock
+from trivet.drivers.contracts.patience import behind
 from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.testing import SimCloud
 
@@ -47,7 +48,7 @@ def machines(cloud: SimCloud) -> dict[str, SimMachines]:
     assert cloud.process.hosting is not None
     found = {}
     for host, engines in cloud.process.hosting.engines.items():
-        driver = engines.machines["vm"]
+        driver = behind(engines.machines["vm"])
         assert isinstance(driver, SimMachines)
         found[host] = driver
     return found

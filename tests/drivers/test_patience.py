@@ -99,7 +99,7 @@ class Stubborn:
     async def remove(self, noun: str, id: str) -> None:
         self.done.append(id)
 
-    ensure_network = ensure_group = ensure_router = observe = ports_up = watch = ensure_port
+    ensure_network = ensure_addresses = ensure_group = ensure_router = observe = ports_up = watch = ensure_port
 
 
 def test_who_does_not_let_go_stops_its_own_object_and_no_other() -> None:

@@ -160,6 +160,7 @@ class NicHotplug(Protocol):
 
 @runtime_checkable
 class Sheltering(Protocol):
+    @within(PLAIN_S, about="id")
     async def shelter(self, id: str, netns: str) -> bool:
         """Make the network namespace in which the machine will be root, before anything is put in.
 
@@ -224,6 +225,7 @@ MACHINES = (
     Pausing,
     Suspending,
     NicHotplug,
+    Sheltering,
     VolumeHotplug,
     Snapshotting,
     Resizing,
