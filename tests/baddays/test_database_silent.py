@@ -13,13 +13,15 @@ from trivet.controllers.duties import Duties
 from trivet.errors import Busy
 from trivet.ids import SystemIds
 from trivet.store import leases
-from trivet.store.leases import Lease
+from trivet.store.leases import Lease, Sightings
 from trivet.store.postgres import PostgresStore
 from trivet.store.tx import Change
 
 pytestmark = pytest.mark.postgres
 
 CLOCK = SystemClock()
+LENGTH_S = 6.0
+"""Of the leases of duties."""
 NEWS = Change(noun="things", id="1", verb="updated", revision=1)
 
 
@@ -138,6 +140,7 @@ async def test_a_duty_has_ended_when_its_lease_ends_though_the_database_does_not
         duties = Duties(store, "one")
         duties.offer("work", work)
         running = asyncio.create_task(duties.run())
+        sightings = Sightings(CLOCK, longest_gap_s=60.0)
         try:
             async with asyncio.timeout(120):
                 while len(acted) < 2:
@@ -149,7 +152,7 @@ async def test_a_duty_has_ended_when_its_lease_ends_though_the_database_does_not
                     async with other.read() as tx:
                         row = await tx.row("SELECT ends_at FROM leases WHERE name = 'work'")
                     async with other.write() as tx:
-                        taken = await leases.take(tx, "work", "two", 30.0)
+                        taken = await leases.take(tx, "work", "two", LENGTH_S, sightings)
             assert row is not None
             assert acted[-1] < row[0]
         finally:
