@@ -4,6 +4,7 @@ from trivet.api.kit.bodies import Name
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.volume.bodies import Loose
+from trivet.domain.identity.people import projects
 from trivet.domain.volumes import types
 from trivet.errors import NotFound
 
@@ -37,7 +38,7 @@ async def show(request: Request) -> Reply:
 @resource.on("PUT", PATH + "/{target_id}", may="admin", since="3.62")
 async def put(request: Request) -> Reply:
     project_id = request.values["target_id"]
-    if await request.tx.row("SELECT 1 FROM projects WHERE id = ?", project_id) is None:
+    if not await projects.exists(request.tx, project_id):
         raise NotFound("project.absent", f"Project id {project_id[:64]} not found.")
     type = await types.named(request.tx, request.caller, request.read(SetBody).default_type.volume_type)
     await types.set_default(request.tx, project_id, type)

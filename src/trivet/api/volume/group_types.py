@@ -10,7 +10,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.volume import paging
 from trivet.api.volume.bodies import Key, Loose, Text, flag
 from trivet.api.volume.paths import VolumeResource
-from trivet.domain.volumes import groups, listing
+from trivet.domain.volumes import groups, listing, metadata
 from trivet.domain.volumes.groups import GROUP_TYPES, GroupType
 from trivet.errors import Invalid, NotFound
 from trivet.store.where import Where
@@ -95,7 +95,7 @@ async def update(request: Request) -> Reply:
         changes["is_public"] = flag(said.is_public, "is_public")
     if not changes:
         raise Invalid("body.invalid", "Specify group type name, description or a combination thereof.")
-    type = await request.tx.update(GROUP_TYPES, await _named(request), updated_at=request.tx.clock.now(), **changes)
+    type = await groups.change_type(request.tx, await _named(request), **changes)
     return Reply(200, {"group_type": _view(request, type)})
 
 
@@ -113,7 +113,8 @@ async def list_specs(request: Request) -> Reply:
 @resource.on("POST", SPECS, may="admin", since="3.11")
 async def add_specs(request: Request) -> Reply:
     said = request.read(SpecsBody).group_specs
-    await _specify(request, (await _named(request)).group_specs | said)
+    type = await _named(request)
+    await groups.specify_type(request.tx, type, type.group_specs | said)
     return Reply(202, {"group_specs": said})
 
 
@@ -128,22 +129,17 @@ async def put_spec(request: Request) -> Reply:
     said, key = msgspec.convert(request.read_object(), dict[str, Any]), request.values["key"]
     if set(said) != {key} or not isinstance(said[key], str) or len(said[key]) > 255:
         raise Invalid("metadata.key", "Request body and URI mismatch: the one item must be named as in the path.")
-    await _specify(request, (await _named(request)).group_specs | {key: said[key]})
+    type = await _named(request)
+    await groups.specify_type(request.tx, type, type.group_specs | {key: said[key]})
     return Reply(200, said)
 
 
 @resource.on("DELETE", SPECS + "/{key}", may="admin", since="3.11")
 async def delete_spec(request: Request) -> Reply:
-    key, specs = request.values["key"], (await _named(request)).group_specs
-    _spec(specs, key)
-    await _specify(request, {name: value for name, value in specs.items() if name != key})
+    key, type = request.values["key"], await _named(request)
+    _spec(type.group_specs, key)
+    await groups.specify_type(request.tx, type, metadata.without(type.group_specs, key))
     return Reply(202)
-
-
-async def _specify(request: Request, specs: dict[str, str]) -> None:
-    if len(specs) > 128:
-        raise Invalid("metadata.too_many", "A group type has at most 128 specs.")
-    await request.tx.update(GROUP_TYPES, await _named(request), group_specs=specs, updated_at=request.tx.clock.now())
 
 
 def _spec(specs: dict[str, str], key: str) -> str:

@@ -151,8 +151,7 @@ async def delete(request: Request) -> Reply:
 @resource.action("/groups/{group_id}/action", "reset_status", may="admin", since="3.20")
 async def reset(request: Request) -> Reply:
     status = request.read(ResetBody).reset_status.status
-    group = await groups.owned(request.tx, request.caller, request.values["group_id"])
-    await request.tx.update(GROUPS, group, status=status, updated_at=request.tx.clock.now())
+    await groups.reset(request.tx, request.caller, request.values["group_id"], status)
     return Reply(202)
 
 
@@ -248,8 +247,7 @@ async def delete_snapshot(request: Request) -> Reply:
 @resource.action("/group_snapshots/{group_snapshot_id}/action", "reset_status", may="admin", since="3.19")
 async def reset_snapshot(request: Request) -> Reply:
     status = request.read(ResetBody).reset_status.status
-    found = await groups.visible_snapshot(request.tx, request.caller, request.values["group_snapshot_id"])
-    await request.tx.update(GROUP_SNAPSHOTS, found, status=status, updated_at=request.tx.clock.now())
+    await groups.reset_snapshot(request.tx, request.caller, request.values["group_snapshot_id"], status)
     return Reply(202)
 
 

@@ -42,8 +42,7 @@ async def show(request: Request) -> Reply:
 
 @resource.on("DELETE", "/messages/{message_id}", may="member", since="3.3")
 async def delete(request: Request) -> Reply:
-    found = await messages.visible(request.tx, request.caller, request.values["message_id"])
-    await request.tx.delete(MESSAGES, found)
+    await messages.dismiss(request.tx, request.caller, request.values["message_id"])
     return Reply(204)
 
 

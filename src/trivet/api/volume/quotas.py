@@ -5,6 +5,7 @@ from typing import Any
 from trivet.api.kit.request import Reply, Request
 from trivet.api.volume.bodies import Loose
 from trivet.api.volume.paths import VolumeResource
+from trivet.domain.identity.people import projects
 from trivet.domain.limits import limits, quotas
 from trivet.domain.numbers import whole_number
 from trivet.domain.volumes import quota_sets
@@ -53,7 +54,7 @@ async def defaults(request: Request) -> Reply:
 async def put(request: Request) -> Reply:
     target = request.values["tenant_id"]
     said = _numbers(request.read(SetBody).quota_set)
-    if await request.tx.row("SELECT 1 FROM projects WHERE id = ?", target) is None:
+    if not await projects.exists(request.tx, target):
         raise NotFound("project.absent", f"Project {target[:64]} could not be found.")
     await quota_sets.change(request.tx, target, said)
     found = await quota_sets.of_project(request.tx, target)

@@ -9,7 +9,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.volume.bodies import Loose, Text
 from trivet.api.volume.paths import VolumeResource
 from trivet.clock import iso_micros
-from trivet.domain.volumes import backends
+from trivet.domain.volumes import backends, listing
 from trivet.domain.volumes.backends import BACKENDS, OVERSOLD, Backend, pool_of
 from trivet.errors import Invalid, NotFound
 from trivet.store.where import Where
@@ -97,7 +97,7 @@ def _declare(verb: str, changes: dict[str, Any], status: int) -> None:
             if status == 202:
                 raise Invalid(error.code, error.message) from error
             raise
-        backend = await request.tx.update(BACKENDS, backend, updated_at=request.tx.clock.now(), **wanted)
+        backend = await backends.change(request.tx, backend, **wanted)
         if status == 202:
             return Reply(status)
         view: dict[str, Any] = {
@@ -157,22 +157,17 @@ async def hosts(request: Request) -> Reply:
 @resource.on("GET", "/os-hosts/{host_name}", may="operator")
 async def host(request: Request) -> Reply:
     backend = await _named(request, request.values["host_name"])
-    row = await request.tx.row(
-        "SELECT COUNT(*), COALESCE(SUM(size_gib), 0) FROM volumes WHERE backend_id = ?", backend.id
-    )
-    kept = await request.tx.row(
-        "SELECT COUNT(*), COALESCE(SUM(size_gib), 0) FROM volume_snapshots WHERE volume_id IN"
-        " (SELECT id FROM volumes WHERE backend_id = ?)",
-        backend.id,
-    )
-    assert row is not None and kept is not None
+    here = Where().equal("backend_id", backend.id)
+    volumes, volumes_gib = await listing.count_and_gib(request.tx, "volumes", here)
+    of_those = Where().add("volume_id IN (SELECT id FROM volumes WHERE backend_id = ?)", backend.id)
+    snapshots, snapshots_gib = await listing.count_and_gib(request.tx, "volume_snapshots", of_those)
     total = {
         "host": backend.id,
         "project": "(total)",
-        "volume_count": str(row[0]),
-        "total_volume_gb": str(row[1]),
-        "snapshot_count": str(kept[0]),
-        "total_snapshot_gb": str(kept[1]),
+        "volume_count": str(volumes),
+        "total_volume_gb": str(volumes_gib),
+        "snapshot_count": str(snapshots),
+        "total_snapshot_gb": str(snapshots_gib),
     }
     return Reply(200, {"host": [{"resource": total}]})
 

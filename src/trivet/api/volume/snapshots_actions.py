@@ -9,9 +9,9 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.volume.bodies import Loose
 from trivet.api.volume.paths import VolumeResource
 from trivet.api.volume.snapshots import owned, visible
-from trivet.api.volume.volumes_metadata import MOST, ItemBody, MetadataBody, check_item, item_of
+from trivet.api.volume.volumes_metadata import ItemBody, MetadataBody, check_item, item_of
 from trivet.domain.numbers import whole_number
-from trivet.domain.volumes import snapshots
+from trivet.domain.volumes import metadata, snapshots
 from trivet.domain.volumes.snapshots import Status
 from trivet.errors import Invalid
 
@@ -99,9 +99,7 @@ async def replace(request: Request) -> Reply:
 
 async def _write(request: Request, said: dict[str, str], *, keep: bool) -> Reply:
     snapshot = await owned(request)
-    wanted = (snapshot.metadata if keep else {}) | said
-    if len(wanted) > MOST:
-        raise Invalid("metadata.too_many", f"A snapshot has at most {MOST} items of metadata.")
+    wanted = metadata.bounded((snapshot.metadata if keep else {}) | said, "A snapshot", "items of metadata")
     await snapshots.change(request.tx, snapshot, metadata=wanted)
     return Reply(200, {"metadata": wanted})
 
@@ -125,6 +123,5 @@ async def put(request: Request) -> Reply:
 async def delete(request: Request) -> Reply:
     snapshot, key = await owned(request), request.values["key"]
     item_of(snapshot.metadata, key)
-    kept = {name: value for name, value in snapshot.metadata.items() if name != key}
-    await snapshots.change(request.tx, snapshot, metadata=kept)
+    await snapshots.change(request.tx, snapshot, metadata=metadata.without(snapshot.metadata, key))
     return Reply(200)

@@ -11,7 +11,7 @@ from trivet.api.volume import paging
 from trivet.api.volume.bodies import Key, Loose, Text, flag
 from trivet.api.volume.paths import VolumeResource
 from trivet.api.volume.views import volume_type
-from trivet.domain.volumes import listing, types
+from trivet.domain.volumes import listing, metadata, types
 from trivet.domain.volumes.types import TYPES, VolumeType
 from trivet.errors import Conflict, Invalid, NotFound
 
@@ -169,14 +169,12 @@ async def put_spec(request: Request) -> Reply:
 async def delete_spec(request: Request) -> Reply:
     type, key = await named(request), request.values["key"]
     _spec(type.extra_specs, key)
-    await _specify(request, type, {name: value for name, value in type.extra_specs.items() if name != key})
+    await _specify(request, type, metadata.without(type.extra_specs, key))
     return Reply(202)
 
 
 async def _specify(request: Request, type: VolumeType, specs: dict[str, str]) -> None:
-    if len(specs) > 128:
-        raise Invalid("metadata.too_many", "A volume type has at most 128 extra specs.")
-    await types.specify(request.tx, type, specs)
+    await types.specify(request.tx, type, metadata.bounded(specs, "A volume type", "extra specs"))
 
 
 def _spec(specs: dict[str, str], key: str) -> str:

@@ -150,9 +150,8 @@ async def list_in_detail(request: Request) -> Reply:
 @resource.on("GET", "/volumes/summary", may="reader", since="3.12")
 async def summary(request: Request) -> Reply:
     where = paging.scoped(request)
-    row = await request.tx.row(f"SELECT COUNT(*), COALESCE(SUM(size_gib), 0) FROM volumes{where.sql}", *where.values)
-    assert row is not None
-    view: dict[str, Any] = {"total_count": int(row[0]), "total_size": int(row[1])}
+    count, gib = await listing.count_and_gib(request.tx, "volumes", where)
+    view: dict[str, Any] = {"total_count": count, "total_size": gib}
     if request.version >= 3036:
         view["metadata"] = await _all_metadata(request, where)
     return Reply(200, {"volume-summary": view})
@@ -177,8 +176,7 @@ async def update(request: Request) -> Reply:
         raise Invalid("body.invalid", "Invalid input: name, description or metadata must be given.")
     if "name" in changes:
         changes["name"] = name_of(changes["name"])
-    volume = await changeable(request)
-    volume = await request.tx.update(VOLUMES, volume, updated_at=request.tx.clock.now(), **changes)
+    volume = await volumes.change(request.tx, await changeable(request), **changes)
     return Reply(200, {"volume": await views.written(request, volume)})
 
 

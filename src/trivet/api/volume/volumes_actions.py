@@ -12,8 +12,8 @@ from trivet.api.volume.bodies import Loose, Size, Text, flag
 from trivet.api.volume.paths import VolumeResource
 from trivet.api.volume.volumes import changeable, volume_id
 from trivet.domain.callers import Caller
-from trivet.domain.volumes import acts, limits, outside, uploads
-from trivet.domain.volumes.volumes import VOLUMES, Status
+from trivet.domain.volumes import acts, limits, metadata, outside, uploads, volumes
+from trivet.domain.volumes.volumes import Status
 from trivet.errors import Invalid
 from trivet.store.tx import Tx
 
@@ -108,14 +108,14 @@ async def reset_status(request: Request) -> Reply:
     volume = await changeable(request)
     changes: dict[str, Any] = {}
     if said.status not in (UNSET, None):
-        changes |= {"status": said.status, "task": None, "previous_status": None}
+        changes["status"] = said.status
     if said.migration_status is not UNSET:
         changes["migration_status"] = None if said.migration_status in (None, "none") else said.migration_status
     if said.attach_status is UNSET and not changes:
         raise Invalid("body.invalid", "Must specify 'status', 'attach_status' or 'migration_status' for update.")
     if said.attach_status not in (UNSET, None, "attached", "detached"):
         raise Invalid("body.invalid", "Invalid input for field/attribute attach_status: it is attached or detached.")
-    await request.tx.update(VOLUMES, volume, updated_at=request.tx.clock.now(), **changes)
+    await volumes.change(request.tx, volume, **changes)
     return Reply(202)
 
 
@@ -128,20 +128,14 @@ async def force_delete(request: Request) -> Reply:
 @resource.action(PATH, "os-set_bootable", may="member")
 async def set_bootable(request: Request) -> Reply:
     said = flag(request.read(BootableBody).said.bootable, "bootable")
-    volume = await changeable(request)
-    await request.tx.update(VOLUMES, volume, bootable=said, updated_at=request.tx.clock.now())
+    await volumes.change(request.tx, await changeable(request), bootable=said)
     return Reply(200)
 
 
 @resource.action(PATH, "os-update_readonly_flag", may="member")
 async def set_read_only(request: Request) -> Reply:
     said = flag(request.read(ReadOnlyBody).said.readonly, "readonly")
-    volume = await changeable(request)
-    if volume.status != "available":
-        raise Invalid(
-            "volume.status", f"Invalid volume: Volume {volume.id} status must be available to update readonly flag."
-        )
-    await request.tx.update(VOLUMES, volume, read_only=said, updated_at=request.tx.clock.now())
+    await acts.set_read_only(request.tx, request.caller, volume_id(request), said)
     return Reply(202)
 
 
@@ -195,10 +189,8 @@ async def upload(request: Request) -> Reply:
 async def set_image_metadata(request: Request) -> Reply:
     said = request.read(SetImageBody, strict=False).said.metadata
     volume = await changeable(request)
-    kept = (volume.image_metadata or {}) | said
-    if len(kept) > 128:
-        raise Invalid("metadata.too_many", "A volume has at most 128 items of image metadata.")
-    await request.tx.update(VOLUMES, volume, image_metadata=kept, updated_at=request.tx.clock.now())
+    kept = metadata.bounded((volume.image_metadata or {}) | said, "A volume", "items of image metadata")
+    await volumes.change(request.tx, volume, image_metadata=kept)
     return Reply(200, {"metadata": kept})
 
 
@@ -206,10 +198,10 @@ async def set_image_metadata(request: Request) -> Reply:
 async def unset_image_metadata(request: Request) -> Reply:
     key = request.read(UnsetImageBody).said.key
     volume = await changeable(request)
-    if key not in (volume.image_metadata or {}):
+    there = volume.image_metadata or {}
+    if key not in there:
         raise Invalid("metadata.absent", "Metadata item was not found", status=404)
-    kept = {name: value for name, value in (volume.image_metadata or {}).items() if name != key}
-    await request.tx.update(VOLUMES, volume, image_metadata=kept, updated_at=request.tx.clock.now())
+    await volumes.change(request.tx, volume, image_metadata=metadata.without(there, key))
     return Reply(200)
 
 

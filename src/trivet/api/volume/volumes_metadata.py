@@ -4,12 +4,11 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.volume.bodies import Loose, Metadata
 from trivet.api.volume.paths import VolumeResource
 from trivet.api.volume.volumes import changeable, visible
-from trivet.domain.volumes.volumes import VOLUMES
+from trivet.domain.volumes import metadata, volumes
 from trivet.errors import Invalid, NotFound
 
 resource = VolumeResource()
 PATH = "/volumes/{volume_id}/metadata"
-MOST = 128
 
 
 class MetadataBody(Loose, frozen=True, kw_only=True):
@@ -37,10 +36,8 @@ async def replace(request: Request) -> Reply:
 
 async def _write(request: Request, said: dict[str, str], *, keep: bool) -> Reply:
     volume = await changeable(request)
-    wanted = (volume.metadata if keep else {}) | said
-    if len(wanted) > MOST:
-        raise Invalid("metadata.too_many", f"A volume has at most {MOST} items of metadata.")
-    await request.tx.update(VOLUMES, volume, metadata=wanted, updated_at=request.tx.clock.now())
+    wanted = metadata.bounded((volume.metadata if keep else {}) | said, "A volume", "items of metadata")
+    await volumes.change(request.tx, volume, metadata=wanted)
     return Reply(200, {"metadata": wanted})
 
 
@@ -62,8 +59,7 @@ async def put(request: Request) -> Reply:
 async def delete(request: Request) -> Reply:
     volume, key = await changeable(request), request.values["key"]
     item_of(volume.metadata, key)
-    kept = {name: value for name, value in volume.metadata.items() if name != key}
-    await request.tx.update(VOLUMES, volume, metadata=kept, updated_at=request.tx.clock.now())
+    await volumes.change(request.tx, volume, metadata=metadata.without(volume.metadata, key))
     return Reply(200)
 
 

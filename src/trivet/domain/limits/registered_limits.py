@@ -4,7 +4,7 @@ from typing import Any
 
 from trivet.domain.identity.catalog import regions
 from trivet.domain.identity.catalog.services import SERVICES
-from trivet.domain.limits.limits import REGISTERED_LIMITS, RegisteredLimit
+from trivet.domain.limits.limits import DEFAULTS, REGISTERED_LIMITS, RegisteredLimit
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store.tx import Tx
 
@@ -19,6 +19,26 @@ async def need(tx: Tx, id: str) -> RegisteredLimit:
 async def create(tx: Tx, new: RegisteredLimit) -> RegisteredLimit:
     await _check(tx, new)
     return await tx.insert(REGISTERED_LIMITS, new)
+
+
+async def of_service(tx: Tx, service_type: str, resource: str) -> RegisteredLimit:
+    """One that nobody has registered yet is registered with the default that holds without."""
+    found = await tx.find(REGISTERED_LIMITS, "resource_name = ?", resource)
+    if found is not None:
+        return found
+    service = await tx.find(SERVICES, "type = ?", service_type)
+    if service is None:
+        raise Invalid(
+            "quota.no_service", f"The catalog has no service {service_type} that limits could be registered for."
+        )
+    default = DEFAULTS.get(resource, ("", -1))[1]
+    limit = RegisteredLimit(id=tx.ids.hex(), service_id=service.id, resource_name=resource, default_limit=default)
+    return await tx.insert(REGISTERED_LIMITS, limit)
+
+
+async def set_default(tx: Tx, service_type: str, resource: str, limit: int) -> RegisteredLimit:
+    found = await of_service(tx, service_type, resource)
+    return await tx.update(REGISTERED_LIMITS, found, default_limit=limit)
 
 
 async def _check(tx: Tx, wanted: RegisteredLimit) -> None:

@@ -12,7 +12,7 @@ from trivet.domain.servers.actions import Call
 from trivet.domain.servers.rules import ready
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.domain.volumes import attachments, volumes
-from trivet.domain.volumes.attachments import ATTACH_S, ATTACHMENTS, Attachment
+from trivet.domain.volumes.attachments import ATTACH_S, Attachment
 from trivet.domain.volumes.backends import BACKENDS
 from trivet.domain.volumes.volumes import Volume
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
@@ -131,9 +131,7 @@ async def detach(tx: Tx, call: Call, id: str, volume_id: str) -> None:
 async def change(tx: Tx, call: Call, id: str, volume_id: str, *, delete_on_termination: bool) -> Attachment:
     server = await ready(tx, call, id, "update", states=None, tasks=None, lock_matters=False)
     attachment = await attached(tx, server, volume_id)
-    return await tx.update(
-        ATTACHMENTS, attachment, delete_on_termination=delete_on_termination, updated_at=tx.clock.now()
-    )
+    return await attachments.delete_with_server(tx, attachment, delete_on_termination)
 
 
 async def _acted(tx: Tx, call: Call, server: Server, action: str, **changes: Any) -> Server:

@@ -4,7 +4,7 @@ from trivet.domain.callers import Caller
 from trivet.domain.volumes import attachments, backends, limits, snapshots, types
 from trivet.domain.volumes.create import SIZE_MAX
 from trivet.domain.volumes.snapshots import SNAPSHOTS
-from trivet.domain.volumes.volumes import VOLUMES, Status, Task, Volume, changeable, need_status
+from trivet.domain.volumes.volumes import VOLUMES, Status, Task, Volume, change, changeable, need_status
 from trivet.errors import Invalid, NotFound
 from trivet.store.tx import Tx
 
@@ -141,6 +141,15 @@ async def retype(tx: Tx, caller: Caller, id: str, name: str, request_id: str) ->
     limits.take(tx, volume.project_id, limits.of_type(wanted.id, volume.size_gib))
     limits.give_back(tx, volume.project_id, before)
     return volume
+
+
+async def set_read_only(tx: Tx, caller: Caller, id: str, read_only: bool) -> Volume:
+    volume = await changeable(tx, caller, id)
+    if volume.status != "available":
+        raise Invalid(
+            "volume.status", f"Invalid volume: Volume {volume.id} status must be available to update readonly flag."
+        )
+    return await change(tx, volume, read_only=read_only)
 
 
 async def upload(tx: Tx, volume: Volume, image_id: str, request_id: str) -> Volume:

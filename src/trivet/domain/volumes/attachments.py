@@ -157,6 +157,11 @@ async def change(tx: Tx, attachment: Attachment, status: State, **changes: Any) 
     return changed
 
 
+async def delete_with_server(tx: Tx, attachment: Attachment, wanted: bool) -> Attachment:
+    """Whether the volume goes when its server does."""
+    return await tx.update(ATTACHMENTS, attachment, delete_on_termination=wanted, updated_at=tx.clock.now())
+
+
 async def settle_all(tx: Tx, volume_ids: Collection[str]) -> list[Volume]:
     """When all attachments are written; in the order of ids, in which everybody takes them."""
     found = []

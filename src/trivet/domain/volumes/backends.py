@@ -4,6 +4,8 @@ Volumes are claimed from it by one conditional update. They are sparse, so it pr
 really has left is looked at, too.
 """
 
+from typing import Any
+
 import msgspec
 
 from trivet.store.tables import Record, Table
@@ -55,6 +57,11 @@ async def register(tx: Tx, found: Backend) -> Backend:
         return await tx.insert(BACKENDS, found)
     facts = ("host_id", "driver", "abilities", "total_gib", "free_gib")
     return await tx.update(BACKENDS, known, seen_at=found.seen_at, **{name: getattr(found, name) for name in facts})
+
+
+async def change(tx: Tx, backend: Backend, **changes: Any) -> Backend:
+    """As an operator says it."""
+    return await tx.update(BACKENDS, backend, updated_at=tx.clock.now(), **changes)
 
 
 async def heard(tx: Tx, id: str, free_gib: int, total_gib: int) -> None:

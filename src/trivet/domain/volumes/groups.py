@@ -4,12 +4,12 @@ Each volume's snapshot is of one moment; that they are all of the same moment is
 asks for it is refused its snapshots.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.volumes import acts, limits, snapshots, types
+from trivet.domain.volumes import acts, limits, metadata, snapshots, types
 from trivet.domain.volumes.create import VolumeCreate, create
 from trivet.domain.volumes.snapshots import SNAPSHOTS, Snapshot
 from trivet.domain.volumes.volumes import VOLUMES, Volume, changeable
@@ -134,6 +134,14 @@ async def create_type(tx: Tx, type: GroupType) -> GroupType:
     return type
 
 
+async def change_type(tx: Tx, type: GroupType, **changes: Any) -> GroupType:
+    return await tx.update(GROUP_TYPES, type, updated_at=tx.clock.now(), **changes)
+
+
+async def specify_type(tx: Tx, type: GroupType, specs: dict[str, str]) -> GroupType:
+    return await change_type(tx, type, group_specs=metadata.bounded(specs, "A group type", "specs"))
+
+
 async def delete_type(tx: Tx, type: GroupType) -> None:
     if await tx.row("SELECT 1 FROM volume_groups WHERE group_type_id = ? LIMIT 1", type.id) is not None:
         raise Invalid("group_type.in_use", f"Target group type is still in use: group type {type.id}.")
@@ -245,6 +253,10 @@ async def delete(tx: Tx, caller: Caller, id: str, *, delete_volumes: bool) -> No
     limits.give_back(tx, group.project_id, {"groups": 1})
 
 
+async def reset(tx: Tx, caller: Caller, id: str, status: Status) -> None:
+    await tx.update(GROUPS, await owned(tx, caller, id), status=status, updated_at=tx.clock.now())
+
+
 # -- snapshots of groups
 
 
@@ -275,6 +287,11 @@ async def snapshot(tx: Tx, caller: Caller, group_id: str, name: str | None, desc
         )
         await tx.update(SNAPSHOTS, part, group_snapshot_id=made.id)
     return made
+
+
+async def reset_snapshot(tx: Tx, caller: Caller, id: str, status: Status) -> None:
+    found = await visible_snapshot(tx, caller, id)
+    await tx.update(GROUP_SNAPSHOTS, found, status=status, updated_at=tx.clock.now())
 
 
 async def delete_snapshot(tx: Tx, caller: Caller, id: str) -> None:

@@ -46,6 +46,13 @@ async def count(tx: Tx, table_name: str, where: Where) -> int:
     return int(row[0])
 
 
+async def count_and_gib(tx: Tx, table_name: str, where: Where) -> tuple[int, int]:
+    """Of what has a size: how many there are, and how large they are together."""
+    row = await tx.row(f"SELECT COUNT(*), COALESCE(SUM(size_gib), 0) FROM {table_name}{where.sql}", *where.values)
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
 def sorted_by(said: Sequence[tuple[str, bool]], columns: dict[str, str]) -> tuple[tuple[str, bool], ...]:
     """The caller's keys as columns of ours."""
     for key, _ in said:

@@ -62,6 +62,10 @@ async def visible(tx: Tx, caller: Caller, id: str) -> Message:
     return found
 
 
+async def dismiss(tx: Tx, caller: Caller, id: str) -> None:
+    await tx.delete(MESSAGES, await visible(tx, caller, id))
+
+
 async def forget_old(tx: Tx) -> None:
     await tx.run(
         "DELETE FROM volume_messages WHERE id IN"

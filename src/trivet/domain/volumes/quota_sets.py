@@ -1,8 +1,6 @@
 """Quota sets: all limits about volumes at once, those of single types among them, by the types' names."""
 
-from trivet.domain.identity.catalog.services import SERVICES
-from trivet.domain.limits import limits, quotas
-from trivet.domain.limits.limits import DEFAULTS, REGISTERED_LIMITS, RegisteredLimit
+from trivet.domain.limits import limits, quotas, registered_limits
 from trivet.domain.volumes.limits import BY_TYPE, NAMES, by_type
 from trivet.domain.volumes.types import TYPES
 from trivet.errors import Invalid
@@ -34,7 +32,8 @@ async def defaults(tx: Tx) -> dict[str, int]:
 async def change(tx: Tx, project_id: str, said: dict[str, int]) -> None:
     keys = await _known(tx, said)
     for name, limit in said.items():
-        await _register(tx, keys[name])
+        # A type's limits are known once somebody sets one.
+        await registered_limits.of_service(tx, _SERVICE, keys[name])
         await limits.set_limit(tx, project_id, keys[name], limit)
 
 
@@ -45,8 +44,7 @@ async def reset(tx: Tx, project_id: str) -> None:
 async def change_defaults(tx: Tx, said: dict[str, int]) -> None:
     keys = await _known(tx, said)
     for name, limit in said.items():
-        registered = await _register(tx, keys[name])
-        await tx.update(REGISTERED_LIMITS, registered, default_limit=limit)
+        await registered_limits.set_default(tx, _SERVICE, keys[name], limit)
 
 
 async def _known(tx: Tx, said: dict[str, int]) -> dict[str, str]:
@@ -55,16 +53,3 @@ async def _known(tx: Tx, said: dict[str, int]) -> dict[str, str]:
         if name not in keys:
             raise Invalid("quota.unknown", f"Bad key(s) in quota set: {name[:64]}")
     return keys
-
-
-async def _register(tx: Tx, key: str) -> RegisteredLimit:
-    """A type's limits are known once somebody sets one."""
-    found = await tx.find(REGISTERED_LIMITS, "resource_name = ?", key)
-    if found is not None:
-        return found
-    service = await tx.find(SERVICES, "type = ?", _SERVICE)
-    if service is None:
-        raise Invalid("quota.no_service", f"The catalog has no service {_SERVICE} that limits could be registered for.")
-    default = DEFAULTS.get(key, ("", -1))[1]
-    limit = RegisteredLimit(id=tx.ids.hex(), service_id=service.id, resource_name=key, default_limit=default)
-    return await tx.insert(REGISTERED_LIMITS, limit)

@@ -2,7 +2,7 @@
 it so and writes the status that follows. Nothing in between is kept anywhere else.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -84,6 +84,13 @@ async def changeable(tx: Tx, caller: Caller, id: str) -> Volume:
     if not (caller.owns(volume.project_id) or caller.is_operator):
         raise absent(id)
     return volume
+
+
+async def change(tx: Tx, volume: Volume, **changes: Any) -> Volume:
+    """With another status, whatever was going on with it has come to its end."""
+    if "status" in changes:
+        changes |= {"task": None, "previous_status": None}
+    return await tx.update(VOLUMES, volume, updated_at=tx.clock.now(), **changes)
 
 
 def absent(id: str) -> NotFound:

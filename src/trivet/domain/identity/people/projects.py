@@ -58,6 +58,10 @@ async def subtree(tx: Tx, project_id: str) -> list[Project]:
     return [PROJECTS.from_row(row) for row in await tx.rows(_SQL_DOWN, project_id)]
 
 
+async def exists(tx: Tx, id: str) -> bool:
+    return await tx.row("SELECT 1 FROM projects WHERE id = ?", id) is not None
+
+
 async def need(tx: Tx, id: str, *, noun: str = "project") -> Project:
     found = await tx.get(PROJECTS, id)
     if found is None or (noun == "domain" and not found.is_domain):
