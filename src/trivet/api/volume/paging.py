@@ -144,22 +144,31 @@ def at_times(request: Request, where: Where) -> None:
 
 
 def by_metadata(request: Request, where: Where, name: str, column: str) -> None:
-    for key, value in _pairs(request, name).items():
-        where.add(f"{column} LIKE ? ESCAPE '\\'", _holding(key, value))
+    try:
+        wanted = [_holding(str(key), str(value)) for key, value in _pairs(request, name).items()]
+    except ValueError:
+        # A number of thousands of digits, or half a surrogate pair.
+        raise _unreadable(name) from None
+    for pattern in wanted:
+        where.add(f"{column} LIKE ? ESCAPE '\\'", pattern)
 
 
-def _pairs(request: Request, name: str) -> dict[str, str]:
+def _pairs(request: Request, name: str) -> dict[Any, Any]:
     """{'key': 'value'}, as Python would write it: that is what clients send."""
     said = request.asked(name)
     if said is None:
         return {}
     try:
         found = ast.literal_eval(said) if len(said) <= 4096 else None
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise Invalid("query.invalid", f"Invalid filter {name}: it must be like {{'key': 'value'}}.")
-    return {str(key): str(value) for key, value in found.items()}
+        raise _unreadable(name)
+    return found
+
+
+def _unreadable(name: str) -> Invalid:
+    return Invalid("query.invalid", f"Invalid filter {name}: it must be like {{'key': 'value'}}.")
 
 
 def _holding(key: str, value: str) -> str:

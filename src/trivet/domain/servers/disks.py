@@ -10,13 +10,13 @@ from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
 from trivet.domain.images.images import Image
 from trivet.domain.servers.servers import Server
-from trivet.domain.servers.volumes import MOST, VolumeWanted, check_reach, mode_of, new
+from trivet.domain.servers.volumes import MOST, VolumeWanted, check_reach, mode_of, new, too_many
 from trivet.domain.volumes import attachments, snapshots, volumes
 from trivet.domain.volumes.attachments import Attachment
 from trivet.domain.volumes.backends import BACKENDS
 from trivet.domain.volumes.create import VolumeCreate, create, find_image
 from trivet.domain.volumes.volumes import VOLUMES, Volume
-from trivet.errors import Forbidden, Invalid, NotFound
+from trivet.errors import Invalid, NotFound
 from trivet.store.tx import Tx
 
 MADE_S = 900.0
@@ -56,7 +56,7 @@ class Disks(msgspec.Struct, frozen=True, kw_only=True):
 
 async def plan(tx: Tx, caller: Caller, wanted: tuple[DiskWanted, ...], count: int) -> Disks:
     if len(wanted) > MOST:
-        raise Forbidden("volume.too_many", f"The maximum allowed number of volumes attached to a server is {MOST}.")
+        raise too_many()
     if count > 1 and any(disk.source == "volume" for disk in wanted):
         raise Invalid("volume.many_servers", "Cannot attach one or more volumes to multiple instances")
     if sum(disk.boots for disk in wanted) > 1:

@@ -48,7 +48,7 @@ async def attach(tx: Tx, call: Call, id: str, wanted: VolumeWanted) -> Attachmen
     volume = await _volume(tx, call.caller, wanted.volume_id)
     there = await of_server(tx, server.id)
     if len(there) >= MOST:
-        raise Forbidden("volume.too_many", f"The maximum allowed number of volumes attached to a server is {MOST}.")
+        raise too_many()
     await check_reach(tx, server.host_id, volume)
     attachment = await attachments.add(tx, volume, new(tx, server, volume, wanted, there, mode=mode_of(volume)))
     await _acted(tx, call, server, "attach_volume")
@@ -111,7 +111,16 @@ def _device(server: Server, there: list[Attachment], wanted: str | None, *, boot
         if name in used:
             raise Conflict("volume.device_used", f"The supplied device path ({name}) is in use.")
         return name
-    return next(name for letter in "bcdefghijklmnopqrstuvwxyz" if (name := f"/dev/vd{letter}") not in used)
+    free = (name for letter in "bcdefghijklmnopqrstuvwxyz" if (name := f"/dev/vd{letter}") not in used)
+    name = next(free, "")
+    if not name:
+        # A root disk on the host has a letter, too.
+        raise too_many()
+    return name
+
+
+def too_many() -> Forbidden:
+    return Forbidden("volume.too_many", f"The maximum allowed number of volumes attached to a server is {MOST}.")
 
 
 async def detach(tx: Tx, call: Call, id: str, volume_id: str) -> None:

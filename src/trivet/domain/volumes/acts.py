@@ -4,7 +4,16 @@ from trivet.domain.callers import Caller
 from trivet.domain.volumes import attachments, backends, limits, snapshots, types
 from trivet.domain.volumes.create import SIZE_MAX
 from trivet.domain.volumes.snapshots import SNAPSHOTS
-from trivet.domain.volumes.volumes import VOLUMES, Status, Task, Volume, change, changeable, need_status
+from trivet.domain.volumes.volumes import (
+    VOLUMES,
+    Status,
+    Task,
+    Volume,
+    change,
+    changeable,
+    need_status,
+    refuse_if_read,
+)
 from trivet.errors import Invalid, NotFound
 from trivet.store.tx import Tx
 
@@ -24,8 +33,7 @@ async def delete(tx: Tx, caller: Caller, id: str, *, cascade: bool = False, forc
     used = [attachment for attachment in await attachments.of_volume(tx, volume.id) if attachment.status != "gone"]
     if used:
         raise Invalid("volume.attached", f"Invalid volume: volume {volume.id} is attached; detach it first.")
-    if await tx.row("SELECT 1 FROM volumes WHERE source_volume_id = ? AND status = 'creating' LIMIT 1", volume.id):
-        raise Invalid("volume.read", f"Invalid volume: a copy of volume {volume.id} is being made; wait for it.")
+    await refuse_if_read(tx, volume.id)
     kept = await snapshots.of_volume(tx, volume.id)
     if kept and not cascade:
         raise Invalid(

@@ -51,6 +51,8 @@ class _Origin(msgspec.Struct, frozen=True, kw_only=True):
     zone: str | None = None
     type_id: str | None = None
     bootable: bool = False
+    image_id: str | None = None
+    """As it was found: what the caller wrote may be the name of one and the id of another."""
     image_metadata: dict[str, str] | None = None
 
 
@@ -81,7 +83,7 @@ async def create(tx: Tx, caller: Caller, wanted: VolumeCreate, request_id: str) 
         backend_id=backend.id if backend is not None else None,
         snapshot_id=wanted.snapshot_id,
         source_volume_id=wanted.source_volume_id,
-        image_id=wanted.image_id,
+        image_id=origin.image_id,
         group_id=wanted.group_id,
         metadata=wanted.metadata,
         image_metadata=origin.image_metadata,
@@ -168,7 +170,9 @@ def _from_image(image: Image) -> _Origin:
             "image.no_disk", f"Image {image.id} is unacceptable: a volume can be made from raw and qcow2 images only."
         )
     size_gib = max(-(-max(image.size or 0, image.virtual_size or 0) // _GIB), 1)
-    return _Origin(size_gib=max(size_gib, image.min_disk), bootable=True, image_metadata=image_facts(image))
+    return _Origin(
+        size_gib=max(size_gib, image.min_disk), bootable=True, image_id=image.id, image_metadata=image_facts(image)
+    )
 
 
 def image_facts(image: Image) -> dict[str, str]:

@@ -5,8 +5,8 @@ import hmac
 
 from trivet.domain.callers import Caller
 from trivet.domain.volumes import attachments, limits, snapshots, types
-from trivet.domain.volumes.snapshots import SNAPSHOTS
-from trivet.domain.volumes.volumes import VOLUMES, Volume, changeable, need_status
+from trivet.domain.volumes.snapshots import SNAPSHOTS, Snapshot
+from trivet.domain.volumes.volumes import VOLUMES, Volume, changeable, need_status, refuse_if_read
 from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.ids import is_uuid
 from trivet.store.tables import Record, Table
@@ -51,8 +51,9 @@ async def create(
     need_status(volume, ("available",), "be transferred")
     if volume.group_id is not None:
         raise Invalid("volume.in_group", f"Invalid volume: volume {volume.id} is in group {volume.group_id}.")
-    if no_snapshots and await snapshots.of_volume(tx, volume.id):
-        raise Invalid("volume.snapshots", f"Invalid volume: volume {volume.id} has snapshots, which would stay behind.")
+    # A copy is made when its turn comes: it would have what the next owner writes.
+    await refuse_if_read(tx, volume.id)
+    _check_snapshots(volume, await snapshots.of_volume(tx, volume.id), none=no_snapshots)
     key = tx.ids.secret()[:16]
     transfer = Transfer(
         id=tx.ids.uuid(),
@@ -65,6 +66,19 @@ async def create(
     )
     await tx.update(VOLUMES, volume, status="awaiting-transfer", updated_at=tx.clock.now())
     return await tx.insert(TRANSFERS, transfer), key
+
+
+def _check_snapshots(volume: Volume, kept: list[Snapshot], *, none: bool) -> None:
+    if none and kept:
+        raise Invalid("volume.snapshots", f"Invalid volume: volume {volume.id} has snapshots, which would stay behind.")
+    for snapshot in kept:
+        if snapshot.group_snapshot_id is not None:
+            # Whoever has the snapshot of the group may delete all its parts.
+            raise Invalid(
+                "snapshot.in_group",
+                f"Invalid volume: snapshot {snapshot.id} of it is part of group snapshot {snapshot.group_snapshot_id}; "
+                "delete that first.",
+            )
 
 
 async def delete(tx: Tx, caller: Caller, id: str) -> None:

@@ -104,3 +104,9 @@ def need_status(volume: Volume, wanted: tuple[str, ...], act: str) -> None:
             f"Invalid volume: Volume {volume.id} status must be {' or '.join(wanted)} to {act}, but current status is: "
             f"{volume.status}.",
         )
+
+
+async def refuse_if_read(tx: Tx, id: str) -> None:
+    sql = "SELECT 1 FROM volumes WHERE source_volume_id = ? AND status = 'creating' LIMIT 1"
+    if await tx.row(sql, id) is not None:
+        raise Invalid("volume.read", f"Invalid volume: a copy of volume {id} is being made; wait for it.")

@@ -1,0 +1,74 @@
+"""What a hostile tenant says of volumes: names that are ids of others, transfers that keep a hand in what is given
+away, and words that are no words.
+"""
+
+from urllib.parse import quote
+
+import pytest
+from tests.api.volume.test_volume_hands import group_of
+from tests.api.volume.volume_cloud import VolumeCloud, cloud
+
+__all__ = ["cloud"]
+
+
+async def test_an_image_that_is_named_like_anothers_id_gives_nothing_of_that_one(cloud: VolumeCloud) -> None:
+    """What was checked is what is read: a word is looked up once."""
+    own = await cloud.new_image(cloud.image_id, cloud.theirs)
+    made = await cloud.volume(imageRef=cloud.image_id, token=cloud.theirs)
+    assert made["volume_image_metadata"]["image_id"] == own
+    assert await cloud.rows("SELECT image_id FROM volumes WHERE id = ?", made["id"]) == [(own,)]
+
+
+async def test_an_image_may_be_said_by_name(cloud: VolumeCloud) -> None:
+    made = await cloud.volume(imageRef="i")
+    assert made["volume_image_metadata"]["image_id"] == cloud.image_id
+
+
+async def test_a_snapshot_of_a_group_goes_to_nobody_else(cloud: VolumeCloud) -> None:
+    """Nothing of one's own hangs on what is given away: who has the group's snapshot may delete its parts."""
+    group = await group_of(cloud)
+    volume = await cloud.volume(group_id=group["id"], volume_type="__DEFAULT__")
+    said = {"group_snapshot": {"group_id": group["id"]}}
+    made = (await cloud.call("POST", "/group_snapshots", said)).ok("group_snapshot")
+
+    async def ready() -> bool:
+        found = (await cloud.call("GET", f"/group_snapshots/{made['id']}")).ok("group_snapshot")
+        return bool(found["status"] == "available")
+
+    await cloud.eventually(ready, "the group's snapshot")
+    removed = {"group": {"remove_volumes": volume["id"]}}
+    assert (await cloud.call("PUT", f"/groups/{group['id']}", removed)).status == 202
+    (await cloud.call("POST", "/volume-transfers", {"transfer": {"volume_id": volume["id"]}})).refused(400)
+    assert (await cloud.show(volume["id"]))["status"] == "available"
+
+
+async def test_a_volume_that_is_being_copied_goes_to_nobody(cloud: VolumeCloud) -> None:
+    """A copy is made when its turn comes, and would have what the next owner wrote until then."""
+    volume = await cloud.volume()
+    cloud.temper.delay_s = 3600.0
+    copy = await cloud.volume(source_volid=volume["id"], until=None)
+    said = {"transfer": {"volume_id": volume["id"]}}
+    (await cloud.call("POST", "/volume-transfers", said)).refused(400)
+    assert (await cloud.show(copy["id"]))["status"] == "creating"
+
+
+@pytest.mark.parametrize("said", ["{'a': 0x" + "f" * 4000 + "}", "{'a': '\\ud800'}", "{[]: 1}", "{" * 4000])
+async def test_a_filter_that_cannot_be_read_is_refused(cloud: VolumeCloud, said: str) -> None:
+    (await cloud.call("GET", "/volumes", query=f"metadata={quote(said)}")).refused(400)
+
+
+async def test_a_server_has_as_many_disks_as_there_are_letters(cloud: VolumeCloud) -> None:
+    """One with a disk on its host has a volume less: that disk has a letter, too."""
+    disk = {"source_type": "blank", "destination_type": "volume", "volume_size": 1}
+    root = {"source_type": "image", "destination_type": "local", "uuid": cloud.image_id, "boot_index": 0}
+    server = {
+        "name": "s",
+        "flavorRef": cloud.flavor_id,
+        "networks": [{"uuid": cloud.network_id}],
+        "imageRef": cloud.image_id,
+        "block_device_mapping_v2": [root, *([disk] * 26)],
+    }
+    quota = {"quota_set": {"volumes": 100}}
+    await cloud.call("PUT", f"/os-quota-sets/{'1' * 32}", quota, token=cloud.admin)
+    (await cloud.compute("POST", "/servers", {"server": server})).refused(403)
+    assert (await cloud.call("GET", "/volumes")).ok("volumes") == []
