@@ -105,6 +105,24 @@ async def test_an_image_is_downloaded_from_the_web(cloud: Cloud, site: tuple[str
     assert (shown["status"], shown["size"]) == ("active", len(served["/disk.img"]))
 
 
+@pytest.mark.parametrize("where", ["beside", "in the method", "as uri"])
+async def test_what_an_import_means_is_kept_and_no_more(cloud: Cloud, where: str) -> None:
+    """Rows that a tenant makes by the second hold what we know; a task held the whole body, and a list all of them."""
+    image = await cloud.create()
+    (await cloud.call("PUT", f"/v2/images/{image['id']}/stage", b"staged", kind=OCTETS)).ok()
+    much = "x" * 900_000
+    method = {"name": "glance-direct"}
+    bodies: dict[str, Any] = {
+        "beside": {"method": method, "much": much},
+        "in the method": {"method": method | {"much": much}},
+        "as uri": {"method": method | {"uri": much}},
+    }
+    answer = await cloud.call("POST", f"/v2/images/{image['id']}/import", bodies[where])
+    assert answer.status == (400 if where == "as uri" else 202)
+    shown = await cloud.call("GET", f"/v2/images/{image['id']}/tasks")
+    assert len(json.dumps(shown.ok())) < 4000
+
+
 async def test_a_failed_import_says_why_and_can_be_tried_again(cloud: Cloud, site: tuple[str, Served]) -> None:
     url, served = site
     image = await cloud.create(disk_format="qcow2")

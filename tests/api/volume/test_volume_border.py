@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 from tests.api.volume.test_volume_hands import group_of
-from tests.api.volume.volume_cloud import VolumeCloud, cloud
+from tests.api.volume.volume_cloud import MINE, VolumeCloud, cloud
 
 __all__ = ["cloud"]
 
@@ -57,6 +57,11 @@ async def test_a_filter_that_cannot_be_read_is_refused(cloud: VolumeCloud, said:
     (await cloud.call("GET", "/volumes", query=f"metadata={quote(said)}")).refused(400)
 
 
+async def test_a_time_is_compared_a_few_times(cloud: VolumeCloud) -> None:
+    said = ",".join(["gt:2026-01-01T00:00:00"] * 1200)
+    (await cloud.call("GET", "/volumes", query=f"created_at={said}")).refused(400)
+
+
 async def test_a_server_has_as_many_disks_as_there_are_letters(cloud: VolumeCloud) -> None:
     """One with a disk on its host has a volume less: that disk has a letter, too."""
     disk = {"source_type": "blank", "destination_type": "volume", "volume_size": 1}
@@ -69,6 +74,38 @@ async def test_a_server_has_as_many_disks_as_there_are_letters(cloud: VolumeClou
         "block_device_mapping_v2": [root, *([disk] * 26)],
     }
     quota = {"quota_set": {"volumes": 100}}
-    await cloud.call("PUT", f"/os-quota-sets/{'1' * 32}", quota, token=cloud.admin)
+    await cloud.call("PUT", f"/os-quota-sets/{MINE}", quota, token=cloud.admin)
     (await cloud.compute("POST", "/servers", {"server": server})).refused(403)
     assert (await cloud.call("GET", "/volumes")).ok("volumes") == []
+
+
+async def test_volumes_of_many_servers_are_refused_before_they_are_made(cloud: VolumeCloud) -> None:
+    """What a request costs is bounded by what its project may have, and not by what it asks for."""
+    disk = {"source_type": "blank", "destination_type": "volume", "volume_size": 1}
+    root = {"source_type": "image", "destination_type": "local", "uuid": cloud.image_id, "boot_index": 0}
+    server = {
+        "name": "s",
+        "flavorRef": cloud.flavor_id,
+        "networks": "none",
+        "imageRef": cloud.image_id,
+        "max_count": 100,
+        "block_device_mapping_v2": [root, *([disk] * 25)],
+    }
+    refusal = await cloud.compute("POST", "/servers", {"server": server})
+    # Of the volumes: these were looked at first. Of the gigabytes it was said when 2500 had been made.
+    assert "for volumes" in refusal.refused(403)
+    assert (await cloud.call("GET", "/volumes")).ok("volumes") == []
+
+
+async def test_a_private_type_is_named_to_nobody_else(cloud: VolumeCloud) -> None:
+    """Nor in what is counted by type, nor as the marker of a list."""
+    said = {"volume_type": {"name": "secret", "os-volume-type-access:is_public": False}}
+    type = (await cloud.call("POST", "/types", said, token=cloud.admin)).ok("volume_type")
+    for path in (f"/os-quota-sets/{MINE}", f"/os-quota-sets/{MINE}/defaults"):
+        assert "volumes_secret" not in (await cloud.call("GET", path)).ok("quota_set")
+        assert "volumes_secret" in (await cloud.call("GET", path, token=cloud.admin)).ok("quota_set")
+    (await cloud.call("GET", "/types", query=f"marker={type['id']}")).refused(404)
+    given = {"addProjectAccess": {"project": MINE}}
+    assert (await cloud.call("POST", f"/types/{type['id']}/action", given, token=cloud.admin)).status == 202
+    assert "volumes_secret" in (await cloud.call("GET", f"/os-quota-sets/{MINE}")).ok("quota_set")
+    assert (await cloud.call("GET", "/types", query=f"marker={type['id']}")).status == 200

@@ -18,14 +18,16 @@ from trivet.errors import Invalid
 resource = Resource(names="image_id", seen=seen)
 
 
-class Method(msgspec.Struct, frozen=True, kw_only=True):
+class Method(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
-    uri: str | None = None
+    uri: Annotated[str, msgspec.Meta(max_length=2048)] | None = None
 
 
-class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
+class ImportRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Read and kept for the task to show; what else there is in the body is not, for it may be a megabyte."""
+
     method: Method
-    stores: list[str] = []
+    stores: Annotated[list[str], msgspec.Meta(max_length=16)] = []
     all_stores: bool = False
     all_stores_must_succeed: bool = True
 
@@ -51,7 +53,7 @@ async def import_(request: Request) -> Reply:
     )
     if body.stores and body.all_stores:
         raise Invalid("import.stores", "'all_stores' parameter can't be used with 'stores'")
-    said = request.read_object()
+    said: dict[str, Any] = msgspec.to_builtins(body)
     image_id = request.values["image_id"]
     await image_imports.request(request.tx, request.caller, image_id, wanted, request_id=request.id, said=said)
     return Reply(202)

@@ -70,6 +70,8 @@ async def create(request: Request) -> Reply:
 async def index(request: Request) -> Reply:
     where = Where() if request.caller.is_operator else Where().equal("is_public", 1)
     paging.public_or_not(request, where)
+    if (marker := request.asked("marker")) is not None:
+        await groups.visible_type(request.tx, request.caller, marker)
     found = await listing.page(request.tx, GROUP_TYPES, where, paging.asked(request, _SORTS))
     return paging.page_of(request, "group_types", "group_types", found, [_view(request, one) for one in found])
 

@@ -127,13 +127,19 @@ def public_or_not(request: Request, where: Where) -> None:
 _COMPARED = {"gt": ">", "gte": ">=", "eq": "=", "neq": "<>", "lt": "<", "lte": "<="}
 
 
+_COMPARISONS_MAX = 16
+
+
 def at_times(request: Request, where: Where) -> None:
     """created_at=gt:2026-01-31T12:00:00, since 3.60."""
     for name in ("created_at", "updated_at"):
         said = request.asked(name)
         if said is None or request.version < 3060:
             continue
-        for part in said.split(","):
+        parts = said.split(",")
+        if len(parts) > _COMPARISONS_MAX:
+            raise Invalid("query.invalid", f"{name} is compared with {_COMPARISONS_MAX} times at most.")
+        for part in parts:
             operator, colon, text = part.partition(":")
             if not colon or operator not in _COMPARED:
                 operator, text = "eq", part

@@ -35,7 +35,7 @@ def _target(request: Request) -> str:
 @resource.on("GET", PATH, may="reader")
 async def show(request: Request) -> Reply:
     target = _target(request)
-    found = await quota_sets.of_project(request.tx, target)
+    found = await quota_sets.of_project(request.tx, request.caller, target)
     if request.asked_flag("usage"):
         view: dict[str, Any] = {
             name: {"limit": limit, "in_use": in_use, "reserved": 0} for name, (limit, in_use) in found.items()
@@ -47,7 +47,7 @@ async def show(request: Request) -> Reply:
 
 @resource.on("GET", PATH + "/defaults", may="reader")
 async def defaults(request: Request) -> Reply:
-    return Reply(200, {"quota_set": {"id": _target(request)} | await quota_sets.defaults(request.tx)})
+    return Reply(200, {"quota_set": {"id": _target(request)} | await quota_sets.defaults(request.tx, request.caller)})
 
 
 @resource.on("PUT", PATH, may="admin")
@@ -57,7 +57,7 @@ async def put(request: Request) -> Reply:
     if not await projects.exists(request.tx, target):
         raise NotFound("project.absent", f"Project {target[:64]} could not be found.")
     await quota_sets.change(request.tx, target, said)
-    found = await quota_sets.of_project(request.tx, target)
+    found = await quota_sets.of_project(request.tx, request.caller, target)
     return Reply(200, {"quota_set": {name: limit for name, (limit, _) in found.items()}})
 
 
@@ -88,7 +88,7 @@ def _numbers(said: dict[str, Any]) -> dict[str, int]:
 @resource.on("GET", "/os-quota-class-sets/{class_name}", may="operator")
 async def show_class(request: Request) -> Reply:
     name = request.values["class_name"]
-    return Reply(200, {"quota_class_set": {"id": name} | await quota_sets.defaults(request.tx)})
+    return Reply(200, {"quota_class_set": {"id": name} | await quota_sets.defaults(request.tx, request.caller)})
 
 
 @resource.on("PUT", "/os-quota-class-sets/{class_name}", may="admin")
@@ -96,7 +96,7 @@ async def put_class(request: Request) -> Reply:
     if request.values["class_name"] != "default":
         raise Invalid("quota_class.other", "Only the class default binds anybody here.")
     await quota_sets.change_defaults(request.tx, _numbers(request.read(ClassBody).quota_class_set))
-    return Reply(200, {"quota_class_set": await quota_sets.defaults(request.tx)})
+    return Reply(200, {"quota_class_set": await quota_sets.defaults(request.tx, request.caller)})
 
 
 # -- limits

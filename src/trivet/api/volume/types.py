@@ -89,6 +89,8 @@ async def create(request: Request) -> Reply:
 @resource.on("GET", "/types", may="reader")
 async def index(request: Request) -> Reply:
     where = types.visible_where(request.caller)
+    if (marker := request.asked("marker")) is not None:
+        await types.visible(request.tx, request.caller, marker)
     paging.public_or_not(request, where)
     paging.filtered(request, where, {"name": "name", "description": "description"} if request.version >= 3052 else {})
     found = await listing.page(request.tx, TYPES, where, paging.asked(request, _SORTS))

@@ -21,6 +21,8 @@ TRIES_MAX = 3
 KEPT_S = 48 * 3600.0
 """How long a finished task can be looked at."""
 
+_SHOWN_MAX = 100
+
 
 class ImageTask(Record, frozen=True, kw_only=True):
     project_id: str | None
@@ -50,7 +52,10 @@ async def visible(tx: Tx, caller: Caller, id: str) -> ImageTask:
 
 
 async def of_image(tx: Tx, image_id: str) -> list[ImageTask]:
-    return await tx.select(IMAGE_TASKS, Where().equal("image_id", image_id), order="created_at, id")
+    """The last ones: who tries again and again makes any number of them."""
+    where = Where().equal("image_id", image_id)
+    found = await tx.select(IMAGE_TASKS, where, order="created_at DESC, id DESC", limit=_SHOWN_MAX)
+    return found[::-1]
 
 
 async def request(

@@ -136,6 +136,14 @@ async def give_back(tx: Tx, project_id: str, amounts: dict[str, int]) -> None:
             await tx.run(_SQL_GIVE_BACK, amount, project_id, resource)
 
 
+async def foresee(tx: Tx, project_id: str, resource: str, amount: int) -> None:
+    """Refuse now what would be refused at the end, before it is made a thousand times. Nothing is counted yet."""
+    limit = await limits.limit_of(tx, project_id, resource)
+    before = await used(tx, project_id, resource)
+    if amount > 0 and 0 <= limit < before + amount:
+        raise _over(resource, amount, before, limit)
+
+
 async def used(tx: Tx, project_id: str, resource: str) -> int:
     row = await tx.row("SELECT used FROM quota_usages WHERE scope_id = ? AND resource = ?", project_id, resource)
     return int(row[0]) if row is not None else 0

@@ -133,6 +133,7 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
         unmet=wishes.unmet(copy, properties, kind) or _unmet(wanted, nics),
     )
     count = await _count(tx, call, caller.project_id, parts)
+    await quotas.foresee(tx, caller.project_id, "volumes", count * disks.made)
     places = await _places(tx, call, caller.project_id, parts, count)
     parts = await _with_shared(tx, call, caller.project_id, parts, places)
     made = [await _one(tx, call, caller.project_id, parts, place) for place in places]

@@ -50,8 +50,9 @@ class Disks(msgspec.Struct, frozen=True, kw_only=True):
         return any(disk.boots for disk in self.wanted)
 
     @property
-    def made(self) -> bool:
-        return any(disk.source != "volume" for disk in self.wanted)
+    def made(self) -> int:
+        """Volumes that are made for each server."""
+        return sum(disk.source != "volume" for disk in self.wanted)
 
 
 async def plan(tx: Tx, caller: Caller, wanted: tuple[DiskWanted, ...], count: int) -> Disks:
