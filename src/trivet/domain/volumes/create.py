@@ -129,6 +129,8 @@ async def _from_snapshot(tx: Tx, snapshot: Snapshot) -> _Origin:
 
 async def _from_volume(tx: Tx, volume: Volume) -> _Origin:
     await hold(tx, VOLUMES, volume.id)
+    # Whoever held it before may have begun to give it away.
+    volume = await tx.need(VOLUMES, volume.id, "volume")
     if volume.status not in ("available", "in-use") or volume.migration_status is not None:
         raise Invalid(
             "volume.status",

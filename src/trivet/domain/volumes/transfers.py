@@ -4,6 +4,7 @@ import hashlib
 import hmac
 
 from trivet.domain.callers import Caller
+from trivet.domain.holding import hold
 from trivet.domain.volumes import attachments, limits, snapshots, types
 from trivet.domain.volumes.snapshots import SNAPSHOTS, Snapshot
 from trivet.domain.volumes.volumes import VOLUMES, Volume, changeable, need_status, refuse_if_read
@@ -52,6 +53,7 @@ async def create(
     if volume.group_id is not None:
         raise Invalid("volume.in_group", f"Invalid volume: volume {volume.id} is in group {volume.group_id}.")
     # A copy is made when its turn comes: it would have what the next owner writes.
+    await hold(tx, VOLUMES, volume.id)
     await refuse_if_read(tx, volume.id)
     _check_snapshots(volume, await snapshots.of_volume(tx, volume.id), none=no_snapshots)
     key = tx.ids.secret()[:16]
