@@ -36,6 +36,8 @@ BY_DESIGN = {
     ("POST", "/v2.0/rbac-policies", "rbac_policy.target_tenant"),
     ("PUT", "/v2.0/rbac-policies/{rbac_policy_id}", "rbac_policy.target_tenant"),
     ("POST", "/v3/OS-TRUST/trusts", "trust.trustee_user_id"),
+    # A key may be made for any project, and opens it no earlier than a role there does.
+    ("POST", "/v3/users/{user_id}/credentials/OS-EC2", "tenant_id"),
 }
 """Where upstream tells another's from nobody's, too, and writes it down."""
 

@@ -93,8 +93,6 @@ ON_PROJECT: list[Act] = [
     ("PATCH", "projects/{project}", {"project": {"enabled": True, "name": "other"}}),
     ("PUT", "projects/{project}/tags/stolen", None),
     ("PUT", "projects/{project}/tags", {"tags": ["stolen"]}),
-    ("PUT", "projects/{project}/users/{beside}/roles/{member}", None),
-    ("DELETE", "projects/{project}/users/{beside}/roles/{member}", None),
     ("DELETE", "projects/{project}", None),
 ]
 

@@ -68,11 +68,14 @@ async def show(request: Request) -> Reply:
     return Reply(200, {"domain": view(request, await projects.need(request.tx, id, noun="domain"))})
 
 
-@writes(resource, "PATCH", "/v3/domains/{domain_id}", may="admin")
+@writes(resource, "PATCH", "/v3/domains/{domain_id}", may="token", decides="system")
 async def update(request: Request) -> Reply:
-    changes = views.changes(request, "domain", ProjectFields)
     id = request.values["domain_id"]
     await projects.need(request.tx, id, noun="domain")
+    if request.caller.domain_id is not None:
+        raise personas.refusal("identity:update_domain")
+    personas.need_operator(request.caller, "identity:update_domain")
+    changes = views.changes(request, "domain", ProjectFields)
     if id == DEFAULT_DOMAIN and changes.get("enabled") is False:
         raise Invalid("domain.default", "The default domain cannot be disabled.")
     changed = await projects.update(request.tx, request.caller, id, checked(changes))

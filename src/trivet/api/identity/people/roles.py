@@ -75,8 +75,9 @@ async def show(request: Request) -> Reply:
     return Reply(200, {"role": view(request, found)})
 
 
-@writes(resource, "PATCH", "/v3/roles/{role_id}", may="admin")
+@writes(resource, "PATCH", "/v3/roles/{role_id}", may="token", decides="system")
 async def update(request: Request) -> Reply:
+    await roles.changeable(request.tx, request.caller, request.values["role_id"], "identity:update_role")
     changes = views.changes(request, "role", RoleFields)
     if "options" in changes:
         changes["options"] = check_options(changes["options"])
@@ -84,7 +85,7 @@ async def update(request: Request) -> Reply:
     return Reply(200, {"role": view(request, changed)})
 
 
-@writes(resource, "DELETE", "/v3/roles/{role_id}", may="admin")
+@writes(resource, "DELETE", "/v3/roles/{role_id}", may="token", decides="system")
 async def delete(request: Request) -> Reply:
     await implied_roles.delete_role(request.tx, request.caller, request.values["role_id"])
     return Reply(204)

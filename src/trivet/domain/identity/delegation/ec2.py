@@ -59,8 +59,7 @@ async def create(tx: Tx, secrets: Secrets, caller: Caller, user_id: str, project
     if not (by_trust and user_id == caller.user_id):
         _may(caller, user_id, action, change=True)
     await users.need(tx, user_id)
-    if not by_trust:
-        await credentials.need_role_in(tx, caller, project_id)
+    # As upstream, also for a project in which he has nothing: the key opens it no earlier than a role there does.
     await projects.need(tx, project_id)
     # One that is made by a trust ends with it; of any other loan a key would be left.
     if (caller.is_lent and not by_trust) or not caller.has("member"):

@@ -61,10 +61,8 @@ async def _checked(tx: Tx, caller: Caller, asked: Assignment, *, changing: bool,
     role = None if any_role else await tx.get(roles.ROLES, asked.role_id)
     _refuse(caller, asked, actor_domain, projects.domain_of(target), role, changing=changing)
     if changing:
-        target_id = asked.target_id if asked.target_kind == "project" else ""
-        await operators.refuse_acting_on(
-            tx, caller, "identity:create_grant", actor_id=asked.actor_id, project_id=target_id
-        )
+        # The project may be one where operators work, too: a manager gives roles in all of his domain, as upstream.
+        await operators.refuse_acting_on(tx, caller, "identity:create_grant", actor_id=asked.actor_id)
     if actor_domain is None:
         raise NotFound(f"{asked.actor_kind}.absent", f"Could not find {asked.actor_kind}: {asked.actor_id[:64]}.")
     # A domain is also a project, one that acts as a domain; a project is no domain.

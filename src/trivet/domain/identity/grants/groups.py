@@ -68,6 +68,7 @@ async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Gr
 
 
 async def delete(tx: Tx, caller: Caller, id: str) -> None:
+    await need(tx, id)
     found = await managed(tx, caller, id, "identity:delete_group")
     await hold(tx, GROUPS, id)
     await losses.group(tx, id)
