@@ -35,14 +35,14 @@ async def test_a_tag_that_a_project_has_is_not_added_again(identity: IdentityClo
 
 
 async def test_an_endpoint_names_the_project_in_either_spelling_or_is_not_shown(identity: IdentityCloud) -> None:
-    service = await identity.make("service", "services", type="block-storage", name="x")
+    service = await identity.make("service", "services", type="monitoring", name="x")
     for interface, url in (("public", "http://x/%(project_id)s"), ("internal", "http://x/$(tenant_id)s")):
         said = {"service_id": service["id"], "interface": interface, "url": url, "region": "R"}
         await identity.make("endpoint", "endpoints", **said)
 
     async def ways(token: str) -> dict[str, str]:
         catalog = (await identity.get("/identity/v3/auth/catalog", token=token)).body["catalog"]
-        (entry,) = [entry for entry in catalog if entry["type"] == "block-storage"]
+        (entry,) = [entry for entry in catalog if entry["type"] == "monitoring"]
         return {endpoint["interface"]: endpoint["url"] for endpoint in entry["endpoints"]}
 
     mine = f"http://x/{identity.project_id}"

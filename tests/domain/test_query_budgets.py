@@ -21,7 +21,7 @@ BUDGETS = {
     "create a server": 25,
     "show a server": 4,  # one for its volumes, which come from everywhere and change without it
     "list servers in detail": 4,
-    "delete a server": 7,  # 6 once it is built: what is going on is ended as cut short
+    "delete a server": 8,  # one for its volumes; 7 once it is built: what is going on is ended as cut short
     "create a network": 7,
     "create a port": 11,
     "list ports": 1,

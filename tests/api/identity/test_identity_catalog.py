@@ -90,11 +90,13 @@ async def test_a_project_sees_only_what_it_was_given_once_it_was_given_something
     assert (await identity.call("PUT", given)).status == 204
     assert set(await _types(identity, identity.admin)) == {
         "alarms",
+        "block-storage",
         "compute",
         "identity",
         "image",
         "network",
         "placement",
+        "volumev3",
     }
     listed = await identity.get(f"/identity/v3/OS-EP-FILTER/projects/{identity.project_id}/endpoint_groups")
     assert [one["id"] for one in listed.body["endpoint_groups"]] == [group["id"]]
