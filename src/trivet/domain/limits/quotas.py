@@ -138,9 +138,11 @@ async def give_back(tx: Tx, project_id: str, amounts: dict[str, int]) -> None:
 
 async def foresee(tx: Tx, project_id: str, resource: str, amount: int) -> None:
     """Refuse now what would be refused at the end, before it is made a thousand times. Nothing is counted yet."""
+    if amount <= 0:
+        return
     limit = await limits.limit_of(tx, project_id, resource)
     before = await used(tx, project_id, resource)
-    if amount > 0 and 0 <= limit < before + amount:
+    if 0 <= limit < before + amount:
         raise _over(resource, amount, before, limit)
 
 
