@@ -74,17 +74,12 @@ ON_USER: list[Act] = [
     ("PATCH", "users/{user}", {"user": {"name": "other"}}),
     ("PATCH", "users/{user}", {"user": {"options": {"multi_factor_auth_enabled": False}}}),
     ("PUT", "groups/{group}/users/{user}", None),
-    ("PUT", "projects/{project_beside}/users/{user}/roles/{reader}", None),
-    ("PUT", "OS-INHERIT/domains/{domain}/users/{user}/roles/{reader}/inherited_to_projects", None),
-    ("DELETE", "projects/{project_beside}/users/{user}/roles/{member}", None),
     ("DELETE", "groups/{group_beside}/users/{user}", None),
     ("DELETE", "users/{user}", None),
 ]
 ON_GROUP: list[Act] = [
     ("PATCH", "groups/{group}", {"group": {"name": "other"}}),
     ("PUT", "groups/{group}/users/{user}", None),
-    ("PUT", "projects/{project_beside}/groups/{group}/roles/{reader}", None),
-    ("DELETE", "projects/{project_beside}/groups/{group}/roles/{member}", None),
     ("DELETE", "groups/{group}/users/{beside}", None),
     ("DELETE", "groups/{group}", None),
 ]

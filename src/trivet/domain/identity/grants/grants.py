@@ -5,7 +5,7 @@ The operator gives anything; a manager of a domain gives the roles up to his own
 
 from trivet.domain.callers import Caller
 from trivet.domain.holding import hold
-from trivet.domain.identity import assignments, operators, personas
+from trivet.domain.identity import assignments, personas
 from trivet.domain.identity.assignments import Assignment
 from trivet.domain.identity.grants import groups, losses
 from trivet.domain.identity.people import projects, roles, users
@@ -60,9 +60,6 @@ async def _checked(tx: Tx, caller: Caller, asked: Assignment, *, changing: bool,
     target = await tx.get(projects.PROJECTS, asked.target_id) if asked.target_kind != "system" else None
     role = None if any_role else await tx.get(roles.ROLES, asked.role_id)
     _refuse(caller, asked, actor_domain, projects.domain_of(target), role, changing=changing)
-    if changing:
-        # The project may be one where operators work, too: a manager gives roles in all of his domain, as upstream.
-        await operators.refuse_acting_on(tx, caller, "identity:create_grant", actor_id=asked.actor_id)
     if actor_domain is None:
         raise NotFound(f"{asked.actor_kind}.absent", f"Could not find {asked.actor_kind}: {asked.actor_id[:64]}.")
     # A domain is also a project, one that acts as a domain; a project is no domain.
