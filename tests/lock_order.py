@@ -39,7 +39,8 @@ class Held:
             self._take(table)
 
     def _take(self, table: str) -> None:
-        assert table in RANK, f"{table} has no rank: say in domain/ranks.py when it is locked"
+        if table not in RANK:
+            return  # a test's own table: tests/tidy/test_tables.py sees to it that each of ours has a rank
         late = [held for held in self.tables if RANK[held] > RANK[table]]
         if late:
             raise WrongOrder(f"{table} is locked after {', '.join(late)} (domain/ranks.py)")
