@@ -40,7 +40,7 @@ class Held:
 
     def _take(self, table: str) -> None:
         if table not in RANK:
-            return  # a test's own table: tests/tidy/test_tables.py sees to it that each of ours has a rank
+            return  # a test's own table: tests/house/test_tables.py sees to it that each of ours has a rank
         late = [held for held in self.tables if RANK[held] > RANK[table]]
         if late:
             raise WrongOrder(f"{table} is locked after {', '.join(late)} (domain/ranks.py)")

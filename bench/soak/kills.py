@@ -14,7 +14,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.baddays.alone import Alone
+from tests.outages.alone import Alone
 
 from bench import clouds
 from bench.soak import report

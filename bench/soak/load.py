@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.baddays.alone import COMPUTE, Tenant
+from tests.outages.alone import COMPUTE, Tenant
 
 _KEPT = 20
 _AWAY_S = 0.1

@@ -16,7 +16,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.baddays.alone import Tenant
+from tests.outages.alone import Tenant
 from tests.ports import free_port
 from tests.processes.cluster import PASSWORD
 from tests.programs import Program, clean

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from trivet.clock import Clock
-from trivet.domain.agents.host_changes import HostChanges
-from trivet.domain.agents.words import ASKED_AGAIN_S
+from trivet.domain.host_link.host_changes import HostChanges
+from trivet.domain.host_link.words import ASKED_AGAIN_S
 from trivet.domain.identity.people.passwords import Passwords
 from trivet.domain.identity.tokens.tokens import Tokens
 from trivet.domain.placement.provider_summaries import KnownProviders

@@ -9,7 +9,7 @@ import msgspec
 
 from tests.policies.records import Project
 from tests.policies.whole_cloud import WholeCloud
-from trivet.domain.agents import order_building
+from trivet.domain.host_link import order_building
 from trivet.domain.servers import metadata
 from trivet.store.tx import Tx
 

@@ -1,6 +1,6 @@
 """Programs are run in one way, and none costs more than it was given: time, output, memory, CPU, and what it starts.
 
-The class: an engine's tool that reads a tenant's bytes, and does with them what the tenant wants. `tests/tidy` holds
+The class: an engine's tool that reads a tenant's bytes, and does with them what the tenant wants. `tests/house` holds
 all of the source to this one way.
 """
 

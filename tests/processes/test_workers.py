@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.baddays.alone import COMPUTE, Alone
+from tests.outages.alone import COMPUTE, Alone
 from tests.processes.consoles import console_token, speaks
 from tests.programs import until
 

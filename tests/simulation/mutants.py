@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from trivet.agent import following, sweep
-from trivet.agent.errands import Errands
+from trivet.agent.server_orders import ServerOrders
 from trivet.agent.sweep import Sweep
 from trivet.controllers.network.networks import NetworkController
 from trivet.domain.hosts import pulse
@@ -109,10 +109,10 @@ def the_network_is_not_compared(patch: pytest.MonkeyPatch) -> None:
 def a_server_that_failed_is_not_tried_again(patch: pytest.MonkeyPatch) -> None:
     """And the sweep believes that it will be."""
 
-    def wait_for_ever(self: Errands, id: str) -> None:
+    def wait_for_ever(self: ServerOrders, id: str) -> None:
         self._waiting.add(id)
 
-    patch.setattr(Errands, "_try_later", wait_for_ever)
+    patch.setattr(ServerOrders, "_try_later", wait_for_ever)
 
 
 def a_call_of_an_engine_is_waited_for_without_end(patch: pytest.MonkeyPatch) -> None:

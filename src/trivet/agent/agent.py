@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 
 from trivet.agent.engines import Engines
-from trivet.agent.errands import Errands
 from trivet.agent.link import Link
 from trivet.agent.metadata import MetadataService
+from trivet.agent.server_orders import ServerOrders
 from trivet.agent.sweep import Sweep
 from trivet.agent.trouble import went_well
 from trivet.clock import Clock, pause_s
@@ -31,13 +31,13 @@ class Agent:
         self._link = link
         self._clock = clock
         self._metadata = metadata
-        self._errands = Errands(hosts, link, clock, metadata)
-        self._sweep = Sweep(hosts, link, self._errands, metadata)
+        self._orders_due = ServerOrders(hosts, link, clock, metadata)
+        self._sweep = Sweep(hosts, link, self._orders_due, metadata)
         self._missed = asyncio.Event()
 
     def hint(self, servers: Mapping[str, int]) -> None:
         """Something about these servers may have changed: id -> revision heard of (0: look in any case)."""
-        self._errands.hint(servers)
+        self._orders_due.hint(servers)
 
     async def look_again(self) -> None:
         """Hints may have been missed: a sweep, soon."""
@@ -47,14 +47,14 @@ class Agent:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._heartbeat())
-                group.create_task(self._errands.run())
+                group.create_task(self._orders_due.run())
                 group.create_task(self._sweep_now_and_then())
                 drivers = {id(d): d for engines in self._hosts.values() for d in engines.machines.values()}
                 for driver in drivers.values():
                     group.create_task(self._watch(driver))
         finally:
             # Who lost the hosts must not go on with them.
-            await self._errands.drop()
+            await self._orders_due.drop()
             if self._metadata is not None:
                 # An address has one listener: who has the hosts next, perhaps this process again, needs it.
                 await self._metadata.close()

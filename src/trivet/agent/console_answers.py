@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from trivet.agent.engines import Engines
 from trivet.agent.trouble import went_well
-from trivet.domain.agents.words import ConsoleAnswer, ConsoleQuestion
+from trivet.domain.host_link.words import ConsoleAnswer, ConsoleQuestion
 from trivet.domain.servers.words import CONSOLE_WAIT_S
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen

@@ -19,7 +19,7 @@ import msgspec
 
 from trivet.agent.http_client import Ask, HttpClient
 from trivet.agent.scratch import Scratch, handed_over
-from trivet.domain.agents.words import (
+from trivet.domain.host_link.words import (
     Changes,
     ConsoleAnswer,
     ConsoleQuestion,

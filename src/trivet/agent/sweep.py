@@ -9,9 +9,9 @@ import logging
 from collections.abc import Collection, Mapping
 
 from trivet.agent.engines import Engines
-from trivet.agent.errands import Errands
 from trivet.agent.link import Link
 from trivet.agent.metadata import MetadataService
+from trivet.agent.server_orders import ServerOrders
 from trivet.agent.trouble import hangs, is_bug, went_well
 from trivet.agent.volumes import plugged
 from trivet.domain.servers.orders import Order
@@ -28,11 +28,11 @@ _logger = logging.getLogger(__name__)
 
 class Sweep:
     def __init__(
-        self, hosts: dict[str, Engines], link: Link, errands: Errands, metadata: MetadataService | None
+        self, hosts: dict[str, Engines], link: Link, orders: ServerOrders, metadata: MetadataService | None
     ) -> None:
         self._hosts = hosts
         self._link = link
-        self._errands = errands
+        self._orders_due = orders
         self._metadata = metadata
 
     async def once(self) -> None:
@@ -46,12 +46,12 @@ class Sweep:
             if not is_bug(error):
                 raise
             whole = False
-            found, unclear = await self._errands.orders_of({id for _, id in seen})
+            found, unclear = await self._orders_due.orders_of({id for _, id in seen})
         orders = {(order.host_id, order.server_id): order for order in found}
         self._hint_at_what_differs(orders, seen, silent)
         await self._serve_everybody(orders.values())
         for (host_id, id), (kind, _) in seen.items():
-            if (host_id, id) in orders or self._errands.busy(id) or id in unclear or (host_id, kind) in silent:
+            if (host_id, id) in orders or self._orders_due.busy(id) or id in unclear or (host_id, kind) in silent:
                 continue
             _logger.info("Removing stray machine %s from host %s", id, host_id)
             if await hangs(f"Stray machine {id}", self._hosts[host_id].machines[kind].remove(id)):
@@ -69,7 +69,7 @@ class Sweep:
         for order in orders:
             if order.want == "gone" or order.host_id in hanging:
                 continue
-            if await hangs(f"Metadata of server {order.server_id}", self._errands.serve_metadata(order)):
+            if await hangs(f"Metadata of server {order.server_id}", self._orders_due.serve_metadata(order)):
                 hanging.add(order.host_id)
 
     async def _look_around(self) -> tuple[dict[Place, tuple[Kind, Seen]], set[tuple[str, Kind]]]:
@@ -117,8 +117,8 @@ class Sweep:
         for place, order in orders.items():
             unknown = order.settled and (order.host_id, order.kind) in silent
             # What failed has its own pause.
-            if not unknown and not _holds(order, seen.get(place)) and not self._errands.pausing(order.server_id):
-                self._errands.hint({order.server_id: 0})
+            if not unknown and not _holds(order, seen.get(place)) and not self._orders_due.pausing(order.server_id):
+                self._orders_due.hint({order.server_id: 0})
 
     async def _unplug_strays(self, plugs: set[Place], orders: Collection[Order]) -> None:
         wires = {(order.host_id, wire.port_id) for order in orders for wire in order.wires}

@@ -47,7 +47,7 @@ async def _run(api: str, secret_file: Path, data: Path) -> int:
     from trivet.cli.announce import say  # noqa: PLC0415
     from trivet.clock import SystemClock  # noqa: PLC0415
     from trivet.errors import TrivetError  # noqa: PLC0415
-    from trivet.hosting.far import FarHost, holder_of, read_secret  # noqa: PLC0415
+    from trivet.hosting.remote_host import RemoteHost, holder_of, read_secret  # noqa: PLC0415
     from trivet.ids import SystemIds  # noqa: PLC0415
 
     try:
@@ -56,7 +56,7 @@ async def _run(api: str, secret_file: Path, data: Path) -> int:
         raise Invalid("agent.secret", f"{secret_file} does not hold the secret of a host credential.") from error
     holder, lock = holder_of(data, SystemIds())
     link = HttpLink(api, secret, data)
-    host = FarHost(link, SystemClock(), holder, lambda name: say(f"ready: host {name} through {api}"))
+    host = RemoteHost(link, SystemClock(), holder, lambda name: say(f"ready: host {name} through {api}"))
     work = asyncio.create_task(host.run(), name="agent")
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)

@@ -6,7 +6,6 @@ Everything in one transaction, and every token that rested on it dies with it.
 from typing import Any
 
 from trivet.domain.callers import Caller
-from trivet.domain.holding import hold
 from trivet.domain.identity import personas
 from trivet.domain.identity.delegation import trusts
 from trivet.domain.identity.grants import losses
@@ -18,6 +17,7 @@ from trivet.domain.identity.people.users import USERS
 from trivet.domain.identity.tokens import revocations
 from trivet.domain.limits import quotas
 from trivet.domain.network.groups import security_groups
+from trivet.domain.row_locks import hold
 from trivet.domain.servers import keypairs
 from trivet.errors import Forbidden, NotFound
 from trivet.store.tables import Table

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from trivet.agent.scratch import Scratch, handed_over
-from trivet.domain.agents import order_building
+from trivet.domain.host_link import order_building
 from trivet.domain.hosts import hosts
 from trivet.domain.images import data as image_data
 from trivet.domain.servers import metadata as instance_metadata

@@ -1,7 +1,7 @@
 """Simulated hosts: as many as one likes, in memory."""
 
 from trivet.agent.engines import Engines
-from trivet.domain.agents import order_building
+from trivet.domain.host_link import order_building
 from trivet.domain.hosts import hosts
 from trivet.domain.hosts.hosts import Host
 from trivet.domain.servers.orders import Order

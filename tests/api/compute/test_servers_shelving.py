@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from tests.api.compute.server_cloud import Cloud, cloud
-from tests.baddays.test_unclear_servers import held
+from tests.outages.test_unclear_servers import held
 
 from trivet.controllers.servers.servers import ServerController
-from trivet.domain.agents import order_building
+from trivet.domain.host_link import order_building
 from trivet.domain.servers import state as reports
 from trivet.domain.servers.orders import Report
 

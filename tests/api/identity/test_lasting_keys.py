@@ -6,8 +6,8 @@ import pytest_asyncio
 from tests.api.compute.server_cloud import Cloud
 from tests.api.one_service import MINE, ask
 
-from trivet.api.agent.service import SERVICE as AGENT
 from trivet.api.compute.service import SERVICE as COMPUTE
+from trivet.api.host_link.service import SERVICE as AGENT
 from trivet.api.kit.app import App
 from trivet.domain.identity.tokens import revocations
 

@@ -15,7 +15,7 @@ from trivet.api.compute.service import SERVICE as COMPUTE
 from trivet.api.kit.app import App
 from trivet.api.network.service import SERVICE as NETWORK
 from trivet.controllers.network import rows as network_rows
-from trivet.domain.agents import order_building
+from trivet.domain.host_link import order_building
 from trivet.domain.identity.people.projects import PROJECTS, Project
 from trivet.domain.secrets import Secrets
 from trivet.domain.servers import metadata

@@ -5,9 +5,9 @@ from typing import Literal
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.holding import hold
 from trivet.domain.images import images
 from trivet.domain.images.images import IMAGES, Image
+from trivet.domain.row_locks import hold
 from trivet.errors import Conflict, Forbidden, NotFound, OverQuota
 from trivet.store.tx import Change, Tx
 

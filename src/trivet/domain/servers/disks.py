@@ -7,8 +7,8 @@ from typing import Literal
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.holding import hold
 from trivet.domain.images.images import Image
+from trivet.domain.row_locks import hold
 from trivet.domain.servers.servers import Server
 from trivet.domain.servers.volumes import MOST, VolumeWanted, check_reach, mode_of, new, too_many
 from trivet.domain.volumes import attachments, snapshots, volumes

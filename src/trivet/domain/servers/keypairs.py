@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from trivet.domain.holding import hold_known
 from trivet.domain.identity.people.users import USERS
 from trivet.domain.limits import quotas
+from trivet.domain.row_locks import hold_known
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx

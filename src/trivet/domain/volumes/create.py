@@ -7,9 +7,9 @@ clients of this API learn about capacity.
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.holding import hold
 from trivet.domain.images import images
 from trivet.domain.images.images import IMAGES, Image
+from trivet.domain.row_locks import hold
 from trivet.domain.volumes import backends, limits, messages, snapshots, types
 from trivet.domain.volumes.backends import BACKENDS, Wish
 from trivet.domain.volumes.snapshots import SNAPSHOTS, Snapshot

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from trivet.domain.callers import Caller
-from trivet.domain.holding import hold
+from trivet.domain.row_locks import hold
 from trivet.domain.volumes import limits
 from trivet.domain.volumes.volumes import VOLUMES, Volume, changeable
 from trivet.errors import Invalid, NotFound

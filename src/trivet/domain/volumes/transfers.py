@@ -4,7 +4,7 @@ import hashlib
 import hmac
 
 from trivet.domain.callers import Caller
-from trivet.domain.holding import hold
+from trivet.domain.row_locks import hold
 from trivet.domain.volumes import attachments, limits, snapshots, types
 from trivet.domain.volumes.snapshots import SNAPSHOTS, Snapshot
 from trivet.domain.volumes.volumes import VOLUMES, Volume, changeable, need_status, refuse_if_read

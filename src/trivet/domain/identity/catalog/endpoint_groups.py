@@ -5,12 +5,12 @@ A project to which nothing was given sees everything.
 
 from typing import Any
 
-from trivet.domain.holding import hold
 from trivet.domain.identity import memory
 from trivet.domain.identity.catalog import catalog, endpoints
 from trivet.domain.identity.catalog.endpoints import ENDPOINTS, Endpoint
 from trivet.domain.identity.people import projects
 from trivet.domain.identity.people.projects import PROJECTS, Project
+from trivet.domain.row_locks import hold
 from trivet.errors import Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx

@@ -7,9 +7,9 @@ putting a balancer before it) needs no change of rows.
 import re
 from typing import Any, Literal
 
-from trivet.domain.holding import hold
 from trivet.domain.identity import extras
 from trivet.domain.identity.catalog import regions, services
+from trivet.domain.row_locks import hold
 from trivet.errors import Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from trivet.domain.holding import hold
 from trivet.domain.identity.catalog import endpoints, regions, services
 from trivet.domain.identity.catalog.endpoints import ENDPOINTS, Endpoint
+from trivet.domain.row_locks import hold
 from trivet.errors import NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from trivet.domain.holding import hold
 from trivet.domain.identity import extras
+from trivet.domain.row_locks import hold
 from trivet.errors import Conflict, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx

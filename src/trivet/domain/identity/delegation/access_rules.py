@@ -7,9 +7,9 @@ have instead of words is in path_patterns.py.
 from collections.abc import Sequence
 
 from trivet.domain.callers import Caller
-from trivet.domain.holding import hold
 from trivet.domain.identity import personas
 from trivet.domain.identity.delegation import bounds, path_patterns
+from trivet.domain.row_locks import hold
 from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx

@@ -9,13 +9,13 @@ import hmac
 import msgspec
 
 from trivet.domain.callers import EC2_METHOD, Caller
-from trivet.domain.holding import hold
 from trivet.domain.identity import assignments, personas
 from trivet.domain.identity.delegation import access_rules, bounds
 from trivet.domain.identity.people.passwords import Passwords
 from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.identity.people.projects import need as need_project
 from trivet.domain.identity.people.roles import ROLES, Role, RoleMap
+from trivet.domain.row_locks import hold
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx

@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from trivet.domain.holding import hold
 from trivet.domain.identity.people.users import USERS
+from trivet.domain.row_locks import hold
 from trivet.errors import OverQuota
 from trivet.store.tx import Tx
 

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.holding import hold
 from trivet.domain.identity import assignments, extras, personas
 from trivet.domain.identity.delegation import bounds
 from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.identity.people.users import USERS
+from trivet.domain.row_locks import hold
 from trivet.domain.secrets import Secrets
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table

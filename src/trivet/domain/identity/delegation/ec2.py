@@ -3,11 +3,11 @@
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.holding import hold
 from trivet.domain.identity import personas
 from trivet.domain.identity.delegation import bounds, credentials
 from trivet.domain.identity.delegation.credentials import CREDENTIALS, Credential
 from trivet.domain.identity.people import projects, users
+from trivet.domain.row_locks import hold
 from trivet.domain.secrets import Secrets
 from trivet.errors import NotFound
 from trivet.store.tx import Tx

@@ -6,7 +6,6 @@ A request token becomes an access token once its user has authorised it and told
 from typing import Any, Literal
 
 from trivet.domain.callers import Caller
-from trivet.domain.holding import hold
 from trivet.domain.identity import assignments, personas
 from trivet.domain.identity.delegation import bounds, oauth_signatures
 from trivet.domain.identity.delegation.app_credentials import RoleRef
@@ -17,6 +16,7 @@ from trivet.domain.identity.people.roles import ROLES, Role, role_map
 from trivet.domain.identity.people.users import USERS
 from trivet.domain.identity.people.users import need as need_user
 from trivet.domain.identity.tokens import revocations
+from trivet.domain.row_locks import hold
 from trivet.domain.secrets import Secrets
 from trivet.errors import Forbidden, NotFound
 from trivet.store.tables import Record, Table

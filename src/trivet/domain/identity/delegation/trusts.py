@@ -6,7 +6,6 @@ Who acts by a trust may trust on, if the trust allows it, but never more than he
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.holding import hold
 from trivet.domain.identity import assignments, personas
 from trivet.domain.identity.delegation import bounds
 from trivet.domain.identity.delegation.app_credentials import RoleRef
@@ -17,6 +16,7 @@ from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.identity.people.roles import ROLES, Role, RoleMap, role_map
 from trivet.domain.identity.people.users import User
 from trivet.domain.identity.tokens import revocations
+from trivet.domain.row_locks import hold
 from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx

@@ -4,12 +4,12 @@ The operator gives anything; a manager of a domain gives the roles up to his own
 """
 
 from trivet.domain.callers import Caller
-from trivet.domain.holding import hold
 from trivet.domain.identity import assignments, personas
 from trivet.domain.identity.assignments import Assignment
 from trivet.domain.identity.grants import groups, losses
 from trivet.domain.identity.people import projects, roles, users
 from trivet.domain.identity.people.roles import Role
+from trivet.domain.row_locks import hold
 from trivet.errors import Forbidden, NotFound
 from trivet.store.tx import Change, Tx
 

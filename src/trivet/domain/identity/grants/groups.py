@@ -3,11 +3,11 @@
 from typing import Any
 
 from trivet.domain.callers import Caller
-from trivet.domain.holding import hold
 from trivet.domain.identity import extras, memory, operators, personas
 from trivet.domain.identity.grants import losses
 from trivet.domain.identity.people import users
 from trivet.domain.identity.people.projects import need as need_project
+from trivet.domain.row_locks import hold
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx

@@ -4,11 +4,11 @@ Whoever loses a role, by whatever way, loses every token that rested on it and e
 made from it, in the transaction that takes the role away.
 """
 
-from trivet.domain.holding import hold
 from trivet.domain.identity.delegation.app_credentials import APP_CREDENTIALS
 from trivet.domain.identity.people.roles import ROLES, note_change
 from trivet.domain.identity.tokens import revocations
 from trivet.domain.identity.tokens.tokens import grant_of
+from trivet.domain.row_locks import hold
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 

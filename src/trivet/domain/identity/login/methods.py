@@ -4,7 +4,7 @@ import msgspec
 
 from trivet.domain.callers import Caller
 from trivet.domain.identity.login import delegated as delegation
-from trivet.domain.identity.login import logins, proofs, receipts, scoping
+from trivet.domain.identity.login import factors, logins, receipts, scoping
 from trivet.domain.identity.login.proven import Proven
 from trivet.domain.identity.login.scoping import ProjectRef, Scope
 from trivet.domain.identity.people import user_options
@@ -132,13 +132,13 @@ async def _prove(parts: Parts, identity: Identity, asked: ScopeAsked, receipt: s
 async def _one(parts: Parts, identity: Identity, asked: ScopeAsked, method: str, began_at: float) -> Proven:
     if method == "password" and identity.password is not None:
         who = identity.password.user
-        user, granted = await proofs.by_password(parts, who, who.password, asked.project)
+        user, granted = await factors.by_password(parts, who, who.password, asked.project)
         return Proven(user=user, methods=(method,), began_at=began_at, granted=granted)
     if method == "token" and identity.token is not None:
-        user, parent = await proofs.by_token(parts, identity.token.id)
+        user, parent = await factors.by_token(parts, identity.token.id)
         return Proven(user=user, methods=(*parent.methods, method), began_at=began_at, parent=parent)
     if method == "totp" and identity.totp is not None:
-        user = await proofs.by_passcode(parts, identity.totp.user, identity.totp.user.passcode)
+        user = await factors.by_passcode(parts, identity.totp.user, identity.totp.user.passcode)
         return Proven(user=user, methods=(method,), began_at=began_at)
     if method == "application_credential" and identity.application_credential is not None:
         proof = identity.application_credential

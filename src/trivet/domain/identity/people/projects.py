@@ -3,9 +3,9 @@
 from typing import Any
 
 from trivet.domain.callers import Caller
-from trivet.domain.holding import hold
 from trivet.domain.identity import extras, operators, personas
 from trivet.domain.identity.tokens import revocations
+from trivet.domain.row_locks import hold
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx

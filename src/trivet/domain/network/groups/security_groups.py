@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from msgspec import UNSET, Struct, UnsetType
 
 from trivet.domain.callers import Caller
-from trivet.domain.holding import hold_known
 from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.limits import quotas
 from trivet.domain.network import rbac, tags
@@ -17,6 +16,7 @@ from trivet.domain.network.addresses import network_of
 from trivet.domain.network.groups import default_rules
 from trivet.domain.network.groups.default_rules import PARENT, Rule
 from trivet.domain.network.words import Text
+from trivet.domain.row_locks import hold_known
 from trivet.errors import Conflict, NotFound, Stale
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Change, Tx

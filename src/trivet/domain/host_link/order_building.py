@@ -1,0 +1,170 @@
+"""Building orders: from the rows of a host's servers, in a few queries however many there are.
+
+One of which none can be made (a row that cannot be read, an address that is none) keeps no other from its own: then
+all are built in small lots, and the lot that it is in one by one.
+"""
+
+import ipaddress
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from functools import partial
+
+from trivet.domain.host_link import volume_orders
+from trivet.domain.host_link.volume_orders import NO_DISKS, Disks
+from trivet.domain.images.images import IMAGES, Image
+from trivet.domain.network.addresses import network_of, parsed
+from trivet.domain.network.nets.networks import NETWORKS, Network
+from trivet.domain.network.nets.subnets import SUBNETS, Subnet
+from trivet.domain.network.ports import ports
+from trivet.domain.network.ports.ports import Port
+from trivet.domain.servers import state as reports
+from trivet.domain.servers.orders import ImageAt, Order, Orders
+from trivet.domain.servers.servers import SERVERS, Server
+from trivet.domain.servers.shelving import OFFLOADING
+from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
+from trivet.drivers.contracts.network import Wire, netns_name
+from trivet.errors import TrivetError
+from trivet.store.store import Store, transact
+from trivet.store.tables import R, Table
+from trivet.store.tx import Tx
+from trivet.store.where import Where
+
+METADATA_IP = "169.254.169.254"
+_LOT = 50
+_logger = logging.getLogger(__name__)
+
+
+async def build(tx: Tx, hosts: Collection[str], servers: Collection[str] | None = None) -> Orders:
+    """What is placed on these hosts (or just these servers of it)."""
+    where = Where().any_of("host_id", hosts).add("deleted_at IS NULL")
+    if servers is not None:
+        where.any_of("id", servers)
+    try:
+        return Orders(await foreseen("orders", _orders(tx, where), TrivetError))
+    except Unforeseen:
+        rows = await tx.rows("SELECT id, host_id FROM servers" + where.sql, *where.values)
+        return await _apart(tx, {str(id): str(host_id) for id, host_id in rows})
+
+
+async def _apart(tx: Tx, servers: dict[str, str]) -> Orders:
+    found, unclear = await _lots(tx, list(servers), _LOT)
+    for id in unclear:
+        _logger.error("Server %s: no order for its host can be made of its rows", id)
+    return Orders(found, {id: servers[id] for id in unclear})
+
+
+async def _lots(tx: Tx, ids: list[str], size: int) -> tuple[list[Order], list[str]]:
+    orders: list[Order] = []
+    unclear: list[str] = []
+    for at in range(0, len(ids), size):
+        lot = ids[at : at + size]
+        where = Where().any_of("id", lot).add("deleted_at IS NULL")
+        try:
+            orders += await foreseen(f"orders of {lot[0]} and {size - 1} more", _orders(tx, where), TrivetError)
+        except Unforeseen:
+            found, left = await _lots(tx, lot, 1) if size > 1 else ([], lot)
+            orders += found
+            unclear += left
+    return orders, unclear
+
+
+async def tell(store: Store, unclear: Collection[str], admit: Callable[[Tx], Awaitable[object]]) -> None:
+    """Who waits for one of them is told what is in the way. `admit` says whether the caller may still speak."""
+    for id in sorted(unclear):
+        with suppress(Unforeseen):
+            await foreseen(f"server {id}", transact(store, partial(_note, id, admit)), TrivetError)
+
+
+async def _note(id: str, admit: Callable[[Tx], Awaitable[object]], tx: Tx) -> None:
+    await admit(tx)
+    await reports.note(tx, id, "The server cannot be described to its host; the operator's log says why.")
+
+
+async def _orders(tx: Tx, where: Where) -> list[Order]:
+    found = await tx.select(SERVERS, where)
+    plugs = await ports.of_servers(tx, {server.id: server.project_id for server in found})
+    all_ports = [port for group in plugs.values() for port in group]
+    networks = await _by_id(tx, NETWORKS, {port.network_id for port in all_ports})
+    subnets = await _by_id(tx, SUBNETS, {ip.subnet_id for port in all_ports for ip in port.fixed_ips})
+    images = await _by_id(
+        tx, IMAGES, {id for server in found for id in (server.image_id, server.shelved_image_id) if id}
+    )
+    disks = await volume_orders.of_servers(tx, found)
+    return [
+        _order(server, plugs.get(server.id, []), networks, subnets, images, disks=disks.get(server.id, NO_DISKS))
+        for server in found
+    ]
+
+
+async def _by_id(tx: Tx, table: Table[R], ids: Collection[str]) -> dict[str, R]:
+    if not ids:
+        return {}
+    return {record.id: record for record in await tx.select(table, Where().any_of("id", ids))}
+
+
+def _order(
+    server: Server,
+    plugs: list[Port],
+    networks: dict[str, Network],
+    subnets: dict[str, Subnet],
+    images: dict[str, Image],
+    *,
+    disks: Disks,
+) -> Order:
+    assert server.host_id is not None
+    # What comes back from the shelf is made of what was put there.
+    image_id = server.shelved_image_id if server.status == "shelved_offloaded" else server.image_id
+    image = images.get(image_id) if image_id else None
+    return Order(
+        server_id=server.id,
+        host_id=server.host_id,
+        revision=server.revision,
+        kind=server.kind,
+        want="gone" if server.task == OFFLOADING else server.want,
+        boots=server.boots,
+        builds=server.builds,
+        grace_s=server.grace_s,
+        hostname=server.hostname,
+        vcpus=server.flavor.vcpus,
+        memory_mib=server.flavor.ram_mib,
+        disk_gib=server.root_gib,
+        image=ImageAt(image.id, image.blob_key, "oci" if server.kind == "container" else image.disk_format or "")
+        if image is not None and image.blob_key is not None
+        else None,
+        wires=tuple(_wire(server, port, number, networks, subnets) for number, port in enumerate(plugs)),
+        # What begins with `trivet:` grants things, so it is the operator's (a flavor) and not the tenant's (an image).
+        properties={name: text for name, text in server.properties.items() if not name.startswith("trivet:")}
+        | server.flavor.extra_specs,
+        config_drive=server.config_drive,
+        snapshot_image_id=server.snapshot_image_id,
+        volumes=disks.volumes,
+        volumes_pending=disks.pending,
+        settled=server.task is None,
+        crashed=server.power == "crashed",
+    )
+
+
+def _wire(server: Server, port: Port, number: int, networks: dict[str, Network], subnets: dict[str, Subnet]) -> Wire:
+    on = [(subnets[ip.subnet_id], ip.ip_address) for ip in port.fixed_ips if ip.subnet_id in subnets]
+    container = server.kind == "container"
+    gateway = next((subnet.gateway_ip for subnet, _ in on if subnet.ip_version == 4 and subnet.gateway_ip), None)
+    # Read anew: a command of the host's gets them, and rows from before may hold texts that nobody read.
+    routes = [
+        (str(network_of(route.destination)), str(parsed(route.nexthop)))
+        for subnet, _ in on
+        for route in subnet.host_routes
+    ]
+    return Wire(
+        port_id=port.id,
+        network_id=port.network_id,
+        mac=port.mac_address,
+        mtu=networks[port.network_id].mtu,
+        kind="netns" if container else "tap",
+        netns=netns_name(server.id) if container else None,
+        device=f"eth{number}",
+        addresses=tuple(f"{ip}/{ipaddress.ip_network(subnet.cidr).prefixlen}" for subnet, ip in on),
+        # The first interface leads out, as with DHCP.
+        gateway=gateway if number == 0 else None,
+        routes=(*routes, (f"{METADATA_IP}/32", "")) if number == 0 else tuple(routes),
+    )
