@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import cache
-from ipaddress import IPv4Network, ip_address
+from ipaddress import IPv4Network, ip_address, ip_interface
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from trivet.errors import Invalid
 PUBLIC = "public"
 """The physical network that is always there: it leads out by a bridge of our own."""
 _PHYSICAL = re.compile(r"[A-Za-z0-9_-]{1,63}:[A-Za-z0-9_.@-]{1,15}")
+_UNDERLAY = re.compile(r"[0-9a-fA-F.:]{2,45}/[0-9]{1,3}@[A-Za-z0-9_.-]{1,15}")
 
 
 def option(default: Any, sentence: str) -> Any:
@@ -79,6 +80,11 @@ class Settings:
     )
     physical_networks: str = option(
         "", "Further networks that an operator may bridge to, each with an interface of this host: lab:eth1,wan:eth2."
+    )
+    underlay: str = option(
+        "",
+        "ADDRESS/PREFIX@INTERFACE of this host on the network between the hosts, so that others can join: "
+        "10.20.0.1/24@eth1. Empty: this host is alone.",
     )
     novnc: str = option("/usr/share/novnc", "Where noVNC's files lie, for graphical consoles in a browser.")
     log_json: bool = option(False, "Log lines as JSON.")
@@ -195,6 +201,7 @@ def check(settings: Settings) -> Settings:
         if name == "listen" or getattr(settings, name):
             _check_address(name, getattr(settings, name))
     _check_tls(settings)
+    check_underlay(settings.underlay)
     if settings.limit_model not in ("flat", "strict_two_level"):
         raise Invalid("setting.invalid", "limit_model must be flat or strict_two_level.")
     for name, least in _LEAST.items():
@@ -256,6 +263,14 @@ def _check_physical(settings: Settings) -> None:
             )
     if len(settings.physical) != len(entries) or len(set(settings.physical.values())) != len(entries):
         raise Invalid("setting.invalid", "physical_networks names one of them, or one interface, twice.")
+
+
+def check_underlay(text: str) -> str:
+    """As it is said to the cloud's own host, and to one that joins it."""
+    with suppress(ValueError):
+        if not text or (_UNDERLAY.fullmatch(text) and ip_interface(text.partition("@")[0])):
+            return text
+    raise Invalid("setting.invalid", f"underlay must be like 10.20.0.1/24@eth1: not {text!r}.")
 
 
 def _check_addresses(settings: Settings) -> None:

@@ -28,6 +28,7 @@ from trivet.domain.host_link.words import (
     OrdersAsked,
     Registered,
 )
+from trivet.domain.hosts.overlay import Admitted
 from trivet.domain.servers.orders import ImageAt, Orders, Report
 from trivet.drivers import durable
 from trivet.drivers.contracts.errors import DriverError
@@ -66,6 +67,10 @@ class HttpLink:
 
     async def leave(self) -> None:
         await self._call("POST", "/leave")
+
+    async def admitted(self, request: str) -> Admitted:
+        """What makes this host a chassis of the cloud's network, for a key of its own that is asked about."""
+        return await self._post("/overlay", {"request": request}, Admitted)
 
     async def changes(self, after: int | None) -> Changes:
         query = f"?after={after}" if after is not None else ""

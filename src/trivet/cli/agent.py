@@ -5,16 +5,20 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trivet.errors import Invalid
+
+if TYPE_CHECKING:
+    from trivet.hosting.world import World
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "agent",
         help="look after a host whose API runs elsewhere",
-        description="Look after one host through an API that runs elsewhere. The host's credential is made with POST "
-        "/v1/agent/credentials; it says which host this is.",
+        description="Look after one host through an API that runs elsewhere. `trivet join` does the same, and "
+        "remembers what it was told.",
     )
     parser.add_argument("--api", metavar="URL", required=True, help="Where the API answers.")
     parser.add_argument(
@@ -23,26 +27,34 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--data", metavar="DIR", type=Path, required=True, help="Everything of this agent lives under this directory."
     )
-    parser.add_argument("--sim", action="store_true", help="A simulated host.")
+    parser.add_argument(
+        "--underlay", metavar="ADDRESS/PREFIX@INTERFACE", default="",
+        help="This host's place on the network between the hosts, such as 10.20.0.2/24@eth1.",
+    )  # fmt: skip
+    parser.add_argument("--sim", action="store_true", help="A simulated host, which needs no underlay.")
     parser.set_defaults(run=run)
 
 
 def run(chosen: argparse.Namespace) -> int:
-    if not chosen.sim:
+    return look_after(chosen.api, chosen.secret_file, chosen.data, chosen.underlay, sim=chosen.sim)
+
+
+def look_after(api: str, secret_file: Path, data: Path, underlay: str, *, sim: bool) -> int:
+    if not sim and not underlay:
         raise Invalid(
-            "agent.engines",
-            "An agent with real engines cannot join a cloud yet: the network of a second host has to join the first "
-            "one's. What works today: trivet up on the machine that has the engines, or trivet agent --sim.",
+            "agent.underlay",
+            "A host with real engines needs its place on the network between the hosts: say "
+            "--underlay ADDRESS/PREFIX@INTERFACE. A simulated one (--sim) needs none.",
         )
     import uvloop  # noqa: PLC0415 - `trivet --help` need not wait for it
 
     from trivet.logs import set_up  # noqa: PLC0415
 
     set_up(json=False)
-    return uvloop.run(_run(chosen.api, chosen.secret_file, chosen.data))
+    return uvloop.run(_run(api, secret_file, data.absolute(), underlay, sim))
 
 
-async def _run(api: str, secret_file: Path, data: Path) -> int:
+async def _run(api: str, secret_file: Path, data: Path, underlay: str, sim: bool) -> int:
     from trivet.agent.http_link import HttpLink  # noqa: PLC0415
     from trivet.cli.announce import say  # noqa: PLC0415
     from trivet.clock import SystemClock  # noqa: PLC0415
@@ -56,7 +68,8 @@ async def _run(api: str, secret_file: Path, data: Path) -> int:
         raise Invalid("agent.secret", f"{secret_file} does not hold the secret of a host credential.") from error
     holder, lock = holder_of(data, SystemIds())
     link = HttpLink(api, secret, data)
-    host = RemoteHost(link, SystemClock(), holder, lambda name: say(f"ready: host {name} through {api}"))
+    world = await _world(data, underlay, sim)
+    host = RemoteHost(link, SystemClock(), world, holder, lambda name: say(f"ready: host {name} through {api}"))
     work = asyncio.create_task(host.run(), name="agent")
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)
@@ -70,6 +83,21 @@ async def _run(api: str, secret_file: Path, data: Path) -> int:
             # The lease ends by itself.
             pass
     finally:
+        await world.leave()
         await link.close()
         os.close(lock)
     return 0
+
+
+async def _world(data: Path, underlay: str, sim: bool) -> "World":
+    if sim:
+        from trivet.clock import SystemClock  # noqa: PLC0415
+        from trivet.hosting.simulated_world import SimulatedWorld  # noqa: PLC0415
+
+        return SimulatedWorld(SystemClock())
+    from trivet.drivers.ovn.seats import read_underlay  # noqa: PLC0415
+    from trivet.hosting.real_world import RealWorld  # noqa: PLC0415
+    from trivet.hosting.this_machine import ThisMachine  # noqa: PLC0415
+    from trivet.settings import check_underlay  # noqa: PLC0415
+
+    return RealWorld(await ThisMachine.found(data), data, read_underlay(check_underlay(underlay)))

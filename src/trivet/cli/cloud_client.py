@@ -41,14 +41,20 @@ class CloudClient:
         self._token = ""
 
     def get(self, path: str) -> Any:
+        return self._asked(path, None)
+
+    def post(self, path: str, said: object) -> Any:
+        return self._asked(path, json.dumps(said).encode())
+
+    def _asked(self, path: str, body: bytes | None) -> Any:
         """With a token that is made when there is none, or when the one there was has ended."""
         if self._token:
             try:
-                return self._call(self.url + path, None, {"X-Auth-Token": self._token})[0]
+                return self._call(self.url + path, body, {"X-Auth-Token": self._token})[0]
             except Forbidden:
                 pass
         self._token = self._call(*self._login, {})[1]["X-Subject-Token"]
-        return self._call(self.url + path, None, {"X-Auth-Token": self._token})[0]
+        return self._call(self.url + path, body, {"X-Auth-Token": self._token})[0]
 
     def _call(self, url: str, body: bytes | None, headers: dict[str, str]) -> tuple[Any, Any]:
         try:

@@ -8,11 +8,25 @@ import argparse
 import os
 import sys
 
-from trivet.cli import agent, api, audit, certificate, completion, gaps, migrate, rotate, routes, status, up
+from trivet.cli import (
+    agent,
+    api,
+    audit,
+    certificate,
+    completion,
+    gaps,
+    invite,
+    join,
+    migrate,
+    rotate,
+    routes,
+    status,
+    up,
+)
 from trivet.errors import TrivetError
 from trivet.release import RELEASE
 
-_COMMANDS = (up, api, agent, status, audit, migrate, rotate, certificate, routes, gaps, completion)
+_COMMANDS = (up, api, invite, join, agent, status, audit, migrate, rotate, certificate, routes, gaps, completion)
 _EPILOG = """\
 A first cloud, simulated (needs no root, and stays until Ctrl-C):
     trivet up --sim --data ./cloud

@@ -12,7 +12,7 @@ from trivet.settings import Settings
 
 _SHORT = {
     "listen": "HOST:PORT", "data": "DIR", "database": "URL", "workers": "N", "sim_hosts": "N", "public_url": "URL",
-    "tls_certificate": "FILE", "tls_key": "FILE",
+    "tls_certificate": "FILE", "tls_key": "FILE", "underlay": "ADDRESS@LINK",
 }  # fmt: skip
 REACHED = ("public_url", "tls_certificate", "tls_key", "plain_http")
 """How clients get here."""

@@ -21,7 +21,9 @@ def add(commands: "_Commands[argparse.ArgumentParser]") -> None:
         help="bring up the whole cloud on this machine",
         description="Bring up the whole cloud on this machine: API, controllers and this host. Stops on Ctrl-C.",
     )
-    options.add_settings(parser, "sim", "sim_hosts", "data", "listen", "database", "workers", *options.REACHED)
+    options.add_settings(
+        parser, "sim", "sim_hosts", "data", "listen", "database", "workers", "underlay", *options.REACHED
+    )
     parser.set_defaults(run=run, with_hosts=True)
 
 

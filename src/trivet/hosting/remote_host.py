@@ -13,18 +13,17 @@ from pathlib import Path
 
 from trivet.agent.agent import Agent
 from trivet.agent.console_answers import answer_all
-from trivet.agent.engines import Engines
 from trivet.agent.http_link import HttpLink
+from trivet.agent.metadata import MetadataService
 from trivet.clock import Clock, pause_s
-from trivet.domain.host_link.words import Changes, Facts, Registered
+from trivet.domain.host_link.words import Changes
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
-from trivet.drivers.sim.machines import SimMachines, Temper
-from trivet.drivers.sim.network import SimNetwork, SimWires
 from trivet.errors import Conflict, Invalid, TrivetError
-from trivet.hosting.simulated import SIM_DISK_GIB, SIM_KINDS, SIM_MEMORY_MIB, SIM_VCPUS, recall
+from trivet.hosting.world import World
 from trivet.ids import Ids
 
+_TEND_EVERY_S = 5.0
 _AGAIN_FIRST_S = 0.5
 _AGAIN_MOST_S = 15.0
 """Also what `ASKED_AGAIN_S` relies on, where another agent has the host."""
@@ -36,23 +35,14 @@ class _Over(Exception):
 
 
 class RemoteHost:
-    """One simulated host and its agent."""
+    """One host and its agent."""
 
-    def __init__(self, link: HttpLink, clock: Clock, holder: str, ready: Callable[[str], None]) -> None:
+    def __init__(self, link: HttpLink, clock: Clock, world: World, holder: str, ready: Callable[[str], None]) -> None:
         self._link = link
         self._clock = clock
+        self._world = world
+        self._holder = holder
         self._ready = ready
-        self._machines = SimMachines(clock, Temper())
-        self._wires = SimWires(SimNetwork())
-        self._engines = Engines({kind: self._machines for kind in SIM_KINDS}, self._wires)
-        self._facts = Facts(
-            holder=holder,
-            kinds=SIM_KINDS,
-            vcpus=SIM_VCPUS,
-            memory_mib=SIM_MEMORY_MIB,
-            disk_gib=SIM_DISK_GIB,
-            hypervisor_type="sim",
-        )
         self._agent: Agent | None = None
 
     async def run(self) -> None:
@@ -71,14 +61,13 @@ class RemoteHost:
             await self._clock.sleep(_pause(failures))
 
     async def _registered(self) -> Agent:
-        registered = await self._link.register(self._facts)
-        return self._agent or await self._first(registered)
-
-    async def _first(self, registered: Registered) -> Agent:
-        orders = (await self._link.orders([registered.host_id])).orders
-        recall(orders, {registered.host_id: self._machines}, {registered.host_id: self._wires})
-        self._agent = Agent({registered.host_id: self._engines}, self._link, self._clock, None)
-        self._ready(registered.host)
+        registered = await self._link.register(self._world.facts(self._holder))
+        await self._world.enter(registered, self._link)
+        if self._agent is None:
+            hosts = {registered.host_id: self._world.engines}
+            metadata = MetadataService(self._link.instance_at, self._link.keep_password)
+            self._agent = Agent(hosts, self._link, self._clock, metadata if self._world.has_guests else None)
+            self._ready(registered.host)
         return self._agent
 
     async def _session(self, agent: Agent) -> None:
@@ -88,12 +77,22 @@ class RemoteHost:
                 group.create_task(agent.run())
                 group.create_task(self._follow(agent))
                 group.create_task(self._until_over())
+                group.create_task(self._tend())
         except* _Over:
             _logger.warning("The session is over: registering again")
 
     async def _until_over(self) -> None:
         await self._link.over.wait()
         raise _Over
+
+    async def _tend(self) -> None:
+        """What died of the engines comes back."""
+        while True:
+            await self._clock.sleep(_TEND_EVERY_S)
+            try:
+                await foreseen("The care of the engines", self._world.tend())
+            except DriverError as error:
+                _logger.warning("The engines are not all well: %s", error.why)
 
     async def _follow(self, agent: Agent) -> None:
         """Hear of what changes, and look at everything after a silence in which something may have been missed."""
@@ -115,7 +114,7 @@ class RemoteHost:
     async def _tell(self, agent: Agent, found: Changes) -> None:
         agent.hint(found.servers)
         if found.console_reads:
-            await answer_all(self._engines, self._link.console_questions, self._link.answer_console)
+            await answer_all(self._world.engines, self._link.console_questions, self._link.answer_console)
 
 
 def _pause(failures: int) -> float:

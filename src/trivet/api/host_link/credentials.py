@@ -29,6 +29,8 @@ class CredentialCreate(Body, frozen=True):
     host: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}\Z")]
     capacity: Most | None = None
     """What the host may sell. Without it: what was approved before, or nothing yet."""
+    awaited: bool = False
+    """The host may sell what it says that it has, when it comes for the first time."""
 
 
 @resource.on("POST", "/credentials", may="admin")
@@ -38,6 +40,8 @@ async def create(request: Request) -> Reply:
     said = request.read(CredentialCreate)
     if said.capacity is not None:
         await agent_access.approve(request.tx, said.host, _size(said.capacity))
+    elif said.awaited and await approvals.of(request.tx, said.host) is None:
+        await approvals.expect(request.tx, said.host)
     made, secret = await host_credentials.create(request.tx, said.host)
     return Reply(201, {"id": made.id, "host": made.host, "secret": secret})
 

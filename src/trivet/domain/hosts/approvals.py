@@ -2,7 +2,8 @@
 
 An agent says what its machine has, and whoever has its credential can say anything: a host of a million vCPUs would
 be chosen for every new server, and hand over what all of them keep secret. So what is said is only a proposal, and the
-host sells the less of that and of what the operator approved, for its credential or later; nothing before he did.
+host sells the less of that and of what the operator approved, for its credential or later; nothing before that. An
+operator who invites a host may await it: then what it says at first is approved, once.
 """
 
 import msgspec
@@ -31,11 +32,9 @@ class Approval(msgspec.Struct, frozen=True):
         return self.said.within(self.approved)
 
 
-_SQL_SELECT = (
-    "SELECT host, approved_vcpus, approved_memory_mib, approved_disk_gib, said_vcpus, said_memory_mib, said_disk_gib"
-    " FROM host_capacities"
-)
-_SQL_INSERT = "INSERT INTO host_capacities VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (host) DO UPDATE SET"
+_COLUMNS = "host, approved_vcpus, approved_memory_mib, approved_disk_gib, said_vcpus, said_memory_mib, said_disk_gib"
+_SQL_SELECT = f"SELECT {_COLUMNS} FROM host_capacities"
+_SQL_INSERT = f"INSERT INTO host_capacities ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (host) DO UPDATE SET"
 
 
 def _approval(row: tuple[object, ...]) -> Approval:
@@ -46,6 +45,10 @@ def _approval(row: tuple[object, ...]) -> Approval:
 
 async def say(tx: Tx, host: str, said: Size) -> Approval:
     """As its agent has it now."""
+    awaited = (
+        "UPDATE host_capacities SET awaited = 0, approved_vcpus = ?, approved_memory_mib = ?, approved_disk_gib = ?"
+    )
+    await tx.run(f"{awaited} WHERE host = ? AND awaited = 1", said.vcpus, said.memory_mib, said.disk_gib, host)
     await tx.run(
         f"{_SQL_INSERT} said_vcpus = excluded.said_vcpus, said_memory_mib = excluded.said_memory_mib,"
         " said_disk_gib = excluded.said_disk_gib",
@@ -62,6 +65,12 @@ async def approve(tx: Tx, host: str, most: Size) -> Approval:
         host, most.vcpus, most.memory_mib, most.disk_gib, 0, 0, 0,
     )  # fmt: skip
     return await _need(tx, host)
+
+
+async def expect(tx: Tx, host: str) -> None:
+    """What it says at first is approved; of one that has been there, what it says next."""
+    await approve(tx, host, Size())
+    await tx.run("UPDATE host_capacities SET awaited = 1 WHERE host = ?", host)
 
 
 async def _need(tx: Tx, host: str) -> Approval:

@@ -1,7 +1,11 @@
-"""The four daemons of OVN on one host, each known by its pid file.
+"""The daemons of OVN on one host, each known by its pid file.
 
-One ovsdb-server serves all three databases (OVS, northbound, southbound) on one socket. The daemons are not
-our children: they outlive us on purpose, so that traffic flows while Trivet restarts, and are adopted again.
+Which there are depends on the host's seat. Alone, one ovsdb-server serves all three databases (OVS, northbound,
+southbound) on one socket. Where other hosts come for the southbound database it has a server of its own: what a server
+offers to others it offers with all of its databases, and only the southbound one knows roles.
+
+The daemons are not our children: they outlive us on purpose, so that traffic flows while Trivet restarts, and are
+adopted again.
 """
 
 import asyncio
@@ -13,12 +17,15 @@ from pathlib import Path
 import msgspec
 
 from trivet.drivers.ovn.commands import attempt, run
+from trivet.drivers.ovn.seats import Alone, Centre, Chassis, Seat
 
 SCHEMAS = {
     "conf": Path("/usr/share/openvswitch/vswitch.ovsschema"),
     "nb": Path("/usr/share/ovn/ovn-nb.ovsschema"),
     "sb": Path("/usr/share/ovn/ovn-sb.ovsschema"),
 }
+SOUTHBOUND = "ovsdb-southbound"
+"""The server of the southbound database, where it has one of its own."""
 _LOG_LIMIT_BYTES = 16 * 2**20
 _STOP_S = 10.0
 _SAYS_BYTES = 4096
@@ -32,18 +39,24 @@ class Daemon(msgspec.Struct, frozen=True):
     arguments: tuple[str, ...]
     control: bool = True
     """ovn-controller has no --unixctl and names its control socket itself."""
+    alias: str = ""
+    """Where a host has two of a program."""
+
+    @property
+    def name(self) -> str:
+        return self.alias or self.program
 
     @property
     def control_socket(self) -> Path:
-        return self.directory / f"{self.program}.ctl"
+        return self.directory / f"{self.name}.ctl"
 
     @property
     def pid_file(self) -> Path:
-        return self.directory / f"{self.program}.pid"
+        return self.directory / f"{self.name}.pid"
 
     @property
     def log_file(self) -> Path:
-        return self.directory / f"{self.program}.log"
+        return self.directory / f"{self.name}.log"
 
     def pid(self) -> int | None:
         """Its process, if it lives; a pid that by now belongs to another program does not count."""
@@ -120,23 +133,51 @@ def environment(directory: Path) -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), **ours}
 
 
-def daemons(directory: Path) -> dict[str, Daemon]:
+def southbound_socket(directory: Path, seat: Seat) -> str:
+    """For who is on this host; a chassis has none."""
+    return str(directory / ("sb.sock" if isinstance(seat, Centre) else "db.sock"))
+
+
+def southbound_of(directory: Path, seat: Seat) -> str:
+    """Where this host's controller finds it."""
+    return seat.southbound if isinstance(seat, Chassis) else f"unix:{southbound_socket(directory, seat)}"
+
+
+def daemons(directory: Path, seat: Seat) -> dict[str, Daemon]:
     """In the order in which they start."""
-    socket = f"unix:{directory}/db.sock"
-    databases = tuple(str(directory / f"{name}.db") for name in SCHEMAS)
-    every = (
-        Daemon("ovsdb-server", directory, (*databases, f"--remote=p{socket}")),
-        Daemon("ovs-vswitchd", directory, (socket,)),
-        Daemon("ovn-northd", directory, (f"--ovnnb-db={socket}", f"--ovnsb-db={socket}")),
-        Daemon("ovn-controller", directory, (socket,), control=False),
-    )
-    return {daemon.program: daemon for daemon in every}
+    switch = f"unix:{directory}/db.sock"
+    southbound = southbound_of(directory, seat)
+    northd = Daemon("ovn-northd", directory, (f"--ovnnb-db={switch}", f"--ovnsb-db={southbound}"))
+    keys = seat.keys.flags() if isinstance(seat, Chassis) else ()
+    local = [
+        Daemon("ovs-vswitchd", directory, (switch,)),
+        Daemon("ovn-controller", directory, (switch, *keys), control=False),
+    ]
+    match seat:
+        case Alone():
+            every = [_server(directory, ("conf", "nb", "sb"), switch), local[0], northd, local[1]]
+        case Centre():
+            offered = ("--remote=db:OVN_Southbound,SB_Global,connections", *seat.keys.flags())
+            server = _server(directory, ("sb",), southbound, offered, alias=SOUTHBOUND)
+            every = [_server(directory, ("conf", "nb"), switch), server, local[0], northd, local[1]]
+        case Chassis():
+            every = [_server(directory, ("conf",), switch), *local]
+    return {daemon.name: daemon for daemon in every}
 
 
-async def prepare_databases(directory: Path) -> None:
+def _server(
+    directory: Path, names: tuple[str, ...], socket: str, more: tuple[str, ...] = (), alias: str = ""
+) -> Daemon:
+    files = (str(directory / f"{name}.db") for name in names)
+    return Daemon("ovsdb-server", directory, (*files, f"--remote=p{socket}", *more), alias=alias)
+
+
+async def prepare_databases(directory: Path, seat: Seat) -> None:
     """Make what is missing; convert what an older OVS or OVN left."""
     for name, schema in SCHEMAS.items():
         file = directory / f"{name}.db"
+        if isinstance(seat, Chassis) and name != "conf":
+            continue
         if not file.exists():
             await run("ovsdb-tool", "create", str(file), str(schema))
         elif (await run("ovsdb-tool", "needs-conversion", str(file), str(schema))).strip() == "yes":

@@ -20,8 +20,18 @@ from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.ovn.central.networks import made_mac
 from trivet.drivers.ovn.chassis import links, masquerade
 from trivet.drivers.ovn.chassis.datapath import USERSPACE_DEVICE, Datapath, choose, in_use, only_one_of_us
+from trivet.drivers.ovn.chassis.underlay import Door
 from trivet.drivers.ovn.commands import run
-from trivet.drivers.ovn.daemons import daemons, environment, missing_programs, prepare_databases
+from trivet.drivers.ovn.daemons import (
+    SOUTHBOUND,
+    daemons,
+    environment,
+    missing_programs,
+    prepare_databases,
+    southbound_of,
+    southbound_socket,
+)
+from trivet.drivers.ovn.seats import PORT, Alone, Centre, Chassis, Seat, bracketed, underlay_of
 
 SILENCE_S = 60.0
 """How long a daemon may be busy with one thing. Large changes take some seconds."""
@@ -65,6 +75,7 @@ class OvnEngine:
         external: External | None = None,
         *,
         physical: Mapping[str, str] | None = None,
+        seat: Seat | None = None,
         silence_s: float = SILENCE_S,
     ) -> None:
         """`physical`: further physical networks, each with the interface of this host that leads there."""
@@ -73,14 +84,17 @@ class OvnEngine:
         self.tag = tag
         self.directory = directory.absolute() / "ovn"
         self.external = external
-        self.chassis = f"trivet-{tag}"
+        self.seat = seat or Alone()
+        self.chassis = self.seat.name if isinstance(self.seat, Chassis) else f"trivet-{tag}"
         self.bridge = f"{tag}-int"
         self.external_bridge = f"{tag}-ex"
         self._physical = dict(physical or {})
         self.alias = f"{masquerade.MARK}{tag}"
         self._datapath_device = f"{tag}-dp"
         self.database_socket = str(self.directory / "db.sock")
-        self._daemons = daemons(self.directory)
+        self._daemons = daemons(self.directory, self.seat)
+        underlay = underlay_of(self.seat)
+        self._door = Door(f"{tag}-un", underlay) if underlay is not None else None
         self._turn = asyncio.Lock()
         self._silence_s = silence_s
         self._silent_since: dict[str, float] = {}
@@ -94,6 +108,11 @@ class OvnEngine:
             await self._end_the_silent()
             if not self._whole():
                 await self._mend()
+
+    def take_seat(self, seat: Seat) -> None:
+        """The centre may have moved; the next `up` sees to it."""
+        self.seat = seat
+        self._daemons = daemons(self.directory, seat)
 
     def alive(self) -> dict[str, bool]:
         """Per daemon, whether it runs."""
@@ -129,12 +148,17 @@ class OvnEngine:
     async def _mend(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._daemons["ovsdb-server"].pid() is None:
-            await prepare_databases(self.directory)
+            await prepare_databases(self.directory, self.seat)
             await self._daemons["ovsdb-server"].start()
         await self._vsctl("--no-wait", "init")
         datapath = await choose(self._daemons["ovs-vswitchd"].pid())
         await self._start_switch(datapath)
-        await self._daemons["ovn-northd"].start()
+        if self._door is not None:
+            await self._door.open(datapath)
+        if isinstance(self.seat, Centre):
+            await self._offer_southbound(self.seat)
+        if "ovn-northd" in self._daemons:
+            await self._daemons["ovn-northd"].start()
         await self._daemons["ovn-controller"].start()
         if self.external is not None:
             await self._open_external(self.external)
@@ -144,7 +168,10 @@ class OvnEngine:
 
     async def _clear(self) -> None:
         await self._daemons["ovn-controller"].stop()
-        await self._daemons["ovn-northd"].stop()
+        if "ovn-northd" in self._daemons:
+            await self._daemons["ovn-northd"].stop()
+        if SOUTHBOUND in self._daemons:
+            await self._daemons[SOUTHBOUND].stop()
         for device in links.with_alias(self.alias):
             await links.delete(device)
         for namespace in self._namespaces():
@@ -154,6 +181,8 @@ class OvnEngine:
         await self._daemons["ovsdb-server"].stop()
         for device in (self.bridge, self.external_bridge, *self._doors(), self._datapath_device):
             await links.delete(device)  # left over if the switch was killed
+        if self._door is not None:
+            await self._door.close()
         await masquerade.close(self.alias, self.directory)
         await asyncio.to_thread(shutil.rmtree, self.directory, True)
 
@@ -164,6 +193,8 @@ class OvnEngine:
 
     def _whole(self) -> bool:
         bridges = [self.bridge, *([self.external_bridge] if self.external else []), *self._doors()]
+        if self._door is not None and not self._door.is_open():
+            return False
         ready = self.directory / "ready"
         if not all(self.alive().values()) or not all(map(links.exists, bridges)) or not ready.exists():
             return False
@@ -173,7 +204,7 @@ class OvnEngine:
     def _generation(self) -> str:
         named = (self.bridge, self.external_bridge, *self._doors(), *self._physical.values())
         bridges = " ".join(f"{name}={links.index(name)}" for name in named)
-        return f"{bridges} {self.external}"
+        return f"{bridges} {self.external} {self.seat}"
 
     def _doors(self) -> dict[str, str]:
         """Bridge -> interface, of the further physical networks. A bridge's name has few letters, and theirs may have
@@ -202,12 +233,12 @@ class OvnEngine:
         ids = {
             "system-id": self.chassis,
             "hostname": self.chassis,
-            "ovn-remote": f"unix:{self.database_socket}",
+            "ovn-remote": southbound_of(self.directory, self.seat),
             "ovn-encap-type": "geneve",
-            "ovn-encap-ip": "127.0.0.1",
+            "ovn-encap-ip": self._door.underlay.ip if self._door is not None else "127.0.0.1",
             "ovn-bridge": self.bridge,
             "ovn-bridge-datapath-type": datapath,
-            # One host needs all of the southbound database; asking for parts of it costs time at each change.
+            # A small cloud's host needs most of the southbound database; asking for parts costs time at each change.
             "ovn-monitor-all": "true",
         }
         mappings = [f"{name}:{bridge}" for name, bridge in zip(self._physical, self._doors(), strict=True)]
@@ -227,7 +258,21 @@ class OvnEngine:
                 raise DriverError(f"The interface {interface} of a physical network is not on this host.", again=True)
             command += self._bridge(bridge, datapath, "fail_mode=standalone")
             command += ["--", "--may-exist", "add-port", bridge, interface]
+        if self._door is not None:
+            command += self._door.on_switch(datapath)
         await self._vsctl("--timeout=20", *command)
+
+    async def _offer_southbound(self, seat: Centre) -> None:
+        """To chassis elsewhere, which have TLS certificates from the cloud and the role that OVN knows for them."""
+        await self._daemons[SOUTHBOUND].start()
+        listening = f"pssl:{PORT}:{bracketed(seat.underlay.ip)}"
+        await self._sbctl(seat, "init")
+        if listening not in await self._sbctl(seat, "get-connection"):
+            await self._sbctl(seat, "set-connection", "role=ovn-controller", listening)
+
+    async def _sbctl(self, seat: Centre, *command: str) -> str:
+        database = f"--db=unix:{southbound_socket(self.directory, seat)}"
+        return await run("ovn-sbctl", database, "--timeout=20", *command, environment=environment(self.directory))
 
     def _bridge(self, name: str, datapath: Datapath, mode: str) -> list[str]:
         # A stable MAC: neighbours keep it in their caches while the switch restarts.
