@@ -42,6 +42,8 @@ class Fabric(msgspec.Struct, frozen=True):
         """A cable of each network into the host whose first process that is."""
         for bridge in _BRIDGES:
             cable = _cable(bridge, number)
+            # The kernel takes its time to clear away the world of a host that lost its power.
+            subprocess.run(["ip", "-n", self.namespace, "link", "delete", cable], check=False, capture_output=True)
             _run(
                 *("ip", "-n", self.namespace, "link", "add", cable, "type", "veth"),
                 *("peer", "name", f"{bridge}0", "netns", str(pid)),

@@ -24,8 +24,8 @@ mkdir -p "$WORLD/cgroup"
 mount --rbind /sys/fs/cgroup "$WORLD/cgroup"
 mount -t sysfs sysfs /sys
 mount --rbind "$WORLD/cgroup" /sys/fs/cgroup
-mkdir -p /run/netns
-for place in /run/netns /run/lock /dev/shm; do mount -t tmpfs tmpfs $place; done
+for place in /run /dev/shm; do mount -t tmpfs tmpfs $place; done
+mkdir -p /run/netns /run/lock
 until [ -e /sys/class/net/mgmt0 ] && [ -e /sys/class/net/tenant0 ]; do sleep 0.05; done
 ip address add "$ADDRESS/24" dev mgmt0
 ip link set mgmt0 up

@@ -14,6 +14,7 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO
 
+from trivet.drivers.boots import this_boot
 from trivet.drivers.contracts.errors import DriverError
 
 log = logging.getLogger(__name__)
@@ -147,7 +148,7 @@ class Engine:
 
     def _make_ready(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        boot = this_boot()
         noted = self.directory / "boot_id"
         if not noted.exists() or noted.read_text() != boot:
             shutil.rmtree(self._run, ignore_errors=True)

@@ -112,7 +112,7 @@ class PodmanMachines:
                 record = await self._remake(record, record.spec)
             await self._run(record)
         # Last, so that new marks are never seen on a container that has yet to be started.
-        self._records.write(id, msgspec.structs.replace(record, stopping=False, marks=marks))
+        self._records.write(id, msgspec.structs.replace(record, stopping=False, started=True, marks=marks))
         self._follow_new(id)
 
     async def stop(self, id: str, grace_s: float) -> bool:

@@ -20,6 +20,8 @@ class Record(msgspec.Struct, frozen=True):
     """podman's own."""
     stopping: bool = False
     """We were asked to stop it, so its end is no crash."""
+    started: bool = False
+    """It has run: if podman knows of no run of it, the machine was started again meanwhile."""
     base: int | None = None
     """The host's id of its root. None of one made before there were user namespaces: it is the host's root."""
     resizing: bool = False

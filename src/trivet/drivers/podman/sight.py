@@ -60,7 +60,8 @@ def _power(record: Record, line: Listed) -> Power:
         return "running"
     exit_code = own_end(record, line)
     if exit_code is None:
-        return "stopped"
+        lost = record.started and not record.stopping and line.state in {"created", "configured"}
+        return "crashed" if lost else "stopped"
     if wants_restart(record.spec, exit_code):
         # Between two runs, but it goes on, as a Pod does; the exit code beside it tells the difference.
         return "running"
