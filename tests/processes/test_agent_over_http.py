@@ -161,10 +161,11 @@ def test_two_hosts_have_their_own_servers_and_a_second_agent_of_one_host_waits(c
     assert other.stop() == 0
 
 
-def test_real_engines_are_refused_with_what_works_today(tmp_path: Path) -> None:
+def test_a_host_with_real_engines_has_a_place_between_the_hosts(tmp_path: Path) -> None:
     words = ["agent", "--api", "http://127.0.0.1:1", "--secret-file", "none", "--data", str(tmp_path)]
     said = subprocess.run(
         [str(BIN / "trivet"), *words], capture_output=True, text=True, check=False, timeout=PATIENCE_S
     )
     assert said.returncode == 1
-    assert "trivet up" in said.stderr
+    assert "--underlay" in said.stderr
+    assert "--sim" in said.stderr

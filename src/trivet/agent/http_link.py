@@ -28,7 +28,7 @@ from trivet.domain.host_link.words import (
     OrdersAsked,
     Registered,
 )
-from trivet.domain.hosts.overlay import Admitted
+from trivet.domain.hosts.admission import Admitted
 from trivet.domain.servers.orders import ImageAt, Orders, Report
 from trivet.drivers import durable
 from trivet.drivers.contracts.errors import DriverError

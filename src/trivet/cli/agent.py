@@ -51,7 +51,7 @@ def look_after(api: str, secret_file: Path, data: Path, underlay: str, *, sim: b
     from trivet.logs import set_up  # noqa: PLC0415
 
     set_up(json=False)
-    return uvloop.run(_run(api, secret_file, data.absolute(), underlay, sim))
+    return uvloop.run(_run(api, secret_file, data, underlay, sim))
 
 
 async def _run(api: str, secret_file: Path, data: Path, underlay: str, sim: bool) -> int:
@@ -68,7 +68,7 @@ async def _run(api: str, secret_file: Path, data: Path, underlay: str, sim: bool
         raise Invalid("agent.secret", f"{secret_file} does not hold the secret of a host credential.") from error
     holder, lock = holder_of(data, SystemIds())
     link = HttpLink(api, secret, data)
-    world = await _world(data, underlay, sim)
+    world = await _world(data.absolute(), underlay, sim)
     host = RemoteHost(link, SystemClock(), world, holder, lambda name: say(f"ready: host {name} through {api}"))
     work = asyncio.create_task(host.run(), name="agent")
     for number in (signal.SIGTERM, signal.SIGINT):

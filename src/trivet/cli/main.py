@@ -17,6 +17,7 @@ from trivet.cli import (
     gaps,
     invite,
     join,
+    lab,
     migrate,
     rotate,
     routes,
@@ -26,7 +27,7 @@ from trivet.cli import (
 from trivet.errors import TrivetError
 from trivet.release import RELEASE
 
-_COMMANDS = (up, api, invite, join, agent, status, audit, migrate, rotate, certificate, routes, gaps, completion)
+_COMMANDS = (up, api, invite, join, agent, lab, status, audit, migrate, rotate, certificate, routes, gaps, completion)
 _EPILOG = """\
 A first cloud, simulated (needs no root, and stays until Ctrl-C):
     trivet up --sim --data ./cloud

@@ -26,7 +26,7 @@ def run(chosen: argparse.Namespace) -> int:
     names = {service.package.rpartition(".")[2]: service for service in every}
     wanted = [service for folder, service in names.items() if chosen.service in (None, folder, service.name)]
     if not wanted:
-        raise Invalid("routes.service", f"There is no service {chosen.service}; there are {', '.join(names)}.")
+        raise Invalid("routes.service", f"There is no service {chosen.service}; there are {', '.join(sorted(names))}.")
     found = [
         {
             "service": service.name,

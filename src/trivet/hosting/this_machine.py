@@ -13,7 +13,7 @@ import msgspec
 
 from trivet.agent.engines import Engines
 from trivet.agent.halting import halt, remember
-from trivet.domain.hosts.overlay import Admitted
+from trivet.domain.hosts.admission import Admitted
 from trivet.domain.servers.words import Kind
 from trivet.drivers import durable
 from trivet.drivers.contracts.machine import MachineDriver

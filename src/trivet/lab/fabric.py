@@ -5,12 +5,15 @@ between the hosts, over which servers' packets go. A cable can be cut and mended
 """
 
 import subprocess
+from zlib import crc32
 
 import msgspec
 
 MTU = 1500
 _BRIDGES = ("mgmt", "tenant")
 """Also the names that a host's own ends of the cables have."""
+_OWN = 254
+"""Of the machine that runs the lab, where hosts have their numbers."""
 
 
 class Fabric(msgspec.Struct, frozen=True):
@@ -25,6 +28,13 @@ class Fabric(msgspec.Struct, frozen=True):
     def own_end(self) -> str:
         return f"{self.name}-mgmt"
 
+    def address(self, number: int) -> str:
+        """Of a host, for management. Labs of other names, on the same machine, have other addresses."""
+        return f"172.31.{crc32(self.name.encode()) % 256}.{number}"
+
+    def tenant_address(self, number: int) -> str:
+        return f"10.255.{crc32(self.name.encode()) % 256}.{number}"
+
     def lay(self) -> None:
         """Again is the same as once."""
         if self.namespace in _run("ip", "netns", "list").split():
@@ -35,7 +45,7 @@ class Fabric(msgspec.Struct, frozen=True):
             _run("ip", "-n", self.namespace, "link", "set", bridge, "up")
         _run("ip", "link", "add", self.own_end, "type", "veth", "peer", "name", "own", "netns", self.namespace)
         _run("ip", "-n", self.namespace, "link", "set", "own", "master", "mgmt", "up")
-        _run("ip", "address", "add", f"{own_address()}/24", "dev", self.own_end)
+        _run("ip", "address", "add", f"{self.address(_OWN)}/24", "dev", self.own_end)
         _run("ip", "link", "set", self.own_end, "up")
 
     def plug(self, number: int, pid: int) -> None:
@@ -56,19 +66,6 @@ class Fabric(msgspec.Struct, frozen=True):
     def remove(self) -> None:
         subprocess.run(["ip", "link", "delete", self.own_end], check=False, capture_output=True)
         subprocess.run(["ip", "netns", "delete", self.namespace], check=False, capture_output=True)
-
-
-def own_address() -> str:
-    """Of the machine that runs the lab."""
-    return "172.31.255.254"
-
-
-def management_address(number: int) -> str:
-    return f"172.31.255.{number}"
-
-
-def tenant_address(number: int) -> str:
-    return f"10.255.255.{number}"
 
 
 def _cable(network: str, number: int) -> str:

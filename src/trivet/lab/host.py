@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from trivet.drivers import durable
-from trivet.lab.fabric import Fabric, management_address
+from trivet.lab.fabric import Fabric
 
 _SPACES = ("--mount", "--uts", "--net", "--pid", "--fork", "--mount-proc", "--propagation", "private")
 _FIRST = """
@@ -35,6 +35,11 @@ child=$!
 trap 'kill -TERM $child' TERM
 while kill -0 $child 2>/dev/null; do wait $child || true; done
 """
+_APART = 'log=$0; setsid "$@" </dev/null >/dev/null 2>>"$log" & echo $!'
+"""No child of ours: hosts go on when whoever gave them power has gone."""
+_POWER = "-- power"
+"""Between one life and the next, in the host's log."""
+_WORDS = 3000
 _START_S = 10.0
 _STOP_S = 60.0
 
@@ -51,7 +56,7 @@ class LabHost(msgspec.Struct, frozen=True):
 
     @property
     def address(self) -> str:
-        return management_address(self.number)
+        return self.fabric.address(self.number)
 
     @property
     def data(self) -> Path:
@@ -60,6 +65,13 @@ class LabHost(msgspec.Struct, frozen=True):
     @property
     def log(self) -> Path:
         return self.directory / "log"
+
+    def last_words(self) -> str:
+        """Since it got its power last."""
+        try:
+            return self.log.read_text(errors="replace").rpartition(_POWER)[2][-_WORDS:]
+        except FileNotFoundError:
+            return ""
 
     def pid(self) -> int | None:
         """Of its first process, if it has power."""
@@ -76,15 +88,13 @@ class LabHost(msgspec.Struct, frozen=True):
             return
         self.directory.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, "HOST": self.name, "ADDRESS": self.address, "WORLD": str(self.directory)}
-        outer = subprocess.Popen(
-            ["unshare", *_SPACES, "bash", "-c", _FIRST, "host", *command],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self.log.open("ab"),
-            start_new_session=True,
+        with self.log.open("a") as log:
+            log.write(_POWER + "\n")
+        words = ("unshare", *_SPACES, "bash", "-c", _FIRST, "host", *command)
+        outer = subprocess.run(
+            ["bash", "-c", _APART, str(self.log), *words], env=environment, check=True, capture_output=True, text=True
         )
-        pid = _only_child(outer.pid)
+        pid = _only_child(int(outer.stdout))
         durable.write(self.directory / "power", f"{pid} {_began(pid)}".encode())
         self.fabric.plug(self.number, pid)
 

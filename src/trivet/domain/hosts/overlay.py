@@ -4,9 +4,8 @@ The host that is the centre says where it is. A host elsewhere makes a key, has 
 known by, and is from then on one of the overlay's chassis.
 """
 
-import msgspec
-
 from trivet.domain.hosts import authority
+from trivet.domain.hosts.admission import Admitted
 from trivet.domain.hosts.authority import Authority
 from trivet.domain.hosts.hosts import Host
 from trivet.domain.secrets import Secrets
@@ -26,15 +25,6 @@ class Overlay(Record, frozen=True, kw_only=True):
 
 
 OVERLAYS = Table("overlays", Overlay, logged=False)
-
-
-class Admitted(msgspec.Struct, frozen=True):
-    """What a host needs to be a chassis."""
-
-    chassis: str
-    southbound: str
-    certificate: str
-    authority: str
 
 
 def chassis_of(host: Host) -> str:
@@ -58,6 +48,7 @@ async def lay(tx: Tx, secrets: Secrets, southbound: str) -> Overlay:
 
 
 async def sign(tx: Tx, secrets: Secrets, asked: str, name: str, ip: str | None = None) -> Admitted:
+    """A certificate in that name, and whom to show it to."""
     known = await tx.get(OVERLAYS, _THE_ONE)
     if known is None:
         raise Conflict(
