@@ -3,18 +3,18 @@
 They live as long as the row of their server, and of one server only so many are kept.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from trivet.domain.hosts.hosts import HOSTS
+from trivet.domain.hosts.hosts import HOSTS, Host
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.servers import FlavorOf, Server
 from trivet.errors import Invalid
 from trivet.store.tx import Tx
 from trivet.store.where import Where, order_by
 
-Status = Literal["migrating", "finished", "confirming", "confirmed", "reverting", "reverted", "error"]
+Status = Literal["migrating", "done", "finished", "confirming", "confirmed", "reverting", "reverted", "error"]
 _FIELDS = (
     "number", "id", "server_id", "project_id", "user_id", "type", "status", "source", "target", "target_address",
     "old_flavor_id", "new_flavor_id", "created_at", "updated_at",
@@ -24,11 +24,18 @@ _KEPT = 100
 _SHOWN_S = 1e-6
 """Clients see microseconds of times that are kept finer."""
 _ENDS: dict[str, tuple[Status, Status]] = {
+    "rebuilding": ("migrating", "done"),
     "resize_prep": ("migrating", "finished"),
     "resize_confirming": ("confirming", "confirmed"),
     "resize_reverting": ("reverting", "reverted"),
 }
 """Task of the server -> its migration while it lasts, and once it is done."""
+
+
+class _Way(NamedTuple):
+    type: str
+    source: Host | None
+    target: Host | None
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -61,12 +68,22 @@ class MigrationQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def begin(tx: Tx, call: Call, server: Server, flavor: FlavorOf) -> None:
+    """A resize, on the host where the server is."""
     host = await tx.get(HOSTS, server.host_id) if server.host_id is not None else None
+    await _begin(tx, call, server, _Way("resize", host, host), flavor)
+
+
+async def evacuated(tx: Tx, call: Call, server: Server, source: Host, target: Host) -> None:
+    await _begin(tx, call, server, _Way("evacuation", source, target), server.flavor)
+
+
+async def _begin(tx: Tx, call: Call, server: Server, way: _Way, flavor: FlavorOf) -> None:
+    type, source, target = way.type, way.source, way.target
     now = tx.clock.now()
     values = (
-        tx.ids.uuid(), server.id, call.caller.project_id or "", call.caller.user_id, "resize", "migrating",
-        host.name if host else "", host.name if host else "", host.address if host else "", server.flavor.id,
-        flavor.id, now, now,
+        tx.ids.uuid(), server.id, call.caller.project_id or "", call.caller.user_id, type, "migrating",
+        source.name if source else "", target.name if target else "", target.address if target else "",
+        server.flavor.id, flavor.id, now, now,
     )  # fmt: skip
     marks = ", ".join("?" for _ in values)
     await tx.run(f"INSERT INTO server_migrations ({', '.join(_FIELDS[1:])}) VALUES ({marks})", *values)
