@@ -22,14 +22,14 @@ def refusal(type: str, algorithm: str, bits: int, mode: str | None) -> str | Non
     name = algorithm.lower()
     if type == "asymmetric":
         if name != "rsa":
-            return f"Requested algorithm is not supported: a pair is of rsa, not of {algorithm[:40]}"
+            return "Requested algorithm is not supported: a pair of keys is of rsa"
         return None if bits in _RSA_LENGTHS else f"a pair of rsa has 1024, 2048, 3072 or 4096 bits, not {bits}"
     if name not in SYMMETRIC:
-        return f"Requested algorithm is not supported: {algorithm[:40]}"
+        return f"Requested algorithm is not supported: it is one of {', '.join(sorted(SYMMETRIC))}"
     halves = 2 if (mode or "").lower() == "xts" else 1
     if bits / halves in _LENGTHS or (name.startswith("hmac") and bits in _HMAC_LENGTHS):
         return None
-    return f"no key of {algorithm[:40]} has {bits} bits"
+    return f"there is no such key of {bits} bits"
 
 
 def symmetric(bits: int) -> bytes:

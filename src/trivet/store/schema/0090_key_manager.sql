@@ -23,7 +23,7 @@ CREATE TABLE stored_secrets (
     mode TEXT,
     expires_at DOUBLE PRECISION,
     content_type TEXT,
-    payload_key_id TEXT,
+    payload_key_id TEXT REFERENCES payload_keys (id),
     sealed TEXT,
     metadata TEXT NOT NULL,
     created_at DOUBLE PRECISION NOT NULL,
