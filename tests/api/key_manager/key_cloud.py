@@ -11,8 +11,8 @@ from trivet.domain.identity.catalog.services import SERVICES, Service
 from trivet.domain.identity.people.projects import PROJECTS, Project
 from trivet.domain.secrets import Secrets
 
-AES = {"algorithm": "aes", "bit_length": 256, "mode": "cbc"}
-TEXT = {"payload": "open sesame", "payload_content_type": "text/plain"}
+AES: dict[str, Any] = {"algorithm": "aes", "bit_length": 256, "mode": "cbc"}
+TEXT: dict[str, Any] = {"payload": "open sesame", "payload_content_type": "text/plain"}
 
 
 class KeyCloud(OneService):

@@ -9,7 +9,7 @@ from tests.api.key_manager.key_cloud import AES, TEXT, KeyCloud, id_of, told
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 KEY = bytes(range(32))
-BINARY = {
+BINARY: dict[str, Any] = {
     "payload": base64.b64encode(KEY).decode(),
     "payload_content_type": "application/octet-stream",
     "payload_content_encoding": "base64",
