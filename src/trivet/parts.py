@@ -17,6 +17,7 @@ from trivet.store.leases import Sightings
 from trivet.store.store import Store
 
 ARCHIVE_PLACES = 4
+KEY_PLACES = 2
 
 
 @dataclass(slots=True)
@@ -32,6 +33,8 @@ class Parts:
     host_changes: HostChanges = field(default_factory=HostChanges)
     archive_places: Shares = field(default_factory=lambda: Shares(ARCHIVE_PLACES, ARCHIVE_PLACES // 2))
     """Where images' archives are read, a project's at half of them at most."""
+    key_places: Shares = field(default_factory=lambda: Shares(KEY_PLACES, KEY_PLACES // 2))
+    """Where pairs of keys are made, which takes a processor for a second."""
     measures: Measures = field(default_factory=Measures)
     sightings: Sightings = field(init=False)
     """Of what others hold who may have died: the hosts of agents elsewhere, images that are written, imports."""
