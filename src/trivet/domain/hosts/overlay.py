@@ -7,7 +7,6 @@ known by, and is from then on one of the overlay's chassis.
 from trivet.domain.hosts import authority
 from trivet.domain.hosts.admission import Admitted
 from trivet.domain.hosts.authority import Authority
-from trivet.domain.hosts.hosts import Host
 from trivet.domain.secrets import Secrets
 from trivet.errors import Conflict
 from trivet.store.tables import Record, Table
@@ -25,10 +24,6 @@ class Overlay(Record, frozen=True, kw_only=True):
 
 
 OVERLAYS = Table("overlays", Overlay, logged=False)
-
-
-def chassis_of(host: Host) -> str:
-    return f"host-{host.id}"
 
 
 async def lay(tx: Tx, secrets: Secrets, southbound: str) -> Overlay:
