@@ -46,9 +46,8 @@ class OvnNetwork:
         await self._settle([_key("network", spec.id)], lambda there: networks.network_change(spec, there))
 
     async def ensure_port(self, spec: PortSpec) -> None:
-        await self._settle(
-            [_key("port", spec.id)], lambda there: ports.port_change(spec, there, self._chassis_for(spec))
-        )
+        only = self._only_place(spec)
+        await self._settle([_key("port", spec.id)], lambda there: ports.port_change(spec, there, only))
 
     def _only_place(self, spec: PortSpec) -> str | None:
         """Where alone the port may be bound: a host that was given up may run on with what is no longer its own."""
