@@ -54,7 +54,8 @@ class Sorting(msgspec.Struct, frozen=True, kw_only=True):
     """Whether there are as many directions as keys (or none); or one for all; or the last counts for the rest."""
     ties: tuple[tuple[str, Literal["asc", "desc", "first", "last"]], ...] = (("id", "last"),)
     """Columns with their direction, which may be that of the first or last key."""
-    wrong: Callable[[Wrong, str], TrivetError]
+    wrong: Callable[[Wrong, str, Collection[str]], TrivetError]
+    """What is said of what was said, and which keys there are."""
 
 
 # -- pages
@@ -107,11 +108,11 @@ def few(request: Request, spelling: Spelling, found: Sequence[T], name: Callable
 def sort_of(request: Request, how: Sorting, keys: Mapping[str, str | None]) -> Sort:
     """`keys`: what may be sorted by, and what that is in SQL; None: it is known, and says nothing here."""
     found: dict[str, bool] = {}
-    for key, direction in _said(request, how):
+    for key, direction in _said(request, how, keys):
         if key not in keys:
-            raise how.wrong("key", key)
+            raise how.wrong("key", key, keys)
         if direction not in ("asc", "desc"):
-            raise how.wrong("direction", direction)
+            raise how.wrong("direction", direction, keys)
         column = keys[key]
         if column is not None:
             found.setdefault(column, direction == "desc")
@@ -123,12 +124,12 @@ def sort_of(request: Request, how: Sorting, keys: Mapping[str, str | None]) -> S
     return tuple(found.items())
 
 
-def _said(request: Request, how: Sorting) -> Sequence[tuple[str, str]]:
+def _said(request: Request, how: Sorting, known: Collection[str]) -> Sequence[tuple[str, str]]:
     keys, directions = (list(filter(None, request.asked_all(name))) for name in ("sort_key", "sort_dir"))
     joined = request.asked("sort") if how.joined else None
     if joined is not None:
         if keys or directions:
-            raise how.wrong("mixed", joined)
+            raise how.wrong("mixed", joined, known)
         pairs = [part.strip().partition(":") for part in joined.split(",")]
         return [(key.strip(), direction.strip() or how.direction) for key, _, direction in pairs]
     if not keys and how.first is not None:
@@ -137,7 +138,7 @@ def _said(request: Request, how: Sorting) -> Sequence[tuple[str, str]]:
         directions += directions[-1:] * (len(keys) - len(directions))
     directions = directions or [how.direction] * len(keys)
     if len(directions) < len(keys) or (len(directions) > len(keys) and how.pairs != "last_repeated"):
-        raise how.wrong("count", "")
+        raise how.wrong("count", "", known)
     return list(zip(keys, directions, strict=False))
 
 

@@ -7,7 +7,7 @@ him.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -35,7 +35,7 @@ _CONTROL = PAGING | {"changed_since", *_TAGS}
 _BIGINT = 2**63
 
 
-def _wrong_sort(why: lists.Wrong, said: str) -> Invalid:
+def _wrong_sort(why: lists.Wrong, said: str, keys: Iterable[str]) -> Invalid:
     return Invalid(
         "query.invalid",
         {

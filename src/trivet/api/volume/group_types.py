@@ -10,7 +10,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.volume import paging
 from trivet.api.volume.bodies import Key, Loose, Text, flag
 from trivet.api.volume.paths import VolumeResource
-from trivet.domain.volumes import groups, listing, metadata
+from trivet.domain.volumes import groups, metadata
 from trivet.domain.volumes.groups import GROUP_TYPES, GroupType
 from trivet.errors import Invalid, NotFound
 from trivet.store.where import Where
@@ -68,11 +68,9 @@ async def create(request: Request) -> Reply:
 
 @resource.on("GET", "/group_types", may="reader", since="3.11")
 async def index(request: Request) -> Reply:
-    where = Where() if request.caller.is_operator else Where().equal("is_public", 1)
-    paging.public_or_not(request, where)
-    if (marker := request.asked("marker")) is not None:
-        await groups.visible_type(request.tx, request.caller, marker)
-    found = await listing.page(request.tx, GROUP_TYPES, where, paging.asked(request, _SORTS))
+    seen = Where() if request.caller.is_operator else Where().equal("is_public", 1)
+    where = paging.public_or_not(request, seen.copy())
+    found = await paging.find(request, GROUP_TYPES, _SORTS, where, seen=seen)
     return paging.page_of(request, "group_types", "group_types", found, [_view(request, one) for one in found])
 
 

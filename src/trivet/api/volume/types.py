@@ -11,7 +11,7 @@ from trivet.api.volume import paging
 from trivet.api.volume.bodies import Key, Loose, Text, flag
 from trivet.api.volume.paths import VolumeResource
 from trivet.api.volume.views import volume_type
-from trivet.domain.volumes import listing, metadata, types
+from trivet.domain.volumes import metadata, types
 from trivet.domain.volumes.types import TYPES, VolumeType
 from trivet.errors import Conflict, Invalid, NotFound
 
@@ -88,12 +88,10 @@ async def create(request: Request) -> Reply:
 
 @resource.on("GET", "/types", may="reader")
 async def index(request: Request) -> Reply:
-    where = types.visible_where(request.caller)
-    if (marker := request.asked("marker")) is not None:
-        await types.visible(request.tx, request.caller, marker)
-    paging.public_or_not(request, where)
+    seen = types.visible_where(request.caller)
+    where = paging.public_or_not(request, seen.copy())
     paging.filtered(request, where, {"name": "name", "description": "description"} if request.version >= 3052 else {})
-    found = await listing.page(request.tx, TYPES, where, paging.asked(request, _SORTS))
+    found = await paging.find(request, TYPES, _SORTS, where, seen=seen)
     shown = [volume_type(request, type) for type in found]
     return paging.page_of(request, "volume_types", "types", found, shown)
 
