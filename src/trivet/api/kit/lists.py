@@ -192,6 +192,10 @@ def kept(request: Request, *without: str) -> list[tuple[str, str]]:
     return [(name, value) for name, value in request.query if name not in without]
 
 
+def query(request: Request, *without: str) -> str:
+    return urlencode(kept(request, *without))
+
+
 def after(request: Request, marker: str, *without: str) -> str:
     """The query of the page that begins behind `marker`."""
     return urlencode([*kept(request, "marker", *without), ("marker", marker)])
