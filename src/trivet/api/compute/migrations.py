@@ -28,12 +28,13 @@ _OF_WHOM = {"user_id": "user_id", "project_id": "project_id"}
 @resource.on("GET", "/v2.1/os-migrations", may="operator")
 async def index(request: Request) -> Reply:
     pages.known(request, _known(request), since=_PAGED)
-    query = _query(request)
+    query, paged = _query(request), request.version >= _PAGED
+    asked = pages.asked(request, migrations.NEWEST) if paged else pages.unpaged(migrations.NEWEST)
     hidden = (request.asked("hidden") or "").lower() in ("1", "true", "yes", "on", "t", "y")
-    found = [] if hidden else await migrations.page(request.tx, query)
+    found = [] if hidden else await migrations.page(request.tx, query, asked)
     body: dict[str, Any] = {"migrations": [_view(request, migration) for migration in found]}
-    if request.version >= _PAGED and found and len(found) == query.limit:
-        body["migrations_links"] = pages.next_link(request, "os-migrations", found[-1].id)
+    if paged:
+        pages.add_next(request, body, "migrations", "os-migrations", [migration.id for migration in found])
     return Reply(200, body)
 
 
@@ -59,8 +60,6 @@ def _query(request: Request) -> MigrationQuery:
         host=request.asked("host"),
         changed_since=since,
         changed_before=before,
-        marker=request.asked("marker") if paged else None,
-        limit=pages.limit(request) if paged else pages.LIMIT_MAX,
     )
 
 
