@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from trivet.store.tables import Value
 
 Sort = Sequence[tuple[str, bool]]
@@ -88,6 +90,19 @@ class Where:
     @property
     def sql(self) -> str:
         return f" WHERE {' AND '.join(self._parts)}" if self._parts else ""
+
+
+def by_tags(where: Where, column: str, how: str, tags: Sequence[str]) -> Where:
+    """Of a column that holds them as a JSON array. tags: all of them; tags-any: one of them; not-tags: not all of them;
+    not-tags-any: none of them."""
+    each = [Where().holding(column, msgspec.json.encode(tag).decode()) for tag in tags]
+    found = Where()
+    if how.endswith("-any"):
+        found.either(each)
+    else:
+        for one in each:
+            found.add(one.condition, *one.values)
+    return where.no(found) if how.startswith("not-") else where.add(found.condition, *found.values)
 
 
 def order_by(sort: Sort) -> str:

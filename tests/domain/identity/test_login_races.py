@@ -10,13 +10,13 @@ from tests.api.identity.identity_cloud import Cloud
 from tests.api.one_service import Answer, FastPasswords
 from tests.postgres import PostgresCluster
 
-from trivet.api.identity.writing import commit
 from trivet.domain.identity.people import users
 from trivet.domain.identity.tokens import revocations
 from trivet.errors import Forbidden
 from trivet.ids import SystemIds
 from trivet.settings import Settings
 from trivet.store.sqlite import SqliteStore
+from trivet.store.store import transact
 from trivet.store.tx import Tx
 
 TRIES = 5
@@ -84,7 +84,7 @@ async def test_a_login_during_the_change_of_a_password_has_no_token_after_it(two
         under_way.set()
         await go_on.wait()
 
-    changing = asyncio.create_task(commit(here.parts, change))
+    changing = asyncio.create_task(transact(here.store, change))
     await under_way.wait()
     token = await other.token("ann", "old")
     go_on.set()

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 from trivet.api.kit import lists
 from trivet.api.kit.request import Request
+from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid, TrivetError
 
 
 def _wrong_limit(name: str, said: str) -> TrivetError:
-    negative = said.startswith("-") and said[1:].isdigit()
+    negative = said.startswith("-") and whole_number(said[1:]) is not None
     return Invalid("query.limit", f"{name} param must be {'positive' if negative else 'an integer'}")
 
 

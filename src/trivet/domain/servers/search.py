@@ -17,7 +17,7 @@ from trivet.errors import Invalid
 from trivet.store import lists
 from trivet.store.lists import Asked
 from trivet.store.tx import Tx
-from trivet.store.where import Where
+from trivet.store.where import Where, by_tags
 
 _PLAIN = re.compile(r"^(\^?)([\w \-:@/#=,]+)(\$?)$")
 _PLAIN_ADDRESS = re.compile(r"^(\^?)([0-9a-fA-F.:]+)(\$?)$")
@@ -71,10 +71,8 @@ class ServerQuery(msgspec.Struct, frozen=True, kw_only=True):
     host_name: str | None = None
     addresses: tuple[str, ...] = ()
     """Patterns; some address of the server must match each."""
-    tags_all: tuple[str, ...] = ()
-    tags_any: tuple[str, ...] = ()
-    tags_not_all: tuple[str, ...] = ()
-    tags_not_any: tuple[str, ...] = ()
+    tags: dict[str, tuple[str, ...]] = {}
+    """tags, tags-any, not-tags, not-tags-any."""
     changed_since: float | None = None
     changed_before: float | None = None
     deleted: bool | None = False
@@ -142,23 +140,9 @@ def _conditions(query: ServerQuery, where: Where) -> Where:
     if query.changed_before is not None:
         # Clients see whole seconds: what they were shown must find the server again.
         where.add("updated_at < ?", math.floor(query.changed_before) + 1)
-    for tag in query.tags_all:
-        where.holding("tags", _as_element(tag))
-    if query.tags_any:
-        where.either([Where().holding("tags", _as_element(tag)) for tag in query.tags_any])
-    if query.tags_not_all:
-        every = Where()
-        for tag in query.tags_not_all:
-            every.holding("tags", _as_element(tag))
-        where.no(every)
-    for tag in query.tags_not_any:
-        where.no(Where().holding("tags", _as_element(tag)))
+    for how, tags in query.tags.items():
+        by_tags(where, "tags", how, tags)
     return where
-
-
-def _as_element(tag: str) -> str:
-    """As it stands in the JSON array, quotes included: no other tag contains that."""
-    return msgspec.json.encode(tag).decode()
 
 
 def _states(where: Where, states: Iterable[State]) -> None:

@@ -75,7 +75,7 @@ def query_of(request: Request) -> ServerQuery | None:
     if states is not None and deleted and not request.caller.is_operator:
         raise Forbidden("policy.forbidden", "Only administrators may list deleted instances")
     equal, like = _columns(asked)
-    tags = {
+    tags: dict[str, tuple[str, ...]] = {
         name: tuple(asked[name].split(","))
         for name in ("tags", "tags-any", "not-tags", "not-tags-any")
         if name in asked
@@ -88,10 +88,7 @@ def query_of(request: Request) -> ServerQuery | None:
         flavor_id=asked["flavor"].rpartition("/")[2] if "flavor" in asked else None,
         host_name=asked.get("host", asked.get("node")),
         addresses=tuple(asked[name] for name in ("ip", "ip6") if name in asked),
-        tags_all=tags.get("tags", ()),
-        tags_any=tags.get("tags-any", ()),
-        tags_not_all=tags.get("not-tags", ()),
-        tags_not_any=tags.get("not-tags-any", ()),
+        tags=tags,
         changed_since=since,
         changed_before=before,
         deleted=deleted,
