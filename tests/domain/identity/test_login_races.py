@@ -13,22 +13,11 @@ from tests.postgres import PostgresCluster
 from trivet.domain.identity.people import users
 from trivet.domain.identity.tokens import revocations
 from trivet.errors import Forbidden
-from trivet.ids import SystemIds
 from trivet.settings import Settings
-from trivet.store.sqlite import SqliteStore
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
 TRIES = 5
-
-
-class OnFile(Cloud):
-    """SQLite in a file, which two processes can share."""
-
-    def __init__(self, settings: Settings, path: Path) -> None:
-        super().__init__(settings)
-        self.store = SqliteStore(path, self.clock, SystemIds())
-        self.parts.store = self.store
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -37,10 +26,10 @@ async def two(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[t
     settings = Settings(lockout_tries=TRIES)
     if request.param == "postgres":
         cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
-        url = cluster.migrated_database()
-        clouds = (Cloud(settings, url), Cloud(settings, url))
+        database = cluster.migrated_database()
     else:
-        clouds = (OnFile(settings, tmp_path / "trivet.db"), OnFile(settings, tmp_path / "trivet.db"))
+        database = str(tmp_path / "trivet.db")
+    clouds = (Cloud(settings, database), Cloud(settings, database))
     async with AsyncExitStack() as stack:
         for cloud in clouds:
             await stack.enter_async_context(cloud)
