@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from trivet.api.kit import lists
 from trivet.api.kit.request import Reply, Request
+from trivet.clock import parse_iso
 from trivet.errors import Invalid
 from trivet.store.lists import Asked
 from trivet.store.tables import Record
@@ -59,6 +60,18 @@ def few(request: Request, found: Sequence[T]) -> Sequence[T]:
 def unpaged(sort: Sort) -> Asked:
     """At a version that knows no pages."""
     return Asked(sort=sort, absent=SPELLING.absent)
+
+
+def time_of(request: Request, name: str) -> float | None:
+    """Of a list that is asked for what changed."""
+    said = request.asked(name)
+    if said is None:
+        return None
+    try:
+        # A plus that was sent as it is came in as a space.
+        return parse_iso(said.replace(" ", "+"))
+    except ValueError as error:
+        raise Invalid("query.invalid", f"Invalid input for query parameters {name}. Value: {said[:64]!r}.") from error
 
 
 def known(request: Request, names: set[str], *, since: int) -> None:

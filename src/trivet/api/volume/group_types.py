@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.bodies import Body, Name
 from trivet.api.kit.request import Reply, Request
 from trivet.api.volume import paging
-from trivet.api.volume.bodies import Key, Loose, Text, flag
+from trivet.api.volume.bodies import Key, Loose, Text, flag, one_spec
 from trivet.api.volume.paths import VolumeResource
 from trivet.domain.volumes import groups, metadata
 from trivet.domain.volumes.groups import GROUP_TYPES, GroupType
@@ -126,11 +126,8 @@ async def show_spec(request: Request) -> Reply:
 
 @resource.on("PUT", SPECS + "/{key}", may="admin", since="3.11")
 async def put_spec(request: Request) -> Reply:
-    said, key = msgspec.convert(request.read_object(), dict[str, Any]), request.values["key"]
-    if set(said) != {key} or not isinstance(said[key], str) or len(said[key]) > 255:
-        raise Invalid("metadata.key", "Request body and URI mismatch: the one item must be named as in the path.")
-    type = await _named(request)
-    await groups.specify_type(request.tx, type, type.group_specs | {key: said[key]})
+    said, type = one_spec(request), await _named(request)
+    await groups.specify_type(request.tx, type, type.group_specs | said)
     return Reply(200, said)
 
 

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.bodies import Body, Name
 from trivet.api.kit.request import Reply, Request
 from trivet.api.volume import paging
-from trivet.api.volume.bodies import Key, Loose, Text, flag
+from trivet.api.volume.bodies import Key, Loose, Text, flag, one_spec
 from trivet.api.volume.paths import VolumeResource
 from trivet.api.volume.views import volume_type
 from trivet.domain.volumes import metadata, types
@@ -157,11 +157,8 @@ async def show_spec(request: Request) -> Reply:
 
 @resource.on("PUT", SPECS + "/{key}", may="admin")
 async def put_spec(request: Request) -> Reply:
-    said, key = request.read_object(), request.values["key"]
-    if set(said) != {key} or not isinstance(said[key], str) or len(said[key]) > 255:
-        raise Invalid("metadata.key", "Request body and URI mismatch: the one item must be named as in the path.")
-    type = await named(request)
-    await _specify(request, type, type.extra_specs | {key: said[key]})
+    said, type = one_spec(request), await named(request)
+    await _specify(request, type, type.extra_specs | said)
     return Reply(200, said)
 
 

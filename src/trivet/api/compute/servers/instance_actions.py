@@ -6,7 +6,6 @@ from trivet.api.compute import pages
 from trivet.api.compute.servers.views import host_id, microsecond
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.clock import parse_iso
 from trivet.domain.hosts.hosts import HOSTS
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import servers
@@ -22,8 +21,8 @@ _EVENTS = {"create": "compute__do_build_and_run_instance", "delete": "compute_te
 async def list_actions(request: Request) -> Reply:
     server_id = await _known(request)
     paged = request.version >= 2058
-    since = _time(request, "changes-since") if paged else None
-    before = _time(request, "changes-before") if request.version >= 2066 else None
+    since = pages.time_of(request, "changes-since") if paged else None
+    before = pages.time_of(request, "changes-before") if request.version >= 2066 else None
     if since is not None and before is not None and before < since:
         raise Invalid("query.invalid", "The value of changes-since must be less than or equal to changes-before.")
     order = server_actions.NEWEST
@@ -90,13 +89,3 @@ async def _event(request: Request, action: ServerAction, *, operator: bool) -> d
         # What went wrong is written for tenants, so they may read it.
         event["details"] = action.error
     return event
-
-
-def _time(request: Request, name: str) -> float | None:
-    said = request.asked(name)
-    if said is None:
-        return None
-    try:
-        return parse_iso(said.replace(" ", "+"))
-    except ValueError as error:
-        raise Invalid("query.invalid", f"Invalid input for query parameters {name}. Value: {said[:64]!r}.") from error
