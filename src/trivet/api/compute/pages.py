@@ -14,7 +14,7 @@ from trivet.store.where import Sort
 T = TypeVar("T")
 
 
-def wrong(name: str, said: str) -> Invalid:
+def _wrong_number(name: str, said: str) -> Invalid:
     return Invalid(
         "query.invalid", f"Invalid input for query parameters {name}. Value: {said[:64]!r} is not a whole number."
     )
@@ -29,7 +29,7 @@ def _wrong_sort(why: lists.Wrong, said: str, keys: Iterable[str]) -> Invalid:
 SPELLING = lists.Spelling(
     limit=1000,
     limit_max=1000,
-    wrong=wrong,
+    wrong=_wrong_number,
     absent=lambda marker: Invalid("marker.absent", f"marker [{marker[:255]}] not found"),
 )
 SORTING = lists.Sorting(

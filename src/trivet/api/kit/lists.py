@@ -7,7 +7,7 @@ be filtered by, as data. Which rows a list is of and who sees them is said by do
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import msgspec
@@ -19,7 +19,6 @@ from trivet.store.lists import Asked
 from trivet.store.tables import Value
 from trivet.store.where import Sort, Where
 
-T = TypeVar("T")
 Narrow = Callable[[Request, Where, list[str]], None]
 """Adds to a Where what the values of one query parameter mean."""
 Wrong = Literal["mixed", "count", "direction", "key"]
@@ -89,17 +88,6 @@ def asked(request: Request, spelling: Spelling, sort: Sort, *, named: str = "id"
         named=named,
         absent=spelling.absent,
     )
-
-
-def few(request: Request, spelling: Spelling, found: Sequence[T], name: Callable[[T], str]) -> Sequence[T]:
-    """One page of what is no table but is reckoned from several, and is few."""
-    marker = request.asked("marker")
-    if marker is not None:
-        names = [name(one) for one in found]
-        if marker not in names:
-            raise spelling.absent(marker)
-        found = found[names.index(marker) + 1 :]
-    return found[: limit_of(request, spelling)]
 
 
 # -- the order
