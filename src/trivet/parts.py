@@ -1,11 +1,13 @@
 """The parts of a running cloud that requests and controllers are handed: made once in process.py, never global."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from trivet.clock import Clock
 from trivet.domain.host_link.host_changes import HostChanges
 from trivet.domain.host_link.words import ASKED_AGAIN_S
 from trivet.domain.identity.people.passwords import Passwords
+from trivet.domain.identity.tokens import revocations
 from trivet.domain.identity.tokens.tokens import Tokens
 from trivet.domain.placement.provider_summaries import KnownProviders
 from trivet.domain.shares import Shares
@@ -41,3 +43,4 @@ class Parts:
 
     def __post_init__(self) -> None:
         self.sightings = Sightings(self.clock, ASKED_AGAIN_S)
+        self.store.commits.listen(partial(revocations.committed, self.store, self.tokens))

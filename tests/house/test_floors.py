@@ -12,7 +12,7 @@ FLOORS = (
     ("row_locks",),
     ("placement",),
     ("identity.personas", "identity.assignments", "identity.memory"),
-    ("identity.operators", "identity.extras", "identity.lists"),
+    ("identity.operators", "identity.extras"),
     ("identity.tokens",),
     ("identity.people",),
     ("identity.catalog",),

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from trivet.api.kit.lists import Narrow
 from trivet.api.kit.request import Request
-from trivet.api.network.listing import Special, flag
+from trivet.api.network.collections import flag
 from trivet.domain.network import rbac
 from trivet.domain.network.rbac import ObjectType
 from trivet.store.tables import Record
@@ -31,7 +32,7 @@ def _just_made(tx: Tx, found: Sequence[Record]) -> bool:
     return all(one.id in made for one in found) and all(change.noun != rbac.RBAC_POLICIES.name for change in tx.changes)
 
 
-def by_sharing(kind: ObjectType, column: str = "id") -> Special:
+def by_sharing(kind: ObjectType, column: str = "id") -> Narrow:
     def narrow(request: Request, where: Where, values: list[str]) -> None:
         for value in values:
             where.add(

@@ -10,15 +10,18 @@ import msgspec
 from trivet.domain.hosts.hosts import HOSTS, Host
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.servers import FlavorOf, Server
-from trivet.errors import Invalid
+from trivet.store import lists
+from trivet.store.lists import Asked
 from trivet.store.tx import Tx
-from trivet.store.where import Where, order_by
+from trivet.store.where import Where
 
 Status = Literal["migrating", "done", "finished", "confirming", "confirmed", "reverting", "reverted", "error"]
 _FIELDS = (
     "number", "id", "server_id", "project_id", "user_id", "type", "status", "source", "target", "target_address",
     "old_flavor_id", "new_flavor_id", "created_at", "updated_at",
 )  # fmt: skip
+NEWEST = (("created_at", True), ("number", True))
+"""First."""
 _KEPT = 100
 """Of one server."""
 _SHOWN_S = 1e-6
@@ -63,8 +66,6 @@ class MigrationQuery(msgspec.Struct, frozen=True, kw_only=True):
     """From or to it."""
     changed_since: float | None = None
     changed_before: float | None = None
-    marker: str | None = None
-    limit: int
 
 
 async def begin(tx: Tx, call: Call, server: Server, flavor: FlavorOf) -> None:
@@ -126,8 +127,7 @@ async def ended(tx: Tx, server: Server) -> None:
         await turn(tx, server, "error" if server.task == "resize_prep" else "confirmed")
 
 
-async def page(tx: Tx, query: MigrationQuery) -> list[Migration]:
-    """The newest first."""
+async def page(tx: Tx, query: MigrationQuery, asked: Asked) -> list[Migration]:
     where = Where()
     for column, value in query.equal.items():
         where.equal(column, value)
@@ -137,17 +137,7 @@ async def page(tx: Tx, query: MigrationQuery) -> list[Migration]:
         where.add("updated_at >= ?", query.changed_since - _SHOWN_S)
     if query.changed_before is not None:
         where.add("updated_at <= ?", query.changed_before + _SHOWN_S)
-    sort = (("created_at", True), ("number", True))
-    if query.marker is not None:
-        row = await tx.row("SELECT created_at, number FROM server_migrations WHERE id = ?", query.marker)
-        if row is None:
-            raise Invalid("marker.absent", f"Marker {query.marker[:64]} could not be found.")
-        where.after(sort, row)
-    rows = await tx.rows(
-        f"SELECT {', '.join(_FIELDS)} FROM server_migrations{where.sql} ORDER BY {order_by(sort)} LIMIT ?",
-        *where.values,
-        query.limit,
-    )
+    rows = await lists.rows(tx, "server_migrations", _FIELDS, where, asked, seen=Where())
     return [Migration(*row) for row in rows]
 
 
