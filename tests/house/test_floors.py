@@ -20,7 +20,7 @@ FLOORS = (
     ("identity.grants",),
     ("identity.login",),
     ("limits",),
-    ("hosts", "images"),
+    ("hosts", "images", "objects"),
     ("volumes",),
     ("network.words", "network.tags", "network.addresses", "network.rbac"),
     ("network.groups",),
