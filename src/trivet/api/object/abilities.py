@@ -2,8 +2,9 @@
 
 from trivet.api.object import temp_urls
 from trivet.domain.objects import large, names
-from trivet.release import RELEASE
 
+_LIKE = "2.34.0"
+"""The release of Swift whose words these are."""
 _TEMP_URL: dict[str, object] = {
     "allowed_digests": list(temp_urls.DIGESTS),
     "methods": list(temp_urls.METHODS),
@@ -13,7 +14,7 @@ _TEMP_URL: dict[str, object] = {
     "outgoing_remove_headers": ["x-object-meta-*"],
 }
 ALL: dict[str, dict[str, object]] = {
-    "swift": names.CONSTRAINTS | {"version": f"trivet {RELEASE}", "policies": [{"name": "standard", "default": True}]},
+    "swift": names.CONSTRAINTS | {"version": _LIKE, "policies": [{"name": names.POLICY, "default": True}]},
     "account_quotas": {},
     "bulk_delete": {"max_deletes_per_request": 1000, "max_failed_deletes": 1000},
     "bulk_upload": {"max_containers_per_extraction": 1000, "max_failed_extractions": 1000},

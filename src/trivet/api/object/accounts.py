@@ -4,7 +4,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.object import bulk, door, listings, wire
 from trivet.api.object.wire import Headers
-from trivet.domain.objects import access, accounts, listing
+from trivet.domain.objects import access, accounts, listing, names
 from trivet.domain.objects.access import Right
 from trivet.domain.objects.accounts import Account
 from trivet.domain.objects.objects import Place
@@ -17,7 +17,6 @@ resource = Resource()
 _PATH = "/v1/{account}"
 _SECRET = (f"{accounts.META}temp-url-key", f"{accounts.META}temp-url-key-2", accounts.ACL)
 """For the owner's eyes."""
-_QUOTA = f"{accounts.META}quota-"
 
 
 @resource.on("GET", _PATH, may="shared")
@@ -41,10 +40,14 @@ async def head(request: Request) -> Reply:
 async def _headers(tx: Tx, place: Place, account: Account, right: Right) -> Headers:
     totals = await accounts.totals(tx, place.project_id)
     shown = {name: value for name, value in account.metadata.items() if right == Right.OWNER or name not in _SECRET}
+    counts = {"container-count": totals.containers, "object-count": totals.objects, "bytes-used": totals.bytes}
+    shown |= await accounts.quotas_of(tx, place.project_id)
     return [
-        (b"x-account-container-count", str(totals.containers).encode()),
-        (b"x-account-object-count", str(totals.objects).encode()),
-        (b"x-account-bytes-used", str(totals.bytes).encode()),
+        *((f"x-account-{what}".encode(), str(count).encode()) for what, count in counts.items()),
+        *(
+            (f"x-account-storage-policy-{names.POLICY}-{what}".encode(), str(count).encode())
+            for what, count in counts.items()
+        ),
         (b"x-timestamp", wire.stamp(account.created_at)),
         (b"accept-ranges", b"bytes"),
         *wire.encoded(shown),
@@ -82,16 +85,17 @@ def _not_allowed() -> Invalid:
 
 async def _describe(request: Request, status: int) -> Reply:
     place = wire.place(request)
-    changes = wire.said(request, accounts.META, accounts.ACL)
+    changes = wire.said(request, accounts.META, accounts.ACL, *accounts.QUOTAS)
     if accounts.ACL in changes:
         changes[accounts.ACL] = access.cleaned_account(changes[accounts.ACL])
-    quotas = any(name.startswith(_QUOTA) for name in changes)
+    quotas = {name: changes.pop(name) for name in accounts.QUOTAS if name in changes}
     if quotas and not request.caller.is_operator:
         raise Forbidden("account.quota", "Access was denied to this resource.")
 
     async def act(tx: Tx) -> None:
         await door.account(tx, request, place, Right.OWNER)
         await accounts.describe(tx, place.project_id, changes)
+        await accounts.set_quotas(tx, place.project_id, quotas)
 
     await transact(request.parts.store, act)
     return wire.done(status)

@@ -4,7 +4,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.object import bulk, cors, door, form_posts, listings, web_pages, wire
 from trivet.api.object.wire import Headers
-from trivet.domain.objects import access, containers, listing, versions
+from trivet.domain.objects import access, acts, containers, listing, names, versions
 from trivet.domain.objects.access import Right
 from trivet.domain.objects.containers import Container
 from trivet.errors import Invalid
@@ -32,7 +32,7 @@ async def get(request: Request) -> Reply:
         home, right = await door.container(tx, request, place, Right.READ)
         kind = listings.kind_of(request)
         found = await listing.of_container(tx, home, listings.page(request))
-    return listings.of_container(kind, home.name, found, _headers(request, home, right))
+    return listings.of_container(kind, home, found, _headers(request, home, right))
 
 
 @resource.on("HEAD", _PATH, may="shared", tx="none")
@@ -54,6 +54,7 @@ def _headers(request: Request, home: Container, right: Right) -> Headers:
         (b"x-timestamp", wire.stamp(home.created_at)),
         (b"last-modified", wire.http_date(home.updated_at)),
         (b"accept-ranges", b"bytes"),
+        (b"x-storage-policy", names.POLICY.encode()),
         *wire.encoded(shown),
     ]
     if home.versioned:
@@ -97,7 +98,7 @@ async def post(request: Request) -> Reply:
 async def delete(request: Request) -> Reply:
     place = wire.place(request)
     await door.account(request.tx, request, place, Right.WRITE)
-    await containers.delete(request.tx, place.project_id, place.container)
+    await acts.delete_container(request.tx, place)
     return wire.done(204)
 
 

@@ -67,7 +67,12 @@ def metadata_of(request: Request) -> dict[str, str]:
     names.check_metadata(objects.META, said)
     if said.get(objects.MANIFEST):
         said[objects.MANIFEST] = wire.manifest_path(said[objects.MANIFEST])
-    return {name: value for name, value in said.items() if value}
+    # What is said to be empty is kept so; what is said to be removed is not.
+    return {
+        name: value
+        for name, value in said.items()
+        if value or (name.startswith(objects.META) and name.encode() in request.headers)
+    }
 
 
 def _content_type(request: Request, name: str) -> str:

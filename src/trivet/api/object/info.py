@@ -10,3 +10,8 @@ resource = Resource()
 @resource.on("GET", "/info", may="public", tx="none")
 async def info(request: Request) -> Reply:
     return Reply(200, abilities.ALL, content_type="application/json; charset=UTF-8")
+
+
+@resource.on("GET", "/healthcheck", may="public", tx="none")
+async def healthcheck(request: Request) -> Reply:
+    return Reply(200, b"OK", content_type="text/plain; charset=UTF-8")

@@ -9,7 +9,7 @@ from trivet.domain.objects.objects import Content, Object, Place
 from trivet.errors import Conflict, Invalid
 from trivet.store.tx import Tx
 
-TARGET, ACCOUNT = "x-symlink-target", "x-symlink-target-account"
+TARGET, ACCOUNT = objects.LINK, objects.LINK_ACCOUNT
 HEADERS = (TARGET, ACCOUNT)
 HOPS_MAX = 2
 

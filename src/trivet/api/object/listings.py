@@ -6,12 +6,12 @@ from xml.sax.saxutils import escape, quoteattr
 
 from trivet.api.kit.accepts import preferred
 from trivet.api.kit.request import Reply, Request, encode
-from trivet.api.object.wire import PLAIN, Headers, check_text
+from trivet.api.object.wire import PLAIN, Headers, check_text, url_quoted
 from trivet.domain.numbers import whole_number
 from trivet.domain.objects.containers import Container
 from trivet.domain.objects.listing import Page
-from trivet.domain.objects.names import LISTING_MAX
-from trivet.domain.objects.objects import Object
+from trivet.domain.objects.names import ACCOUNT_PREFIX, LISTING_MAX
+from trivet.domain.objects.objects import LINK, LINK_ACCOUNT, Object
 from trivet.errors import Invalid
 
 _JSON, _XML = "application/json; charset=utf-8", "application/xml; charset=utf-8"
@@ -76,11 +76,11 @@ def of_account(kind: str, account: str, found: Sequence[Container | str], header
     return _xml(kind, f"<account name={quoteattr(account)}>{inner}</account>", headers)
 
 
-def of_container(kind: str, container: str, found: Sequence[Object | str], headers: Headers) -> Reply:
+def of_container(kind: str, home: Container, found: Sequence[Object | str], headers: Headers) -> Reply:
     if kind == PLAIN:
         return _lines([one if isinstance(one, str) else one.name for one in found], headers)
     if kind == _JSON:
-        rows = [{"subdir": one} if isinstance(one, str) else _row(one) for one in found]
+        rows = [{"subdir": one} if isinstance(one, str) else _row(home, one) for one in found]
         return Reply(200, encode(rows), headers, content_type=kind)
     inner = "".join(
         f"<subdir name={quoteattr(one)}><name>{escape(one)}</name></subdir>"
@@ -90,10 +90,10 @@ def of_container(kind: str, container: str, found: Sequence[Object | str], heade
         f"<last_modified>{moment(one.modified_at)}</last_modified></object>"
         for one in found
     )
-    return _xml(kind, f"<container name={quoteattr(container)}>{inner}</container>", headers)
+    return _xml(kind, f"<container name={quoteattr(home.name)}>{inner}</container>", headers)
 
 
-def _row(one: Object) -> dict[str, object]:
+def _row(home: Container, one: Object) -> dict[str, object]:
     row: dict[str, object] = {
         "name": one.name,
         "bytes": one.size,
@@ -103,6 +103,9 @@ def _row(one: Object) -> dict[str, object]:
     }
     if one.manifest is not None:
         row["slo_etag"] = f'"{one.etag}"'
+    if LINK in one.metadata:
+        account = one.metadata.get(LINK_ACCOUNT) or f"{ACCOUNT_PREFIX}{home.project_id}"
+        row["symlink_path"] = url_quoted(f"/v1/{account}/{one.metadata[LINK]}")
     return row
 
 

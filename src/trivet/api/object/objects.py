@@ -2,8 +2,9 @@
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.object import bulk, copying, cors, reading, wire, writing
+from trivet.api.object import bulk, copying, cors, form_posts, reading, web_pages, wire, writing
 from trivet.domain.objects import containers
+from trivet.errors import Forbidden, NotFound
 
 resource = Resource()
 
@@ -12,12 +13,19 @@ _PATH = "/v1/{account}/{container}/{object:path}"
 
 @resource.on("GET", _PATH, may="shared", tx="none")
 async def get(request: Request) -> Reply:
-    return await reading.give(request)
+    place = wire.place(request)
+    try:
+        return await reading.give(request, place)
+    except (NotFound, Forbidden) as error:
+        page = await web_pages.of_object(request, place, error)
+        if page is None:
+            raise
+        return page
 
 
 @resource.on("HEAD", _PATH, may="shared", tx="none")
 async def head(request: Request) -> Reply:
-    return await reading.give(request)
+    return await get(request)
 
 
 @resource.on("PUT", _PATH, may="shared", tx="none", stream=True)
@@ -31,6 +39,8 @@ async def put(request: Request) -> Reply:
 
 @resource.on("POST", _PATH, may="shared", tx="none", stream=True)
 async def post(request: Request) -> Reply:
+    if (request.header("content-type") or "").startswith("multipart/form-data"):
+        return await form_posts.take(request, wire.place(request))
     return await writing.describe(request)
 
 

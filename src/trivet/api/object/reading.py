@@ -3,32 +3,18 @@
 from collections.abc import AsyncIterator
 
 from trivet.api.kit.request import Reply, Request
-from trivet.api.object import conditions, cors, door, large_objects, links, web_pages, wire
+from trivet.api.object import conditions, cors, door, large_objects, links, wire
 from trivet.api.object.conditions import Span
 from trivet.api.object.wire import Headers
 from trivet.domain.objects import content, objects
 from trivet.domain.objects.access import Right
 from trivet.domain.objects.containers import Container
 from trivet.domain.objects.objects import Object, Place
-from trivet.errors import Forbidden, NotFound
 
 _CONDITIONS = frozenset((b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"))
-_HIDDEN = frozenset(("content-type",))
-_WEB_MODE = b"x-web-mode"
 
 
-async def give(request: Request) -> Reply:
-    place = wire.place(request)
-    try:
-        return await _give(request, place)
-    except (NotFound, Forbidden) as error:
-        page = await web_pages.of_object(request, place, error)
-        if page is None:
-            raise
-        return page
-
-
-async def _give(request: Request, place: Place) -> Reply:
+async def give(request: Request, place: Place) -> Reply:
     async with request.parts.store.read() as tx:
         home, found = await objects.find_both(tx, place)
         await door.check_object(tx, request, place, home, Right.READ)

@@ -37,7 +37,7 @@ async def check(tx: Tx, request: Request, place: Place, home: Container | None) 
     signature, ends = request.asked("temp_url_sig"), _ends(request.asked("temp_url_expires"))
     if signature is None or ends is None or ends <= tx.clock.now() or request.method not in METHODS:
         raise _invalid()
-    digest, given = _read(signature)
+    digest, given = read(signature)
     words = [f"{method}\n{ends}" for method in _signed_for(request.method)]
     addresses = request.asked("temp_url_ip_range")
     if addresses is not None:
@@ -45,7 +45,7 @@ async def check(tx: Tx, request: Request, place: Place, home: Container | None) 
             raise _invalid()
         words = [f"ip={addresses}\n{said}" for said in words]
     subjects = _subjects(request, place)
-    for key in await _keys_of(tx, place, home):
+    for key in await keys_of(tx, place, home):
         for said in words:
             for subject in subjects:
                 made = hmac.digest(key.encode(), f"{said}\n{subject}".encode(), digest)
@@ -70,7 +70,7 @@ def _subjects(request: Request, place: Place) -> list[str]:
     return [shown + path, f"{shown}/v1/{path.partition('/v1/')[2]}"]
 
 
-async def _keys_of(tx: Tx, place: Place, home: Container | None) -> list[str]:
+async def keys_of(tx: Tx, place: Place, home: Container | None) -> list[str]:
     account = await accounts.find(tx, place.project_id)
     found = [account.metadata.get(accounts.META + name) for name in _KEYS]
     if home is not None:
@@ -92,7 +92,7 @@ def _ends(text: str | None) -> int | None:
     return None
 
 
-def _read(signature: str) -> tuple[str, bytes]:
+def read(signature: str) -> tuple[str, bytes]:
     """Which digest it is, and the digest."""
     keyed = _KEYED.match(signature)
     try:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from email.utils import formatdate, parsedate_to_datetime
+from http import HTTPStatus
 from urllib.parse import quote, unquote
 
 from trivet.api.kit.request import Reply, Request
@@ -110,3 +111,9 @@ def manifest_path(said: str) -> str:
     if not container or not prefix or "?" in said or "&" in said:
         raise Invalid("manifest.path", "X-Object-Manifest must be in the format container/prefix")
     return said
+
+
+TITLES = {status.value: status.phrase for status in HTTPStatus} | {
+    499: "Client Disconnect",
+    507: "Insufficient Storage",
+}

@@ -3,10 +3,11 @@
 import msgspec
 
 from trivet.domain.identity.people.projects import PROJECTS
-from trivet.domain.limits import quotas
+from trivet.domain.limits import limits, quotas
+from trivet.domain.numbers import whole_number
 from trivet.domain.objects import names
 from trivet.domain.row_locks import hold_known
-from trivet.errors import Invalid
+from trivet.errors import Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 
@@ -14,6 +15,8 @@ CONTAINERS, OBJECTS, BYTES = "object_containers", "objects", "object_bytes"
 """What is counted of a project, and limited."""
 META = "x-account-meta-"
 ACL = "x-account-access-control"
+QUOTAS = {f"{META}quota-bytes": BYTES, "x-account-quota-bytes": BYTES, "x-account-quota-count": OBJECTS}
+"""Swift's words for limits of the project, which its operator sets."""
 
 
 class Account(Record, frozen=True, kw_only=True):
@@ -69,3 +72,30 @@ def merged(prefix: str, before: dict[str, str], changes: dict[str, str]) -> dict
             if any(changes.values()):
                 raise
     return after
+
+
+async def set_quotas(tx: Tx, project_id: str, said: dict[str, str]) -> None:
+    """An empty one takes the project back to the default."""
+    if said and await tx.get(PROJECTS, project_id) is None:
+        raise NotFound("account.absent", "The resource could not be found.")
+    for header, text in said.items():
+        resource, most = QUOTAS[header], whole_number(text)
+        if most is not None:
+            await limits.set_limit(tx, project_id, resource, most)
+        elif text:
+            raise Invalid("account.quota", f"{header} must be a whole number.")
+        else:
+            await limits.reset_limits(tx, project_id, [resource])
+
+
+async def quotas_of(tx: Tx, project_id: str) -> dict[str, str]:
+    """Those that were set for this project."""
+    found = await tx.rows(
+        "SELECT resource_name, resource_limit FROM limits WHERE scope_id = ? AND resource_name IN (?, ?)"
+        " AND resource_limit >= 0",
+        project_id,
+        BYTES,
+        OBJECTS,
+    )
+    words = {BYTES: f"{META}quota-bytes", OBJECTS: "x-account-quota-count"}
+    return {words[str(name)]: str(limit) for name, limit in found}

@@ -10,9 +10,12 @@ from trivet.errors import Invalid
 from trivet.parts import Parts
 from trivet.store.store import transact
 from trivet.store.tx import Tx
+from trivet.store.where import Where
 
 Seen = tuple[Container, Object | None]
 """A container, and what is at a place in it, as they were a moment ago (objects.find_both)."""
+
+_EXPIRED_AT_ONCE = 500
 
 Check = Callable[[Object | None], None]
 """Refuses, if what is there is not what the client thinks."""
@@ -111,3 +114,21 @@ async def describe(parts: Parts, place: Place, change: Callable[[Object], Conten
         )  # fmt: skip
 
     return await transact(parts.store, act)
+
+
+async def delete_container(tx: Tx, place: Place) -> None:
+    """What has expired in it keeps nobody from deleting it."""
+    home = await containers.need(tx, place.project_id, place.container)
+    await expire(tx, Where().equal("container_id", home.id))
+    await containers.delete(tx, home)
+
+
+async def expire(tx: Tx, where: Where) -> int:
+    """Some of those whose time has come; how many."""
+    gone = where.add("delete_at IS NOT NULL AND delete_at <= ?", tx.clock.now())
+    found = await tx.select(objects.TABLE, gone, order="delete_at", limit=_EXPIRED_AT_ONCE)
+    for one in sorted(found, key=lambda one: one.id):
+        home = await tx.get(containers.TABLE, one.container_id)
+        if home is not None:
+            await objects.take_away(tx, home, one)
+    return len(found)

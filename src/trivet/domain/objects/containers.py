@@ -72,13 +72,13 @@ async def describe(
     )  # fmt: skip
 
 
-async def delete(tx: Tx, project_id: str, name: str) -> None:
-    container = await need(tx, project_id, name)
+async def delete(tx: Tx, container: Container) -> None:
+    """It is empty, or stays."""
     for table in ("objects", "object_versions"):
         if await tx.row(f"SELECT 1 FROM {table} WHERE container_id = ? LIMIT 1", container.id) is not None:
             raise Conflict("container.full", "There was a conflict when trying to complete your request.")
     await tx.delete(TABLE, container)
-    quotas.at_end(tx, project_id, {accounts.CONTAINERS: -1})
+    quotas.at_end(tx, container.project_id, {accounts.CONTAINERS: -1})
 
 
 # -- what is counted

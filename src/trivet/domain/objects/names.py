@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from trivet.errors import Invalid
 
+POLICY = "standard"
+"""The one kind of storage that there is, as clients are told."""
 ACCOUNT_PREFIX = "AUTH_"
 CONTAINER_NAME_MAX = 256
 OBJECT_NAME_MAX = 1024

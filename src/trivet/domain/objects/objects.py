@@ -15,6 +15,7 @@ from trivet.store.tx import Tx
 
 META = "x-object-meta-"
 MANIFEST = "x-object-manifest"
+LINK, LINK_ACCOUNT = "x-symlink-target", "x-symlink-target-account"
 EMPTY_ETAG = "d41d8cd98f00b204e9800998ecf8427e"
 
 

@@ -73,6 +73,13 @@ CREATE TABLE object_damages (
     blob_key TEXT PRIMARY KEY,
     project_id TEXT NOT NULL,
     object_id TEXT NOT NULL,
-    what TEXT NOT NULL,
+    why TEXT NOT NULL,
     at DOUBLE PRECISION NOT NULL
+);
+
+-- How far the bytes have been looked at.
+CREATE TABLE object_scrub (
+    id TEXT PRIMARY KEY,
+    mark TEXT NOT NULL,
+    began_at DOUBLE PRECISION NOT NULL
 )
