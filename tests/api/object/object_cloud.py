@@ -44,7 +44,14 @@ class Cloud(OneService):
         self.upkeep = ObjectUpkeep(self.parts, lease)
 
     async def call(
-        self, method: str, path: str, body: bytes | Iterable[bytes | None] = b"", *, who: str = "member", **headers: str
+        self,
+        method: str,
+        path: str,
+        body: bytes | Iterable[bytes | None] = b"",
+        /,
+        *,
+        who: str = "member",
+        **headers: str,
     ) -> Answer:
         """Headers as Python names: x_delete_at. A body of several chunks says no length."""
         said = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -58,12 +65,12 @@ class Cloud(OneService):
             said["transfer-encoding"] = "chunked"
         return await ask_in_chunks(self.app, method, f"/object-store{path}", chunks, headers=said)
 
-    async def put(self, path: str, body: bytes = b"", **headers: str) -> Answer:
+    async def put(self, path: str, body: bytes = b"", /, **headers: str) -> Answer:
         answer = await self.call("PUT", f"{ACCOUNT}/{path}", body, **headers)
         assert answer.status in (201, 202), (answer.status, answer.raw)
         return answer
 
-    async def get(self, path: str, **headers: str) -> Answer:
+    async def get(self, path: str, /, **headers: str) -> Answer:
         return await self.call("GET", f"{ACCOUNT}/{path}", **headers)
 
     async def names(self, path: str) -> list[str]:
