@@ -65,20 +65,21 @@ async def post(request: Request) -> Reply:
 async def put(request: Request) -> Reply:
     if request.asked("extract-archive") is not None:
         return await bulk.extract(request)
-    raise _not_allowed()
+    return await _refuse(request)
 
 
 @resource.on("DELETE", _PATH, may="shared", tx="none", stream=True)
 async def delete(request: Request) -> Reply:
     if request.asked("bulk-delete") is not None:
         return await bulk.delete(request)
+    return await _refuse(request)
+
+
+async def _refuse(request: Request) -> Reply:
+    """Accounts come and go with their projects."""
     async with request.parts.store.read() as tx:
         await door.account(tx, request, wire.place(request), Right.OWNER)
-    raise _not_allowed()
-
-
-def _not_allowed() -> Invalid:
-    return Invalid(
+    raise Invalid(
         "method.not_allowed", "The method is not allowed for this resource.", status=405, allow="GET, HEAD, POST"
     )
 

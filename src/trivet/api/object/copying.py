@@ -21,10 +21,13 @@ _TRUE = ("1", "true", "yes", "on", "t", "y")
 
 
 async def to_other(request: Request) -> Reply:
+    source = wire.place(request)
     said = request.said("destination")
     if said is None:
+        async with request.parts.store.read() as tx:
+            home, _ = await objects.find_both(tx, source)
+            await door.check_object(tx, request, source, home, Right.WRITE)
         raise Invalid("copy.destination", "Destination header required", status=412)
-    source = wire.place(request)
     account = unquote(request.said("destination-account") or f"AUTH_{source.project_id}")
     target = wire.named(account, *wire.object_path(unquote(said), "Destination header"))
     return await _copy(request, source, target)

@@ -10,8 +10,8 @@ from trivet.domain.objects.objects import Content, Object, Place
 
 async def put(request: Request) -> Reply:
     place = wire.place(request)
-    length = incoming.length_of(request)
     home, there = await admitted(request, place)
+    length = incoming.length_of(request)
     names.check_object(place.name)
     wanted = incoming.wanted_of(request, place)
     if request.asked("multipart-manifest") == "put":
