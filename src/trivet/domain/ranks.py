@@ -73,7 +73,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("volume_messages",),
     # Objects: they themselves and what they were, then what was left behind, what holds them, and whose that is.
     ("objects", "object_versions"),
-    ("object_garbage", "object_damages", "object_scrub"),
+    ("object_small", "object_garbage", "object_damages", "object_scrub"),
     ("object_containers",),
     ("object_accounts",),
     # Servers, with what was done to them.

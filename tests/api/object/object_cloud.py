@@ -77,7 +77,15 @@ class Cloud(OneService):
         return (await self.get(path)).raw.decode().split("\n")[:-1]
 
     def blobs(self) -> list[Path]:
+        """The files; what is small lies in the database."""
         return [path for path in self.directory.rglob("*") if path.is_file()]
+
+    async def kept(self) -> int:
+        """All blobs, wherever they lie."""
+        async with self.store.read() as tx:
+            row = await tx.row("SELECT COUNT(*) FROM object_small")
+        assert row is not None
+        return len(self.blobs()) + int(row[0])
 
     async def tidy(self) -> None:
         """What is no longer pointed at has been so for a while."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import quote, unquote
 
@@ -51,7 +52,12 @@ def object_path(said: str, what: str) -> tuple[str, str]:
 
 def http_date(at: float) -> bytes:
     """Never before it happened: who asks for what is newer must not be told that there is nothing."""
-    return formatdate(math.ceil(at), usegmt=True).encode()
+    return _date(math.ceil(at))
+
+
+@lru_cache(maxsize=4096)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
 
 
 def parsed_date(text: str | None) -> float | None:

@@ -73,8 +73,9 @@ async def store(
 
 async def set_down(tx: Tx, place: Place, content: Content, *, check: Check = nothing_asked) -> Object:
     """In a transaction: the content gets its name, and what had it before becomes a version, or garbage."""
-    home = await containers.need(tx, place.project_id, place.container)
-    there = await objects.find(tx, home, place.name)
+    home, there = await objects.rows(tx, place)
+    if home is None:
+        raise containers.absent()
     check(None if there is not None and objects.expired(there, tx.clock.now()) else there)
     return await versions.place(tx, home, place.name, content, there)
 

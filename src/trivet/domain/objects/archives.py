@@ -7,6 +7,7 @@ import tempfile
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import IO, TypeVar, cast
 
@@ -48,18 +49,20 @@ class Archive:
 
 @asynccontextmanager
 async def opened(parts: Parts, received: Received, kind: str) -> AsyncIterator[Archive]:
-    async with _local_file(parts, received) as path:
-        file = await asyncio.to_thread(_open, path, kind)
+    async with _local_file(parts, received) as source:
+        file = await asyncio.to_thread(_open, source, kind)
         try:
             yield Archive(file)
         finally:
             await asyncio.to_thread(file.close)
 
 
-def _open(path: str, kind: str) -> IO[bytes]:
+def _open(source: str | IO[bytes], kind: str) -> IO[bytes]:
     if kind == "tar.gz":
-        return cast("IO[bytes]", gzip.open(path, "rb"))
-    return cast("IO[bytes]", bz2.open(path, "rb")) if kind == "tar.bz2" else Path(path).open("rb")
+        return cast("IO[bytes]", gzip.open(source, "rb"))
+    if kind == "tar.bz2":
+        return cast("IO[bytes]", bz2.open(source, "rb"))
+    return Path(source).open("rb") if isinstance(source, str) else source
 
 
 async def _next(steps: Iterator[T]) -> T | None:
@@ -70,9 +73,12 @@ async def _next(steps: Iterator[T]) -> T | None:
 
 
 @asynccontextmanager
-async def _local_file(parts: Parts, received: Received) -> AsyncIterator[str]:
+async def _local_file(parts: Parts, received: Received) -> AsyncIterator[str | IO[bytes]]:
     if received.key is None:
         raise Invalid("archive.broken", "Invalid Tar File: it is empty")
+    if received.content is not None:
+        yield BytesIO(received.content)
+        return
     path = parts.blobs.local_path(received.key)
     if path is not None:
         yield path

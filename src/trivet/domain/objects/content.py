@@ -8,7 +8,7 @@ import logging
 from base64 import b64decode
 from collections.abc import AsyncIterator
 
-from trivet.domain.objects import large, objects
+from trivet.domain.objects import large, objects, small
 from trivet.domain.objects.objects import Object, Place, Segment
 from trivet.domain.objects.uploads import SMALL_BYTES
 from trivet.drivers.contracts.errors import DriverError
@@ -43,6 +43,12 @@ async def whole(parts: Parts, project_id: str, found: Object, first: int, length
 
 async def _of_blob(parts: Parts, key: str, first: int, length: int) -> Body:
     try:
+        if small.is_small(key):
+            async with parts.store.read() as tx:
+                kept = await small.read(tx, key)
+            if kept is None or len(kept) < first + length:
+                raise _damaged(key, "its bytes are gone")
+            return kept if length == len(kept) else kept[first : first + length]
         if length <= SMALL_BYTES:
             content = await parts.blobs.get(key, first, length)
             if len(content) != length:

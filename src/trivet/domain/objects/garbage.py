@@ -9,6 +9,7 @@ points at it.
 
 from collections.abc import Sequence
 
+from trivet.domain.objects import small
 from trivet.domain.objects.uploads import KIND
 from trivet.drivers.contracts.blobs import Found
 from trivet.parts import Parts
@@ -32,10 +33,15 @@ async def clear(parts: Parts) -> bool:
             _AT_ONCE,
         )
         used = await pointed_at(tx, [str(row[1]) for row in rows])
-    for key in {str(row[1]) for row in rows} - used:
-        await parts.blobs.remove(key)
+    unused = {str(row[1]) for row in rows} - used
+    for key in sorted(unused):
+        if not small.is_small(key):
+            await parts.blobs.remove(key)
 
     async def forget(tx: Tx) -> None:
+        for key in sorted(unused):
+            if small.is_small(key):
+                await small.remove(tx, key)
         for id in sorted(str(row[0]) for row in rows):
             await tx.run("DELETE FROM object_garbage WHERE id = ?", id)
 

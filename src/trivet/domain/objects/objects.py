@@ -94,7 +94,13 @@ _CONTAINER_WIDTH = len(containers.TABLE.columns)
 
 
 async def find_both(tx: Tx, place: Place) -> tuple[Container | None, Object | None]:
-    """In one question. What has expired is not there, though its row may be."""
+    """What has expired is not there, though its row may be."""
+    home, found = await rows(tx, place)
+    return home, None if found is not None and expired(found, tx.clock.now()) else found
+
+
+async def rows(tx: Tx, place: Place) -> tuple[Container | None, Object | None]:
+    """In one question."""
     row = await tx.row(_SQL_BOTH, place.name, place.project_id, place.container)
     if row is None:
         return None, None
@@ -102,8 +108,7 @@ async def find_both(tx: Tx, place: Place) -> tuple[Container | None, Object | No
     home = containers.TABLE.from_row(values[:_CONTAINER_WIDTH])
     if values[_CONTAINER_WIDTH] is None:
         return home, None
-    found = TABLE.from_row(values[_CONTAINER_WIDTH:])
-    return home, None if expired(found, tx.clock.now()) else found
+    return home, TABLE.from_row(values[_CONTAINER_WIDTH:])
 
 
 def expired(found: Object, now: float) -> bool:

@@ -10,6 +10,7 @@ import logging
 
 import msgspec
 
+from trivet.domain.objects import small
 from trivet.drivers.contracts.errors import DriverError
 from trivet.parts import Parts
 from trivet.store.tx import Tx
@@ -66,6 +67,13 @@ async def following(tx: Tx, mark: str) -> list[Kept]:
 
 async def fault(parts: Parts, kept: Kept) -> str | None:
     """What is wrong with a blob; None, if it is as it was. Trouble that may pass is raised."""
+    if small.is_small(kept.blob_key):
+        async with parts.store.read() as tx:
+            content = await small.read(tx, kept.blob_key)
+        if content is None:
+            return "its bytes are gone"
+        well = hashlib.md5(content, usedforsecurity=False).hexdigest() == kept.etag
+        return None if well else "its bytes are others than they were"
     try:
         size = await parts.blobs.size(kept.blob_key)
         if size is None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from trivet.domain.objects import names
+from trivet.domain.objects import names, small
 from trivet.domain.objects.objects import EMPTY_ETAG
 from trivet.drivers.contracts.blobs import Sink
 from trivet.drivers.contracts.errors import DriverError
@@ -28,11 +28,12 @@ T = TypeVar("T")
 
 
 class Received(msgspec.Struct, frozen=True):
-    """Bytes that are safely in a blob; none, if there were none."""
+    """Bytes that are safely in a blob, or so few that they go with the row; none, if there were none."""
 
     key: str | None
     size: int
     etag: str
+    content: bytes | None = None
 
 
 def new_key(parts: Parts) -> str:
@@ -56,8 +57,10 @@ async def receive(parts: Parts, chunks: AsyncIterator[bytes], most: int = names.
 
 
 async def receive_small(parts: Parts, content: bytes) -> Received:
-    key = new_key(parts)
     etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if len(content) <= small.BYTES_MAX:
+        return Received(small.new_key(parts.ids.hex()), len(content), etag, content)
+    key = new_key(parts)
     try:
         await parts.blobs.put(key, content)
     except DriverError as error:
@@ -110,8 +113,14 @@ def unkept(error: DriverError) -> Busy:
 async def settle(parts: Parts, received: Received, act: Callable[[Tx], Awaitable[T]]) -> T:
     """Point a row at what was received. Where that is refused the bytes go at once; where nobody knows whether it was
     done (the database went away at the commit, say) they stay, for the sweep to look."""
+
+    async def kept(tx: Tx) -> T:
+        if received.content is not None and received.key is not None:
+            await small.keep(tx, received.key, received.content)
+        return await act(tx)
+
     try:
-        return await transact(parts.store, act)
+        return await transact(parts.store, kept)
     except Busy:
         raise
     except TrivetError:
@@ -121,7 +130,7 @@ async def settle(parts: Parts, received: Received, act: Callable[[Tx], Awaitable
 
 async def drop(parts: Parts, received: Received) -> None:
     """Bytes that no row was ever pointed at."""
-    if received.key is not None:
+    if received.key is not None and received.content is None:
         try:
             await parts.blobs.remove(received.key)
         except DriverError:

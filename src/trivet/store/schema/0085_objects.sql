@@ -60,6 +60,12 @@ CREATE TABLE object_versions (
 );
 CREATE INDEX object_versions_blob ON object_versions (blob_key) WHERE blob_key IS NOT NULL;
 
+-- Blobs that are so small that a file would cost more than they do. Their keys begin with a word of their own.
+CREATE TABLE object_small (
+    blob_key TEXT PRIMARY KEY,
+    content TEXT NOT NULL
+);
+
 -- Blobs that a row pointed at until a moment ago. They go once no other row does.
 CREATE TABLE object_garbage (
     id TEXT PRIMARY KEY,
