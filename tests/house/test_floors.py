@@ -20,7 +20,7 @@ FLOORS = (
     ("identity.grants",),
     ("identity.login",),
     ("limits",),
-    ("hosts", "images", "key_manager"),
+    ("hosts", "images", "key_manager", "objects"),
     ("volumes",),
     ("network.words", "network.tags", "network.addresses", "network.rbac"),
     ("network.groups",),

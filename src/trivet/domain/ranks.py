@@ -71,6 +71,11 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("volume_group_snapshots",),
     ("volume_backends",),
     ("volume_messages",),
+    # Objects: they themselves and what they were, then what was left behind, what holds them, and whose that is.
+    ("objects", "object_versions"),
+    ("object_small", "object_garbage", "object_damages", "object_scrub"),
+    ("object_containers",),
+    ("object_accounts",),
     # Servers, with what was done to them.
     ("servers", "server_actions", "server_migrations", "console_reads", "console_tokens"),
     # What the key manager keeps: those above may refer to it, and it to nothing of theirs.

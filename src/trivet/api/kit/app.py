@@ -65,6 +65,7 @@ class App:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope["method"], scope["path"], dict(scope["headers"]), scope["query_string"], self.parts)
+        request.client = scope.get("client")
         request.id = f"req-{self.parts.ids.uuid()}"
         request_id.set(request.id)
         log.doing.set(Doer(None, request.id))
@@ -87,8 +88,7 @@ class App:
             reply = self._refusal(service, bug, request)
         if service.microversions is not None and request.version:
             reply.headers += service.microversions.reply_headers(request.version)
-        reply.headers.append((b"x-openstack-request-id", request.id.encode()))
-        reply.headers.append((b"x-compute-request-id", request.id.encode()))
+        reply.headers += service.reply_headers(request.id)
         try:
             await self._give(reply, request, send)
         finally:
@@ -173,11 +173,24 @@ class App:
             )
         if may in callers.NO_TOKEN:
             return
+        if may == "shared":
+            self._recognise(token, request)
+            return
         if token is None:
             raise Forbidden(
                 "token.missing", "The request you have made requires authentication: send X-Auth-Token.", status=401
             )
         request.caller = self.parts.tokens.caller(token)
+        log.doing.set(Doer(request.caller.user_id, request.id))
+
+    def _recognise(self, token: str | None, request: Request) -> None:
+        """Nobody, if the token is none or bad: what is shared with nobody in particular is for him, too."""
+        if token is None:
+            return
+        try:
+            request.caller = self.parts.tokens.caller(token)
+        except Forbidden:
+            return
         log.doing.set(Doer(request.caller.user_id, request.id))
 
     async def _run(self, route: Route, request: Request) -> Reply:
@@ -215,8 +228,8 @@ class App:
             headers.append((b"allow", str(error.details["allow"]).encode()))
         if service.error_text is not None:
             kind, text = service.error_text(error, request.header("accept"))
-            return Reply(error.http_status, text.encode(errors="replace"), headers, content_type=kind)
-        return Reply(error.http_status, service.error_body(error, request.id), headers)
+            return Reply(service.status_of(error), text.encode(errors="replace"), headers, content_type=kind)
+        return Reply(service.status_of(error), service.error_body(error, request.id), headers)
 
     # -- websockets
 
@@ -313,7 +326,7 @@ def _too_large(body_max: int) -> Invalid:
 
 async def _send(reply: Reply, body: bytes, send: Send, *, head: bool) -> None:
     # 204 and 304 have no body, and so no length either.
-    if reply.status not in (204, 304):
+    if reply.status not in (204, 304) and not (head and reply.says_length):
         reply.headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
     await send({"type": "http.response.body", "body": b"" if head else body})

@@ -13,6 +13,9 @@ from trivet.api.kit.routes import Resource, Route
 from trivet.api.kit.versions import Microversions
 from trivet.errors import TrivetError
 
+ReplyHeaders = Callable[[str], list[tuple[bytes, bytes]]]
+"""Request id -> what every answer says."""
+
 ErrorBody = Callable[[TrivetError, str], object]
 """(error, request id) -> what becomes JSON."""
 
@@ -34,6 +37,11 @@ class Service:
         error_text: ErrorText | None = None,
         microversions: Microversions | None = None,
         not_offered: Mapping[str, str] | None = None,
+        statuses: Mapping[type[TrivetError], int] | None = None,
+        reply_headers: ReplyHeaders = lambda id: [
+            (b"x-openstack-request-id", id.encode()),
+            (b"x-compute-request-id", id.encode()),
+        ],
     ) -> None:
         self.package = package
         self.name = name
@@ -47,6 +55,14 @@ class Service:
         self.microversions = microversions
         self.not_offered = not_offered or {}
         """Beginnings of paths that clients know from elsewhere -> what they are for, which there is none of here."""
+
+        self.reply_headers = reply_headers
+        self._statuses = statuses or {}
+        """Where the service has another one for a whole class of errors."""
+
+    def status_of(self, error: TrivetError) -> int:
+        plain = error.http_status == error.status
+        return self._statuses.get(type(error), error.http_status) if plain else error.http_status
 
     def absent(self, path: str) -> str:
         """Why there is nothing at a path below this service's."""
