@@ -29,6 +29,7 @@ from trivet.controllers.holders import Holders
 from trivet.controllers.hosts import HostController
 from trivet.controllers.images import ImageController
 from trivet.controllers.network.networks import NetworkController
+from trivet.controllers.registry.garbage import RegistryController
 from trivet.controllers.servers.console_reads import ConsoleReads
 from trivet.controllers.servers.servers import ServerController
 from trivet.controllers.signing_keys import KeyController
@@ -195,6 +196,7 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
     duties.offer("hosts", HostController(parts.store).run)
     duties.offer("servers", ServerController(parts.store).run)
     duties.offer("images", ImageController(parts).run)
+    duties.offer("registry", RegistryController(parts).run)
     if hosting is None:
         return
 

@@ -87,6 +87,7 @@ class App:
             reply = self._refusal(service, bug, request)
         if service.microversions is not None and request.version:
             reply.headers += service.microversions.reply_headers(request.version)
+        reply.headers += service.always
         reply.headers.append((b"x-openstack-request-id", request.id.encode()))
         reply.headers.append((b"x-compute-request-id", request.id.encode()))
         try:
@@ -141,7 +142,7 @@ class App:
         # Behind a proxy we do not see how the client came; whoever set public_url knows.
         named = host and not self.parts.settings.public_url
         request.url = (f"{scope['scheme']}://{host}" if named else self.parts.settings.url) + service.prefix
-        self._admit(routes[0].may, request)
+        self._admit(service, routes[0].may, request)
         if routes[0].stream:
             route = _choose(routes, request)
             request.stream_from(receive)
@@ -165,19 +166,14 @@ class App:
                 request.within(tx)
                 await route.seen(request)
 
-    def _admit(self, may: Policy, request: Request) -> None:
-        token = request.header("x-auth-token")
+    def _admit(self, service: Service, may: Policy, request: Request) -> None:
         if may == "host" and request.header(callers.HOST_HEADER) is None:
             raise Forbidden(
                 "host_credential.missing", f"Only the agent of a host may: send {callers.HOST_HEADER}.", status=401
             )
         if may in callers.NO_TOKEN:
             return
-        if token is None:
-            raise Forbidden(
-                "token.missing", "The request you have made requires authentication: send X-Auth-Token.", status=401
-            )
-        request.caller = self.parts.tokens.caller(token)
+        request.caller = service.door.admit(request) if service.door is not None else callers.by_token(request)
         log.doing.set(Doer(request.caller.user_id, request.id))
 
     async def _run(self, route: Route, request: Request) -> Reply:
@@ -204,8 +200,10 @@ class App:
     def _refusal(self, service: Service, error: TrivetError, request: Request) -> Reply:
         headers: list[tuple[bytes, bytes]] = []
         if error.http_status == 401:
-            uri = f'Keystone uri="{self.parts.settings.url}/identity"'
-            headers.append((b"www-authenticate", uri.encode()))
+            said = f'Keystone uri="{self.parts.settings.url}/identity"'
+            if service.door is not None:
+                said = service.door.challenge(request)
+            headers.append((b"www-authenticate", said.encode()))
         if isinstance(error, Busy):
             headers.append((b"retry-after", b"1"))
         if error.http_status in (408, 413):

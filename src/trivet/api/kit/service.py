@@ -7,10 +7,12 @@ folders in it, are its resources.
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
+from trivet.api.kit.request import Request
 from trivet.api.kit.routes import Resource, Route
 from trivet.api.kit.versions import Microversions
+from trivet.domain.callers import Caller
 from trivet.errors import TrivetError
 
 ErrorBody = Callable[[TrivetError, str], object]
@@ -19,6 +21,18 @@ ErrorBody = Callable[[TrivetError, str], object]
 
 ErrorText = Callable[[TrivetError, str | None], tuple[str, str]]
 """(error, value of Accept) -> media type and text; for a service whose refusals are JSON only for who asks for that."""
+
+
+class Door(Protocol):
+    """How callers of a service show who they are, where it is not by X-Auth-Token alone."""
+
+    def admit(self, request: Request) -> Caller:
+        """Forbidden with status 401 for who is nobody here."""
+        ...
+
+    def challenge(self, request: Request) -> str:
+        """What WWW-Authenticate tells him."""
+        ...
 
 
 class Service:
@@ -34,6 +48,8 @@ class Service:
         error_text: ErrorText | None = None,
         microversions: Microversions | None = None,
         not_offered: Mapping[str, str] | None = None,
+        door: Door | None = None,
+        always: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
         self.package = package
         self.name = name
@@ -45,6 +61,9 @@ class Service:
         self.error_body = error_body
         self.error_text = error_text
         self.microversions = microversions
+        self.door = door
+        self.always = always
+        """Headers of every answer."""
         self.not_offered = not_offered or {}
         """Beginnings of paths that clients know from elsewhere -> what they are for, which there is none of here."""
 
