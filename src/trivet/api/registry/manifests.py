@@ -5,11 +5,11 @@ from urllib.parse import urlencode
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.numbers import whole_number
-from trivet.domain.registry import access, documents, manifests, names, pushes
+from trivet.domain.registry import access, adoption, documents, manifests, names, pushes
 from trivet.domain.registry import lists as registry_lists
 from trivet.domain.registry.manifests import Manifest
 from trivet.domain.registry.pushes import Sent
-from trivet.errors import Invalid
+from trivet.errors import Invalid, NotFound
 from trivet.store.store import transact
 
 resource = Resource()
@@ -20,13 +20,22 @@ _PAGE = 1000
 @resource.on("GET", "/{repository:path}/manifests/{reference}", may="reader", tx="none")
 async def pull(request: Request) -> Reply:
     path, reference = request.values["repository"], request.values["reference"]
-    async with request.parts.store.read() as tx:
-        found = await manifests.pulled(tx, request.caller, path, reference)
+    try:
+        found = await _found(request, path, reference)
+    except NotFound:
+        if not await adoption.adopt(request.parts, request.caller, path, reference):
+            raise
+        found = await _found(request, path, reference)
     text = await pushes.text_of(request.parts, found)
     if ":" not in reference and not _reads(request, found.media_type) and found.media_type in documents.INDEXES:
         found, text = await _part(request, path, found, text)
     headers = [(b"docker-content-digest", found.digest.encode()), (b"etag", f'"{found.digest}"'.encode())]
     return Reply(200, text, headers, content_type=found.media_type)
+
+
+async def _found(request: Request, path: str, reference: str) -> Manifest:
+    async with request.parts.store.read() as tx:
+        return await manifests.pulled(tx, request.caller, path, reference)
 
 
 def _reads(request: Request, media_type: str) -> bool:

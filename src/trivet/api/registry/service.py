@@ -7,7 +7,7 @@ from trivet.api.kit.request import Request
 from trivet.api.kit.service import Service
 from trivet.domain.callers import Caller
 from trivet.domain.registry import access
-from trivet.errors import Forbidden, TrivetError
+from trivet.errors import Forbidden, OverQuota, TrivetError
 
 SERVICE_NAME = "registry"
 
@@ -34,6 +34,8 @@ _STATUSES = {401: "UNAUTHORIZED", 403: "DENIED", 404: "NAME_UNKNOWN", 405: "UNSU
 def error_body(error: TrivetError, request_id: str) -> object:
     code = _CODES.get(error.code)
     code = code or next((word for start, word in _BEGINNINGS.items() if error.code.startswith(start)), None)
+    if isinstance(error, OverQuota):
+        code = "DENIED"
     code = code or _STATUSES.get(error.http_status, "UNSUPPORTED" if error.http_status < 500 else "UNKNOWN")
     details: dict[str, Any] = {"code": error.code, "request_id": request_id}
     return {"errors": [{"code": code, "message": error.message, "detail": details}]}

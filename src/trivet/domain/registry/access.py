@@ -19,7 +19,7 @@ from trivet.domain.identity.login.proven import Place
 from trivet.domain.identity.login.scoping import Scope
 from trivet.domain.identity.people.naming import DomainRef, unauthorized
 from trivet.domain.identity.people.projects import DEFAULT_DOMAIN, Project
-from trivet.domain.registry import manifests, names, repositories
+from trivet.domain.registry import adoption, manifests, names, repositories
 from trivet.errors import Forbidden, Invalid
 from trivet.parts import Parts
 from trivet.store.tx import Tx
@@ -120,10 +120,13 @@ async def _granted(tx: Tx, parts: Parts, who: Caller, asked: Asked) -> tuple[str
     if allowed:
         return _grant(asked, allowed, project.id)
     repository = await repositories.of_project(tx, project.id, path.name)
-    if repository is None or PULL not in asked.actions:
+    if not {PULL, "*"} & set(asked.actions):
         return None
     for project_id in await _projects(tx, who):
-        if await manifests.shown_to(tx, repository, project_id):
+        viewer = Caller(user_id=who.user_id, roles=expanded(("reader",)), project_id=project_id)
+        if repository is not None and await manifests.shown_to(tx, repository, project_id):
+            return asked.name, PULL, project_id
+        if await adoption.shown_to(tx, project.id, path.name, viewer):
             return asked.name, PULL, project_id
     return None
 

@@ -55,6 +55,10 @@ async def linked(tx: Tx, repository: Repository, digests: Collection[str]) -> di
         "EXISTS (SELECT 1 FROM registry_links l WHERE l.repository_id = ? AND l.digest = registry_blobs.digest)",
         repository.id,
     )
+    # What lies in the archive of an image is gone with it.
+    where.add(
+        f"(blob_key LIKE '{KEY_PREFIX}%' OR EXISTS (SELECT 1 FROM images i WHERE i.blob_key = registry_blobs.blob_key))"
+    )
     return {blob.digest: blob for blob in await tx.select(BLOBS, where)}
 
 

@@ -166,6 +166,17 @@ async def put(tx: Tx, caller: Caller, repository: Repository, pushed: Pushed, ta
     return new
 
 
+async def adopt(tx: Tx, repository: Repository, pushed: Pushed, tag: str) -> bool:
+    """Of an image that is there. False: somebody else was quicker."""
+    found = await tx.find(MANIFESTS, "repository_id = ? AND digest = ?", repository.id, pushed.digest)
+    if found is not None and await tx.get(IMAGES, found.image_id) is None:
+        await forget(tx, found)
+        found = None
+    made = await _write(tx, repository, pushed, pushed.image.id) if found is None else found
+    await _point(tx, repository, made, tag)
+    return found is None
+
+
 async def retag(tx: Tx, repository: Repository, manifest: Manifest, tag: str | None) -> None:
     """One that was there already is pushed again, under another name perhaps."""
     if tag is not None:
@@ -188,8 +199,12 @@ async def _make(tx: Tx, caller: Caller, repository: Repository, pushed: Pushed, 
     made = await images.create(tx, caller, image)
     if like is not None and visibility == "shared":
         await members.copy(tx, like.id, made.id)
+    return await _write(tx, repository, pushed, made.id)
+
+
+async def _write(tx: Tx, repository: Repository, pushed: Pushed, image_id: str) -> Manifest:
     manifest = Manifest(
-        id=tx.ids.uuid(), project_id=repository.project_id, repository_id=repository.id, image_id=made.id,
+        id=tx.ids.uuid(), project_id=repository.project_id, repository_id=repository.id, image_id=image_id,
         digest=pushed.digest, media_type=pushed.media_type, artifact_type=pushed.artifact_type,
         subject=pushed.subject, annotations=pushed.annotations, size=pushed.size, blob_key=pushed.blob_key,
         created_at=tx.clock.now(),
@@ -214,6 +229,10 @@ async def _name(tx: Tx, repository: Repository, manifest: Manifest, tag: str) ->
         row = await tx.row("SELECT COUNT(*) FROM registry_tags WHERE repository_id = ?", repository.id)
         if row is not None and int(row[0]) >= TAGS_MAX:
             raise OverQuota("tag.too_many", f"A repository has {TAGS_MAX} tags at most; delete some.")
+    await _point(tx, repository, manifest, tag)
+
+
+async def _point(tx: Tx, repository: Repository, manifest: Manifest, tag: str) -> None:
     await tx.run(
         "INSERT INTO registry_tags (repository_id, name, manifest_id, updated_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (repository_id, name) DO UPDATE SET manifest_id = excluded.manifest_id,"

@@ -67,13 +67,17 @@ async def ensure(tx: Tx, caller: Caller, text: str) -> Repository:
     project = await project_of(tx, path)
     if project is None or not caller.owns(project.id):
         raise absent(text)
-    found = await of_project(tx, project.id, path.name)
+    return await ensure_in(tx, project.id, path.name)
+
+
+async def ensure_in(tx: Tx, project_id: str, name: str) -> Repository:
+    found = await of_project(tx, project_id, name)
     if found is not None:
         await hold(tx, REPOSITORIES, found.id)
         return found
-    await hold_known(tx, PROJECTS, project.id, "project")
-    row = await tx.row("SELECT COUNT(*) FROM registry_repositories WHERE project_id = ?", project.id)
+    await hold_known(tx, PROJECTS, project_id, "project")
+    row = await tx.row("SELECT COUNT(*) FROM registry_repositories WHERE project_id = ?", project_id)
     if row is not None and int(row[0]) >= REPOSITORIES_MAX:
         raise OverQuota("repository.too_many", f"A project has {REPOSITORIES_MAX} repositories at most.")
-    new = Repository(id=tx.ids.uuid(), project_id=project.id, name=path.name, created_at=tx.clock.now())
+    new = Repository(id=tx.ids.uuid(), project_id=project_id, name=name, created_at=tx.clock.now())
     return await tx.insert(REPOSITORIES, new)

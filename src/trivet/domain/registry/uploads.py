@@ -161,7 +161,9 @@ async def _undo(parts: Parts, upload: Upload) -> None:
     async def act(tx: Tx) -> None:
         current = await tx.get(UPLOADS, upload.id)
         if current is not None and current.writing_key == upload.writing_key:
-            await tx.update(UPLOADS, current, writing_key=None)
+            kept_mib = images.mib(current.received)
+            images.count_kept(tx, current.project_id, kept_mib - current.promised_mib)
+            await tx.update(UPLOADS, current, writing_key=None, promised_mib=kept_mib)
 
     # Who is being cancelled (the client went away) still has to tidy up.
     await asyncio.shield(_both(transact(parts.store, act), parts.blobs.remove(upload.writing_key)))
@@ -272,11 +274,11 @@ async def _drop_if_there(tx: Tx, id: str) -> list[str]:
 
 async def _whole(parts: Parts, upload: Upload, digest: str) -> str:
     """The key of the one blob that holds all parts, which have the digest."""
-    (first, *others) = upload.parts or [None]
-    if first is not None and not others and digest.startswith("sha256:"):
-        if digest != f"sha256:{first.sha256}":
-            raise _other_digest(f"sha256:{first.sha256}")
-        return first.key
+    if len(upload.parts) == 1 and digest.startswith("sha256:"):
+        (only,) = upload.parts
+        if digest != f"sha256:{only.sha256}":
+            raise _other_digest(f"sha256:{only.sha256}")
+        return only.key
     assert upload.writing_key is not None
     hashed = names.hasher(digest)
     sink = await parts.blobs.create(upload.writing_key)

@@ -37,6 +37,7 @@ CREATE TABLE registry_blobs (
     UNIQUE (project_id, digest)
 );
 CREATE INDEX registry_blobs_key ON registry_blobs (blob_key);
+CREATE INDEX images_blob ON images (blob_key);
 
 -- In which repositories a blob is: that it is in another is nobody's business there.
 CREATE TABLE registry_links (
