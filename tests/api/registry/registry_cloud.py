@@ -123,7 +123,8 @@ class Cloud(OneService):
         return image
 
     async def pull(self, reference: str = "1", repository: str = APP, **how: Any) -> Answer:
-        return await self.call("GET", f"/v2/{repository}/manifests/{reference}", **how)
+        headers = {"accept": "*/*", **how.pop("headers", {})}
+        return await self.call("GET", f"/v2/{repository}/manifests/{reference}", headers=headers, **how)
 
     async def images(self, who: str = "member", **query: object) -> dict[str, Any]:
         found = (await self.call("GET", "/image/v2/images", who=who, query=query)).ok("images")

@@ -20,6 +20,8 @@ _RANGE = re.compile(r"^(?:bytes[= ])?([0-9]{1,18})-([0-9]{1,18})(?:/(?:[0-9]{1,1
 @resource.on("POST", "/{repository:path}/blobs/uploads", may="member", tx="none", stream=True)
 async def begin(request: Request) -> Reply:
     path = request.values["repository"]
+    async with request.parts.store.read() as tx:
+        await repositories.need_namespace(tx, request.caller, path)
     mounted = request.asked("mount")
     if mounted is not None and await _mount(request, path, names.digest(mounted)):
         return _made(request, path, mounted)
@@ -77,7 +79,10 @@ async def append(request: Request) -> Reply:
 
 @resource.on("PUT", "/{repository:path}/blobs/uploads/{upload_id}", may="member", tx="none", stream=True)
 async def finish(request: Request) -> Reply:
-    at, digest = _at(request), names.digest(request.asked("digest"))
+    at = _at(request)
+    async with request.parts.store.read() as tx:
+        await uploads.need(tx, at)
+    digest = names.digest(request.asked("digest"))
     length = _announced(request)
     if length != 0:
         await _append(request, at, length)

@@ -56,6 +56,8 @@ def architecture() -> str:
 
 
 async def push(parts: Parts, caller: Caller, sent: Sent) -> Done:
+    async with parts.store.read() as tx:
+        await repositories.need_namespace(tx, caller, sent.path)
     document = documents.read(sent.text, sent.content_type)
     one = _Push(parts, caller, sent, document, sent.digest())
     needed = False

@@ -61,6 +61,13 @@ async def need_own(tx: Tx, caller: Caller, text: str) -> Repository:
     return found
 
 
+async def need_namespace(tx: Tx, caller: Caller, text: str) -> None:
+    """Before anything that was sent is looked at: in others' namespaces there is nothing."""
+    project = await project_of(tx, names.path(text))
+    if project is None or not caller.owns(project.id):
+        raise absent(text)
+
+
 async def ensure(tx: Tx, caller: Caller, text: str) -> Repository:
     """The caller's own repository of that name, made if it is not there; held until the end of the transaction."""
     path = names.path(text)
