@@ -21,7 +21,7 @@ FLOORS = (
     ("identity.login",),
     ("limits",),
     ("hosts", "images", "key_manager", "objects"),
-    ("volumes",),
+    ("registry", "volumes"),
     ("network.words", "network.tags", "network.addresses", "network.rbac"),
     ("network.groups",),
     ("network.nets", "network.agents"),

@@ -18,6 +18,7 @@ from trivet.api.kit.callers import Policy
 from trivet.api.kit.request import Reply, Request, encode
 from trivet.api.kit.routes import Node, Route
 from trivet.api.kit.service import Service
+from trivet.domain.callers import Caller
 from trivet.domain.identity.delegation import access_rules
 from trivet.errors import Busy, Forbidden, Invalid, NotFound, TrivetError
 from trivet.parts import Parts
@@ -141,7 +142,7 @@ class App:
         # Behind a proxy we do not see how the client came; whoever set public_url knows.
         named = host and not self.parts.settings.public_url
         request.url = (f"{scope['scheme']}://{host}" if named else self.parts.settings.url) + service.prefix
-        self._admit(routes[0].may, request)
+        self._admit(service, routes[0].may, request)
         if routes[0].stream:
             route = _choose(routes, request)
             request.stream_from(receive)
@@ -165,8 +166,7 @@ class App:
                 request.within(tx)
                 await route.seen(request)
 
-    def _admit(self, may: Policy, request: Request) -> None:
-        token = request.header("x-auth-token")
+    def _admit(self, service: Service, may: Policy, request: Request) -> None:
         if may == "host" and request.header(callers.HOST_HEADER) is None:
             raise Forbidden(
                 "host_credential.missing", f"Only the agent of a host may: send {callers.HOST_HEADER}.", status=401
@@ -174,21 +174,15 @@ class App:
         if may in callers.NO_TOKEN:
             return
         if may == "shared":
-            self._recognise(token, request)
+            self._recognise(service, request)
             return
-        if token is None:
-            raise Forbidden(
-                "token.missing", "The request you have made requires authentication: send X-Auth-Token.", status=401
-            )
-        request.caller = self.parts.tokens.caller(token)
+        request.caller = _shown(service, request)
         log.doing.set(Doer(request.caller.user_id, request.id))
 
-    def _recognise(self, token: str | None, request: Request) -> None:
+    def _recognise(self, service: Service, request: Request) -> None:
         """Nobody, if the token is none or bad: what is shared with nobody in particular is for him, too."""
-        if token is None:
-            return
         try:
-            request.caller = self.parts.tokens.caller(token)
+            request.caller = _shown(service, request)
         except Forbidden:
             return
         log.doing.set(Doer(request.caller.user_id, request.id))
@@ -217,8 +211,10 @@ class App:
     def _refusal(self, service: Service, error: TrivetError, request: Request) -> Reply:
         headers: list[tuple[bytes, bytes]] = []
         if error.http_status == 401:
-            uri = f'Keystone uri="{self.parts.settings.url}/identity"'
-            headers.append((b"www-authenticate", uri.encode()))
+            said = f'Keystone uri="{self.parts.settings.url}/identity"'
+            if service.door is not None:
+                said = service.door.challenge(request)
+            headers.append((b"www-authenticate", said.encode()))
         if isinstance(error, Busy):
             headers.append((b"retry-after", b"1"))
         if error.http_status in (408, 413):
@@ -240,6 +236,11 @@ class App:
             await send({"type": "websocket.close", "code": 4404})
             return
         await handler(scope, receive, send)
+
+
+def _shown(service: Service, request: Request) -> Caller:
+    """Who the caller shows to be."""
+    return service.door.admit(request) if service.door is not None else callers.by_token(request)
 
 
 def _read_version(service: Service, request: Request) -> None:

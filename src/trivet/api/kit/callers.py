@@ -20,6 +20,7 @@ what it names with `decides`.
 
 from typing import Literal
 
+from trivet.api.kit.request import Request
 from trivet.domain.callers import Caller
 from trivet.errors import Forbidden
 
@@ -51,6 +52,16 @@ DECISIONS: dict[Decision, str] = {
 HOST_HEADER = "x-trivet-host-secret"
 """The header in which the agent of a host shows its credential."""
 NO_TOKEN: tuple[Policy, ...] = ("public", "host")
+
+
+def by_token(request: Request) -> Caller:
+    """Whom the request's X-Auth-Token speaks for."""
+    token = request.header("x-auth-token")
+    if token is None:
+        raise Forbidden(
+            "token.missing", "The request you have made requires authentication: send X-Auth-Token.", status=401
+        )
+    return request.parts.tokens.caller(token)
 
 
 def check(policy: Policy, method: str, caller: Caller) -> None:

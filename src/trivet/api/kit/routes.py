@@ -136,7 +136,7 @@ class Node:
         self.wild: Node | None = None
         self.name = ""
         self.rest: Node | None = None
-        """Of {name:path}: takes all that is left, slashes included."""
+        """Of {name:path}: takes all that is left, slashes included, or all up to where the rest of a route begins."""
         self.here: dict[str, list[Route]] = {}
         self.prefix = ""
         """Of the service whose routes end here."""
@@ -180,7 +180,17 @@ class Node:
             if found is not None:
                 values[self.wild.name] = segments[at]
                 return found
-        if self.rest is not None:
-            values[self.rest.name] = "/".join(segments[at:])
-            return self.rest
-        return None
+        return self.rest._walk_from_end(segments, at, values) if self.rest is not None else None
+
+    def _walk_from_end(self, segments: list[str], at: int, values: dict[str, str]) -> "Node | None":
+        """What comes behind takes no more than it must: a name may hold the words that may follow it."""
+        for end in range(len(segments) - 1, at, -1) if self.children else ():
+            child = self.children.get(segments[end])
+            found = child._walk(segments, end + 1, values) if child is not None else None
+            if found is not None:
+                values[self.name] = "/".join(segments[at:end])
+                return found
+        if not self.here:
+            return None
+        values[self.name] = "/".join(segments[at:])
+        return self
