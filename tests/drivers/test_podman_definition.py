@@ -218,3 +218,26 @@ def test_an_archive_that_went_away_is_worth_another_try(tmp_path: Path) -> None:
     with pytest.raises(DriverError) as refusal:
         read_archive(str(tmp_path / "gone.tar"))
     assert refusal.value.again
+
+
+@pytest.mark.parametrize(
+    ("hostname", "kernel", "hosts"),
+    [
+        ("web", "web", "web"),
+        ("web.example.com", "web.example.com", "web.example.com web"),
+        (f"web.{'long.' * 20}org", "web." + "long." * 11 + "long", None),
+        ("x" * 255, "x" * 64, None),
+    ],
+)
+def test_a_long_hostname_is_cut_for_the_kernel_and_whole_in_the_hosts_file(
+    hostname: str, kernel: str, hosts: str | None
+) -> None:
+    """A name that the kernel does not take would be a container that never starts."""
+    spec = msgspec.structs.replace(SPEC, hostname=hostname)
+    assert f"--hostname={kernel}" in arguments(spec)
+    with tarfile.open(fileobj=io.BytesIO(files_tar(spec))) as tar:
+        content = tar.extractfile("etc/hosts")
+        assert content is not None
+        line = content.read().decode().splitlines()[-1]
+    names = line.removeprefix("127.0.1.1 ")
+    assert names == hosts if hosts else set(names.split()) == {hostname, hostname.partition(".")[0], kernel}
