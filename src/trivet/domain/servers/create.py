@@ -374,6 +374,6 @@ def grace_of(properties: dict[str, str]) -> float:
 
 
 def hostname_of(name: str, id: str) -> str:
-    """A name that the guest can bear: letters, digits and dashes, at most 63. Who wants dots says a hostname himself."""
+    """A name that the guest can bear: letters, digits and dashes, at most 63. Who wants dots says a hostname."""
     plain = re.sub(r"[^a-z0-9-]", "", re.sub(r"[ _.]", "-", name[:63]).lower()).strip("-")
     return plain or f"Server-{id}"

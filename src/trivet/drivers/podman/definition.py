@@ -81,7 +81,7 @@ def create_arguments(spec: MachineSpec, image_id: str, folder: Path, base: int, 
 
 
 def kernel_name(hostname: str) -> str:
-    """What `uname -n` says. The kernel keeps 64 characters and a name may have 255: then as many whole labels as fit."""
+    """What `uname -n` says. The kernel keeps 64 characters, and a name may have 255: then the labels that fit."""
     if len(hostname) <= _KERNEL_NAME_MAX:
         return hostname
     fits = hostname[: _KERNEL_NAME_MAX + 1].rpartition(".")[0]

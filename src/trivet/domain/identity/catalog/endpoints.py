@@ -16,7 +16,7 @@ from trivet.store.tx import Tx
 
 Interface = Literal["public", "internal", "admin"]
 
-_WORD = re.compile(r"[$%]\(([^)]*)\)")
+_WORD = re.compile(r"[$%]\(([^()]*)\)")
 _WORDS = frozenset(("project_id", "tenant_id", "user_id", "public_bind_host", "admin_bind_host"))
 
 
