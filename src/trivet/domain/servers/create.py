@@ -108,7 +108,7 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
     image = await find_image(tx, call, wanted.image_id) if wanted.image_id is not None else None
     if image is None and not disks.boots:
         raise Invalid("server.no_image", "Missing imageRef attribute")
-    kind = kind_of(flavor.extra_specs, container=image is not None and image.is_oci)
+    kind = kind_of(flavor.extra_specs, container=image is not None and image.is_oci, isolation=call.isolation)
     _check(image, disks, flavor, kind)
     copy = flavor_of(flavor)
     properties = image.properties if image is not None else disks.properties

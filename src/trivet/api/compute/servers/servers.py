@@ -35,7 +35,7 @@ _HINTS_MAX = 8 * 1024
 
 
 def call_of(request: Request) -> Call:
-    return Call(request.caller, request.id)
+    return Call(request.caller, request.id, request.parts.settings.container_isolation)
 
 
 def server_id(request: Request) -> str:
