@@ -25,7 +25,7 @@ JUDGED = {
     r"(?im)^content-length: *(\d{1,6}) *\r?$": "starts at lines, and no part takes what the next one does",
     r"(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*\Z": "starts at the beginning, and 64 characters are the most",
     r"[$%]\((\w+)\)s": "ends where the next one would start; and operators say it",
-    r"[$%]\(([^()]*)\)": "ends where the next one would start; and operators say it",
+    r"[$%]\(([^()]*)\)s": "ends where the next one would start; and operators say it",
     r"(\*\*|\*|\{[^{}/]*\})": "ends where the next one would start",
     r"\*{3,}": "takes all that there are, and needs nothing behind them",
     r"traitx:(\w+)": "used for the whole text only, and operators say it",
@@ -39,14 +39,19 @@ def patterns() -> Iterator[tuple[str, int, str, str]]:
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call):
                 continue
-            of = node.func
-            is_re = isinstance(of, ast.Attribute) and isinstance(of.value, ast.Name) and of.value.id == "re"
-            said = node.args[0] if is_re and of.attr in _USES and node.args else None
+            how = _use(node.func)
+            said = node.args[0] if how is not None and node.args else None
             said = next((word.value for word in node.keywords if word.arg == "pattern"), said)
             text = _text(said)
             if text is not None:
-                how = of.attr if isinstance(of, ast.Attribute) and is_re else "meta"
-                yield path.relative_to(SOURCE).as_posix(), node.lineno, how, text
+                yield path.relative_to(SOURCE).as_posix(), node.lineno, how or "meta", text
+
+
+def _use(of: ast.expr) -> str | None:
+    """Of the module re."""
+    if isinstance(of, ast.Attribute) and isinstance(of.value, ast.Name) and of.value.id == "re" and of.attr in _USES:
+        return of.attr
+    return None
 
 
 def _text(said: ast.expr | None) -> str | None:
