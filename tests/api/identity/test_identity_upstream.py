@@ -48,7 +48,12 @@ async def test_what_is_immutable_is_first_made_changeable_and_then_changed(
 
     path = await fixed("one")
     both = {"name": "other", "options": {"immutable": False}}
-    refused: tuple[dict[str, Any], ...] = (both, {"description": "d"}, {"options": {"immutable": True}}, {"options": {}})
+    refused: tuple[dict[str, Any], ...] = (
+        both,
+        {"description": "d"},
+        {"options": {"immutable": True}},
+        {"options": {}},
+    )
     for change in refused:
         assert (await identity.call("PATCH", path, {noun: change})).status == 403, change
     lifted = await identity.call("PATCH", path, {noun: {"options": {"immutable": False}}})
@@ -163,3 +168,16 @@ async def test_an_option_that_nobody_may_see_can_be_set_and_taken_away(identity:
     changed = await identity.call("PATCH", hidden, {"config": {"password": "q"}})
     assert changed.ok("config") == {"ldap": {"url": "ldap://x"}}
     assert [(await identity.call("DELETE", hidden)).status for _ in range(2)] == [204, 404]
+
+
+async def test_roles_that_are_lent_are_named_by_id_or_name(identity: Cloud) -> None:
+    me = (await identity.get(f"{V3}/users?name=admin")).ok("users")[0]["id"]
+    for number, (role, status) in enumerate(
+        (({"id": X}, 400), ({"name": "none-such"}, 404), ({"foo": X}, 400), ({}, 400))
+    ):
+        wanted = {"name": str(number), "roles": [role]}
+        answer = await identity.call(
+            "POST", f"{V3}/users/{me}/application_credentials", {"application_credential": wanted}
+        )
+        assert answer.status == status, (role, answer.raw)
+    assert (await identity.get(f"{V3}/OS-TRUST/trusts/{X}")).status == 404
