@@ -17,7 +17,7 @@ FLAVOR_SPEC = "trivet:kind"
 ISOLATION_SPEC = "trivet:isolation"
 
 
-def kind_of(extra_specs: Mapping[str, str], *, container: bool, isolation: str) -> Kind:
+def kind_of(extra_specs: Mapping[str, str], *, container: bool, isolation: str = "namespaces") -> Kind:
     """`container`: the image is one for containers. `isolation`: what the cloud demands of them."""
     if container:
         check_isolation("container", isolation)
