@@ -63,7 +63,7 @@ class Declared(TypedDict, total=False):
     since: str | None
     until: str | None
     stream: bool
-    body_max: int
+    body_max: int | None
     action: str | None
 
 
