@@ -13,7 +13,7 @@ from typing import NamedTuple
 from trivet.errors import Invalid
 from trivet.store.tx import Tx
 
-_NAME = re.compile(r"^(\d{4})_[a-z_]+\.sql$")
+_NAME = re.compile(r"^(\d{4})_[a-z_]+\.sql\Z")
 
 SQLITE = {"{identity}": "INTEGER PRIMARY KEY AUTOINCREMENT", "{computed}": "VIRTUAL", "{bytewise}": ""}
 POSTGRES = {

@@ -147,8 +147,10 @@ class App:
             route = _choose(routes, request)
             request.stream_from(receive)
         else:
-            request.body = await _body(request, receive, routes[0].body_max)
+            request.body = await _body(request, receive, max(route.body_max for route in routes))
             route = _choose(routes, request)
+            if len(request.body) > route.body_max:
+                raise _too_large(route.body_max)
         request.route = service.prefix + route.path + (f" {route.action}" if route.action else "")
         try:
             callers.check(route.may, request.method, request.caller)
