@@ -18,7 +18,7 @@ from trivet.domain.identity.login.methods import AppCredentialProof, Identity, P
 from trivet.domain.identity.login.proven import Place
 from trivet.domain.identity.login.scoping import Scope
 from trivet.domain.identity.people.naming import DomainRef, unauthorized
-from trivet.domain.identity.people.projects import DEFAULT_DOMAIN, Project
+from trivet.domain.identity.people.projects import DEFAULT_DOMAIN, PROJECTS, Project
 from trivet.domain.registry import adoption, manifests, names, repositories
 from trivet.errors import Forbidden, Invalid
 from trivet.parts import Parts
