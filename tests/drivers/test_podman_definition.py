@@ -13,8 +13,8 @@ from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Disk, MachineSpec
 from trivet.drivers.podman.archives import machine_architecture, read_archive
 from trivet.drivers.podman.definition import create_arguments, files_tar, stop_arguments
-from trivet.drivers.podman.shifting import shifted
 from trivet.drivers.podman.restarts import wants_restart
+from trivet.drivers.podman.shifting import shifted
 
 SPEC = MachineSpec(
     id="5b0f",

@@ -38,6 +38,7 @@ class Approval(msgspec.Struct, frozen=True):
     def sold_kinds(self) -> tuple[str, ...]:
         return tuple(kind for kind in self.said_kinds if kind in self.approved_kinds)
 
+
 _ORDINARY: tuple[str, ...] = ("vm", "container")
 """What is approved along with a size if nobody says which kinds, and the agent has not said yet what it can do."""
 _COLUMNS = (
