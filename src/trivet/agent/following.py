@@ -9,9 +9,11 @@ from typing import Literal
 
 from trivet.agent.config_drive import config_drive
 from trivet.agent.engines import Engines
+from trivet.agent.images import format_of, image_path
 from trivet.agent.link import Link
+from trivet.agent.rescue import join_rescue
 from trivet.agent.volumes import NO_FAULTS, Faults, join_volumes, plugged
-from trivet.domain.servers.orders import ImageAt, Order, Report
+from trivet.domain.servers.orders import Order, Report
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.drivers.contracts.machine import (
@@ -28,7 +30,7 @@ from trivet.drivers.contracts.machine import (
     Suspending,
 )
 from trivet.drivers.contracts.network import Wire, netns_name, tap_name
-from trivet.errors import Conflict, Invalid, NotFound, OverQuota, TrivetError
+from trivet.errors import Conflict, Invalid, OverQuota, TrivetError
 
 _SEED = "/var/lib/cloud/seed/config_drive/"
 """Where cloud-init looks for a config drive that is no drive; containers find the same data there."""
@@ -66,6 +68,7 @@ async def _steps(order: Order, driver: MachineDriver, engines: Engines, link: Li
     await _build(order, driver, engines, link)
     await _join(order, driver, engines)
     await join_volumes(order, driver, faults)
+    await join_rescue(order, driver, link)
     await _power(order, driver, engines, link)
     engines.halted.discard(order.server_id)
     return await _snapshot(order, driver, link)
@@ -118,6 +121,7 @@ def _report(
         boots=int(seen.marks.get("boots", 0)) if seen else 0,
         builds=int(seen.marks.get("builds", 0)) if seen else 0,
         shape=seen.marks.get("shape", "") if seen else "",
+        rescue=seen.marks.get("rescue", "") if seen else "",
         exit_code=seen.exit_code if seen else None,
         snapshot_image_id=filled,
         volumes=tuple(plugged(seen)) if seen else (),
@@ -150,17 +154,10 @@ async def _build(order: Order, driver: MachineDriver, engines: Engines, link: Li
         raise DriverError("Its volumes are not ready yet.", again=True)
     if order.image is None and not any(volume.boots for volume in order.volumes):
         raise DriverError("The server has no image to start from.", again=False)
-    path = await _image_path(order.image, link) if order.image is not None else None
+    path = await image_path(order.image, link) if order.image is not None else None
     await _plug(order, driver, engines)
     files = await link.files(order.server_id) if order.config_drive or order.kind == "container" else {}
     await driver.create(_spec(order, path, files))
-
-
-async def _image_path(image: ImageAt, link: Link) -> str:
-    try:
-        return await link.image_path(image)
-    except NotFound as refusal:
-        raise DriverError(refusal.message, again=False) from refusal
 
 
 async def _reshape(order: Order, driver: MachineDriver, engines: Engines, link: Link, seen: Seen) -> None:
@@ -291,7 +288,7 @@ def _spec(order: Order, image_path: str | None, files: dict[str, bytes]) -> Mach
     disk = None
     if image_path is not None:
         assert order.image is not None
-        disk = Disk(path=image_path, format=_format(order.image.format), size_gib=order.disk_gib)
+        disk = Disk(path=image_path, format=format_of(order.image.format), size_gib=order.disk_gib)
     container = order.kind == "container"
     return MachineSpec(
         id=order.server_id,
@@ -312,12 +309,4 @@ def _spec(order: Order, image_path: str | None, files: dict[str, bytes]) -> Mach
     )
 
 
-def _format(text: str) -> Literal["qcow2", "raw", "oci"]:
-    found = _FORMATS.get(text)
-    if found is None:
-        raise DriverError(f"An image of disk format {text} cannot be started here; use qcow2, raw or oci.", again=False)
-    return found
-
-
-_FORMATS: dict[str, Literal["qcow2", "raw", "oci"]] = {"qcow2": "qcow2", "raw": "raw", "oci": "oci"}
 _RESTARTS: dict[str, Literal["no", "on-failure", "always"]] = {"on-failure": "on-failure", "always": "always"}

@@ -14,7 +14,7 @@ from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.network.nets import networks, subnets
 from trivet.domain.servers import state as reports
 from trivet.domain.servers.flavors import FLAVORS, Flavor
-from trivet.domain.servers.orders import Report
+from trivet.domain.servers.orders import Report, rescue_mark
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.domain.servers.shelving import OFFLOADING
 from trivet.process import offers, services
@@ -88,6 +88,7 @@ class Cloud(OneService):
             builds=server.builds,
             shape=f"{flavor.vcpus}/{flavor.ram_mib}/{flavor.disk_gib}",
             snapshot_image_id=server.snapshot_image_id,
+            rescue=rescue_mark(server.rescue.number if server.rescue is not None else None),
             error=self.failing or None,
         )
 

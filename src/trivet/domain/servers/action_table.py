@@ -14,7 +14,10 @@ _NO_METAL = "this release has no engine for bare metal, so no server of this kin
 _NO_CONTAINER_VOLUMES = "a container takes no volumes yet; keep its data in a VM's volume."
 _NO_SHARES = "this release has no shared file systems yet."
 _NO_MOVE = "this release does not move servers between hosts yet."
-_NO_RESCUE = "this release cannot boot a server from a second image yet; its disk is kept, so rebuild or snapshot it."
+_NO_BOOT = (
+    "a container boots no disk, so there is none that could keep it from booting; mend its files from a shell in its "
+    "console, or make an image of it and look into that."
+)
 _NO_CHECKPOINT = "a container's memory is not saved to disk; pause it, or stop it."
 _NO_SCREEN = "a container has no screen; its serial console is a shell inside it."
 _NO_KERNEL = "a container has no kernel of its own that could dump."
@@ -63,13 +66,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("shelve", "stops it and puts it away as an image of its disk"),
     Action("shelveOffload", "frees the host of a shelved server"),
     Action("unshelve", "boots a shelved server, on any host that has room"),
-    Action(
-        "rescue",
-        "boots it from another image",
-        vm=_NO_RESCUE,
-        container="a container boots no disk; open its console instead.",
-    ),
-    Action("unrescue", "ends a rescue", vm=_NO_RESCUE, container="a container cannot be in rescue."),
+    Action("rescue", "boots it from another image, its own disks beside it", container=_NO_BOOT),
+    Action("unrescue", "boots it from its own disk again", container="a container cannot be in rescue."),
     _never("changePassword", "sets a password in the guest", _NO_AGENT),
     Action("os-resetState", "the operator says what state it is in"),
     Action("resetNetwork", "plugs its ports in again; the guest learns the rest from DHCP and metadata"),

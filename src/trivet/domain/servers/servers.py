@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.servers.words import Kind, Status, Want
+from trivet.domain.servers.words import Kind, RescueBus, RescueDevice, Status, Want
 from trivet.errors import NotFound
 from trivet.ids import is_uuid
 from trivet.store.tables import Record, Table
@@ -37,6 +37,17 @@ class Fault(msgspec.Struct, frozen=True):
     message: str
     at: float
     details: str = ""
+
+
+class Rescue(msgspec.Struct, frozen=True):
+    """How a server is in rescue, or on its way into it."""
+
+    number: int
+    """The boot it began with: tells one rescue from the next."""
+    device: RescueDevice | None = None
+    bus: RescueBus | None = None
+    """What the image is shown as, behind the disks that are there. None: it takes the place of the root disk."""
+    sealed_password: str | None = None
 
 
 class Server(Record, frozen=True, kw_only=True):
@@ -95,6 +106,9 @@ class Server(Record, frozen=True, kw_only=True):
     """An image that waits to be filled from the root disk."""
     shelved_image_id: str | None = None
     """What its disk is made from when it leaves the shelf."""
+    rescue: Rescue | None = None
+    rescue_image_id: str | None = None
+    """What it boots from while it is in rescue."""
     offload_at: float | None = None
     """When it leaves its host, if it is shelved then."""
     old_flavor: FlavorOf | None = None

@@ -16,7 +16,7 @@ from trivet.domain.servers import changes, migrations, shelved_images, shelving
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.create import SPAWN_S
 from trivet.domain.servers.ending import finish_delete
-from trivet.domain.servers.orders import Report
+from trivet.domain.servers.orders import Report, rescue_mark
 from trivet.domain.servers.placing import DEFAULT_ZONE
 from trivet.domain.servers.servers import SERVERS, Fault, Server
 from trivet.domain.servers.words import Status, Want
@@ -94,6 +94,11 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
         server = await tx.update(SERVERS, server, snapshot_image_id=None)
     if server.snapshot_image_id is not None or report.shape != _shape(server):
         return server
+    if report.rescue != rescue_mark(server.rescue.number if server.rescue is not None else None):
+        return server
+    if server.rescue is not None:
+        # It is in rescue until somebody ends that, also when its guest has shut down.
+        return await _settled(tx, server, power, "rescued")
     if power in ("stopped", "crashed") and server.want in ("running", "paused", "suspended"):
         # The guest shut itself down, or its memory was lost: that is what it is now, and nobody boots it behind
         # its back.
@@ -197,6 +202,8 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
     await server_actions.finish(tx, server.id, why)
     if server.task == "shelving":
         server = await tx.update(SERVERS, server, shelved_image_id=None, offload_at=None)
+    if server.task == "rescuing":
+        server = await tx.update(SERVERS, server, rescue=None, rescue_image_id=None)
     fault = Fault(code=500, message=why, at=now)
     if power is None or server.task in _FATAL:
         return await tx.update(

@@ -55,6 +55,17 @@ async def attach(tx: Tx, call: Call, id: str, wanted: VolumeWanted) -> Attachmen
     return attachment
 
 
+async def need_settled(tx: Tx, server: Server) -> None:
+    """No volume is on its way to the server or from it."""
+    for attachment in await of_server(tx, server.id):
+        if attachment.status != "attached":
+            raise Conflict(
+                "volume.status",
+                f"Invalid volume: volume {attachment.volume_id} of the server must be in-use; it is "
+                f"{attachment.status}. Wait until it is attached or detached.",
+            )
+
+
 def mode_of(volume: Volume) -> Literal["rw", "ro"]:
     return "ro" if volume.read_only else "rw"
 

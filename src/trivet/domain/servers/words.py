@@ -7,12 +7,15 @@ CONSOLE_WAIT_S = 10.0
 
 Kind = Literal["vm", "container", "metal"]
 Want = Literal["running", "stopped", "paused", "suspended", "shelved", "gone"]
+RescueDevice = Literal["disk", "cdrom"]
+RescueBus = Literal["virtio", "scsi", "ide", "sata", "usb"]
 Status = Literal[
     "building",
     "active",
     "stopped",
     "paused",
     "suspended",
+    "rescued",
     "resized",
     "shelved",
     "shelved_offloaded",

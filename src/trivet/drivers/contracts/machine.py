@@ -49,6 +49,17 @@ class VolumeDisk(msgspec.Struct, frozen=True):
     """In place of a root disk made from an image; it stays as long as the machine does."""
 
 
+class RescueDisk(msgspec.Struct, frozen=True):
+    """What a machine in rescue boots from."""
+
+    disk: Disk
+    mark: str
+    """`observe` gives it as the mark `rescue`, until the machine is in rescue no more."""
+    device: Literal["disk", "cdrom"] = "disk"
+    bus: Literal["virtio", "scsi", "ide", "sata", "usb"] | None = None
+    """Behind all that the machine has, which keeps its place. None: in place of its root disk, which is the next."""
+
+
 class MachineSpec(msgspec.Struct, frozen=True):
     """Everything a driver needs to make the machine; complete, so that it can be made again from nothing."""
 
@@ -201,6 +212,19 @@ class Resizing(Protocol):
 
 
 @runtime_checkable
+class Rescuing(Protocol):
+    """Of a stopped machine; both hold from its next start on."""
+
+    @within(BULKY_S, about="id")
+    async def rescue(self, id: str, rescue: RescueDisk, config_drive: bytes | None) -> None:
+        """`config_drive` stands in for its own, where it has one."""
+        ...
+
+    @within(PLAIN_S, about="id")
+    async def unrescue(self, id: str) -> None: ...
+
+
+@runtime_checkable
 class CrashDump(Protocol):
     @within(PLAIN_S, about="id")
     async def inject_nmi(self, id: str) -> None: ...
@@ -229,6 +253,7 @@ MACHINES = (
     VolumeHotplug,
     Snapshotting,
     Resizing,
+    Rescuing,
     CrashDump,
     SerialConsole,
     GraphicalConsole,

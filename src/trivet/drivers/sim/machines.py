@@ -10,14 +10,14 @@ import msgspec
 
 from trivet.clock import Clock
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import MachineSpec, Nic, Power, Seen, VolumeDisk, volumes_of
+from trivet.drivers.contracts.machine import MachineSpec, Nic, Power, RescueDisk, Seen, VolumeDisk, volumes_of
 from trivet.drivers.sim.consoles import SimConsoles
 
 _LOG_BYTES = 64 * 1024
 
 Step = Literal[
     "create", "start", "stop", "remove", "pause", "unpause", "suspend", "resume", "attach_nic", "detach_nic",
-    "resize", "snapshot", "inject_nmi", "attach_volume", "detach_volume", "resize_volume",
+    "resize", "snapshot", "inject_nmi", "rescue", "unrescue", "attach_volume", "detach_volume", "resize_volume",
     "volume_create", "volume_remove", "volume_serve", "volume_grow", "volume_snapshot", "volume_revert",
     "volume_copy_out",
 ]  # fmt: skip
@@ -144,7 +144,7 @@ class SimMachines:
         await self._behave("start")
         machine = self._need(id)
         machine.power = "running"
-        machine.marks = marks | {"volumes": machine.marks.get("volumes", "")}
+        machine.marks = marks | {name: machine.marks.get(name, "") for name in ("volumes", "rescue")}
         said = "".join(f"[    0.00000{n}] {line}\n" for n, line in enumerate(_boot(machine, marks)))
         machine.log = (machine.log + said.encode())[-_LOG_BYTES:]
 
@@ -222,6 +222,14 @@ class SimMachines:
         self._need(id)
         Path(path).write_bytes(b"\0" * 65536)
         return "raw"
+
+    async def rescue(self, id: str, rescue: RescueDisk, config_drive: bytes | None) -> None:
+        await self._behave("rescue")
+        self._need(id).marks["rescue"] = rescue.mark
+
+    async def unrescue(self, id: str) -> None:
+        await self._behave("unrescue")
+        self._need(id).marks["rescue"] = ""
 
     async def inject_nmi(self, id: str) -> None:
         await self._behave("inject_nmi")

@@ -18,8 +18,6 @@ resource = Resource()
 
 _REFUSED: tuple[tuple[str, Policy], ...] = (
     ("restore", "member"),
-    ("rescue", "member"),
-    ("unrescue", "member"),
     ("changePassword", "member"),
     ("migrate", "admin"),
     ("os-migrateLive", "admin"),
