@@ -1,4 +1,4 @@
-"""Rescue with a real guest: it boots from another image, finds its old disk beside it, and is itself again afterwards."""
+"""Rescue with a real guest: it boots from another image, finds its old disk beside it, and is itself again after it."""
 
 import asyncio
 import os

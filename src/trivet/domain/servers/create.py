@@ -20,7 +20,7 @@ from trivet.domain.numbers import whole_number
 from trivet.domain.placement import claims
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import disks as server_disks
-from trivet.domain.servers import flavors, keypairs, no_room, usage, wishes
+from trivet.domain.servers import flavors, keypairs, no_room, usage, volume_images, wishes
 from trivet.domain.servers import nics as server_nics
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.action_table import reason_against
@@ -47,6 +47,8 @@ class ServerCreate(msgspec.Struct, frozen=True, kw_only=True):
     image_id: str | None
     """Of a root disk on its host; None: it boots from one of its volumes."""
     flavor_id: str
+    described_by: str | None = None
+    """An image without a disk, which says what kind of machine it is and of which volumes."""
     disks: tuple[DiskWanted, ...] = ()
     networks: NicsWanted = ()
     security_groups: tuple[str, ...] | None = None
@@ -108,10 +110,11 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
     image = await find_image(tx, call, wanted.image_id) if wanted.image_id is not None else None
     if image is None and not disks.boots:
         raise Invalid("server.no_image", "Missing imageRef attribute")
+    described = await find_image(tx, call, wanted.described_by) if wanted.described_by is not None else None
     kind = kind_of(flavor.extra_specs, container=image is not None and image.is_oci, isolation=call.isolation)
     _check(image, disks, flavor, kind)
     copy = flavor_of(flavor)
-    properties = image.properties if image is not None else disks.properties
+    properties = _properties(image or described, disks)
     wishes.check(copy, properties)
     nics = await server_nics.plan(tx, caller, wanted.networks, wanted.max_count)
     parts = _Parts(
@@ -144,6 +147,12 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
 def cost(flavor: FlavorOf, count: int = 1) -> dict[str, int]:
     """What servers take of their project's quota."""
     return {"servers": count, "class:VCPU": count * flavor.vcpus, "class:MEMORY_MB": count * flavor.ram_mib}
+
+
+def _properties(image: Image | None, disks: Disks) -> dict[str, str]:
+    if image is None:
+        return disks.properties
+    return {name: value for name, value in image.properties.items() if name not in volume_images.WORDS}
 
 
 def _unmet(wanted: ServerCreate, nics: list[Nic]) -> str | None:
@@ -335,6 +344,8 @@ def check_image(image: Image, flavor: Flavor | FlavorOf, kind: Kind) -> None:
     """Whether a root disk of this flavor can be made from the image."""
     if image.status != "active":
         raise Invalid("image.not_active", f"Image {image.id} is not active.")
+    if image.blob_key is None:
+        raise Invalid("image.no_disk", f"Image {image.id} holds no disk, so no root disk can be made from it.")
     if (image.min_ram or 0) > flavor.ram_mib:
         raise Invalid("image.needs_memory", "Flavor's memory is too small for requested image.")
     if kind == "container" or flavor.disk_gib == 0:
