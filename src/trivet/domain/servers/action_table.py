@@ -57,7 +57,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("resume", "goes on after a suspend", container=_NO_CHECKPOINT),
     Action("lock", "refuses everybody but operators"),
     Action("unlock", "ends the lock"),
-    Action("rebuild", "makes its root disk anew from an image; ports and id stay"),
+    Action("rebuild", "makes its root disk, or the volume in its place, anew from an image; ports and id stay"),
     Action("resize", "gives it another flavor, on its host"),
     Action("confirmResize", "keeps the new flavor"),
     Action("revertResize", "goes back to the old flavor"),

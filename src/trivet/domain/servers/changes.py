@@ -14,7 +14,7 @@ from trivet.domain.servers import flavors, migrations, usage, wishes
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.acts import order
-from trivet.domain.servers.create import check_image, cost, find_image, find_key, flavor_of, grace_of
+from trivet.domain.servers.create import cost, flavor_of, grace_of
 from trivet.domain.servers.flavors import Flavor
 from trivet.domain.servers.kinds import kind_of
 from trivet.domain.servers.rules import need_host, ready
@@ -44,48 +44,6 @@ async def _pinned(tx: Tx, server: Server, zone: str | None) -> str | None:
     if server.zone is not None or host is None or (host.zone or server_placing.DEFAULT_ZONE) != zone:
         raise Conflict("zone.mismatch", f"Server {server.id} cannot be pinned to zone {zone}: it is not there.")
     return zone
-
-
-async def rebuild(tx: Tx, call: Call, id: str, image_id: str, changes: dict[str, Any]) -> Server:
-    """A new root disk from an image; what it is connected to and how it is called stay."""
-    server = await ready(tx, call, id, "rebuild", states=("active", "stopped", "error"))
-    need_host(server, "rebuild")
-    if server.boots_from_volume:
-        raise Invalid(
-            "rebuild.from_volume",
-            "Unable to rebuild a volume-backed server: its root disk is a volume, which stays; make a new server.",
-        )
-    image = await find_image(tx, call, image_id, "Cannot find image for rebuild")
-    kind = kind_of({}, container=image.is_oci, isolation=call.isolation)
-    if (kind == "container") != (server.kind == "container"):
-        raise Invalid("server.kind_mismatch", f"Image {image.id} cannot be run by a {server.kind}.")
-    check_image(image, server.flavor, server.kind)
-    wishes.check(server.flavor, image.properties)
-    if (why := wishes.unmet(server.flavor, image.properties, server.kind)) is not None:
-        raise Invalid("rebuild.unmet", f"No valid host was found. {why}")
-    if changes.get("trusted_certificates"):
-        raise Invalid("image.unverified", "No host checks an image's signature against trusted_image_certificates.")
-    if "key_name" in changes:
-        changes["key_public"] = await find_key(tx, call, changes["key_name"])
-    stopped = server.status == "stopped"
-    grace_s = grace_of(image.properties)
-    return await order(
-        tx,
-        call,
-        server,
-        "rebuild",
-        "rebuilding",
-        in_s=BUILD_S + grace_s,
-        image_id=image.id,
-        properties=image.properties,
-        builds=server.builds + 1,
-        rescue=None,
-        rescue_image_id=None,
-        boots=server.boots if stopped else server.boots + 1,
-        want="stopped" if stopped else "running",
-        grace_s=grace_s,
-        **changes,
-    )
 
 
 async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str | None) -> Server:

@@ -106,6 +106,8 @@ class Server(Record, frozen=True, kw_only=True):
     """An image that waits to be filled from the root disk."""
     shelved_image_id: str | None = None
     """What its disk is made from when it leaves the shelf."""
+    reimage_id: str | None = None
+    """The image that the volume which it boots from is made anew from, as soon as its machine is gone."""
     rescue: Rescue | None = None
     rescue_image_id: str | None = None
     """What it boots from while it is in rescue."""

@@ -12,7 +12,7 @@ import msgspec
 from trivet.domain.images import images
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
-from trivet.domain.servers import changes, migrations, shelved_images, shelving
+from trivet.domain.servers import changes, migrations, rebuilding, shelved_images, shelving
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.create import SPAWN_S
 from trivet.domain.servers.ending import finish_delete
@@ -55,6 +55,8 @@ async def settle(tx: Tx, report: Report) -> int | None:
     if server is None or server.deleted_at is not None or server.host_id != report.host_id:
         return None
     report = _cut(report)
+    if server.reimage_id is not None and report.power is None and report.revision == server.revision:
+        server = await rebuilding.empty(tx, server)
     if server.want != "gone":
         await attachments.seen(tx, server.id, report.volumes, report.volume_faults)
     settled = await _settle(tx, server, report)
@@ -202,6 +204,8 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
     await server_actions.finish(tx, server.id, why)
     if server.task == "shelving":
         server = await tx.update(SERVERS, server, shelved_image_id=None, offload_at=None)
+    if server.reimage_id is not None:
+        server = await tx.update(SERVERS, server, reimage_id=None)
     if server.task == "rescuing":
         server = await tx.update(SERVERS, server, rescue=None, rescue_image_id=None)
     fault = Fault(code=500, message=why, at=now)
