@@ -165,7 +165,7 @@ async def _reshape(order: Order, driver: MachineDriver, engines: Engines, link: 
         raise DriverError("This kind of server cannot change its size.", again=False)
     if seen.power != "stopped":
         await driver.stop(order.server_id, order.grace_s)
-    await driver.resize(order.server_id, order.vcpus, order.memory_mib, order.disk_gib)
+    await driver.resize(order.server_id, order.vcpus, order.memory_mib, order.disk_gib, order.empty)
     if order.want == "running":
         await _start(order, driver, engines, link)
 
@@ -297,6 +297,7 @@ def _spec(order: Order, image_path: str | None, files: dict[str, bytes]) -> Mach
         memory_mib=order.memory_mib,
         disk=disk,
         nics=tuple(_nic(wire) for wire in order.wires),
+        empty=() if container else order.empty,
         volumes=() if container else order.volumes,
         netns=netns_name(order.server_id) if container else None,
         config_drive=config_drive(files) if files and not container else None,

@@ -244,8 +244,9 @@ async def test_words_that_mean_nothing_or_contradict_each_other_are_refused_at_o
 
 
 @pytest.mark.parametrize("field", [{"swap_mib": 512}, {"ephemeral_gib": 1}])
-async def test_a_disk_of_a_flavor_that_no_server_gets_is_a_wish_too(cloud: Cloud, field: dict[str, int]) -> None:
-    status, why = await becomes(cloud, flavorRef=await flavor_with(cloud, **field))
+async def test_a_disk_of_a_flavor_that_no_container_gets_is_a_wish_too(cloud: Cloud, field: dict[str, int]) -> None:
+    flavor = await flavor_with(cloud, **field)
+    status, why = await becomes(cloud, flavorRef=flavor, imageRef=cloud.container_image)
     assert (status, why.startswith("No valid host was found.")) == ("ERROR", True)
     assert next(iter(field)).partition("_")[0] in why
 

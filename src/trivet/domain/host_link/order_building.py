@@ -137,6 +137,7 @@ def _order(
         | server.flavor.extra_specs,
         config_drive=server.config_drive,
         snapshot_image_id=server.snapshot_image_id,
+        empty=server.local_disks,
         rescue=_rescue(server, images),
         volumes=disks.volumes,
         volumes_pending=disks.pending,

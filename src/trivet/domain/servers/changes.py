@@ -10,7 +10,7 @@ from typing import Any
 from trivet.domain.hosts.hosts import HOSTS
 from trivet.domain.limits import quotas
 from trivet.domain.placement import claims
-from trivet.domain.servers import flavors, migrations, usage, wishes
+from trivet.domain.servers import flavors, local_disks, migrations, usage, wishes
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.acts import order
@@ -58,6 +58,7 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
     await migrations.begin(tx, call, server, wanted)
     grace_s = grace_of(server.properties)
     changes: dict[str, Any] = {"flavor": wanted, "old_flavor": server.flavor, "grace_s": grace_s}
+    changes["local_disks"] = local_disks.resized(server, wanted)
     if disk_config is not None:
         changes["disk_config"] = disk_config
     ordered = await order(tx, call, server, "resize", "resize_prep", in_s=BUILD_S + grace_s, **changes)
@@ -79,7 +80,7 @@ async def revert_resize(tx: Tx, call: Call, id: str) -> Server:
     assert old is not None
     await _hold(tx, server, _held(server, old))
     await migrations.turn(tx, server, "reverting")
-    changes: dict[str, Any] = {"flavor": old, "old_flavor": None}
+    changes: dict[str, Any] = {"flavor": old, "old_flavor": None, "local_disks": local_disks.reverted(server, old)}
     ordered = await order(tx, call, server, "revertResize", "resize_reverting", in_s=BUILD_S, **changes)
     await _move_quota(tx, server, old)
     return ordered
@@ -90,10 +91,10 @@ async def undo_resize(tx: Tx, server: Server) -> Server:
     old = server.old_flavor
     if old is None:
         return server
-    await _hold(tx, server, server_placing.resources_of(old))
+    await _hold(tx, server, _held(server, old))
     before, after = cost(server.flavor), cost(old)
     quotas.at_end(tx, server.project_id, {name: after[name] - amount for name, amount in before.items()})
-    return await tx.update(SERVERS, server, flavor=old, old_flavor=None)
+    return await tx.update(SERVERS, server, flavor=old, old_flavor=None, local_disks=local_disks.reverted(server, old))
 
 
 async def _other_flavor(tx: Tx, call: Call, server: Server, flavor_id: str) -> Flavor:

@@ -20,7 +20,7 @@ from trivet.domain.numbers import whole_number
 from trivet.domain.placement import claims
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import disks as server_disks
-from trivet.domain.servers import flavors, keypairs, no_room, usage, volume_images, wishes
+from trivet.domain.servers import flavors, keypairs, local_disks, no_room, usage, volume_images, wishes
 from trivet.domain.servers import nics as server_nics
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.action_table import reason_against
@@ -28,10 +28,12 @@ from trivet.domain.servers.actions import Call
 from trivet.domain.servers.disks import Disks, DiskWanted
 from trivet.domain.servers.flavors import Flavor
 from trivet.domain.servers.kinds import kind_of
+from trivet.domain.servers.local_disks import LocalWanted
 from trivet.domain.servers.nics import Nic, NicsWanted
 from trivet.domain.servers.placing import DEFAULT_ZONE, Spot
 from trivet.domain.servers.servers import SERVERS, Fault, FlavorOf, Server
 from trivet.domain.servers.words import Kind
+from trivet.drivers.contracts.machine import EmptyDisk
 from trivet.errors import Forbidden, Invalid, NotFound, OverQuota
 from trivet.store.tx import Tx
 
@@ -50,6 +52,7 @@ class ServerCreate(msgspec.Struct, frozen=True, kw_only=True):
     described_by: str | None = None
     """An image without a disk, which says what kind of machine it is and of which volumes."""
     disks: tuple[DiskWanted, ...] = ()
+    local_disks: tuple[LocalWanted, ...] = ()
     networks: NicsWanted = ()
     security_groups: tuple[str, ...] | None = None
     key_name: str | None = None
@@ -81,6 +84,7 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     image: Image | None
     properties: dict[str, str]
     disks: Disks
+    local_disks: tuple[EmptyDisk, ...]
     kind: Kind
     key_public: str | None
     nics: list[Nic]
@@ -116,6 +120,7 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
     copy = flavor_of(flavor)
     properties = _properties(image or described, disks)
     wishes.check(copy, properties)
+    empty = local_disks.plan(wanted.local_disks, copy)
     nics = await server_nics.plan(tx, caller, wanted.networks, wanted.max_count)
     parts = _Parts(
         wanted=wanted,
@@ -123,6 +128,7 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
         image=image,
         properties=properties,
         disks=disks,
+        local_disks=empty,
         kind=kind,
         key_public=await find_key(tx, call, wanted.key_name),
         nics=nics,
@@ -228,6 +234,7 @@ async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place
         description=wanted.description,
         image_id=parts.image.id if parts.image is not None else None,
         properties=parts.properties,
+        local_disks=parts.local_disks,
         host_id=host.id if host else None,
         zone=parts.spot.zone,
         pinned=bool(wanted.host or wanted.hypervisor_hostname or ":" in (wanted.zone or "")),

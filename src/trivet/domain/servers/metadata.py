@@ -15,6 +15,7 @@ from trivet.domain.network.nets.subnets import SUBNETS
 from trivet.domain.network.ports import ports
 from trivet.domain.network.routers.floating_ips import FLOATING_IPS
 from trivet.domain.secrets import Secrets
+from trivet.domain.servers import local_disks
 from trivet.domain.servers.network_data import Interface, network_data
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.store.tx import Tx
@@ -185,7 +186,7 @@ def _ec2(server: Server, interfaces: list[Interface]) -> dict[str, object]:
         "ami-id": _short("ami", server.image_id or server.id),
         "ami-launch-index": str(server.launch_index),
         "ami-manifest-path": "",
-        "block-device-mapping": {"ami": "vda", "root": "/dev/vda"},
+        "block-device-mapping": {"ami": "vda", "root": "/dev/vda"} | local_disks.devices(server.local_disks),
         "hostname": server.hostname,
         "instance-action": "none",
         "instance-id": _short("i", server.id),

@@ -7,7 +7,7 @@ An order is whole: it can be followed from nothing, twice, or late. A report say
 import msgspec
 
 from trivet.domain.servers.words import Kind, RescueBus, RescueDevice, Want
-from trivet.drivers.contracts.machine import Power, VolumeDisk
+from trivet.drivers.contracts.machine import EmptyDisk, Power, VolumeDisk, shape
 from trivet.drivers.contracts.network import Wire
 
 
@@ -45,6 +45,7 @@ class Order(msgspec.Struct, frozen=True):
     properties: dict[str, str] = {}
     config_drive: bool = False
     snapshot_image_id: str | None = None
+    empty: tuple[EmptyDisk, ...] = ()
     rescue: RescueWanted | None = None
     volumes: tuple[VolumeDisk, ...] = ()
     volumes_pending: bool = False
@@ -60,7 +61,7 @@ class Order(msgspec.Struct, frozen=True):
 
     @property
     def shape(self) -> str:
-        return f"{self.vcpus}/{self.memory_mib}/{self.disk_gib}"
+        return shape(self.vcpus, self.memory_mib, self.disk_gib, self.empty)
 
 
 def rescue_mark(number: int | None) -> str:

@@ -11,6 +11,7 @@ import msgspec
 
 from trivet.domain.callers import Caller
 from trivet.domain.servers.words import Kind, RescueBus, RescueDevice, Status, Want
+from trivet.drivers.contracts.machine import EmptyDisk
 from trivet.errors import NotFound
 from trivet.ids import is_uuid
 from trivet.store.tables import Record, Table
@@ -64,6 +65,8 @@ class Server(Record, frozen=True, kw_only=True):
     properties: dict[str, str] = {}
     """Of the image, as they were: what engines read (hw_..., os_..., the container's command)."""
     host_id: str | None = None
+    local_disks: tuple[EmptyDisk, ...] = ()
+    """On its host, besides its root disk."""
     zone: str | None = None
     """The availability zone that was asked for."""
     group_id: str | None = None

@@ -21,7 +21,7 @@ from trivet.domain.servers.placing import DEFAULT_ZONE
 from trivet.domain.servers.servers import SERVERS, Fault, Server
 from trivet.domain.servers.words import Status, Want
 from trivet.domain.volumes import attachments
-from trivet.drivers.contracts.machine import Power
+from trivet.drivers.contracts.machine import Power, shape
 from trivet.store.tx import Tx
 
 _STATUS: dict[Power, Status] = {
@@ -222,4 +222,4 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
 
 
 def _shape(server: Server) -> str:
-    return f"{server.flavor.vcpus}/{server.flavor.ram_mib}/{server.root_gib}"
+    return shape(server.flavor.vcpus, server.flavor.ram_mib, server.root_gib, server.local_disks)

@@ -12,12 +12,14 @@ from trivet.domain.images import images
 from trivet.domain.images.images import Image
 from trivet.domain.limits import quotas
 from trivet.domain.servers import actions as server_actions
+from trivet.domain.servers import local_disks
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.domain.servers.volumes import need_settled, of_server
 from trivet.domain.volumes import snapshots
 from trivet.domain.volumes.attachments import Attachment
 from trivet.domain.volumes.snapshots import Snapshot
+from trivet.drivers.contracts.machine import EmptyDisk
 from trivet.store.tx import Tx
 
 MAPPING, SECOND = "block_device_mapping", "bdm_v2"
@@ -33,6 +35,7 @@ async def create(tx: Tx, call: Call, server: Server, name: str, properties: dict
         _mapped(attachment, await _snapshot(tx, call, name, attachment), index)
         for index, attachment in enumerate(sorted(used, key=lambda attachment: not attachment.boots))
     ]
+    mapping += [_empty(disk, device) for disk, device in _local(server)]
     of_it = {"instance_uuid": server.id, "base_image_ref": "", "user_id": call.caller.user_id}
     of_it |= {MAPPING: msgspec.json.encode(mapping).decode(), SECOND: "True", "root_device_name": "/dev/vda"}
     said = {key: value for key, value in (server.properties | properties).items() if key not in WORDS}
@@ -53,6 +56,11 @@ async def create(tx: Tx, call: Call, server: Server, name: str, properties: dict
     return image
 
 
+def _local(server: Server) -> list[tuple[EmptyDisk, str]]:
+    names = local_disks.devices(server.local_disks)
+    return [(disk, names[disk.name]) for disk in server.local_disks]
+
+
 async def _snapshot(tx: Tx, call: Call, name: str, attachment: Attachment) -> Snapshot:
     return await snapshots.create(
         tx,
@@ -63,6 +71,18 @@ async def _snapshot(tx: Tx, call: Call, name: str, attachment: Attachment) -> Sn
         description="",
         metadata={},
     )
+
+
+def _empty(disk: EmptyDisk, device: str) -> dict[str, Any]:
+    return {
+        "source_type": "blank",
+        "destination_type": "local",
+        "guest_format": disk.format,
+        "volume_size": disk.size_mib if disk.format == "swap" else disk.size_mib // 1024,
+        "boot_index": -1,
+        "device_name": device,
+        "delete_on_termination": True,
+    }
 
 
 def _mapped(attachment: Attachment, snapshot: Snapshot, index: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from trivet.domain.callers import Caller
 from trivet.domain.servers import actions as server_actions
+from trivet.domain.servers import local_disks
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.rules import ready
 from trivet.domain.servers.servers import SERVERS, Server
@@ -131,7 +132,7 @@ def _device(server: Server, there: list[Attachment], wanted: str | None, *, boot
     """A name for people. What the guest calls it, the guest decides."""
     if boots:
         return "/dev/vda"
-    used = {attachment.device for attachment in there} | {"/dev/vda"}
+    used = {attachment.device for attachment in there} | {"/dev/vda", *local_disks.devices(server.local_disks).values()}
     if wanted is not None:
         name = wanted if wanted.startswith("/dev/") else f"/dev/{wanted}"
         if name in used:

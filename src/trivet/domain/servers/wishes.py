@@ -162,8 +162,8 @@ def check(flavor: FlavorOf, properties: Mapping[str, str]) -> None:
 def unmet(flavor: FlavorOf, properties: Mapping[str, str], kind: Kind) -> str | None:
     """A sentence about the first wish that no host does; None if all are met."""
     for what, amount in (("swap disk", flavor.swap_mib), ("ephemeral disk", flavor.ephemeral_gib)):
-        if amount:
-            return f"No host gives a server the {what} that flavor {flavor.name} asks for."
+        if amount and kind != "vm":
+            return f"No host gives a {kind} the {what} that flavor {flavor.name} asks for."
     for name, said in sorted(flavor.extra_specs.items()):
         if not _spec_met(name, said, flavor, kind):
             return f"No host offers {name}={said[:64]}, which the flavor asks for."

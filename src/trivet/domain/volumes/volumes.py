@@ -22,7 +22,7 @@ Status = Literal[
 WORKING = ("creating", "deleting", "extending", "uploading", "reverting", "retyping")
 """Where there is a task, the controller has something to do; the index volumes_work names the same."""
 
-REIMAGING = "downloading"
+REIMAGING: Literal["downloading"] = "downloading"
 """Likewise, by the index volumes_downloading."""
 
 

@@ -5,8 +5,8 @@ container) and gives them back from `observe`; that is how the agent knows, afte
 boot and which build of the server it is looking at.
 """
 
-from collections.abc import AsyncIterator
-from typing import Literal, Protocol, runtime_checkable
+from collections.abc import AsyncIterator, Sequence
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import msgspec
 
@@ -49,6 +49,19 @@ class VolumeDisk(msgspec.Struct, frozen=True):
     """In place of a root disk made from an image; it stays as long as the machine does."""
 
 
+EmptyFormat = Literal["ext2", "ext3", "ext4", "swap"]
+EMPTY_FORMATS: tuple[EmptyFormat, ...] = get_args(EmptyFormat)
+
+
+class EmptyDisk(msgspec.Struct, frozen=True):
+    """A disk of the machine's own that goes with it, formatted and otherwise empty at first."""
+
+    name: str
+    """`ephemeral0`, `ephemeral1`..., `swap`."""
+    size_mib: int
+    format: EmptyFormat
+
+
 class RescueDisk(msgspec.Struct, frozen=True):
     """What a machine in rescue boots from."""
 
@@ -70,6 +83,7 @@ class MachineSpec(msgspec.Struct, frozen=True):
     disk: Disk | None
     """None: a volume takes its place."""
     nics: tuple[Nic, ...] = ()
+    empty: tuple[EmptyDisk, ...] = ()
     volumes: tuple[VolumeDisk, ...] = ()
     netns: str | None = None
     """Containers: the named network namespace that the wire driver filled."""
@@ -87,7 +101,11 @@ class MachineSpec(msgspec.Struct, frozen=True):
 
 def shape_of(spec: MachineSpec) -> str:
     """The mark `shape`, which `observe` gives as the machine is now, resized or not; `nics` and `volumes` likewise."""
-    return f"{spec.vcpus}/{spec.memory_mib}/{spec.disk.size_gib if spec.disk else 0}"
+    return shape(spec.vcpus, spec.memory_mib, spec.disk.size_gib if spec.disk else 0, spec.empty)
+
+
+def shape(vcpus: int, memory_mib: int, disk_gib: int, empty: Sequence[EmptyDisk] = ()) -> str:
+    return f"{vcpus}/{memory_mib}/{disk_gib}" + "".join(f"/{disk.name}={disk.size_mib}" for disk in empty)
 
 
 def volumes_of(spec: MachineSpec) -> str:
@@ -206,8 +224,10 @@ class Snapshotting(Protocol):
 @runtime_checkable
 class Resizing(Protocol):
     @within(BULKY_S, about="id")
-    async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
-        """Of a stopped machine; a disk never shrinks."""
+    async def resize(
+        self, id: str, vcpus: int, memory_mib: int, disk_gib: int, empty: tuple[EmptyDisk, ...] = ()
+    ) -> None:
+        """Of a stopped machine; a disk never shrinks, but what was swapped to is nothing to keep."""
         ...
 
 

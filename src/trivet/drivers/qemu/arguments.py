@@ -10,6 +10,7 @@ import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import MachineSpec, Nic, VolumeDisk
+from trivet.drivers.qemu import empty_disks
 from trivet.drivers.qemu.layout import Layout, Record, Saved
 from trivet.drivers.qemu.rescue import rescue_disk, rescue_node
 
@@ -44,6 +45,7 @@ def arguments(record: Record, layout: Layout, ground: Ground, saved: Saved | Non
         *_doors(layout),
         *_firmware(spec, layout),
         *_disks(record, layout, q35=_is_q35(machine)),
+        *_empty(record, layout),
         *_volumes(record),
         *_cards(record, ground, q35=_is_q35(machine)),
     ]
@@ -62,8 +64,10 @@ def has_uefi(spec: MachineSpec) -> bool:
 
 
 def slots_for(spec: MachineSpec, taken: dict[str, int]) -> dict[str, int]:
-    """A slot for each network card and each volume that does not boot, by port or attachment; what has one keeps it."""
-    wanted = [nic.port_id for nic in spec.nics] + [volume.id for volume in spec.volumes if not volume.boots]
+    """A slot for each network card, each empty disk and each volume that does not boot, by port, name or attachment;
+    what has one keeps it."""
+    wanted = [nic.port_id for nic in spec.nics] + [disk.name for disk in spec.empty]
+    wanted += [volume.id for volume in spec.volumes if not volume.boots]
     slots = {id: taken[id] for id in wanted if id in taken}
     free = (
         slot for slot in range(_SLOTS_Q35 if _is_q35(machine_type(spec)) else _SLOTS_PC) if slot not in slots.values()
@@ -123,15 +127,20 @@ def node_of(volume: VolumeDisk, name: str) -> dict[str, object]:
 
 
 def disk_of(spec: MachineSpec, volume: VolumeDisk, slot: int) -> dict[str, object]:
+    disk = _disk_at(spec, slot, volume.volume_id)
+    if volume.shared:
+        disk["share-rw"] = True
+    return disk
+
+
+def _disk_at(spec: MachineSpec, slot: int, serial: str) -> dict[str, object]:
     disk: dict[str, object] = {
         "id": f"volume{slot}",
         "drive": f"vol{slot}",
-        "serial": volume.volume_id,
+        "serial": serial,
         "werror": "report",
         "rerror": "report",
     }
-    if volume.shared:
-        disk["share-rw"] = True
     if spec.properties.get("hw_disk_bus") == "scsi":
         return {"driver": "scsi-hd", "bus": "scsi.0"} | disk
     return {"driver": "virtio-blk-pci"} | _place(spec, slot) | disk
@@ -237,6 +246,15 @@ def _root(spec: MachineSpec, layout: Layout) -> dict[str, object]:
         "discard": "unmap",
         "file": {"driver": "file", "filename": str(layout.root)},
     }
+
+
+def _empty(record: Record, layout: Layout) -> list[str]:
+    words = []
+    for disk in record.spec.empty:
+        slot = record.slots[disk.name]
+        words += ["-blockdev", _json(empty_disks.node_of(layout.folder, disk, f"vol{slot}"))]
+        words += ["-device", _json(_disk_at(record.spec, slot, disk.name))]
+    return words
 
 
 def _volumes(record: Record) -> list[str]:

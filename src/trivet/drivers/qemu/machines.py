@@ -17,6 +17,7 @@ import msgspec
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import (
     Disk,
+    EmptyDisk,
     MachineSpec,
     Nic,
     Power,
@@ -26,7 +27,7 @@ from trivet.drivers.contracts.machine import (
     shape_of,
     volumes_of,
 )
-from trivet.drivers.qemu import consoles, disks, images, memory, processes, volumes
+from trivet.drivers.qemu import consoles, disks, empty_disks, images, memory, processes, volumes
 from trivet.drivers.qemu.accelerator import accelerator
 from trivet.drivers.qemu.arguments import FIRMWARE_VARS, Ground, arguments, has_uefi, machine_type, slots_for
 from trivet.drivers.qemu.cards import plug, unplug
@@ -83,6 +84,7 @@ class QemuMachines:
             await processes.kill(layout)
             if spec.disk is not None:
                 await self._make_root(spec.disk, layout.base, layout.root)
+            await empty_disks.make(layout.folder, spec.empty)
             if spec.config_drive is not None:
                 write(layout.config_drive, spec.config_drive)
                 # The record needs only to know that there is one.
@@ -239,15 +241,19 @@ class QemuMachines:
                 raise
         return "qcow2"
 
-    async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
+    async def resize(
+        self, id: str, vcpus: int, memory_mib: int, disk_gib: int, empty: tuple[EmptyDisk, ...] = ()
+    ) -> None:
         async with self._turn(id, "The virtual machine could not be resized.") as layout:
             record = _need_stopped(layout, "resized")
             disk = record.spec.disk
             if disk is not None:
                 await images.grow(layout.root, disk_gib)
                 disk = msgspec.structs.replace(disk, size_gib=disk_gib)
-            spec = msgspec.structs.replace(record.spec, vcpus=vcpus, memory_mib=memory_mib, disk=disk)
-            write(layout.spec, msgspec.structs.replace(record, spec=spec))
+            await empty_disks.change(layout.folder, record.spec.empty, empty)
+            spec = msgspec.structs.replace(record.spec, vcpus=vcpus, memory_mib=memory_mib, disk=disk, empty=empty)
+            slots = slots_for(spec, record.slots)
+            write(layout.spec, msgspec.structs.replace(record, spec=spec, slots=slots))
 
     async def rescue(self, id: str, rescue: RescueDisk, config_drive: bytes | None) -> None:
         async with self._turn(id, "The virtual machine could not be rescued.") as layout:

@@ -10,7 +10,17 @@ import msgspec
 
 from trivet.clock import Clock
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import MachineSpec, Nic, Power, RescueDisk, Seen, VolumeDisk, volumes_of
+from trivet.drivers.contracts.machine import (
+    EmptyDisk,
+    MachineSpec,
+    Nic,
+    Power,
+    RescueDisk,
+    Seen,
+    VolumeDisk,
+    shape,
+    volumes_of,
+)
 from trivet.drivers.sim.consoles import SimConsoles
 
 _LOG_BYTES = 64 * 1024
@@ -213,9 +223,11 @@ class SimMachines:
     def _keep_volumes(self, machine: _Machine, volumes: dict[str, str]) -> None:
         machine.marks["volumes"] = ",".join(f"{id}={size}" for id, size in volumes.items())
 
-    async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
+    async def resize(
+        self, id: str, vcpus: int, memory_mib: int, disk_gib: int, empty: tuple[EmptyDisk, ...] = ()
+    ) -> None:
         await self._behave("resize")
-        self._need(id).marks["shape"] = f"{vcpus}/{memory_mib}/{disk_gib}"
+        self._need(id).marks["shape"] = shape(vcpus, memory_mib, disk_gib, empty)
 
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
         await self._behave("snapshot")

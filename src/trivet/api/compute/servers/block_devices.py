@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from trivet.api.compute.servers.bodies import BlockDevice, CreateBody
 from trivet.api.kit.bodies import or_none
@@ -15,6 +16,7 @@ from trivet.api.kit.request import Request
 from trivet.domain.images import images
 from trivet.domain.images.images import Image
 from trivet.domain.servers.disks import DiskWanted
+from trivet.domain.servers.local_disks import LocalWanted
 from trivet.domain.servers.volume_images import MAPPING, SECOND
 from trivet.errors import Invalid, NotFound
 
@@ -30,6 +32,7 @@ class Devices(msgspec.Struct, frozen=True):
     image_id: str | None
     """Of a root disk on the host, if there is to be one."""
     disks: tuple[DiskWanted, ...]
+    local: tuple[LocalWanted, ...] = ()
     described_by: str | None = None
     """An image that says which volumes there are, and what kind of machine."""
 
@@ -41,24 +44,26 @@ async def devices_of(request: Request, body: CreateBody) -> Devices:
             "server.two_mappings", "Using different block_device_mapping syntaxes is not allowed in the same request."
         )
     image_id = server.imageRef.rpartition("/")[2] or None
-    wanted = [_old(device, _ROOTS) for device in server.block_device_mapping]
+    old = [device for device in server.block_device_mapping if not _is_local(device)]
+    wanted = [_old(device, _ROOTS) for device in old]
+    said = [*server.block_device_mapping, *server.block_device_mapping_v2]
+    local = tuple(_local(device) for device in said if _is_local(device))
     for device in server.block_device_mapping_v2:
         if _is_root_disk(device):
             image_id = _agreed(image_id, or_none(device.uuid))
-        else:
+        elif not _is_local(device):
             wanted.append(_new(device, request.version))
     described = await _described(request, image_id or _booted(wanted))
     if described is None:
-        return _plain(image_id, wanted)
-    of_image = _of_image(described)
+        return replace(_plain(image_id, wanted), local=local)
+    of_image, of_image_local = _of_image(described)
     if any(disk.boots for disk in of_image):
         # A client says for every image that it is booted from.
         wanted = [disk for disk in wanted if not (disk.boots and disk.source == "image")]
         image_id = None
     named = {disk.device for disk in wanted if disk.device is not None}
     kept = [disk for disk in of_image if disk.device not in named or disk.boots]
-    found = _plain(image_id, [*kept, *wanted])
-    return Devices(found.image_id, found.disks, described.id)
+    return replace(_plain(image_id, [*kept, *wanted]), local=local or of_image_local, described_by=described.id)
 
 
 def _plain(image_id: str | None, wanted: list[DiskWanted]) -> Devices:
@@ -93,7 +98,7 @@ async def _described(request: Request, image_id: str | None) -> Image | None:
     return image if MAPPING in image.properties else None
 
 
-def _of_image(image: Image) -> list[DiskWanted]:
+def _of_image(image: Image) -> tuple[list[DiskWanted], tuple[LocalWanted, ...]]:
     try:
         found = msgspec.json.decode(image.properties[MAPPING], type=Mapping)
         devices = [_device(said) for said in found]
@@ -101,10 +106,12 @@ def _of_image(image: Image) -> list[DiskWanted]:
         raise _invalid(f"image {image.id} says no block devices that can be read: {error}.") from error
     except msgspec.DecodeError as error:
         raise _invalid(f"image {image.id} says block devices in no JSON.") from error
+    local = tuple(_local(device) for device in devices if _is_local(device))
+    others = [device for device in devices if not _is_local(device)]
     if image.properties.get(SECOND, "").lower() in _ON:
-        return [_new(device, _NEWEST) for device in devices if not _is_root_disk(device)]
+        return [_new(device, _NEWEST) for device in others if not _is_root_disk(device)], local
     root = image.properties.get("root_device_name", "/dev/vda")
-    return [_old(device, (root, root.removeprefix("/dev/"))) for device in devices]
+    return [_old(device, (root, root.removeprefix("/dev/"))) for device in others], local
 
 
 def _device(said: dict[str, Any]) -> BlockDevice:
@@ -123,6 +130,24 @@ def _is_root_disk(device: BlockDevice) -> bool:
     return device.source_type == "image" and device.destination_type in ("local", UNSET)
 
 
+def _is_local(device: BlockDevice) -> bool:
+    """An empty disk on the host; the older words call it by what it is for."""
+    if device.source_type is UNSET:
+        return device.virtual_name is not UNSET and device.volume_id is UNSET and device.snapshot_id is UNSET
+    return device.source_type == "blank" and device.destination_type in ("local", UNSET)
+
+
+def _local(device: BlockDevice) -> LocalWanted:
+    if device.boot_index == 0:
+        raise _invalid("a blank disk cannot be booted from.")
+    size = _size(device)
+    if device.virtual_name is UNSET:
+        return LocalWanted(format=or_none(device.guest_format), size=size)
+    if device.virtual_name != "swap" and not device.virtual_name.startswith("ephemeral"):
+        raise _invalid(f"there is no virtual device {device.virtual_name[:32]!r}; swap and ephemeral0 are some.")
+    return LocalWanted(format="swap" if device.virtual_name == "swap" else None, size=size)
+
+
 def _agreed(image_id: str | None, named: str | None) -> str | None:
     if named is not None and image_id is not None and named != image_id:
         raise Invalid("server.two_images", "Block Device Mapping is Invalid: it names another image than imageRef.")
@@ -133,8 +158,8 @@ def _new(device: BlockDevice, version: int) -> DiskWanted:
     source = "volume" if device.source_type is UNSET else device.source_type
     if device.volume_id is not UNSET or device.snapshot_id is not UNSET or device.virtual_name is not UNSET:
         raise _invalid("volume_id, snapshot_id and virtual_name belong to the older block_device_mapping.")
-    if device.destination_type == "local" or (source == "blank" and device.destination_type is UNSET):
-        raise _invalid("this cloud gives no ephemeral and no swap disks; ask for destination_type volume.")
+    if device.destination_type == "local":
+        raise _invalid(f"no disk on the host is made of a {source}; ask for destination_type volume.")
     if device.volume_type is not UNSET and version < _TYPE_SINCE:
         raise Invalid("body.invalid", "Additional properties are not allowed ('volume_type' was unexpected).")
     if device.tag is not UNSET and not (2032 <= version <= 2036 or version >= 2042):
