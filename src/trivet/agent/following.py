@@ -9,6 +9,7 @@ from typing import Literal
 
 from trivet.agent.config_drive import config_drive
 from trivet.agent.engines import Engines
+from trivet.agent.guest_words import tell_guest
 from trivet.agent.images import format_of, image_path
 from trivet.agent.link import Link
 from trivet.agent.rescue import join_rescue
@@ -70,6 +71,7 @@ async def _steps(order: Order, driver: MachineDriver, engines: Engines, link: Li
     await join_volumes(order, driver, faults)
     await join_rescue(order, driver, link)
     await _power(order, driver, engines, link)
+    await tell_guest(order, driver, link)
     engines.halted.discard(order.server_id)
     return await _snapshot(order, driver, link)
 
@@ -122,6 +124,7 @@ def _report(
         builds=int(seen.marks.get("builds", 0)) if seen else 0,
         shape=seen.marks.get("shape", "") if seen else "",
         rescue=seen.marks.get("rescue", "") if seen else "",
+        passwords=int(seen.marks.get("passwords", 0)) if seen else 0,
         exit_code=seen.exit_code if seen else None,
         snapshot_image_id=filled,
         volumes=tuple(plugged(seen)) if seen else (),
@@ -275,6 +278,8 @@ def _marks(order: Order) -> dict[str, str]:
         "boots": str(order.boots),
         "builds": str(order.builds),
         "shape": order.shape,
+        "interrupts": str(order.interrupts),
+        "passwords": str(order.passwords),
         "nics": ",".join(wire.port_id for wire in order.wires),
     }
 

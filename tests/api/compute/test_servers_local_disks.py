@@ -34,7 +34,7 @@ async def test_a_server_has_the_disks_of_its_flavor_and_holds_the_room(flavors: 
     id = await flavors.made(flavorRef="local")
     assert (await flavors.show(id))["status"] == "ACTIVE"
     assert await disks(flavors) == [("ephemeral0", 2048, "ext4"), ("swap", 512, "swap")]
-    assert ("DISK_GB", 4) in await flavors.rows("SELECT class, amount FROM claims WHERE consumer_id = ?", id)
+    assert ("DISK_GB", 4) in await flavors.rows("SELECT class, used FROM claims WHERE consumer_id = ?", id)
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,8 @@ def _order(
         config_drive=server.config_drive,
         snapshot_image_id=server.snapshot_image_id,
         empty=server.local_disks,
+        interrupts=server.interrupts,
+        passwords=server.passwords,
         rescue=_rescue(server, images),
         volumes=disks.volumes,
         volumes_pending=disks.pending,

@@ -21,7 +21,7 @@ _NO_BOOT = (
 _NO_CHECKPOINT = "a container's memory is not saved to disk; pause it, or stop it."
 _NO_SCREEN = "a container has no screen; its serial console is a shell inside it."
 _NO_KERNEL = "a container has no kernel of its own that could dump."
-_NO_AGENT = "it needs an agent inside the guest, which this release does not talk to; use keys, or user data."
+_NO_AGENT = "a container has no agent that would set a password; open a shell in its console, or use keys."
 _NO_SPICE = "consoles are served by VNC and serial port; SPICE, RDP and MKS are other hypervisors'."
 _NEVER_SOFT_DELETED = "servers are deleted at once here, so there is none to bring back."
 
@@ -68,7 +68,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("unshelve", "boots a shelved server, on any host that has room"),
     Action("rescue", "boots it from another image, its own disks beside it", container=_NO_BOOT),
     Action("unrescue", "boots it from its own disk again", container="a container cannot be in rescue."),
-    _never("changePassword", "sets a password in the guest", _NO_AGENT),
+    Action("changePassword", "sets a password in a guest whose agent answers", container=_NO_AGENT),
     Action("os-resetState", "the operator says what state it is in"),
     Action("resetNetwork", "plugs its ports in again; the guest learns the rest from DHCP and metadata"),
     Action("injectNetworkInfo", "the same as resetNetwork"),
@@ -81,12 +81,7 @@ ACTIONS: tuple[Action, ...] = (
     _never("migrate", "moves it to another host, stopped", _NO_MOVE),
     _never("os-migrateLive", "moves it to another host, running", _NO_MOVE),
     Action("evacuate", "makes it again on another host, when its own has failed"),
-    Action(
-        "trigger_crash_dump",
-        "makes its kernel dump",
-        vm="this release does not pass the interrupt to the guest yet.",
-        container=_NO_KERNEL,
-    ),
+    Action("trigger_crash_dump", "interrupts its kernel, so that it dumps", container=_NO_KERNEL),
     Action("os-getConsoleOutput", "the newest output of its console"),
     Action("console vnc", "its screen in a browser", container=_NO_SCREEN),
     Action("console serial", "its serial port; of a container, a shell inside it"),

@@ -55,7 +55,9 @@ Files = dict[str, bytes]
 async def files(tx: Tx, server_id: str, secrets: Secrets) -> Files:
     """Of a server that is there; a config drive also holds what only its owner may read."""
     server = await tx.need(SERVERS, server_id, "server")
-    sealed = server.rescue.sealed_password if server.rescue is not None else server.sealed_password
+    sealed = server.new_password or server.sealed_password
+    if server.rescue is not None:
+        sealed = server.rescue.sealed_password
     password = None if sealed is None else secrets.open(sealed)
     return build(server, await _interfaces(tx, server), seed=_seed(server, secrets), password=password)
 

@@ -46,6 +46,9 @@ class Order(msgspec.Struct, frozen=True):
     config_drive: bool = False
     snapshot_image_id: str | None = None
     empty: tuple[EmptyDisk, ...] = ()
+    interrupts: int = 0
+    passwords: int = 0
+    """How often the guest is to have been told."""
     rescue: RescueWanted | None = None
     volumes: tuple[VolumeDisk, ...] = ()
     volumes_pending: bool = False
@@ -86,6 +89,7 @@ class Report(msgspec.Struct, frozen=True):
     builds: int = 0
     shape: str = ""
     rescue: str = ""
+    passwords: int = 0
     exit_code: int | None = None
     snapshot_image_id: str | None = None
     """The image that was filled."""

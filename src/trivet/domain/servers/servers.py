@@ -109,6 +109,12 @@ class Server(Record, frozen=True, kw_only=True):
     """An image that waits to be filled from the root disk."""
     shelved_image_id: str | None = None
     """What its disk is made from when it leaves the shelf."""
+    interrupts: int = 0
+    """How often its guest's kernel should have been made to dump."""
+    passwords: int = 0
+    """How often the guest should have been given a password."""
+    new_password: str | None = None
+    """The one that it is being given, sealed."""
     reimage_id: str | None = None
     """The image that the volume which it boots from is made anew from, as soon as its machine is gone."""
     rescue: Rescue | None = None

@@ -12,7 +12,7 @@ import msgspec
 from trivet.domain.images import images
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
-from trivet.domain.servers import changes, migrations, rebuilding, shelved_images, shelving
+from trivet.domain.servers import changes, guest_words, migrations, rebuilding, shelved_images, shelving
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.create import SPAWN_S
 from trivet.domain.servers.ending import finish_delete
@@ -98,6 +98,11 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
         return server
     if report.rescue != rescue_mark(server.rescue.number if server.rescue is not None else None):
         return server
+    if report.passwords != server.passwords:
+        if power in ("running", "paused"):
+            return server
+        if server.new_password is not None:
+            return await fail(tx, server, "The guest stopped before it had its new password.", power)
     if server.rescue is not None:
         # It is in rescue until somebody ends that, also when its guest has shut down.
         return await _settled(tx, server, power, "rescued")
@@ -121,6 +126,7 @@ async def _settled(tx: Tx, server: Server, power: Power, status: Status, *, want
     if server.shelved_image_id is not None and status != "shelved":
         await shelved_images.drop(tx, server)
         server = await tx.update(SERVERS, server, shelved_image_id=None)
+    server = await guest_words.told(tx, server)
     if server.task is not None:
         await server_actions.finish(tx, server.id)
         await migrations.settled(tx, server)
@@ -206,6 +212,7 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
         server = await tx.update(SERVERS, server, shelved_image_id=None, offload_at=None)
     if server.reimage_id is not None:
         server = await tx.update(SERVERS, server, reimage_id=None)
+    server = await guest_words.give_up(tx, server)
     if server.task == "rescuing":
         server = await tx.update(SERVERS, server, rescue=None, rescue_image_id=None)
     fault = Fault(code=500, message=why, at=now)

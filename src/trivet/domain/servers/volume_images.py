@@ -20,14 +20,22 @@ from trivet.domain.volumes import snapshots
 from trivet.domain.volumes.attachments import Attachment
 from trivet.domain.volumes.snapshots import Snapshot
 from trivet.drivers.contracts.machine import EmptyDisk
+from trivet.errors import Invalid
 from trivet.store.tx import Tx
 
 MAPPING, SECOND = "block_device_mapping", "bdm_v2"
+_ON = ("true", "yes", "on", "t", "y", "1")
 WORDS = frozenset((MAPPING, SECOND, "root_device_name"))
 """Of an image that says which disks a server of it has."""
 
 
 async def create(tx: Tx, call: Call, server: Server, name: str, properties: dict[str, str]) -> Image:
+    if server.status == "active" and server.properties.get("os_require_quiesce", "").lower() in _ON:
+        raise Invalid(
+            "image.not_quiet",
+            "The image asks for a quiet guest (os_require_quiesce), and volumes of a running one are not snapshotted at "
+            "one quiet moment here; stop the server first.",
+        )
     await need_settled(tx, server)
     used = await of_server(tx, server.id)
     await quotas.foresee(tx, server.project_id, "snapshots", len(used))

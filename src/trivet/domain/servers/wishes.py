@@ -52,12 +52,13 @@ _PLAIN: dict[str, Met] = {
 } | dict.fromkeys(
     (
         "boot_menu", "cpu_realtime", "ephemeral_encryption", "hide_hypervisor_id", "ipxe_boot", "locked_memory",
-        "mem_encryption", "qemu_guest_agent", "vif_multiqueue_enabled", "virtio_packed_ring",
+        "mem_encryption", "vif_multiqueue_enabled", "virtio_packed_ring",
     ),
     _OFF,
 )  # fmt: skip
 """Hardware words, without their hw: or hw_, that ask for nothing special, of any kind of server."""
 
+_EITHER = _one_of("true", "yes", "on", "t", "y", "1", "false", "no", "off", "f", "n", "0")
 _MACHINES = re.compile(r"pc|q35|pc-(i440fx|q35)-[0-9.]{1,8}")
 _VM: dict[str, Met] = {
     "architecture": _one_of("x86_64", "amd64"),
@@ -67,6 +68,7 @@ _VM: dict[str, Met] = {
     "cpu_threads": _one_of("1"),
     "disk_bus": _one_of("virtio", "scsi"),
     "firmware_type": _one_of("bios", "uefi"),
+    "qemu_guest_agent": _EITHER,
     "machine_type": lambda said, flavor: _MACHINES.fullmatch(said) is not None,
     "rng_model": _one_of("virtio"),
     "scsi_model": _one_of("virtio-scsi"),
@@ -106,7 +108,7 @@ _PROPERTIES: dict[str, Met] = {
     "img_hv_requested_version": _one_of(""),
     "img_hv_type": _one_of("kvm", "qemu"),
     "kernel_id": _one_of(""),
-    "os_require_quiesce": _OFF,
+    "os_require_quiesce": _EITHER,
     "os_secure_boot": _one_of("disabled", "optional"),
     "os_shutdown_timeout": lambda said, flavor: _number(said) >= 0,
     "ramdisk_id": _one_of(""),
@@ -171,6 +173,10 @@ def unmet(flavor: FlavorOf, properties: Mapping[str, str], kind: Kind) -> str | 
         if not _property_met(name, said, flavor, kind):
             return f"No host offers {name}={said[:64]}, which the image asks for."
     return None
+
+
+def has_guest_agent(properties: Mapping[str, str]) -> bool:
+    return properties.get("hw_qemu_guest_agent", "").lower() in ("true", "yes", "on", "t", "y", "1")
 
 
 def unmet_hint(hints: Mapping[str, Any]) -> str | None:

@@ -247,7 +247,19 @@ class Rescuing(Protocol):
 @runtime_checkable
 class CrashDump(Protocol):
     @within(PLAIN_S, about="id")
-    async def inject_nmi(self, id: str) -> None: ...
+    async def inject_nmi(self, id: str, marks: dict[str, str]) -> None:
+        """And keep `marks` beside those that it has."""
+        ...
+
+
+@runtime_checkable
+class GuestAgent(Protocol):
+    """Talks to an agent inside the guest, where the machine's properties ask for one and the guest runs it."""
+
+    @within(PLAIN_S, about="id")
+    async def set_password(self, id: str, user: str, password: str, marks: dict[str, str]) -> None:
+        """And keep `marks` beside those that it has."""
+        ...
 
 
 @runtime_checkable
@@ -275,6 +287,7 @@ MACHINES = (
     Resizing,
     Rescuing,
     CrashDump,
+    GuestAgent,
     SerialConsole,
     GraphicalConsole,
 )

@@ -10,7 +10,7 @@ import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import MachineSpec, Nic, VolumeDisk
-from trivet.drivers.qemu import empty_disks
+from trivet.drivers.qemu import empty_disks, guest_agent
 from trivet.drivers.qemu.layout import Layout, Record, Saved
 from trivet.drivers.qemu.rescue import rescue_disk, rescue_node
 
@@ -19,7 +19,7 @@ FIRMWARE_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 
 _MACHINE = re.compile(r"pc|q35|pc-(i440fx|q35)-[0-9.]{1,8}")
 _NIC_MODELS = {"virtio": "virtio-net-pci", "e1000": "e1000", "e1000e": "e1000e"}
-_VGA, _RNG, _DISK, _SCSI, _BESIDE, _FIRST_NIC = 2, 3, 4, 5, 6, 8
+_VGA, _RNG, _DISK, _SCSI, _BESIDE, _PORTS, _FIRST_NIC = 2, 3, 4, 5, 6, 7, 8
 _SLOTS_PC, _SLOTS_Q35 = 23, 16
 _RECONNECT_S, _OPEN_S = 60, 30
 """How long a guest waits for the daemon of a volume: when that has died, and before it is there."""
@@ -45,6 +45,7 @@ def arguments(record: Record, layout: Layout, ground: Ground, saved: Saved | Non
         *_doors(layout),
         *_firmware(spec, layout),
         *_disks(record, layout, q35=_is_q35(machine)),
+        *_agent(spec, layout, q35=_is_q35(machine)),
         *_empty(record, layout),
         *_volumes(record),
         *_cards(record, ground, q35=_is_q35(machine)),
@@ -246,6 +247,17 @@ def _root(spec: MachineSpec, layout: Layout) -> dict[str, object]:
         "discard": "unmap",
         "file": {"driver": "file", "filename": str(layout.root)},
     }
+
+
+def _agent(spec: MachineSpec, layout: Layout, *, q35: bool) -> list[str]:
+    """A port for the agent inside the guest, whether one listens there or not."""
+    if not guest_agent.is_on(spec.properties):
+        return []
+    return [
+        *("-chardev", f"socket,id=agent,path={_word(layout.agent)},server=on,wait=off"),
+        *("-device", f"virtio-serial-pci,id=ports,bus={_bus(q35=q35)},addr={_PORTS:#x},max_ports=2"),
+        *("-device", "virtserialport,bus=ports.0,chardev=agent,name=org.qemu.guest_agent.0"),
+    ]
 
 
 def _empty(record: Record, layout: Layout) -> list[str]:

@@ -61,6 +61,10 @@ class Layout:
         """A second QMP socket, so that looking never waits for a verb (or for an operator's client)."""
         self.serial = short / "serial"
         self.vnc = short / "vnc"
+        self.agent = short / "agent"
+        """Of the agent inside the guest, where its image has one."""
+        self.frozen = folder / "frozen"
+        """There while the guest's file systems may stand still."""
 
     def record(self) -> Record | None:
         return read(self.spec, Record)

@@ -27,7 +27,7 @@ from trivet.drivers.contracts.machine import (
     shape_of,
     volumes_of,
 )
-from trivet.drivers.qemu import consoles, disks, empty_disks, images, memory, processes, volumes
+from trivet.drivers.qemu import consoles, disks, empty_disks, guest_agent, images, memory, processes, volumes
 from trivet.drivers.qemu.accelerator import accelerator
 from trivet.drivers.qemu.arguments import FIRMWARE_VARS, Ground, arguments, has_uefi, machine_type, slots_for
 from trivet.drivers.qemu.cards import plug, unplug
@@ -62,6 +62,7 @@ class QemuMachines:
         self._looks = asyncio.Semaphore(_LOOKS)
         self._ground_turn = asyncio.Lock()
         self._ground: Ground | None = None
+        self._thawing: dict[str, asyncio.Task[None]] = {}
         self._exits = processes.Exits()
 
     # -- what every kind has
@@ -233,7 +234,7 @@ class QemuMachines:
             target.unlink(missing_ok=True)
             try:
                 if processes.alive(layout):
-                    await disks.copy_running(layout, target)
+                    await disks.copy_running(layout, target, _need(layout).spec.properties)
                 else:
                     await images.flatten(layout.root, target)
             except BaseException:
@@ -272,9 +273,16 @@ class QemuMachines:
             if base is not None:
                 await self._drop_base(base)
 
-    async def inject_nmi(self, id: str) -> None:
-        async with self._running(id, "The guest could not be interrupted.") as layout, _talk(layout) as qemu:
-            await qemu.ask("inject-nmi")
+    async def inject_nmi(self, id: str, marks: dict[str, str]) -> None:
+        async with self._running(id, "The guest could not be interrupted.") as layout:
+            async with _talk(layout) as qemu:
+                await qemu.ask("inject-nmi")
+            write(layout.marks, layout.read_marks() | marks)
+
+    async def set_password(self, id: str, user: str, password: str, marks: dict[str, str]) -> None:
+        async with self._running(id, "The password could not be set.") as layout:
+            await guest_agent.set_password(layout, user, password)
+            write(layout.marks, layout.read_marks() | marks)
 
     def serial_path(self, id: str) -> str:
         return str(self._layout(id).serial)
@@ -302,6 +310,8 @@ class QemuMachines:
         if record is None:
             return Seen(id=id, power="stopped", marks={})
         consoles.trim(layout.console_log)
+        if layout.frozen.exists():
+            self._go_on_soon(id)
         async with gate:
             power = await _power(layout)
         if power in ("running", "paused"):
@@ -311,6 +321,20 @@ class QemuMachines:
         now = {"nics": nics, "volumes": volumes_of(record.spec), "shape": shape_of(record.spec)}
         now["rescue"] = record.rescue.mark if record.rescue is not None else ""
         return Seen(id=id, power=power, marks=layout.read_marks() | now)
+
+    def _go_on_soon(self, id: str) -> None:
+        """A guest whose file systems stand still, when whoever may be copying it has done."""
+        if id not in self._thawing:
+            task = self._thawing[id] = asyncio.create_task(self._go_on(id), name=f"thaw {id}")
+            task.add_done_callback(lambda _: self._thawing.pop(id))
+
+    async def _go_on(self, id: str) -> None:
+        with suppress(DriverError):
+            async with self._turn(id, "The guest could not go on.") as layout:
+                if layout.frozen.exists() and processes.alive(layout):
+                    await guest_agent.thaw(layout)
+                else:
+                    layout.frozen.unlink(missing_ok=True)
 
     async def _launch(self, layout: Layout) -> None:
         """A process whose guest stands still: new, or as it was suspended."""

@@ -10,7 +10,7 @@ from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import RescueDisk
 from trivet.drivers.qemu.layout import Layout
 
-_LAST_PC, _LAST_Q35, _CONTROLLER = 31, 10, 7
+_LAST_PC, _LAST_Q35, _CONTROLLER = 31, 10, 6
 _LAST_TARGET = 200
 
 

@@ -27,7 +27,8 @@ _LOG_BYTES = 64 * 1024
 
 Step = Literal[
     "create", "start", "stop", "remove", "pause", "unpause", "suspend", "resume", "attach_nic", "detach_nic",
-    "resize", "snapshot", "inject_nmi", "rescue", "unrescue", "attach_volume", "detach_volume", "resize_volume",
+    "resize", "snapshot", "inject_nmi", "rescue", "unrescue", "set_password",
+    "attach_volume", "detach_volume", "resize_volume",
     "volume_create", "volume_remove", "volume_serve", "volume_grow", "volume_snapshot", "volume_revert",
     "volume_copy_out",
 ]  # fmt: skip
@@ -243,9 +244,14 @@ class SimMachines:
         await self._behave("unrescue")
         self._need(id).marks["rescue"] = ""
 
-    async def inject_nmi(self, id: str) -> None:
+    async def set_password(self, id: str, user: str, password: str, marks: dict[str, str]) -> None:
+        await self._behave("set_password")
+        self._need(id).marks |= marks
+
+    async def inject_nmi(self, id: str, marks: dict[str, str]) -> None:
         await self._behave("inject_nmi")
         machine = self._need(id)
+        machine.marks |= marks
         machine.log += b"[    9.999999] NMI received\n"
 
     def serial_path(self, id: str) -> str:
