@@ -34,6 +34,10 @@ async def test_a_guest_has_the_empty_disks_of_its_flavor(machines: QemuMachines)
     id = await booted(machines, spec)
     assert (await look(machines, id)).marks["shape"] == "1/128/0/ephemeral0=1024/swap=64"
     assert await typed(machines, id, "cat /sys/block/vdb/serial; echo; cat /sys/block/vdc/serial") == "ephemeral0\nswap"
+    places = machines.places(id)
+    for device, name in (("vda", "root"), ("vdb", "ephemeral0"), ("vdc", "swap")):
+        path = await typed(machines, id, f"readlink -f /sys/block/{device}/device")
+        assert (places[name].bus, places[name].address in path) == ("pci", True), path
     assert await typed(machines, id, "blkid -s LABEL -o value /dev/vdb; blkid -s TYPE -o value /dev/vdb") == (
         "ephemeral0\next4"
     )
@@ -54,3 +58,12 @@ async def test_a_guest_has_the_empty_disks_of_its_flavor(machines: QemuMachines)
     await machines.stop(id, 0)
     await machines.resize(id, 1, 128, 0)
     assert not list(folder.glob("*.raw*"))
+
+
+async def test_on_a_newer_machine_the_guest_finds_them_where_it_is_told(machines: QemuMachines) -> None:
+    spec = msgspec.structs.replace(guest_spec(hw_machine_type="q35"), empty=(EmptyDisk("ephemeral0", GIB, "ext4"),))
+    told = machines.places(spec.id, spec)
+    id = await booted(machines, spec)
+    assert machines.places(id) == told
+    path = await typed(machines, id, "readlink -f /sys/block/vdb/device")
+    assert told["ephemeral0"].address in path, path

@@ -7,7 +7,10 @@ at any step and done again by whoever comes next.
 import logging
 from typing import Literal
 
+import msgspec
+
 from trivet.agent.config_drive import config_drive
+from trivet.agent.device_places import placed
 from trivet.agent.engines import Engines
 from trivet.agent.guest_words import tell_guest
 from trivet.agent.images import format_of, image_path
@@ -24,6 +27,7 @@ from trivet.drivers.contracts.machine import (
     Nic,
     NicHotplug,
     Pausing,
+    Placing,
     Resizing,
     Seen,
     Sheltering,
@@ -160,7 +164,13 @@ async def _build(order: Order, driver: MachineDriver, engines: Engines, link: Li
     path = await image_path(order.image, link) if order.image is not None else None
     await _plug(order, driver, engines)
     files = await link.files(order.server_id) if order.config_drive or order.kind == "container" else {}
-    await driver.create(_spec(order, path, files))
+    spec = _spec(order, path, files)
+    if spec.config_drive is not None and isinstance(driver, Placing):
+        told = placed(files, driver.places(order.server_id, spec))
+        spec = msgspec.structs.replace(spec, config_drive=config_drive(told))
+    elif files:
+        spec = _spec(order, path, placed(files, {}))
+    await driver.create(spec)
 
 
 async def _reshape(order: Order, driver: MachineDriver, engines: Engines, link: Link, seen: Seen) -> None:

@@ -90,6 +90,7 @@ class Cloud(OneService):
             shape=shape(flavor.vcpus, flavor.ram_mib, flavor.disk_gib, server.local_disks),
             snapshot_image_id=server.snapshot_image_id,
             rescue=rescue_mark(server.rescue.number if server.rescue is not None else None),
+            passwords=server.passwords,
             error=self.failing or None,
         )
 

@@ -53,6 +53,7 @@ class ServerCreate(msgspec.Struct, frozen=True, kw_only=True):
     """An image without a disk, which says what kind of machine it is and of which volumes."""
     disks: tuple[DiskWanted, ...] = ()
     local_disks: tuple[LocalWanted, ...] = ()
+    root_tag: str | None = None
     networks: NicsWanted = ()
     security_groups: tuple[str, ...] | None = None
     key_name: str | None = None
@@ -235,6 +236,7 @@ async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place
         image_id=parts.image.id if parts.image is not None else None,
         properties=parts.properties,
         local_disks=parts.local_disks,
+        disk_tags=local_disks.tags(wanted.local_disks, wanted.root_tag),
         host_id=host.id if host else None,
         zone=parts.spot.zone,
         pinned=bool(wanted.host or wanted.hypervisor_hostname or ":" in (wanted.zone or "")),

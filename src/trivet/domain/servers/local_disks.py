@@ -6,7 +6,7 @@ the machine: nothing of them is in an image, and a rebuild makes them anew.
 
 import msgspec
 
-from trivet.domain.servers.servers import FlavorOf, Server
+from trivet.domain.servers.servers import ROOT_DISK, FlavorOf, Server
 from trivet.drivers.contracts.machine import EMPTY_FORMATS, EmptyDisk, EmptyFormat
 from trivet.errors import Invalid
 
@@ -20,6 +20,7 @@ class LocalWanted(msgspec.Struct, frozen=True, kw_only=True):
     """None: the usual one."""
     size: int | None = None
     """GiB, or MiB to swap to; None: all that the flavor has."""
+    tag: str | None = None
 
 
 def plan(wanted: tuple[LocalWanted, ...], flavor: FlavorOf) -> tuple[EmptyDisk, ...]:
@@ -46,6 +47,14 @@ def plan(wanted: tuple[LocalWanted, ...], flavor: FlavorOf) -> tuple[EmptyDisk, 
     if swap_mib > flavor.swap_mib or (swap and swap_mib <= 0):
         raise _invalid("Swap drive requested is larger than instance type allows.")
     return (*disks, EmptyDisk("swap", swap_mib, "swap")) if swap_mib else tuple(disks)
+
+
+def tags(wanted: tuple[LocalWanted, ...], root: str | None) -> dict[str, str]:
+    """Disk -> the tag that was given to it."""
+    ephemeral = [one.tag for one in wanted if one.format != "swap"]
+    swap = [one.tag for one in wanted if one.format == "swap"]
+    named = [(ROOT_DISK, root), *((f"ephemeral{number}", tag) for number, tag in enumerate(ephemeral))]
+    return {name: tag for name, tag in (*named, *(("swap", tag) for tag in swap)) if tag is not None}
 
 
 def resized(server: Server, flavor: FlavorOf) -> tuple[EmptyDisk, ...]:

@@ -17,6 +17,8 @@ from trivet.ids import is_uuid
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 
+ROOT_DISK = "root"
+
 
 class FlavorOf(msgspec.Struct, frozen=True):
     """The flavor as it was when the server was made: later changes to a flavor do not touch it."""
@@ -67,6 +69,8 @@ class Server(Record, frozen=True, kw_only=True):
     host_id: str | None = None
     local_disks: tuple[EmptyDisk, ...] = ()
     """On its host, besides its root disk."""
+    disk_tags: dict[str, str] = {}
+    """Disk on its host -> the tag under which the guest finds it in its metadata."""
     zone: str | None = None
     """The availability zone that was asked for."""
     group_id: str | None = None

@@ -33,8 +33,8 @@ async def create(tx: Tx, call: Call, server: Server, name: str, properties: dict
     if server.status == "active" and server.properties.get("os_require_quiesce", "").lower() in _ON:
         raise Invalid(
             "image.not_quiet",
-            "The image asks for a quiet guest (os_require_quiesce), and volumes of a running one are not snapshotted at "
-            "one quiet moment here; stop the server first.",
+            "The image asks for a quiet guest (os_require_quiesce), and volumes of a running one are not snapshotted "
+            "at one quiet moment here; stop the server first.",
         )
     await need_settled(tx, server)
     used = await of_server(tx, server.id)

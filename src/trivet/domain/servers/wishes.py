@@ -108,7 +108,7 @@ _PROPERTIES: dict[str, Met] = {
     "img_hv_requested_version": _one_of(""),
     "img_hv_type": _one_of("kvm", "qemu"),
     "kernel_id": _one_of(""),
-    "os_require_quiesce": _EITHER,
+    "os_require_quiesce": _OFF,
     "os_secure_boot": _one_of("disabled", "optional"),
     "os_shutdown_timeout": lambda said, flavor: _number(said) >= 0,
     "ramdisk_id": _one_of(""),
@@ -240,5 +240,5 @@ def _property_met(name: str, said: str, flavor: FlavorOf, kind: Kind) -> bool:
         return _hardware_met(name.removeprefix("hw_"), said, flavor, kind)
     if name.startswith("trait:"):
         return said in ("required", "forbidden")
-    met = _PROPERTIES.get(name)
+    met = _EITHER if name == "os_require_quiesce" and kind == "vm" else _PROPERTIES.get(name)
     return met is None or met(said, flavor)

@@ -123,6 +123,14 @@ class Seen(msgspec.Struct, frozen=True):
     """Of a machine that stopped by itself, where the engine knows it."""
 
 
+class DevicePlace(msgspec.Struct, frozen=True):
+    """Where the guest finds a device."""
+
+    bus: Literal["pci", "scsi", "none"]
+    address: str = ""
+    """Nothing where the guest numbers them itself."""
+
+
 class MachineDriver(Protocol):
     """The verbs every kind has. All are idempotent; all raise DriverError and nothing else."""
 
@@ -263,6 +271,13 @@ class GuestAgent(Protocol):
 
 
 @runtime_checkable
+class Placing(Protocol):
+    def places(self, id: str, spec: MachineSpec | None = None) -> dict[str, DevicePlace]:
+        """By port, attachment, name of an empty disk, and `root`. `spec` says of a machine that is yet to be made."""
+        ...
+
+
+@runtime_checkable
 class SerialConsole(Protocol):
     def serial_path(self, id: str) -> str:
         """A Unix stream socket that carries the serial port (or an exec shell); one session at a time."""
@@ -288,6 +303,7 @@ MACHINES = (
     Rescuing,
     CrashDump,
     GuestAgent,
+    Placing,
     SerialConsole,
     GraphicalConsole,
 )

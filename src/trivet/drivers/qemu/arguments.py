@@ -19,7 +19,7 @@ FIRMWARE_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 
 _MACHINE = re.compile(r"pc|q35|pc-(i440fx|q35)-[0-9.]{1,8}")
 _NIC_MODELS = {"virtio": "virtio-net-pci", "e1000": "e1000", "e1000e": "e1000e"}
-_VGA, _RNG, _DISK, _SCSI, _BESIDE, _PORTS, _FIRST_NIC = 2, 3, 4, 5, 6, 7, 8
+_VGA, _RNG, DISK_SLOT, _SCSI, _BESIDE, _PORTS, FIRST_SLOT = 2, 3, 4, 5, 6, 7, 8
 _SLOTS_PC, _SLOTS_Q35 = 23, 16
 _RECONNECT_S, _OPEN_S = 60, 30
 """How long a guest waits for the daemon of a volume: when that has died, and before it is there."""
@@ -60,6 +60,10 @@ def machine_type(spec: MachineSpec) -> str:
     return wanted
 
 
+def is_q35(spec: MachineSpec) -> bool:
+    return _is_q35(machine_type(spec))
+
+
 def has_uefi(spec: MachineSpec) -> bool:
     return spec.properties.get("hw_firmware_type") == "uefi"
 
@@ -70,9 +74,7 @@ def slots_for(spec: MachineSpec, taken: dict[str, int]) -> dict[str, int]:
     wanted = [nic.port_id for nic in spec.nics] + [disk.name for disk in spec.empty]
     wanted += [volume.id for volume in spec.volumes if not volume.boots]
     slots = {id: taken[id] for id in wanted if id in taken}
-    free = (
-        slot for slot in range(_SLOTS_Q35 if _is_q35(machine_type(spec)) else _SLOTS_PC) if slot not in slots.values()
-    )
+    free = (slot for slot in range(_SLOTS_Q35 if is_q35(spec) else _SLOTS_PC) if slot not in slots.values())
     for id in wanted:
         if id not in slots:
             slot = next(free, None)
@@ -108,9 +110,9 @@ def card_of(spec: MachineSpec, nic: Nic, slot: int, ground: Ground) -> dict[str,
 
 
 def _place(spec: MachineSpec, slot: int) -> dict[str, str]:
-    if _is_q35(machine_type(spec)):
+    if is_q35(spec):
         return {"bus": f"port{slot}"}
-    return {"bus": "pci.0", "addr": hex(_FIRST_NIC + slot)}
+    return {"bus": "pci.0", "addr": hex(FIRST_SLOT + slot)}
 
 
 def node_of(volume: VolumeDisk, name: str) -> dict[str, object]:
@@ -203,7 +205,7 @@ def _disks(record: Record, layout: Layout, *, q35: bool) -> list[str]:
         *("-blockdev", _json(_root(spec, layout))),
         *("-device", f"virtio-scsi-pci,id=scsi,bus={_bus(q35=q35)},addr={_SCSI:#x}"),
         *(_rescue_first(spec, layout, q35=q35) if first else ()),
-        *("-device", _root_disk(spec, addr=_BESIDE if first else _DISK, order=0 if rescue is None else 1, q35=q35)),
+        *("-device", _root_disk(spec, addr=_BESIDE if first else DISK_SLOT, order=0 if rescue is None else 1, q35=q35)),
         *(rescue_disk(rescue, layout, q35=q35) if rescue is not None and not first else ()),
     ]
     if spec.config_drive is not None:
@@ -227,7 +229,7 @@ def _root_disk(spec: MachineSpec, *, addr: int, order: int, q35: bool) -> str:
 
 
 def _rescue_first(spec: MachineSpec, layout: Layout, *, q35: bool) -> list[str]:
-    disk = _plain_disk(spec, "id=rescue,drive=rescue", _DISK, 0, q35=q35)
+    disk = _plain_disk(spec, "id=rescue,drive=rescue", DISK_SLOT, 0, q35=q35)
     return ["-blockdev", _json(rescue_node(layout, read_only=False)), "-device", disk]
 
 
@@ -297,7 +299,7 @@ def _cards(record: Record, ground: Ground, *, q35: bool) -> list[str]:
     if q35:
         # PCI Express cards can only be plugged into ports that were there from the start.
         for slot in range(_SLOTS_Q35):
-            place = f"addr={_FIRST_NIC + slot // 8:#x}.{slot % 8:#x},multifunction=on"
+            place = f"addr={FIRST_SLOT + slot // 8:#x}.{slot % 8:#x},multifunction=on"
             words += ["-device", f"pcie-root-port,id=port{slot},chassis={slot + 1},bus={bus},{place}"]
     for nic in record.spec.nics:
         slot = record.slots[nic.port_id]

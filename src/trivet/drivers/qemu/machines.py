@@ -16,6 +16,7 @@ import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import (
+    DevicePlace,
     Disk,
     EmptyDisk,
     MachineSpec,
@@ -34,6 +35,7 @@ from trivet.drivers.qemu.cards import plug, unplug
 from trivet.drivers.qemu.complaints import refusal
 from trivet.drivers.qemu.layout import Layout, Record, Saved, drop_short, make_short, read, short_directory, write
 from trivet.drivers.qemu.options import Options
+from trivet.drivers.qemu.places import places_of
 from trivet.drivers.qemu.qmp import Talk, talk
 from trivet.drivers.qemu.turns import Absent, Turns
 
@@ -283,6 +285,12 @@ class QemuMachines:
         async with self._running(id, "The password could not be set.") as layout:
             await guest_agent.set_password(layout, user, password)
             write(layout.marks, layout.read_marks() | marks)
+
+    def places(self, id: str, spec: MachineSpec | None = None) -> dict[str, DevicePlace]:
+        record = self._layout(id).record() if _is_id(id) else None
+        if record is not None:
+            return places_of(record.spec, record.slots)
+        return places_of(spec, slots_for(spec, {})) if spec is not None else {}
 
     def serial_path(self, id: str) -> str:
         return str(self._layout(id).serial)

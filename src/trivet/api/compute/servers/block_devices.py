@@ -21,7 +21,6 @@ from trivet.domain.servers.volume_images import MAPPING, SECOND
 from trivet.errors import Invalid, NotFound
 
 _TYPE_SINCE = 2067
-_NEWEST = 1 << 30
 _ROOTS = ("vda", "sda", "/dev/vda", "/dev/sda")
 _ON = ("true", "1", "yes", "on", "t", "y")
 _KNOWN = frozenset(BlockDevice.__struct_fields__)
@@ -33,6 +32,7 @@ class Devices(msgspec.Struct, frozen=True):
     """Of a root disk on the host, if there is to be one."""
     disks: tuple[DiskWanted, ...]
     local: tuple[LocalWanted, ...] = ()
+    root_tag: str | None = None
     described_by: str | None = None
     """An image that says which volumes there are, and what kind of machine."""
 
@@ -48,14 +48,16 @@ async def devices_of(request: Request, body: CreateBody) -> Devices:
     wanted = [_old(device, _ROOTS) for device in old]
     said = [*server.block_device_mapping, *server.block_device_mapping_v2]
     local = tuple(_local(device) for device in said if _is_local(device))
+    root_tag = None
     for device in server.block_device_mapping_v2:
+        _check_version(device, request.version)
         if _is_root_disk(device):
-            image_id = _agreed(image_id, or_none(device.uuid))
+            image_id, root_tag = _agreed(image_id, or_none(device.uuid)), or_none(device.tag)
         elif not _is_local(device):
-            wanted.append(_new(device, request.version))
+            wanted.append(_new(device))
     described = await _described(request, image_id or _booted(wanted))
     if described is None:
-        return replace(_plain(image_id, wanted), local=local)
+        return replace(_plain(image_id, wanted), local=local, root_tag=root_tag)
     of_image, of_image_local = _of_image(described)
     if any(disk.boots for disk in of_image):
         # A client says for every image that it is booted from.
@@ -109,7 +111,7 @@ def _of_image(image: Image) -> tuple[list[DiskWanted], tuple[LocalWanted, ...]]:
     local = tuple(_local(device) for device in devices if _is_local(device))
     others = [device for device in devices if not _is_local(device)]
     if image.properties.get(SECOND, "").lower() in _ON:
-        return [_new(device, _NEWEST) for device in others if not _is_root_disk(device)], local
+        return [_new(device) for device in others if not _is_root_disk(device)], local
     root = image.properties.get("root_device_name", "/dev/vda")
     return [_old(device, (root, root.removeprefix("/dev/"))) for device in others], local
 
@@ -142,7 +144,7 @@ def _local(device: BlockDevice) -> LocalWanted:
         raise _invalid("a blank disk cannot be booted from.")
     size = _size(device)
     if device.virtual_name is UNSET:
-        return LocalWanted(format=or_none(device.guest_format), size=size)
+        return LocalWanted(format=or_none(device.guest_format), size=size, tag=or_none(device.tag))
     if device.virtual_name != "swap" and not device.virtual_name.startswith("ephemeral"):
         raise _invalid(f"there is no virtual device {device.virtual_name[:32]!r}; swap and ephemeral0 are some.")
     return LocalWanted(format="swap" if device.virtual_name == "swap" else None, size=size)
@@ -154,12 +156,7 @@ def _agreed(image_id: str | None, named: str | None) -> str | None:
     return image_id or named
 
 
-def _new(device: BlockDevice, version: int) -> DiskWanted:
-    source = "volume" if device.source_type is UNSET else device.source_type
-    if device.volume_id is not UNSET or device.snapshot_id is not UNSET or device.virtual_name is not UNSET:
-        raise _invalid("volume_id, snapshot_id and virtual_name belong to the older block_device_mapping.")
-    if device.destination_type == "local":
-        raise _invalid(f"no disk on the host is made of a {source}; ask for destination_type volume.")
+def _check_version(device: BlockDevice, version: int) -> None:
     if device.volume_type is not UNSET and version < _TYPE_SINCE:
         raise Invalid("body.invalid", "Additional properties are not allowed ('volume_type' was unexpected).")
     if device.tag is not UNSET and not (2032 <= version <= 2036 or version >= 2042):
@@ -167,6 +164,14 @@ def _new(device: BlockDevice, version: int) -> DiskWanted:
             "body.invalid",
             "Additional properties are not allowed ('tag' was unexpected at this API version).",
         )
+
+
+def _new(device: BlockDevice) -> DiskWanted:
+    source = "volume" if device.source_type is UNSET else device.source_type
+    if device.volume_id is not UNSET or device.snapshot_id is not UNSET or device.virtual_name is not UNSET:
+        raise _invalid("volume_id, snapshot_id and virtual_name belong to the older block_device_mapping.")
+    if device.destination_type == "local":
+        raise _invalid(f"no disk on the host is made of a {source}; ask for destination_type volume.")
     if source != "blank" and device.uuid is UNSET:
         raise _invalid(f"a {source} is named by its uuid.")
     index = device.boot_index

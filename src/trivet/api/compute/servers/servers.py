@@ -147,6 +147,7 @@ async def _wanted(request: Request, body: CreateBody, sealed_password: str) -> S
         image_id=devices.image_id,
         disks=devices.disks,
         local_disks=devices.local,
+        root_tag=devices.root_tag,
         described_by=devices.described_by,
         flavor_id=str(server.flavorRef).rpartition("/")[2],
         networks=_networks(request, body),
