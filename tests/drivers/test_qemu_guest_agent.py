@@ -45,17 +45,17 @@ async def test_a_password_is_set_and_a_snapshot_is_of_a_quiet_guest(machines: Qe
     assert await typed(machines, id, "echo on > /root/note && sync && cat /root/note") == "on"
 
 
-async def test_a_guest_that_was_left_standing_still_goes_on(machines: QemuMachines) -> None:
+async def test_a_guest_that_was_left_standing_still_goes_on(machines: QemuMachines, tmp_path: Path) -> None:
     """Whoever froze it died before it was copied; the next look at the machine finds that."""
     id = await booted(machines, guest_spec(hw_qemu_guest_agent="yes"))
     await typed(machines, id, "until [ -s /run/qemu-ga.pid ]; do sleep 0.2; done")
-    folder = Path(machines.serial_path(id)).parent
-    reader, writer = await asyncio.open_unix_connection(folder / "agent")
+    folder = tmp_path / "vms" / id
+    reader, writer = await asyncio.open_unix_connection(Path(machines.serial_path(id)).with_name("agent"))
     writer.write(b'{"execute": "guest-fsfreeze-freeze"}\n')
     await reader.readline()
     writer.close()
     (folder / "frozen").touch()
-    again = QemuMachines(folder.parent, Options(host_checksum=False))
+    again = QemuMachines(tmp_path / "vms", Options(host_checksum=False))
 
     async def goes_on() -> bool:
         await again.observe(id)

@@ -97,9 +97,9 @@ async def test_a_rescued_machine_is_found_again_after_it_was_killed(machines: Qe
     await machines.stop(id, 0)
     await machines.rescue(id, RescueDisk(Disk(other_image(tmp_path), "qcow2"), "2"), None)
     await boot_again(machines, id, 2)
-    folder = Path(machines.serial_path(id)).parent
+    folder = tmp_path / "vms" / id
     os.kill(int((folder / "pid").read_text()), signal.SIGKILL)
-    again = QemuMachines(folder.parent, Options(host_checksum=False))
+    again = QemuMachines(tmp_path / "vms", Options(host_checksum=False))
     while (seen := await look(again, id)).power != "crashed":
         await asyncio.sleep(0.05)
     assert seen.marks["rescue"] == "2"
