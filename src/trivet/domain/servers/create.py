@@ -49,6 +49,8 @@ class ServerCreate(msgspec.Struct, frozen=True, kw_only=True):
     image_id: str | None
     """Of a root disk on its host; None: it boots from one of its volumes."""
     flavor_id: str
+    found_image: Image | None = None
+    """The image, if whoever read the words has looked at it already, as this caller and in this transaction."""
     described_by: str | None = None
     """An image without a disk, which says what kind of machine it is and of which volumes."""
     disks: tuple[DiskWanted, ...] = ()
@@ -112,10 +114,10 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
         raise Forbidden("scope.project_needed", "A server belongs to a project: use a token scoped to one.")
     flavor = await _flavor(tx, call, wanted.flavor_id)
     disks = await server_disks.plan(tx, caller, wanted.disks, wanted.max_count)
-    image = await find_image(tx, call, wanted.image_id) if wanted.image_id is not None else None
+    image = await _image(tx, call, wanted, wanted.image_id)
     if image is None and not disks.boots:
         raise Invalid("server.no_image", "Missing imageRef attribute")
-    described = await find_image(tx, call, wanted.described_by) if wanted.described_by is not None else None
+    described = await _image(tx, call, wanted, wanted.described_by)
     kind = kind_of(flavor.extra_specs, container=image is not None and image.is_oci, isolation=call.isolation)
     _check(image, disks, flavor, kind)
     copy = flavor_of(flavor)
@@ -327,6 +329,13 @@ async def _flavor(tx: Tx, call: Call, flavor_id: str) -> Flavor:
         return await flavors.visible(tx, call.caller, flavor_id)
     except NotFound as error:
         raise Invalid(error.code, f"Flavor {flavor_id} could not be found.") from error
+
+
+async def _image(tx: Tx, call: Call, wanted: ServerCreate, id: str | None) -> Image | None:
+    found = wanted.found_image
+    if id is None or (found is not None and found.id == id):
+        return found if id is not None else None
+    return await find_image(tx, call, id)
 
 
 async def find_image(tx: Tx, call: Call, image_id: str, otherwise: str = "Can not find requested image") -> Image:

@@ -33,6 +33,8 @@ class Devices(msgspec.Struct, frozen=True):
     disks: tuple[DiskWanted, ...]
     local: tuple[LocalWanted, ...] = ()
     root_tag: str | None = None
+    found: Image | None = None
+    """The image of either, if it was there when it was looked at."""
     described_by: str | None = None
     """An image that says which volumes there are, and what kind of machine."""
 
@@ -55,17 +57,19 @@ async def devices_of(request: Request, body: CreateBody) -> Devices:
             image_id, root_tag = _agreed(image_id, or_none(device.uuid)), or_none(device.tag)
         elif not _is_local(device):
             wanted.append(_new(device))
-    described = await _described(request, image_id or _booted(wanted))
-    if described is None:
-        return replace(_plain(image_id, wanted), local=local, root_tag=root_tag)
-    of_image, of_image_local = _of_image(described)
+    found = await _image(request, image_id or _booted(wanted))
+    if found is None or MAPPING not in found.properties:
+        return replace(_plain(image_id, wanted), local=local, root_tag=root_tag, found=found)
+    of_image, of_image_local = _of_image(found)
     if any(disk.boots for disk in of_image):
         # A client says for every image that it is booted from.
         wanted = [disk for disk in wanted if not (disk.boots and disk.source == "image")]
         image_id = None
     named = {disk.device for disk in wanted if disk.device is not None}
     kept = [disk for disk in of_image if disk.device not in named or disk.boots]
-    return replace(_plain(image_id, [*kept, *wanted]), local=local or of_image_local, described_by=described.id)
+    return replace(
+        _plain(image_id, [*kept, *wanted]), local=local or of_image_local, found=found, described_by=found.id
+    )
 
 
 def _plain(image_id: str | None, wanted: list[DiskWanted]) -> Devices:
@@ -88,16 +92,15 @@ def _booted(wanted: list[DiskWanted]) -> str | None:
 # -- what an image says
 
 
-async def _described(request: Request, image_id: str | None) -> Image | None:
-    """The image, if it says which volumes a server of it has."""
+async def _image(request: Request, image_id: str | None) -> Image | None:
+    """It may say which volumes a server of it has."""
     if image_id is None:
         return None
     try:
-        image = await images.visible(request.tx, request.caller, image_id)
+        return await images.visible(request.tx, request.caller, image_id)
     except NotFound:
         # It is told where it is needed.
         return None
-    return image if MAPPING in image.properties else None
 
 
 def _of_image(image: Image) -> tuple[list[DiskWanted], tuple[LocalWanted, ...]]:

@@ -149,6 +149,7 @@ async def _wanted(request: Request, body: CreateBody, sealed_password: str) -> S
         local_disks=devices.local,
         root_tag=devices.root_tag,
         described_by=devices.described_by,
+        found_image=devices.found,
         flavor_id=str(server.flavorRef).rpartition("/")[2],
         networks=_networks(request, body),
         security_groups=None if groups is UNSET else tuple(group.name for group in groups),
