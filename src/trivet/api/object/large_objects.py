@@ -19,7 +19,7 @@ from trivet.errors import Invalid
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
-_RANGE = re.compile(r"^\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*$")
+_RANGE = re.compile(r"^\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*\Z")
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
