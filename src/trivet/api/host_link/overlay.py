@@ -9,7 +9,6 @@ from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.hosts import overlay
-from trivet.drivers.contracts.network import chassis_of
 
 _REQUEST_MAX = 4096
 
@@ -25,4 +24,4 @@ class Asked(Body, frozen=True):
 async def join(request: Request) -> Reply:
     host, _ = await door.changing(request.tx, request)
     asked, secrets = request.read(Asked).request, request.parts.tokens.secrets
-    return Reply(200, await overlay.sign(request.tx, secrets, asked, chassis_of(host.id)))
+    return Reply(200, await overlay.admit(request.tx, secrets, asked, host.id))

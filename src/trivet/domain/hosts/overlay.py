@@ -8,6 +8,7 @@ from trivet.domain.hosts import authority
 from trivet.domain.hosts.admission import Admitted
 from trivet.domain.hosts.authority import Authority
 from trivet.domain.secrets import Secrets
+from trivet.drivers.contracts.network import chassis_of
 from trivet.errors import Conflict
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -40,6 +41,11 @@ async def lay(tx: Tx, secrets: Secrets, southbound: str) -> Overlay:
         )
         return await tx.insert(OVERLAYS, known)
     return known if known.southbound == southbound else await tx.update(OVERLAYS, known, southbound=southbound)
+
+
+async def admit(tx: Tx, secrets: Secrets, asked: str, host_id: str) -> Admitted:
+    """A host elsewhere, as the chassis that it is."""
+    return await sign(tx, secrets, asked, chassis_of(host_id))
 
 
 async def sign(tx: Tx, secrets: Secrets, asked: str, name: str, ip: str | None = None) -> Admitted:
