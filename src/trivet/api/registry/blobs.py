@@ -11,7 +11,7 @@ from trivet.errors import Invalid
 
 resource = Resource()
 
-_RANGE = re.compile(r"^bytes=([0-9]{1,18})-([0-9]{0,18})$")
+_RANGE = re.compile(r"^bytes=([0-9]{1,18})-([0-9]{0,18})\Z")
 
 
 @resource.on("GET", "/{repository:path}/blobs/{digest}", may="reader", tx="none")

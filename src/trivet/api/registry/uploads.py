@@ -14,7 +14,7 @@ from trivet.store.tx import Tx
 
 resource = Resource()
 
-_RANGE = re.compile(r"^(?:bytes[= ])?([0-9]{1,18})-([0-9]{1,18})(?:/(?:[0-9]{1,18}|\*))?$")
+_RANGE = re.compile(r"^(?:bytes[= ])?([0-9]{1,18})-([0-9]{1,18})(?:/(?:[0-9]{1,18}|\*))?\Z")
 
 
 @resource.on("POST", "/{repository:path}/blobs/uploads", may="member", tx="none", stream=True)
