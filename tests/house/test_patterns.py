@@ -21,9 +21,10 @@ with warnings.catch_warnings():
 _USES = frozenset(("compile", "match", "fullmatch", "search", "sub", "findall", "finditer", "split"))
 _REPEATS = (sre_constants.MAX_REPEAT, sre_constants.MIN_REPEAT)
 JUDGED = {
-    r" - at `([\w.\[\]-]+)`": "starts at words of msgspec's, and a backtick ends it",
-    "missing required field `([^`]+)`": "starts at words of msgspec's, and a backtick ends it",
-    "unknown field `([^`]+)`": "starts at words of msgspec's, and a backtick ends it",
+    # Of errors of msgspec, which name a field of ours or one that was said; each repeat ends where another would start.
+    r" - at `([\w.\[\]-]+)`": "a space starts it, and ends it",
+    r"missing required field `([^`]+)`": "what it misses is a field of ours",
+    r"unknown field `([^`]+)`": "the next one would start at a mark that ends it",
     r"/openstack/[a-z0-9.-]+/password/?": "used from the beginning only",
     r"(?im)^content-length: *(\d{1,6}) *\r?$": "starts at lines, and no part takes what the next one does",
     r"(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*\Z": "starts at the beginning, and 64 characters are the most",

@@ -104,7 +104,7 @@ CATALOG: dict[str, dict[str, Any]] = {
     "services": {"type": "x"},
     "regions": {},
     "policies": {"blob": {}, "type": "x"},
-    "OS-EP-FILTER/endpoint_groups": {"name": "x", "filters": {}},
+    "OS-EP-FILTER/endpoint_groups": {"name": "x", "filters": {"interface": "public"}},
     "OS-OAUTH1/consumers": {},
 }
 

@@ -142,21 +142,6 @@ async def test_what_a_project_sees_of_endpoints_is_given_once(identity: Cloud) -
     ).status == 204
 
 
-async def test_only_a_project_has_a_catalog_of_its_own(identity: Cloud) -> None:
-    user = await identity.make("user", "users", name="u", password="pw")
-    reader = await identity.role_id("reader")
-    for at in (f"projects/{identity.project_id}", "domains/default", "system"):
-        assert (await identity.call("PUT", f"{V3}/{at}/users/{user['id']}/roles/{reader}")).status == 204
-    scopes: tuple[tuple[Any, int], ...] = (
-        ({"project": {"id": identity.project_id}}, 200),
-        ({"domain": {"id": "default"}}, 403),
-        ({"system": {"all": True}}, 403),
-    )
-    for scope, status in scopes:
-        token = await identity.token("u", "pw", scope)
-        assert (await identity.get(f"{V3}/auth/catalog", token=token)).status == status, scope
-
-
 async def test_an_option_that_nobody_may_see_can_be_set_and_taken_away(identity: Cloud) -> None:
     domain = await identity.make("domain", "domains", name="d")
     at = f"{V3}/domains/{domain['id']}/config"
