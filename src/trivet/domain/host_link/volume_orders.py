@@ -50,5 +50,6 @@ def _disk(attachment: Attachment, volume: Volume) -> VolumeDisk:
         connection=attachment.connection,
         read_only=attachment.mode == "ro",
         shared=volume.multiattach,
+        at=attachment.device or "",
         boots=attachment.boots,
     )
