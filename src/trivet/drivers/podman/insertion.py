@@ -82,9 +82,9 @@ def device(pid: str, node: str, target: str) -> None:
     _move(tree, target)
 
 
-def take(pid: str, target: str, how: str = "") -> None:
+def take(pid: str, target: str, *, lazily: bool) -> None:
     _enter(*_namespaces(pid))
-    if _libc.umount2(target.encode(), _NO_FOLLOW | (_DETACH if how == "lazy" else 0)) < 0:
+    if _libc.umount2(target.encode(), _NO_FOLLOW | (_DETACH if lazily else 0)) < 0:
         code = ctypes.get_errno()
         if code == errno.EBUSY:
             sys.exit(IN_USE)
@@ -96,4 +96,10 @@ def take(pid: str, target: str, how: str = "") -> None:
 
 if __name__ == "__main__":
     os.umask(0o022)
-    {"mount": mount, "device": device, "take": take}[sys.argv[1]](*sys.argv[2:])
+    match sys.argv[1:]:
+        case ["mount", pid, helper, target, mode]:
+            mount(pid, helper, target, mode)
+        case ["device", pid, node, target]:
+            device(pid, node, target)
+        case ["take", pid, target, *how]:
+            take(pid, target, lazily=how == ["lazy"])

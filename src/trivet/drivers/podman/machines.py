@@ -6,6 +6,7 @@ What is really there is asked of podman every time; our own files only add what 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,7 @@ from trivet.drivers.podman.definition import (
     stop_arguments,
 )
 from trivet.drivers.podman.engine import KILLED, Engine, EngineRefused
-from trivet.drivers.podman.exits import Exits, has_conmon
+from trivet.drivers.podman.exits import Exits, has_conmon, is_tidying_up
 from trivet.drivers.podman.images import Images
 from trivet.drivers.podman.quota import has_quota
 from trivet.drivers.podman.records import Record, Records
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 STOPS_WITHIN_S = 60.0
 """podman, after the grace, on a busy host."""
+TIDIES_WITHIN_S = 20.0
+"""What is left of the run before. Whoever starts a container at once would not wait, and meet it."""
 NEXT = ".next"
 """Ends the name of a container that will take another one's place."""
 
@@ -301,10 +304,17 @@ class PodmanMachines:
             if record.spec.volumes and (state := await self._state(id)) not in LIVING:
                 # The container waits with everything made, so that its first program finds them.
                 if state != "initialized":
+                    await self._tidied(record)
                     await self._engine.run(f"--hooks-dir={hooks}", "init", name_of(id))
                 for volume in record.spec.volumes:
                     await self._volumes.plug(record.spec, volume, await self._pid(id))
             await self._engine.run(f"--hooks-dir={hooks}", "start", name_of(id))
+
+    async def _tidied(self, record: Record) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TIDIES_WITHIN_S):
+                while is_tidying_up(self._conmon(record.spec.id), record.container_id):
+                    await asyncio.sleep(0.05)
 
     async def _remake(self, record: Record, spec: MachineSpec) -> Record:
         """Around its content, with other limits or other ids on the host."""
