@@ -28,9 +28,11 @@ from trivet.drivers.qsd import missing
 from trivet.drivers.qsd.layout import Layout
 
 VOLUMES = 20
-"""Each is made, attached, grown and snapshotted, and it or its snapshot is deleted."""
+"""Each is made, attached, grown and snapshotted, its snapshot is deleted, and every other one is, too."""
 AT_ONCE = 4
 PATTERN = 0x5A
+FILES = {"disk.raw", "serving.json", "lock", "pid", "daemon.log", "qmp", "nbd"}
+"""Of a volume that is served."""
 
 
 class Member(Program):
@@ -39,6 +41,8 @@ class Member(Program):
     def __init__(self, folder: Path, name: str, database: str) -> None:
         data = folder / name
         data.mkdir()
+        (folder / "blobs").mkdir(exist_ok=True)
+        (data / "blobs").symlink_to(folder / "blobs")
         (data / "secret").write_bytes(b"one secret, the same for every process")
         self.port = free_port()
         words = ["up", "--sim", "--data", str(data), "--listen", f"127.0.0.1:{self.port}"]
@@ -99,9 +103,7 @@ class Owner:
         self._name = name
         self._server_id = server_id
         self.attached: set[str] = set()
-        self.snapshots: set[str] = set()
         self.flushed: set[str] = set()
-        self.deaths_seen = 0
 
     def work(self, count: int) -> None:
         for number in range(count):
@@ -110,13 +112,11 @@ class Owner:
             self._write(id)
             self._extend(id)
             snapshot_id = self._snapshot(id)
+            self._ask("DELETE", f"/volume/v3/snapshots/{snapshot_id}")
+            self._gone(f"/volume/v3/snapshots/{snapshot_id}")
             if number % 2:
-                self._ask("DELETE", f"/volume/v3/snapshots/{snapshot_id}")
-                self._gone(f"/volume/v3/snapshots/{snapshot_id}")
                 self.attached.add(id)
             else:
-                self._ask("DELETE", f"/volume/v3/snapshots/{snapshot_id}")
-                self._gone(f"/volume/v3/snapshots/{snapshot_id}")
                 self._ask("DELETE", f"/compute/v2.1/servers/{self._server_id}/os-volume_attachments/{id}")
                 self._volume(id, "available")
                 self._ask("DELETE", f"/volume/v3/volumes/{id}")
@@ -239,13 +239,7 @@ def _all_is_as_asked(crew: Crew, tenant: Tenant, owners: list[Owner]) -> None:
         (attachment,) = rows[id]["attachments"]
         assert layout.read_serving().exports == Serving({attachment["attachment_id"]: False}).exports
         assert layout.disk.stat().st_size == 2 << 30
-        assert {path.name for path in layout.folder.iterdir()} <= {
-            "disk.raw",
-            "serving.json",
-            "lock",
-            "pid",
-            "daemon.log",
-        }
+        assert {path.name for path in layout.folder.iterdir()} <= FILES
     for id in kept & set().union(*(owner.flushed for owner in owners)):
         with crew.layout(id).disk.open("rb") as disk:
             assert disk.read(1 << 16) == bytes([PATTERN]) * (1 << 16)

@@ -18,7 +18,7 @@ from trivet.domain.volumes import attachments, volumes
 from trivet.domain.volumes.attachments import ATTACH_S, Attachment
 from trivet.domain.volumes.backends import BACKENDS
 from trivet.domain.volumes.volumes import Volume
-from trivet.errors import Forbidden, Invalid, NotFound
+from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store.tx import Tx
 
 _STATES = ("active", "paused", "stopped", "resized", "shelved", "shelved_offloaded")
