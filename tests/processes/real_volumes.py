@@ -22,5 +22,5 @@ class Volumes(QsdVolumes):
 
 
 if __name__ == "__main__":
-    simulated.SimVolumes = Volumes  # type: ignore[assignment, misc]
+    vars(simulated)["SimVolumes"] = Volumes
     sys.exit(main())

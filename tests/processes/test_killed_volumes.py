@@ -104,6 +104,8 @@ class Owner:
         self._server_id = server_id
         self.attached: set[str] = set()
         self.flushed: set[str] = set()
+        self.ended = 0
+        """Operations."""
 
     def work(self, count: int) -> None:
         for number in range(count):
@@ -177,10 +179,13 @@ class Owner:
             assert not found["status"].startswith("error"), found
             return found if found["status"] == status else None
 
-        return until(f"{noun} {status}", there, lambda: self._client.ok("GET", path), pause_s=0.1)
+        found = until(f"{noun} {status}", there, lambda: self._client.ok("GET", path), pause_s=0.1)
+        self.ended += 1
+        return found
 
     def _gone(self, path: str) -> None:
         until(f"{path} gone", lambda: self._client.call("GET", path)[0] == 404, pause_s=0.1)
+        self.ended += 1
 
 
 @pytest.mark.postgres
@@ -195,7 +200,7 @@ def test_a_hundred_operations_end_as_asked_whatever_is_killed(crew: Crew, chance
     tenant.until("all ACTIVE", lambda: {server["status"] for server in tenant.servers()} == {"ACTIVE"})
     done = threading.Event()
     with ThreadPoolExecutor(AT_ONCE + 1) as threads:
-        killing = threads.submit(_kill, crew, chance, done)
+        killing = threads.submit(_kill, crew, owners, chance, done)
         working = [threads.submit(owner.work, VOLUMES // AT_ONCE) for owner in owners]
         try:
             for one in working:
@@ -206,11 +211,14 @@ def test_a_hundred_operations_end_as_asked_whatever_is_killed(crew: Crew, chance
     _all_is_as_asked(crew, tenant, owners)
 
 
-def _kill(crew: Crew, chance: random.Random, done: threading.Event) -> int:
-    """How often. A daemon each time, and a process of ours every other time, which comes back."""
-    times = 0
+def _kill(crew: Crew, owners: list[Owner], chance: random.Random, done: threading.Event) -> int:
+    """How often. Daemons each time, and a process of ours every other time, which comes back. Something has to end
+    between two deaths: on a machine so slow that nothing does, all would only be begun."""
+    times = ended = 0
     while not done.wait(chance.uniform(0.3, 1.2)):
-        times += 1
+        if (now := sum(owner.ended for owner in owners)) == ended:
+            continue
+        times, ended = times + 1, now
         for id in chance.sample(sorted(crew.ids()), k=min(2, len(crew.ids()))):
             with suppress(OSError, ValueError):
                 os.kill(int(crew.layout(id).pid.read_text()), signal.SIGKILL)

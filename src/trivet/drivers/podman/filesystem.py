@@ -225,8 +225,8 @@ def _handle(place: Place) -> Iterator[int | None]:
 
 def _strays(place: Place) -> list[int]:
     found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and _is_its(place, int(entry.name)):
+    for entry in Path("/proc").glob("[0-9]*"):
+        if _is_its(place, int(entry.name)):
             with suppress(ProcessLookupError):
                 found.append(os.pidfd_open(int(entry.name)))
     return found
