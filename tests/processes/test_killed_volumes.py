@@ -189,6 +189,7 @@ class Owner:
 
 
 @pytest.mark.postgres
+@pytest.mark.timeout(900)
 def test_a_hundred_operations_end_as_asked_whatever_is_killed(crew: Crew, chance: random.Random) -> None:
     tenant = crew.client()
     image = tenant.image()
