@@ -170,7 +170,8 @@ class Steps:
         image_id = volume.task.image_id
         source = await self._of_image(image_id)
         spec = VolumeSpec(volume.id, volume.size_gib, source)
-        if isinstance(self._driver, Refilling):
+        served = any(one.connection is not None for one in (await self._read(volume.id))[1])
+        if isinstance(self._driver, Refilling) and not served:
             await self._driver.refill(spec)
         else:
             await self._driver.remove(volume.id)
@@ -297,9 +298,6 @@ async def _give_up(tx: Tx, id: str, why: str) -> None:
             await messages.leave(tx, volume, messages.EXTEND, why, request_id)
             await tx.update(VOLUMES, volume, status="error_extending", task=None, updated_at=tx.clock.now())
             await _shrink_claims(tx, volume)
-        case "downloading":
-            await messages.leave(tx, volume, messages.COPY_IN, why, request_id)
-            await tx.update(VOLUMES, volume, status="error", task=None, updated_at=tx.clock.now())
         case "reverting":
             await messages.leave(tx, volume, messages.REVERT, why, request_id)
             if volume.task is not None and volume.task.snapshot_id is not None:
