@@ -42,6 +42,8 @@ def until(
 class Program:
     """One that stays. Start it in the folder, if any, and stop it in every case."""
 
+    COMMAND: tuple[str, ...] = (str(BIN / "trivet"),)
+
     def __init__(
         self,
         said: Path,
@@ -66,7 +68,7 @@ class Program:
         self._said.write_text("")
         with self._said.open("a") as out, self._log.open("a") as log:
             self._process = subprocess.Popen(
-                [*_HEEDING_SIGNALS, str(BIN / "trivet"), *self._words, *more],
+                [*_HEEDING_SIGNALS, *self.COMMAND, *self._words, *more],
                 cwd=self._folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

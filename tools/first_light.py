@@ -1,7 +1,8 @@
 """First light: bring Trivet up with real engines and show, with the stock `openstack` client, what it is for.
 
 One network, one VM and one container from the same `openstack server create` (only image and flavor
-differ), each pinging the other. A second run finds everything made. Ctrl-C stops it and cleans up.
+differ), each pinging the other; and a volume that is written in the VM, moved, and read in the container. A second run
+finds everything made. Ctrl-C stops it and cleans up.
 """
 
 import json
@@ -23,6 +24,7 @@ from websockets.sync.client import connect
 LISTEN = os.environ.get("TRIVET_LISTEN", "127.0.0.1:8774")
 BIN = Path(sys.executable).parent
 NETWORK, SUBNET = "first-light", "10.5.0.0/24"
+VOLUME, WRITTEN = "first-light", "written in the VM"
 
 
 def say(sentence: str) -> None:
@@ -172,6 +174,52 @@ def show(cloud: Cloud) -> None:
     for here, there in (("vm", "container"), ("container", "vm")):
         say(f"In a-{here}: ping -c 3 {addresses[there]}   (a-{there})")
         print("\n".join(f"    {line}" for line in pinged(cloud, f"a-{here}", addresses[there])), flush=True)
+    move_volume(cloud)
+
+
+def move_volume(cloud: Cloud) -> None:
+    """The same volume by the same calls: in the VM a disk, in the container a folder."""
+    if not cloud.has("volume", VOLUME):
+        cloud.openstack("volume", "create", "--size", "1", VOLUME)
+    _wait_for_volume(cloud, ("available", "in-use"))
+    if not _is_in(cloud, "a-container"):
+        _write_in_vm(cloud)
+        cloud.openstack("server", "add", "volume", "a-container", VOLUME, plain=True)
+        _wait_for_volume(cloud, ("in-use",))
+    id = cloud.openstack("volume", "show", VOLUME, quiet=True)["id"]
+    say(f"In a-container: cat /mnt/{id}/hello")
+    for _ in range(6):
+        if WRITTEN in typed(cloud, "a-container", f"cat /mnt/{id}/hello", WRITTEN):
+            print(f"    {WRITTEN}", flush=True)
+            return
+    raise SystemExit("The container does not find what the VM wrote.")
+
+
+def _write_in_vm(cloud: Cloud) -> None:
+    if not _is_in(cloud, "a-vm"):
+        cloud.openstack("server", "add", "volume", "a-vm", VOLUME, plain=True)
+    _wait_for_volume(cloud, ("in-use",))
+    id = cloud.openstack("volume", "show", VOLUME, quiet=True)["id"]
+    disk = f"/dev/$(grep -l {id[:20]} /sys/block/*/serial | cut -d/ -f4)"
+    script = f"d={disk}; mke2fs -q $d && mount $d /mnt && echo {WRITTEN} > /mnt/hello && umount /mnt && echo all-do''ne"
+    say(f"In a-vm: mke2fs /dev/vdb; mount /dev/vdb /mnt; echo {WRITTEN} > /mnt/hello; umount /mnt")
+    if "all-done" not in (said := typed(cloud, "a-vm", script, "all-done", 60)):
+        raise SystemExit(f"The VM could not write to its volume; its console said:\n{said}")
+    cloud.openstack("server", "remove", "volume", "a-vm", VOLUME, plain=True)
+    _wait_for_volume(cloud, ("available",))
+
+
+def _is_in(cloud: Cloud, server: str) -> bool:
+    id = cloud.openstack("volume", "show", VOLUME, quiet=True)["id"]
+    there = cloud.openstack("server", "show", server, quiet=True)["volumes_attached"]
+    return any(one["id"] == id for one in there)
+
+
+def _wait_for_volume(cloud: Cloud, statuses: tuple[str, ...]) -> None:
+    def there() -> bool:
+        return cloud.openstack("volume", "show", VOLUME, quiet=True)["status"] in statuses
+
+    wait_for(f"the volume to be {' or '.join(statuses)}", there, 120)
 
 
 def pinged(cloud: Cloud, server: str, address: str) -> list[str]:

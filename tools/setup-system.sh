@@ -11,7 +11,7 @@ RUN=(
     qemu-system-x86 qemu-utils qemu-block-extra ovmf seabios ipxe-qemu
     openvswitch-switch ovn-central ovn-host
     podman runc conmon skopeo
-    iproute2 iptables ethtool procps kmod util-linux e2fsprogs
+    iproute2 iptables ethtool procps kmod util-linux e2fsprogs fuse2fs
     busybox-static dropbear-bin netcat-openbsd qemu-guest-agent cpio zstd fdisk dosfstools mtools
     syslinux syslinux-common systemd-boot-efi
     python3 python3-venv git make ca-certificates openssl

@@ -91,6 +91,28 @@ def test_bytes_outlive_the_server_that_wrote_them(cloud: RealCloud, network: str
     _volume(cloud, "data", "available")
 
 
+def test_a_volume_moves_from_a_vm_to_a_container_with_its_files(cloud: RealCloud, network: str) -> None:
+    cloud.openstack("volume", "create", "--size", "1", "moving")
+    id = _volume(cloud, "moving", "available")["id"]
+    _server(cloud, "disk-owner", "--image", "guest")
+    cloud.openstack("server", "add", "volume", "disk-owner", "moving", table=True)
+    _volume(cloud, "moving", "in-use")
+    disk = f"/dev/$(grep -l {id[:20]} /sys/block/*/serial | cut -d/ -f4)"
+    made = f"d={disk}; mke2fs -q $d; mount $d /mnt && echo kept-bytes > /mnt/hello && umount /mnt && echo all-do''ne"
+    _says(cloud, "disk-owner", made, "all-done")
+    cloud.openstack("server", "remove", "volume", "disk-owner", "moving", table=True)
+    _volume(cloud, "moving", "available")
+    cloud.openstack("server", "create", "--flavor", "t.small", "--network", network, "--image", "container", "folder")
+    cloud.wait_for("folder", "ACTIVE")
+    cloud.openstack("server", "add", "volume", "--device", "/data", "folder", "moving", table=True)
+    _volume(cloud, "moving", "in-use")
+    _says(cloud, "folder", "cat /data/hello; echo more-by''tes > /data/hello && sync", "kept-bytes")
+    cloud.openstack("server", "reboot", "--hard", "--wait", "folder", table=True)
+    _says(cloud, "folder", "cat /data/hello", "more-bytes")
+    cloud.openstack("server", "delete", "--wait", "folder", table=True)
+    _volume(cloud, "moving", "available")
+
+
 def test_a_server_boots_from_a_volume_and_both_go(cloud: RealCloud, network: str) -> None:
     _server(cloud, "rooted", "--image", "guest", "--boot-from-volume", "1")
     assert "vda" in _typed(cloud, "rooted", "ls /sys/block")

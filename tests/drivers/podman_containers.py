@@ -101,8 +101,8 @@ async def look(machines: PodmanMachines, id: str) -> Seen:
 
 
 def told(seen: Seen) -> dict[str, str]:
-    """The marks that somebody wrote; `nics` and `shape` the driver says by itself."""
-    return {name: text for name, text in seen.marks.items() if name not in ("nics", "shape")}
+    """The marks that somebody wrote; the others the driver says by itself."""
+    return {name: text for name, text in seen.marks.items() if name not in ("nics", "shape", "volumes")}
 
 
 async def log_has(machines: PodmanMachines, id: str, text: str, times: int = 1) -> str:

@@ -20,6 +20,7 @@ from trivet.drivers.contracts.volume import (
     FromSnapshot,
     FromVolume,
     Limits,
+    Refilling,
     Serving,
     Snapshots,
     VolumeDriver,
@@ -202,6 +203,26 @@ async def test_a_volume_becomes_an_image_and_an_image_a_volume(volumes: VolumeDr
         await volumes.create(VolumeSpec(copy, 1, FromImage(str(image), "qcow2")))
         ways = await volumes.serve(copy, Serving({attachment: False}))
         assert await holds(ways[attachment], 7)
+
+
+@pytest.mark.parametrize("volumes", WITH_BYTES, indirect=True)
+async def test_a_volume_is_made_anew_as_large_as_it_was_and_not_while_it_is_used(
+    volumes: VolumeDriver, tmp_path: Path
+) -> None:
+    assert isinstance(volumes, Refilling)
+    id, attachment, image = await made(volumes, 2), new_id(), tmp_path / "image"
+    image.write_bytes(b"\7" * 65536)
+    ways = await volumes.serve(id, Serving({attachment: False}))
+    await asked(ways[attachment], "write -P 1 1M 64k", "flush")
+    spec = VolumeSpec(id, 2, FromImage(str(image), "raw"))
+    with pytest.raises(DriverError, match="uses it"):
+        await volumes.refill(spec)
+    await volumes.serve(id, Serving())
+    await volumes.refill(spec)
+    assert (await volumes.observe())[id].size_bytes == 2 * GIB
+    ways = await volumes.serve(id, Serving({attachment: False}))
+    assert await holds(ways[attachment], 7)
+    assert await holds(ways[attachment], 0, "1M")
 
 
 @pytest.mark.parametrize("volumes", WITH_BYTES, indirect=True)

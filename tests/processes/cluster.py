@@ -51,7 +51,7 @@ class Client:
 
     def call(self, method: str, path: str, body: Any = None, *, once: bool = False) -> tuple[int, Any, Any]:
         headers = {"Content-Type": "application/json", "X-Auth-Token": self.token}
-        headers["OpenStack-API-Version"] = "compute 2.79"
+        headers["OpenStack-API-Version"] = "compute 2.79, volume 3.71"
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self.url + path, data, headers, method=method)
         end = time.monotonic() + (0 if once else PATIENCE_S)

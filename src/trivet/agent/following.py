@@ -16,7 +16,7 @@ from trivet.agent.guest_words import tell_guest
 from trivet.agent.images import format_of, image_path
 from trivet.agent.link import Link
 from trivet.agent.rescue import join_rescue
-from trivet.agent.volumes import NO_FAULTS, Faults, join_volumes, plugged
+from trivet.agent.volumes import NO_FAULTS, Faults, join_volumes, usable
 from trivet.domain.servers.orders import Order, Report
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
@@ -131,7 +131,7 @@ def _report(
         passwords=int(seen.marks.get("passwords", 0)) if seen else 0,
         exit_code=seen.exit_code if seen else None,
         snapshot_image_id=filled,
-        volumes=tuple(plugged(seen)) if seen else (),
+        volumes=usable(seen) if seen else (),
         volume_faults=faults.final,
         error=error or faults.passing,
         again=again or (error is None and faults.passing is not None),

@@ -145,7 +145,7 @@ def _holds(order: Order, found: tuple[Kind, Seen] | None) -> bool:
 
     What crashed may be plainly stopped by now, by a call that its engine carried out late: that is worth a report.
     """
-    if not order.settled or order.crashed or found is None:
+    if not order.settled or order.volumes_moving or order.crashed or found is None:
         return False
     machine = found[1]
     if machine.marks.get("rescue", "") != order.rescue_mark:

@@ -21,9 +21,14 @@ NO_FAULTS = Faults()
 
 
 def plugged(seen: Seen) -> dict[str, int]:
-    """Attachment -> GiB, as the machine's marks say."""
+    """Attachment -> GiB, as the machine's marks say; 0 of one that is half put in, or whose engine died."""
     said = seen.marks.get("volumes", "")
     return {id: int(size) for id, _, size in (pair.partition("=") for pair in said.split(",") if pair)}
+
+
+def usable(seen: Seen) -> tuple[str, ...]:
+    """Attachments that the machine has."""
+    return tuple(id for id, size in plugged(seen).items() if size)
 
 
 async def join_volumes(order: Order, driver: MachineDriver, faults: Faults) -> None:
@@ -50,12 +55,12 @@ async def _unplug(order: Order, driver: VolumeHotplug, id: str, faults: Faults) 
 
 async def _plug(order: Order, driver: VolumeHotplug, volume: VolumeDisk, has_gib: int | None, faults: Faults) -> None:
     try:
-        if has_gib is None:
+        if not has_gib:
             await driver.attach_volume(order.server_id, volume)
         elif has_gib < volume.size_gib:
             await driver.resize_volume(order.server_id, volume.id, volume.size_gib)
     except DriverError as error:
-        if error.again or has_gib is not None:
+        if error.again or has_gib:
             faults.passing = error.why
         else:
             faults.final[volume.id] = error.why

@@ -120,7 +120,7 @@ async def test_what_is_not_offered_is_refused_in_words(cloud: VolumeCloud) -> No
     volume = await cloud.volume()
     said = (await cloud.call("POST", "/backups", {"backup": {"volume_id": volume["id"]}})).refused(400)
     assert "no backups yet" in said
-    for action in ("os-initialize_connection", "os-reimage"):
+    for action in ("os-initialize_connection", "os-terminate_connection"):
         assert "Not offered" in (await cloud.act(volume["id"], action, {})).refused(400)
     assert (await cloud.call("GET", "/backups/detail")).ok("backups") == []
     assert (await cloud.call("GET", "/consistencygroups")).ok("consistencygroups") == []

@@ -1,5 +1,6 @@
 """Volumes from the outside: made, seen, changed, attached to servers, and gone again with all that they took."""
 
+import os
 from typing import Any
 
 import pytest
@@ -171,6 +172,61 @@ async def test_an_image_becomes_a_volume_and_a_volume_an_image(cloud: VolumeClou
     await cloud.until(made["id"], "available")
     image = (await cloud.whole.call("GET", f"/image/v2/images/{answer['image_id']}", token=cloud.mine)).body
     assert (image["status"], image["visibility"]) == ("active", "private")
+
+
+async def test_a_volume_is_made_anew_in_place(cloud: VolumeCloud) -> None:
+    made = await cloud.volume(size=2)
+    snapshot = await cloud.snapshot(made["id"])
+    wanted = {"image_id": cloud.image_id}
+    assert (await cloud.act(made["id"], "os-reimage", wanted)).status == 202
+    again = await cloud.until(made["id"], "available")
+    assert (again["size"], again["bootable"]) == (2, "true")
+    assert again["volume_image_metadata"]["image_id"] == cloud.image_id
+    assert (await cloud.call("GET", f"/snapshots/{snapshot['id']}")).ok("snapshot")["status"] == "available"
+    cloud.temper.failing.add("volume_refill")
+    await cloud.act(made["id"], "os-reimage", wanted)
+    await cloud.until(made["id"], "error")
+    cloud.temper.failing.clear()
+    await cloud.act(made["id"], "os-reimage", wanted)
+    await cloud.until(made["id"], "available")
+
+
+async def test_what_is_used_or_too_small_or_anothers_is_not_made_anew(cloud: VolumeCloud) -> None:
+    made, server = await cloud.volume(), await cloud.server()
+    large = await cloud.new_image("large", cloud.mine, min_disk=3)
+    theirs = await cloud.new_image("theirs", cloud.theirs)
+    for image in (large, theirs):
+        (await cloud.act(made["id"], "os-reimage", {"image_id": image})).refused(400)
+    said = await cloud.act(made["id"], "os-reimage", {"image_id": cloud.image_id}, token=cloud.theirs)
+    assert said.status == 404
+    held = {"attachment": {"volume_uuid": made["id"], "instance_uuid": server["id"]}}
+    attachment = (await cloud.call("POST", "/attachments", held)).ok("attachment")
+    await cloud.until(made["id"], "reserved")
+    (await cloud.act(made["id"], "os-reimage", {"image_id": cloud.image_id})).refused(400)
+    wanted = {"image_id": cloud.image_id, "reimage_reserved": True}
+    assert (await cloud.act(made["id"], "os-reimage", wanted)).status == 202
+    await cloud.until(made["id"], "reserved")
+    (await cloud.call("DELETE", f"/attachments/{attachment['id']}")).ok()
+    await cloud.until(made["id"], "available")
+    await cloud.attach(server["id"], made["id"])
+    (await cloud.act(made["id"], "os-reimage", wanted)).refused(400)
+
+
+async def test_an_image_that_would_fill_the_disk_is_not_begun(
+    cloud: VolumeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await cloud.volume()
+    found = os.statvfs("/")
+    full = os.statvfs_result((*found[:4], (3 << 29) // found.f_frsize, *found[5:]))
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
+    said = {"image_name": "up", "disk_format": "raw", "container_format": "bare"}
+    answer = (await cloud.act(made["id"], "os-volume_upload_image", said)).ok("os-volume_upload_image")
+    await cloud.until(made["id"], "available")
+    assert (await cloud.whole.call("GET", f"/image/v2/images/{answer['image_id']}", token=cloud.mine)).status == 404
+    messages = await cloud.rows("SELECT text FROM volume_messages WHERE resource_id = ?", made["id"])
+    assert "needs 1 GiB" in messages[0][0]
+    await cloud.act(made["id"], "os-volume_upload_image", said | {"disk_format": "qcow2"})
+    await cloud.until(made["id"], "available")
 
 
 async def test_what_an_engine_cannot_make_ends_in_error_with_a_reason(cloud: VolumeCloud) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.api.image.container_archives import Image, tar
 from tests.api.one_service import Answer, exchange
 from tests.policies.whole_cloud import WholeCloud, whole_cloud
 
@@ -44,12 +45,15 @@ class VolumeCloud:
         flavors = (await self.whole.call("GET", "/compute/v2.1/flavors", token=self.mine)).body["flavors"]
         self.flavor_id = flavors[0]["id"]
 
-    async def new_image(self, name: str, token: str, **words: Any) -> str:
+    async def new_container_image(self, name: str, token: str) -> str:
+        return await self.new_image(name, token, tar(Image().oci_members()), container_format="docker")
+
+    async def new_image(self, name: str, token: str, content: bytes = b"\0" * 512, **words: Any) -> str:
         image = {"name": name, "disk_format": "raw", "container_format": "bare", "visibility": "private"} | words
         answer = await self.whole.call("POST", "/image/v2/images", image, token=token)
         id = str(answer.body["id"])
         sent = [(b"content-type", b"application/octet-stream")]
-        answer = await self.whole.call("PUT", f"/image/v2/images/{id}/file", b"\0" * 512, token=token, headers=sent)
+        answer = await self.whole.call("PUT", f"/image/v2/images/{id}/file", content, token=token, headers=sent)
         assert answer.status == 204, answer.raw
         return id
 

@@ -12,7 +12,7 @@ from trivet.api.volume.bodies import Loose, Size, Text, flag
 from trivet.api.volume.paths import VolumeResource
 from trivet.api.volume.volumes import changeable, volume_id
 from trivet.domain.callers import Caller
-from trivet.domain.volumes import acts, limits, metadata, outside, uploads, volumes
+from trivet.domain.volumes import acts, limits, metadata, outside, reimages, uploads, volumes
 from trivet.domain.volumes.volumes import Status
 from trivet.errors import Invalid
 from trivet.store.tx import Tx
@@ -287,7 +287,24 @@ _declare_word("os-begin_detaching", outside.begin_detaching)
 _declare_word("os-roll_detaching", outside.roll_detaching)
 
 
-# -- another type
+# -- other bytes, another type
+
+
+class Reimage(Body, frozen=True, kw_only=True):
+    image_id: Uuid
+    reimage_reserved: bool | str = False
+
+
+class ReimageBody(Loose, frozen=True, kw_only=True):
+    said: Reimage = msgspec.field(name="os-reimage")
+
+
+@resource.action(PATH, "os-reimage", may="member", since="3.68")
+async def reimage(request: Request) -> Reply:
+    said = request.read(ReimageBody).said
+    reserved = flag(said.reimage_reserved, "reimage_reserved")
+    await reimages.begin(request.tx, request.caller, volume_id(request), said.image_id, request.id, reserved=reserved)
+    return Reply(202)
 
 
 class Retype(Body, frozen=True, kw_only=True):
@@ -315,7 +332,6 @@ _REFUSED = {
     "os-initialize_connection": ("member", "use the attachments API, which says how to reach a volume."),
     "os-terminate_connection": ("member", "use the attachments API, which lets a volume go."),
     "os-extend_volume_completion": ("admin", "no volume waits for it: growth is completed by whoever does it."),
-    "os-reimage": ("member", "volumes are not made anew in place here; make another volume from the image."),
 }
 
 

@@ -2,11 +2,10 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 from trivet.controllers.volumes import rows
-from trivet.domain.images import data as image_data
+from trivet.controllers.volumes.uploads import Uploads
 from trivet.domain.images import images
 from trivet.domain.images.images import IMAGES
 from trivet.domain.servers import state as server_state
@@ -19,24 +18,21 @@ from trivet.domain.volumes.volumes import REIMAGING, VOLUMES, Volume
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.volume import (
     Connection,
-    CopyingOut,
     FromImage,
     FromSnapshot,
     FromVolume,
-    ImageFormat,
     Limits,
+    Refilling,
     Serving,
     Snapshots,
     Source,
     VolumeDriver,
     VolumeSpec,
 )
-from trivet.errors import Conflict, Invalid, OverQuota
 from trivet.parts import Parts
 from trivet.store.tx import Tx
 
 T = TypeVar("T")
-_SCRATCH = "volume-images"
 _SERVING = ("attaching", "attached", "detaching")
 _logger = logging.getLogger(__name__)
 
@@ -53,9 +49,9 @@ Fence = Callable[[Tx], Awaitable[None]]
 class Steps:
     def __init__(self, parts: Parts, driver: VolumeDriver, transact: Transact, fence: Fence) -> None:
         self._parts = parts
-        self._fence = fence
         self._driver = driver
         self._transact = transact
+        self._uploads = Uploads(parts, driver, fence)
 
     async def all_of(self, id: str, *, serve: bool) -> None:
         """`serve`: also if the rows do not say that there is anything to do."""
@@ -173,8 +169,13 @@ class Steps:
         assert volume.task is not None and volume.task.image_id is not None
         image_id = volume.task.image_id
         source = await self._of_image(image_id)
-        await self._driver.remove(volume.id)
-        await self._driver.create(VolumeSpec(volume.id, volume.size_gib, source))
+        spec = VolumeSpec(volume.id, volume.size_gib, source)
+        served = any(one.connection is not None for one in (await self._read(volume.id))[1])
+        if isinstance(self._driver, Refilling) and not served:
+            await self._driver.refill(spec)
+        else:
+            await self._driver.remove(volume.id)
+            await self._driver.create(spec)
 
         async def done(tx: Tx) -> None:
             image, current = await tx.get(IMAGES, image_id), await _still(tx, volume)
@@ -219,26 +220,8 @@ class Steps:
         async with self._parts.store.read() as tx:
             image = await tx.get(IMAGES, image_id)
         if image is not None and image.status in ("queued", "saving"):
-            await self._fill(volume, image_id, image.disk_format or "raw")
+            await self._uploads.fill(volume, image_id, image.disk_format or "raw")
         await self._transact(lambda tx: _end(tx, volume))
-
-    async def _fill(self, volume: Volume, image_id: str, format: str) -> None:
-        if not isinstance(self._driver, CopyingOut):
-            raise DriverError("This back end copies nothing out.", again=False)
-        folder = Path(self._parts.settings.data) / _SCRATCH
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / image_id
-
-        try:
-            written: ImageFormat = "qcow2" if format == "qcow2" else "raw"
-            await self._driver.copy_out(volume.id, str(path), written)
-            await image_data.fill_from_path(self._parts, image_id, str(path), written, self._fence)
-        except (Invalid, OverQuota) as refusal:
-            raise DriverError(refusal.message, again=False) from refusal
-        except Conflict as refusal:
-            _logger.info("Image %s waits for no volume any more: %s", image_id, refusal.message)
-        finally:
-            path.unlink(missing_ok=True)
 
     async def remove_stray_snapshots(self) -> None:
         if not isinstance(self._driver, Snapshots):

@@ -143,6 +143,7 @@ def _order(
         rescue=_rescue(server, images),
         volumes=disks.volumes,
         volumes_pending=disks.pending,
+        volumes_moving=disks.moving,
         settled=server.task is None,
         crashed=server.power == "crashed",
     )

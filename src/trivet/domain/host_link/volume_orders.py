@@ -18,6 +18,7 @@ _HAS = ("attaching", "attached")
 class Disks(msgspec.Struct, frozen=True):
     volumes: tuple[VolumeDisk, ...] = ()
     pending: bool = False
+    moving: bool = False
 
 
 NO_DISKS = Disks()
@@ -38,7 +39,8 @@ def _disks(server: Server, group: list[Attachment], volumes: dict[str, Volume]) 
     ready = tuple(_disk(attachment, volumes[attachment.volume_id]) for attachment in wanted if attachment.connection)
     building = server.task in ("spawning", "rebuilding", "unshelving")
     missing = any(attachment.connection is None and (attachment.boots or building) for attachment in wanted)
-    return Disks(ready, missing or server.reimage_id is not None)
+    moving = any(attachment.status in ("attaching", "detaching") for attachment in group)
+    return Disks(ready, missing or server.reimage_id is not None, moving)
 
 
 def _disk(attachment: Attachment, volume: Volume) -> VolumeDisk:
@@ -50,5 +52,6 @@ def _disk(attachment: Attachment, volume: Volume) -> VolumeDisk:
         connection=attachment.connection,
         read_only=attachment.mode == "ro",
         shared=volume.multiattach,
+        at=attachment.device or "",
         boots=attachment.boots,
     )

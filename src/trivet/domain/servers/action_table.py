@@ -11,7 +11,6 @@ from trivet.domain.servers.words import Kind
 WORKS = ""
 
 _NO_METAL = "this release has no engine for bare metal, so no server of this kind can be made yet."
-_NO_CONTAINER_VOLUMES = "a container takes no volumes yet; keep its data in a VM's volume."
 _NO_SHARES = "this release has no shared file systems yet."
 _NO_MOVE = "this release does not move servers between hosts yet."
 _NO_BOOT = (
@@ -90,8 +89,8 @@ ACTIONS: tuple[Action, ...] = (
     _never("console mks", "its screen by MKS", _NO_SPICE),
     Action("attach interface", "gives it one more port"),
     Action("detach interface", "takes a port away"),
-    Action("attach volume", "gives it a volume", container=_NO_CONTAINER_VOLUMES),
-    Action("detach volume", "takes a volume away", container=_NO_CONTAINER_VOLUMES),
+    Action("attach volume", "gives it a volume"),
+    Action("detach volume", "takes a volume away"),
     _never("attach share", "gives it a shared file system", _NO_SHARES),
     _never("detach share", "takes a shared file system away", _NO_SHARES),
     Action("update", "changes its name, description, addresses and hostname"),

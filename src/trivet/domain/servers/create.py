@@ -23,7 +23,6 @@ from trivet.domain.servers import disks as server_disks
 from trivet.domain.servers import flavors, keypairs, local_disks, no_room, usage, volume_images, wishes
 from trivet.domain.servers import nics as server_nics
 from trivet.domain.servers import placing as server_placing
-from trivet.domain.servers.action_table import reason_against
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.disks import Disks, DiskWanted
 from trivet.domain.servers.flavors import Flavor
@@ -287,10 +286,11 @@ def _on_host(parts: _Parts) -> FlavorOf:
 
 
 def _check(image: Image | None, disks: Disks, flavor: Flavor, kind: Kind) -> None:
-    if kind == "container" and disks.wanted:
-        why = reason_against("attach volume", kind)
-        if why is not None:
-            raise Invalid("volume.mapping", f"Block Device Mapping is Invalid: {why}")
+    if kind == "container" and disks.boots:
+        raise Invalid(
+            "volume.mapping",
+            "Block Device Mapping is Invalid: a container starts from its image; give it volumes without a boot_index.",
+        )
     if image is not None:
         check_image(image, flavor, kind)
     elif disks.image is not None and (disks.image.min_ram or 0) > flavor.ram_mib:

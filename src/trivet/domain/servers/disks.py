@@ -10,7 +10,8 @@ from trivet.domain.callers import Caller
 from trivet.domain.images.images import Image
 from trivet.domain.row_locks import hold
 from trivet.domain.servers.servers import Server
-from trivet.domain.servers.volumes import MOST, VolumeWanted, check_reach, mode_of, new, too_many
+from trivet.domain.servers.volume_places import MOST, too_many
+from trivet.domain.servers.volumes import VolumeWanted, check_reach, mode_of, new
 from trivet.domain.volumes import attachments, snapshots, volumes
 from trivet.domain.volumes.attachments import Attachment
 from trivet.domain.volumes.backends import BACKENDS

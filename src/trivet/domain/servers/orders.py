@@ -53,6 +53,8 @@ class Order(msgspec.Struct, frozen=True):
     volumes: tuple[VolumeDisk, ...] = ()
     volumes_pending: bool = False
     """It cannot start yet: a volume that it needs is still being made, or its back end has not opened yet."""
+    volumes_moving: bool = False
+    """One is on its way in or out: what the machine has by now may not have been told."""
     settled: bool = False
     """Nothing was asked since the last report: following it only checks."""
     crashed: bool = False

@@ -13,6 +13,7 @@ from trivet.domain.servers import local_disks
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.rules import ready
 from trivet.domain.servers.servers import SERVERS, Server
+from trivet.domain.servers.volume_places import MOST, place, too_many
 from trivet.domain.volumes import attachments, volumes
 from trivet.domain.volumes.attachments import ATTACH_S, Attachment
 from trivet.domain.volumes.backends import BACKENDS
@@ -20,8 +21,6 @@ from trivet.domain.volumes.volumes import Volume
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store.tx import Tx
 
-MOST = 26
-"""Disks of one server, as upstream."""
 _STATES = ("active", "paused", "stopped", "resized", "shelved", "shelved_offloaded")
 
 
@@ -117,7 +116,14 @@ def new(
         volume_id=volume.id,
         server_id=server.id,
         mode=mode,
-        device=_device(server, there, wanted.device, boots=boots),
+        device=place(
+            server.kind,
+            {attachment.device or "" for attachment in there} | {*local_disks.devices(server.local_disks).values()},
+            wanted.device,
+            name=wanted.tag or volume.id,
+            boots=boots,
+            written_by_many=volume.multiattach and mode == "rw",
+        ),
         boots=boots,
         position=max((attachment.position for attachment in there), default=-1) + 1,
         delete_on_termination=wanted.delete_on_termination,
@@ -126,28 +132,6 @@ def new(
         updated_at=now,
         deadline_at=now + deadline_s,
     )
-
-
-def _device(server: Server, there: list[Attachment], wanted: str | None, *, boots: bool) -> str:
-    """A name for people. What the guest calls it, the guest decides."""
-    if boots:
-        return "/dev/vda"
-    used = {attachment.device for attachment in there} | {"/dev/vda", *local_disks.devices(server.local_disks).values()}
-    if wanted is not None:
-        name = wanted if wanted.startswith("/dev/") else f"/dev/{wanted}"
-        if name in used:
-            raise Conflict("volume.device_used", f"The supplied device path ({name}) is in use.")
-        return name
-    free = (name for letter in "bcdefghijklmnopqrstuvwxyz" if (name := f"/dev/vd{letter}") not in used)
-    name = next(free, "")
-    if not name:
-        # A root disk on the host has a letter, too.
-        raise too_many()
-    return name
-
-
-def too_many() -> Forbidden:
-    return Forbidden("volume.too_many", f"The maximum allowed number of volumes attached to a server is {MOST}.")
 
 
 async def detach(tx: Tx, call: Call, id: str, volume_id: str) -> None:

@@ -112,7 +112,7 @@ async def _origin(tx: Tx, caller: Caller, wanted: VolumeCreate) -> _Origin:
     if wanted.source_volume_id is not None:
         return await _from_volume(tx, await changeable(tx, caller, wanted.source_volume_id))
     if wanted.image_id is not None:
-        return _from_image(await find_image(tx, caller, wanted.image_id))
+        return from_image(await find_image(tx, caller, wanted.image_id))
     return _Origin()
 
 
@@ -168,7 +168,7 @@ async def find_image(tx: Tx, caller: Caller, id: str) -> Image:
         ) from error
 
 
-def _from_image(image: Image) -> _Origin:
+def from_image(image: Image) -> _Origin:
     if image.status != "active":
         raise Invalid("image.not_active", f"Invalid input received: Image {image.id} is not active.")
     if image.is_oci or image.disk_format not in ("raw", "qcow2"):

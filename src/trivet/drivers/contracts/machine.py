@@ -45,6 +45,8 @@ class VolumeDisk(msgspec.Struct, frozen=True):
     read_only: bool = False
     shared: bool = False
     """Other machines may write to it, too."""
+    at: str = ""
+    """Containers: where it is mounted, or with `/dev/` before it, which device it is."""
     boots: bool = False
     """In place of a root disk made from an image; it stays as long as the machine does."""
 

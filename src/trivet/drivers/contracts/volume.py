@@ -73,6 +73,8 @@ class Connection(msgspec.Struct, frozen=True):
 class SeenVolume(msgspec.Struct, frozen=True):
     id: str
     size_bytes: int
+    used_bytes: int = 0
+    """Of these; the others were never written."""
     served: bool = True
     """False: it should be, and nobody serves it."""
 
@@ -139,6 +141,14 @@ class Snapshots(Protocol):
 
 
 @runtime_checkable
+class Refilling(Protocol):
+    @within(BULKY_S, about="spec.id")
+    async def refill(self, spec: VolumeSpec) -> None:
+        """Of a volume that nobody uses: all that it held gives way to its source, as large as the spec says."""
+        ...
+
+
+@runtime_checkable
 class CopyingOut(Protocol):
     @within(BULKY_S, about="volume_id")
     async def copy_out(self, volume_id: str, path: str, format: ImageFormat) -> None:
@@ -146,5 +156,5 @@ class CopyingOut(Protocol):
         ...
 
 
-VOLUMES = (VolumeDriver, Snapshots, CopyingOut)
+VOLUMES = (VolumeDriver, Snapshots, Refilling, CopyingOut)
 """What every back end keeps, and what some can do besides."""

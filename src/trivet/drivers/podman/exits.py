@@ -59,10 +59,22 @@ def has_conmon(conmon_pid_file: Path) -> bool:
         return False
 
 
-def _is_conmon_of(pid: int, conmon_pid_file: Path) -> bool:
+def is_tidying_up(conmon_pid_file: Path, container_id: str) -> bool:
+    """Whether the conmon of the run before is there, or what it became: a podman that takes its root file system away,
+    also from under the next run."""
     try:
-        # Empty of one that has ended and waits for its parent to notice.
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (FileNotFoundError, ProcessLookupError):
+        return container_id.encode() in _words(int(conmon_pid_file.read_text()))
+    except (FileNotFoundError, ValueError):
         return False
-    return os.fsencode(conmon_pid_file) in words
+
+
+def _is_conmon_of(pid: int, conmon_pid_file: Path) -> bool:
+    return os.fsencode(conmon_pid_file) in _words(pid)
+
+
+def _words(pid: int) -> list[bytes]:
+    """Empty of one that has ended and waits for its parent to notice."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []

@@ -6,13 +6,14 @@ What is really there is asked of podman every time; our own files only add what 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import EmptyDisk, MachineSpec, Nic, Seen
+from trivet.drivers.contracts.machine import EmptyDisk, MachineSpec, Nic, Seen, VolumeDisk
 from trivet.drivers.podman.console import Consoles
 from trivet.drivers.podman.definition import (
     NAME_PREFIX,
@@ -22,7 +23,7 @@ from trivet.drivers.podman.definition import (
     stop_arguments,
 )
 from trivet.drivers.podman.engine import KILLED, Engine, EngineRefused
-from trivet.drivers.podman.exits import Exits, has_conmon
+from trivet.drivers.podman.exits import Exits, has_conmon, is_tidying_up
 from trivet.drivers.podman.images import Images
 from trivet.drivers.podman.quota import has_quota
 from trivet.drivers.podman.records import Record, Records
@@ -30,17 +31,20 @@ from trivet.drivers.podman.restarts import Restarts, wants_restart
 from trivet.drivers.podman.shelters import Shelters
 from trivet.drivers.podman.sight import LINE, LIVING, Listed, is_broken, own_end, read_line, read_log, seen_as
 from trivet.drivers.podman.trouble import told_as
+from trivet.drivers.podman.volumes import Volumes
 
 log = logging.getLogger(__name__)
 
 STOPS_WITHIN_S = 60.0
 """podman, after the grace, on a busy host."""
+TIDIES_WITHIN_S = 20.0
+"""What is left of the run before. Whoever starts a container at once would not wait, and meet it."""
 NEXT = ".next"
 """Ends the name of a container that will take another one's place."""
 
 
 class PodmanMachines:
-    """MachineDriver, Pausing, NicHotplug, Snapshotting, Resizing and SerialConsole for containers."""
+    """MachineDriver, Pausing, NicHotplug, VolumeHotplug, Snapshotting, Resizing and SerialConsole for containers."""
 
     def __init__(self, directory: Path) -> None:
         directory = directory.absolute()
@@ -49,6 +53,7 @@ class PodmanMachines:
         self._directory = directory
         self._records = Records(directory / "machines")
         self._shelters = Shelters(self._records.folder)
+        self._volumes = Volumes(directory / "volumes", self._shelters)
         self._consoles = Consoles(self._engine, directory / "tty", self._container_id)
         self._exits = Exits()
         self._restarts = Restarts(self._start_again)
@@ -66,8 +71,14 @@ class PodmanMachines:
             if only not in (None, id):
                 continue
             record = self._records.read(id)
-            seen[id] = seen_as(id, record, listed.get(id))
+            seen[id] = self._with_volumes(seen_as(id, record, listed.get(id)), record)
         return seen
+
+    def _with_volumes(self, seen: Seen, record: Record | None) -> Seen:
+        if record is None:
+            return seen
+        volumes = self._volumes.mark(record.spec, running=seen.power in ("running", "paused"))
+        return msgspec.structs.replace(seen, marks=seen.marks | {"volumes": volumes})
 
     async def create(self, spec: MachineSpec) -> None:
         disk = spec.disk
@@ -124,12 +135,14 @@ class PodmanMachines:
         with told_as("The container could not be stopped."):
             state = await self._state(id)
             if state not in LIVING:
+                await self._volumes.rest(record.spec)
                 return True
             state = await self._mended(record)
             if state == "paused":
                 await self._engine.run("unpause", name_of(id))
             if state in LIVING:
                 await self._stop(record, grace_s)
+            await self._volumes.rest(record.spec)
             return await self._inspect(id, "{{.State.ExitCode}}") != str(KILLED)
 
     async def remove(self, id: str) -> None:
@@ -145,6 +158,7 @@ class PodmanMachines:
                 await self._engine.forget(record.container_id)
             if record is None or record.resizing:
                 await self._discard(name_of(id) + NEXT)
+            await self._volumes.forget(id)
             await self._shelters.unmake(id)
         self._records.remove(id)
 
@@ -180,12 +194,46 @@ class PodmanMachines:
         if record.spec.netns is None:
             raise DriverError("The container was made without a network and cannot get one.", again=False)
         others = tuple(each for each in record.spec.nics if each.port_id != nic.port_id)
-        self._keep_spec(record, nics=(*others, nic))
+        self._keep_spec(record, nics=(*others, nic), volumes=record.spec.volumes)
 
     async def detach_nic(self, id: str, port_id: str) -> None:
         """The wire driver takes the link out; only our note of it is left to strike."""
         record = await self._settled(id)
-        self._keep_spec(record, nics=tuple(each for each in record.spec.nics if each.port_id != port_id))
+        left = tuple(each for each in record.spec.nics if each.port_id != port_id)
+        self._keep_spec(record, nics=left, volumes=record.spec.volumes)
+
+    async def attach_volume(self, id: str, volume: VolumeDisk) -> None:
+        record = await self._settled(id)
+        others = [each for each in record.spec.volumes if each.id != volume.id]
+        # First, so that whatever comes of it is found, and taken away again if it is not wanted any more.
+        record = self._keep_spec(record, nics=record.spec.nics, volumes=(*others, volume))
+        try:
+            with told_as("The volume could not be attached."):
+                await self._volumes.plug(record.spec, volume, await self._pid(id))
+        except DriverError as e:
+            if not e.again:
+                await self.detach_volume(id, volume.id)
+            raise
+
+    async def detach_volume(self, id: str, attachment_id: str) -> None:
+        record = await self._settled(id)
+        found = [each for each in record.spec.volumes if each.id == attachment_id]
+        with told_as("The volume could not be detached."):
+            await self._volumes.unplug(attachment_id, found[0].at if found else "", await self._pid(id))
+        left = tuple(each for each in record.spec.volumes if each.id != attachment_id)
+        self._keep_spec(record, nics=record.spec.nics, volumes=left)
+
+    async def resize_volume(self, id: str, attachment_id: str, size_gib: int) -> None:
+        record = await self._settled(id)
+        grown = [
+            msgspec.structs.replace(each, size_gib=size_gib) if each.id == attachment_id else each
+            for each in record.spec.volumes
+        ]
+        with told_as("The container could not be told that its volume has grown."):
+            for volume in grown:
+                if volume.id == attachment_id:
+                    await self._volumes.grow(record.spec, volume, await self._pid(id))
+        self._keep_spec(record, nics=record.spec.nics, volumes=tuple(grown))
 
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
         record = await self._settled(id)
@@ -251,8 +299,22 @@ class PodmanMachines:
             await self._end(record)
 
     async def _run(self, record: Record) -> None:
-        async with self._shelters.joined(record.spec.id, record.spec.netns) as hooks:
-            await self._engine.run(f"--hooks-dir={hooks}", "start", name_of(record.spec.id))
+        id = record.spec.id
+        async with self._shelters.joined(id, record.spec.netns) as hooks:
+            if record.spec.volumes and (state := await self._state(id)) not in LIVING:
+                # The container waits with everything made, so that its first program finds them.
+                if state != "initialized":
+                    await self._tidied(record)
+                    await self._engine.run(f"--hooks-dir={hooks}", "init", name_of(id))
+                for volume in record.spec.volumes:
+                    await self._volumes.plug(record.spec, volume, await self._pid(id))
+            await self._engine.run(f"--hooks-dir={hooks}", "start", name_of(id))
+
+    async def _tidied(self, record: Record) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TIDIES_WITHIN_S):
+                while is_tidying_up(self._conmon(record.spec.id), record.container_id):
+                    await asyncio.sleep(0.05)
 
     async def _remake(self, record: Record, spec: MachineSpec) -> Record:
         """Around its content, with other limits or other ids on the host."""
@@ -323,9 +385,11 @@ class PodmanMachines:
             await self._run(record)
         self._follow_new(id)
 
-    def _keep_spec(self, record: Record, *, nics: tuple[Nic, ...]) -> None:
-        spec = msgspec.structs.replace(record.spec, nics=nics)
-        self._records.write(spec.id, msgspec.structs.replace(record, spec=spec))
+    def _keep_spec(self, record: Record, *, nics: tuple[Nic, ...], volumes: tuple[VolumeDisk, ...]) -> Record:
+        spec = msgspec.structs.replace(record.spec, nics=nics, volumes=volumes)
+        record = msgspec.structs.replace(record, spec=spec)
+        self._records.write(spec.id, record)
+        return record
 
     async def _discard(self, name: str) -> None:
         for pause_s in (0.2, 1.0, 5.0, None):
@@ -341,6 +405,10 @@ class PodmanMachines:
     async def _state(self, id: str) -> str | None:
         """podman's word for it; None if there is no such container."""
         return await self._inspect(id, "{{.State.Status}}")
+
+    async def _pid(self, id: str) -> int | None:
+        """Of its first process, if it runs or waits to."""
+        return int(await self._inspect(id, "{{.State.Pid}}") or 0) or None
 
     async def _inspect(self, id: str, template: str) -> str | None:
         try:

@@ -31,6 +31,9 @@ _OWN_SYS = (
     '{"destination":"/sys/fs/cgroup","type":"cgroup","source":"cgroup",'
     '"options":["rprivate","nosuid","noexec","nodev","relatime","ro"]}'
 )
+_LOOPS = '{"allow":true,"type":"b","major":7,"access":"rw"}'
+"""Of loop devices, by which it gets volumes, a container has those that it is given: it can make no node, nor use one
+that it brought. podman gives a container with ids of its own no devices at all."""
 _NO_MORE = "echo 0 > /proc/sys/user/max_user_namespaces"
 """In another one within, whoever made it would have every capability, and so more of the kernel to attack."""
 _HOLD = "echo; read -r _; exit 0"
@@ -51,6 +54,11 @@ class Shelters:
     async def base(self, id: str) -> int:
         """Of the range that is the container's, claimed if it had none or has lost it. Its folder must be there."""
         return (await asyncio.to_thread(self._claimed, id)).base
+
+    async def owner(self, id: str) -> int:
+        """The number of the user namespace that it has; 0: none."""
+        shelter = await asyncio.to_thread(self._read, id)
+        return shelter.owner if shelter is not None else 0
 
     async def make(self, id: str, netns: str) -> bool:
         """False if it is there already."""
@@ -192,7 +200,9 @@ def _joining(path: str) -> bytes:
     podman thinks that the network namespace is not the container's, and would show it the host's /sys.
     """
     user = rf's#{{"type":"user"}}#{{"type":"user","path":"{path}"}}#'
-    words = ["sed", "-e", user, "-e", rf"s#{_HOSTS_SYS}#{_OWN_SYS}#"]
+    among = rf's#"resources":{{"devices":\[#&{_LOOPS},#;t;s#"resources":{{#&"devices":[{_LOOPS}],#'
+    # The last of them, because it leaves when it has found its place.
+    words = ["sed", "-e", user, "-e", rf"s#{_HOSTS_SYS}#{_OWN_SYS}#", "-e", f"t next;:next;{among}"]
     hook = {"path": shutil.which("sed") or "/bin/sed", "args": words}
     return msgspec.json.encode(
         {"version": "1.0.0", "hook": hook, "when": {"always": True}, "stages": ["precreate"]},

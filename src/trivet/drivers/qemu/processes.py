@@ -15,6 +15,7 @@ from typing import Protocol
 
 from trivet.drivers import programs
 from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.programs import PLAIN, Bounds
 from trivet.drivers.qemu.complaints import refusal
 
 _START = 'umask 077; "$@" </dev/null >/dev/null 2>"$0" & echo $!'
@@ -47,10 +48,9 @@ async def launch(
 ) -> None:
     """Of what does not run. Returns when it answers, or tells why it did not start."""
     layout.qmp.unlink(missing_ok=True)
-    words = ("sh", "-c", _START, str(layout.complaints), *program, *arguments)
-    shell = await programs.run(words, pass_fds=pass_fds)
+    pid = await begin(layout.complaints, (*program, *arguments), pass_fds)
     try:
-        fd = os.pidfd_open(int(shell.out))
+        fd = os.pidfd_open(pid)
     except ProcessLookupError:
         raise _failure(layout, what_failed) from None
     try:
@@ -60,6 +60,12 @@ async def launch(
         raise
     finally:
         os.close(fd)
+
+
+async def begin(complaints: Path, words: Sequence[str], pass_fds: tuple[int, ...] = (), bounds: Bounds = PLAIN) -> int:
+    """Its number. It is nobody's child; what it complains about goes into a file."""
+    shell = await programs.run(("sh", "-c", _START, str(complaints), *words), pass_fds=pass_fds, bounds=bounds)
+    return int(shell.out)
 
 
 async def _answering(layout: Place, fd: int, what_failed: str) -> None:

@@ -34,6 +34,7 @@ from trivet.drivers.qsd import copies, daemon
 from trivet.drivers.qsd.layout import GIB, Layout, is_id
 
 _SNAPSHOTS = "_snapshots"
+_SECTOR = 512
 _PROGRAMS = {"qemu-storage-daemon": "qemu-system-common", "qemu-img": "qemu-utils", "cp": "coreutils"}
 """Program -> the Debian package that has it."""
 
@@ -43,7 +44,7 @@ def missing() -> list[str]:
 
 
 class QsdVolumes:
-    """VolumeDriver, Snapshots and CopyingOut."""
+    """VolumeDriver, Snapshots, Refilling and CopyingOut."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory.absolute()
@@ -60,9 +61,10 @@ class QsdVolumes:
 
     def _look(self, id: str) -> SeenVolume:
         layout = self._layout(id)
-        size = layout.disk.stat().st_size if layout.disk.exists() else 0
+        found = layout.disk.stat() if layout.disk.exists() else None
+        size, used = (found.st_size, found.st_blocks * _SECTOR) if found is not None else (0, 0)
         self._exits.follow(id, layout)
-        return SeenVolume(id, size, served=not layout.read_serving().exports or processes.alive(layout))
+        return SeenVolume(id, size, used, served=not layout.read_serving().exports or processes.alive(layout))
 
     async def create(self, spec: VolumeSpec) -> None:
         if not is_id(spec.id):
@@ -163,6 +165,22 @@ class QsdVolumes:
                 os.truncate(part, max(size, part.stat().st_size))
 
             await self._keep(fill, layout.disk)
+
+    # -- Refilling
+
+    async def refill(self, spec: VolumeSpec) -> None:
+        what_failed = "The volume could not be made anew."
+        async with self._turn(spec.id, what_failed) as layout:
+            if _whole(layout).read_serving().exports:
+                raise DriverError(f"{what_failed} Somebody uses it.", again=True)
+
+            async def fill(part: Path) -> None:
+                await self._fill(spec, part)
+                os.truncate(part, spec.size_gib * GIB)
+
+            await self._keep(fill, layout.disk)
+
+    # -- CopyingOut
 
     async def copy_out(self, volume_id: str, path: str, format: ImageFormat) -> None:
         target = Path(path)

@@ -30,7 +30,7 @@ Step = Literal[
     "resize", "snapshot", "inject_nmi", "rescue", "unrescue", "set_password",
     "attach_volume", "detach_volume", "resize_volume",
     "volume_create", "volume_remove", "volume_serve", "volume_grow", "volume_snapshot", "volume_revert",
-    "volume_copy_out",
+    "volume_refill", "volume_copy_out",
 ]  # fmt: skip
 STEPS: tuple[str, ...] = get_args(Step)
 

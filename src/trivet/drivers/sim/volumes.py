@@ -31,7 +31,7 @@ class _Volume(msgspec.Struct):
 
 
 class SimVolumes:
-    """VolumeDriver, Snapshots and CopyingOut, of all simulated hosts together."""
+    """VolumeDriver, Snapshots, Refilling and CopyingOut, of all simulated hosts together."""
 
     def __init__(self, clock: Clock | None = None, temper: Temper | None = None) -> None:
         self._clock = clock or SystemClock()
@@ -89,6 +89,10 @@ class SimVolumes:
         self._need(volume_id)
         if id not in self._snapshots:
             raise DriverError("The snapshot is not there.", again=False)
+
+    async def refill(self, spec: VolumeSpec) -> None:
+        await self._behave("volume_refill")
+        self._need(spec.id).size_gib = spec.size_gib
 
     async def copy_out(self, volume_id: str, path: str, format: ImageFormat) -> None:
         await self._behave("volume_copy_out")

@@ -21,7 +21,7 @@ resource = Resource()
 _SHELVED_SINCE = 2020
 PATH = "/v2.1/servers/{server_id}/os-volume_attachments"
 
-Device = Annotated[str, msgspec.Meta(pattern=r"(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*\Z", max_length=64)]
+Device = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
 class NewAttachment(Body, frozen=True, kw_only=True):
