@@ -21,6 +21,7 @@ with warnings.catch_warnings():
 _USES = frozenset(("compile", "match", "fullmatch", "search", "sub", "findall", "finditer", "split"))
 _REPEATS = (sre_constants.MAX_REPEAT, sre_constants.MIN_REPEAT)
 JUDGED = {
+    "/dev/x?[a-z]?d?[a-z]+[0-9]*": "for a whole text of 255 characters; what may be left out is a letter each",
     # Of errors of msgspec, which name a field of ours or one that was said; each repeat ends where another would start.
     r" - at `([\w.\[\]-]+)`": "a space starts it, and ends it",
     r"missing required field `([^`]+)`": "what it misses is a field of ours",

@@ -36,7 +36,7 @@ _LOOK_AGAIN_S = 0.02
 _MENDED, _BROKEN = 3, 4
 """e2fsck: bits of what was well in the end; what it left, and worse, from here on."""
 _PIECE, _LOOKED_AT = 1 << 20, 64 << 20
-_BLOCKS = re.compile(r"^Block count:\s+(\d+)$.*^Block size:\s+(\d+)$", re.MULTILINE | re.DOTALL)
+_BLOCKS = re.compile(r"^Block (count|size): {1,32}([0-9]{1,18})\n", re.MULTILINE)
 
 
 class Sandbox:
@@ -181,9 +181,9 @@ def _has_none(ended: Ended) -> bool:
 async def _fill_the_disk(place: Place, sandbox: Sandbox) -> None:
     """The volume may have grown since."""
     told = await sandbox.run("/usr/sbin/dumpe2fs", "-h", sandbox.disk)
-    found = _BLOCKS.search(told.out.decode(errors="replace"))
+    found = {name: int(number) for name, number in _BLOCKS.findall(told.out.decode(errors="replace"))}
     size = place.disk.stat().st_size
-    if found is None or size - int(found[1]) * int(found[2]) < 1 << 20:
+    if found.keys() != {"count", "size"} or size - found["count"] * found["size"] < 1 << 20:
         return
     await sandbox.run("/usr/sbin/e2fsck", "-fp", sandbox.disk)
     ended = await sandbox.run("/usr/sbin/resize2fs", sandbox.disk)
