@@ -28,7 +28,6 @@ JUDGED = {
     r"unknown field `([^`]+)`": "the next one would start at a mark that ends it",
     r"/openstack/[a-z0-9.-]+/password/?": "used from the beginning only",
     r"(?im)^content-length: *(\d{1,6}) *\r?$": "starts at lines, and no part takes what the next one does",
-    r"(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*\Z": "starts at the beginning, and 64 characters are the most",
     r"[$%]\((\w+)\)s": "ends where the next one would start; and operators say it",
     r"[$%]\(([^()]*)\)s": "ends where the next one would start; and operators say it",
     r"(\*\*|\*|\{[^{}/]*\})": "ends where the next one would start",
