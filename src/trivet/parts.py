@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from trivet.clock import Clock
 from trivet.domain.host_link.host_changes import HostChanges
 from trivet.domain.host_link.words import ASKED_AGAIN_S
+from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people.passwords import Passwords
 from trivet.domain.identity.tokens.tokens import Tokens
 from trivet.domain.placement.provider_summaries import KnownProviders
+from trivet.domain.secrets import Secrets
 from trivet.domain.shares import Shares
 from trivet.drivers.contracts.blobs import Blobs
 from trivet.ids import Ids
@@ -28,6 +30,9 @@ class Parts:
     tokens: Tokens
     passwords: Passwords
     blobs: Blobs
+    secrets: Secrets = field(default_factory=Secrets)
+    """Opened with the key file at the start; without one (a test) nothing is sealed."""
+    identity_memory: IdentityMemory = field(default_factory=IdentityMemory)
     providers: KnownProviders = field(default_factory=KnownProviders)
     host_changes: HostChanges = field(default_factory=HostChanges)
     archive_places: Shares = field(default_factory=lambda: Shares(ARCHIVE_PLACES, ARCHIVE_PLACES // 2))

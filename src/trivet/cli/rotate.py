@@ -27,6 +27,7 @@ def run(chosen: argparse.Namespace) -> int:
     from trivet.clock import SystemClock  # noqa: PLC0415 - `trivet --help` need not wait for it
     from trivet.domain.identity.tokens import signing_keys  # noqa: PLC0415
     from trivet.domain.identity.tokens.tokens import Tokens  # noqa: PLC0415
+    from trivet.domain.secrets import Secrets  # noqa: PLC0415
     from trivet.store.store import transact  # noqa: PLC0415
     from trivet.store.tx import Tx  # noqa: PLC0415
 
@@ -34,11 +35,11 @@ def run(chosen: argparse.Namespace) -> int:
     secret = Path(settings.data) / "secret"
     if not secret.exists():
         raise Invalid("rotate.no_cloud", f"There is no {secret}; name the data directory of a cloud with --data.")
-    tokens = Tokens(SystemClock())
+    secrets = Secrets(secret.read_bytes())
 
     async def change(tx: Tx) -> None:
-        await signing_keys.load(tx, tokens, secret.read_bytes())
-        await signing_keys.rotate(tx, tokens)
+        await signing_keys.load(tx, Tokens(SystemClock()), secrets)
+        await signing_keys.rotate(tx, secrets)
 
     async def rotate() -> None:
         store = await known_cloud.opened(settings)

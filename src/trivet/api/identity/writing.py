@@ -52,7 +52,7 @@ async def _applied(parts: Parts, act: Callable[[Tx], Awaitable[T]]) -> tuple[T, 
 
     result = await transact(parts.store, run)
     for change in last[0].changes:
-        revocations.apply(parts.tokens, change)
+        revocations.apply(parts.tokens, parts.identity_memory, change)
     return result, last[0].changes
 
 

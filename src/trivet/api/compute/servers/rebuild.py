@@ -43,7 +43,7 @@ async def rebuild(request: Request) -> Reply:
     body = request.read(RebuildBody, strict=False).rebuild
     changes = await _changes(request, body)
     password = request.parts.ids.secret()[:12] if body.adminPass is UNSET else body.adminPass
-    changes["sealed_password"] = request.parts.tokens.secrets.seal(password)
+    changes["sealed_password"] = request.parts.secrets.seal(password)
     server = await server_changes.rebuild(request.tx, call_of(request), server_id(request), body.imageRef, changes)
     whole = request.version >= 2075
     parts = views.Parts(extended=whole, key=request.version >= 2054, groups=True, user_data=False)

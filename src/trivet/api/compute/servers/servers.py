@@ -50,7 +50,7 @@ async def visible(request: Request) -> Server:
 async def create_servers(request: Request) -> Reply:
     body = request.read(CreateBody, strict=False)
     password = request.parts.ids.secret()[:12] if body.server.adminPass is UNSET else body.server.adminPass
-    wanted = await _wanted(request, body, request.parts.tokens.secrets.seal(password))
+    wanted = await _wanted(request, body, request.parts.secrets.seal(password))
     made = await create(request.tx, call_of(request), wanted)
     if body.server.return_reservation_id:
         return Reply(202, {"reservation_id": made[0].reservation_id})

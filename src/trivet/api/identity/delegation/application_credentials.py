@@ -98,7 +98,7 @@ async def create(request: Request) -> Reply:
 
     async def act(tx: Tx) -> View:
         await app_credentials.refuse_restricted(tx, caller)
-        known = await role_map(tx, request.parts.tokens.memo)
+        known = await role_map(tx, request.parts.identity_memory)
         new = AppCredential(
             id=tx.ids.hex(),
             name=wanted.name,

@@ -82,7 +82,7 @@ async def create(request: Request) -> Reply:
         allow_redelegation=bool(body.allow_redelegation),
         redelegations=body.redelegation_count,
     )
-    made = await trusts.create(request.tx, request.parts.tokens.memo, request.caller, wanted)
+    made = await trusts.create(request.tx, request.parts.identity_memory, request.caller, wanted)
     return Reply(201, {"trust": await _view(request, made, with_roles=True)})
 
 

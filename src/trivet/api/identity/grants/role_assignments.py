@@ -25,7 +25,7 @@ async def list_all(request: Request) -> Reply:
         effective=_on(request, "effective"),
         subtree=_on(request, "include_subtree"),
     )
-    found = await role_assignments.listed(request.tx, request.parts.tokens.memo, request.caller, asked)
+    found = await role_assignments.listed(request.tx, request.parts.identity_memory, request.caller, asked)
     names = Names(request.tx) if _on(request, "include_names") else None
     return views.listed(request, "role_assignments", [await _view(request, one, names) for one in found])
 

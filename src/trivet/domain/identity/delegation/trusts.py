@@ -9,7 +9,7 @@ from trivet.domain.callers import Caller
 from trivet.domain.identity import assignments, personas
 from trivet.domain.identity.delegation import bounds
 from trivet.domain.identity.delegation.app_credentials import RoleRef
-from trivet.domain.identity.memory import Memo
+from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people import naming, users
 from trivet.domain.identity.people.naming import UserRef
 from trivet.domain.identity.people.projects import PROJECTS
@@ -108,11 +108,11 @@ class Wanted(msgspec.Struct, frozen=True):
     redelegations: int | None = None
 
 
-async def create(tx: Tx, memo: Memo, caller: Caller, wanted: Wanted) -> Trust:
+async def create(tx: Tx, memory: IdentityMemory, caller: Caller, wanted: Wanted) -> Trust:
     if wanted.trustor_id != caller.user_id or caller.domain_id is not None or caller.system:
         raise personas.refusal("identity:create_trust")
     await users.need(tx, wanted.trustee_id)
-    known = await role_map(tx, memo)
+    known = await role_map(tx, memory)
     role_ids = _role_ids(known, wanted)
     if wanted.ends_at is not None and wanted.ends_at <= tx.clock.now():
         raise Invalid("trust.ended", "The 'expires_at' must not be before now.")

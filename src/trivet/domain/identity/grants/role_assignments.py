@@ -9,7 +9,7 @@ import msgspec
 from trivet.domain.callers import Caller
 from trivet.domain.identity import assignments, personas
 from trivet.domain.identity.assignments import Assignment
-from trivet.domain.identity.memory import Memo
+from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people import projects
 from trivet.domain.identity.people.roles import RoleMap, role_map
 from trivet.errors import Invalid
@@ -39,7 +39,7 @@ class Found(msgspec.Struct, frozen=True):
     prior_role_id: str | None = None
 
 
-async def listed(tx: Tx, memo: Memo, caller: Caller, asked: Asked) -> list[Found]:
+async def listed(tx: Tx, memory: IdentityMemory, caller: Caller, asked: Asked) -> list[Found]:
     _check(asked)
     only_domain = None
     if asked.subtree:
@@ -51,7 +51,7 @@ async def listed(tx: Tx, memo: Memo, caller: Caller, asked: Asked) -> list[Found
     targets = {asked.project_id, *(project.id for project in below)} if asked.project_id else None
     found = [Found(assignment=given, source=given) for given in await _given(tx, asked, targets)]
     if asked.effective:
-        found = await _effective(tx, found, targets, await role_map(tx, memo))
+        found = await _effective(tx, found, targets, await role_map(tx, memory))
     found = [one for one in found if _fits(one.assignment, asked, targets)]
     return await _inside(tx, found, only_domain) if only_domain is not None else found
 

@@ -10,7 +10,7 @@ import msgspec
 
 from trivet.domain.callers import Caller
 from trivet.domain.identity import extras, personas
-from trivet.domain.identity.memory import Memo
+from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people.projects import need as need_project
 from trivet.domain.identity.people.projects import refuse_immutable
 from trivet.errors import Conflict, Invalid, NotFound
@@ -68,12 +68,12 @@ VERSION = "(SELECT version FROM role_rules)"
 """To be read with what somebody has: the log may not have told yet what has become of the roles."""
 
 
-async def role_map(tx: Tx, memo: Memo, version: int | None = None) -> RoleMap:
+async def role_map(tx: Tx, memory: IdentityMemory, version: int | None = None) -> RoleMap:
     """As remembered, unless that is of another version than the one just read."""
-    known: RoleMap | None = memo.get("roles")
+    known: RoleMap | None = memory.get("roles")
     if known is not None and version in (None, known.version):
         return known
-    generation = memo.generation
+    generation = memory.generation
     row = await tx.row(f"SELECT {VERSION}")
     assert row is not None
     by_id = {role.id: role for role in await tx.select(ROLES)}
@@ -86,7 +86,7 @@ async def role_map(tx: Tx, memo: Memo, version: int | None = None) -> RoleMap:
         implied={prior: tuple(ids) for prior, ids in implied.items()},
         version=row[0],
     )
-    memo.keep("roles", known, generation)
+    memory.keep("roles", known, generation)
     return known
 
 

@@ -17,8 +17,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 
 from trivet.clock import Clock
 from trivet.domain.callers import Caller, expanded
-from trivet.domain.identity.memory import Memo
-from trivet.domain.secrets import Secrets
 from trivet.errors import Forbidden
 
 _REMEMBERED = 5_000
@@ -102,8 +100,6 @@ class Tokens:
 
     def __init__(self, clock: Clock, *, strict_scope: bool = False) -> None:
         self.revocations = Revocations()
-        self.secrets = Secrets()
-        self.memo = Memo()
         self._clock = clock
         self._strict_scope = strict_scope
         self._signing: tuple[bytes, EllipticCurvePrivateKey] | None = None
