@@ -17,6 +17,7 @@ from trivet.domain.servers.flavors import FLAVORS, Flavor
 from trivet.domain.servers.orders import Report
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.domain.servers.shelving import OFFLOADING
+from trivet.drivers.contracts.machine import machine_shape
 from trivet.process import offers, services
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -86,7 +87,7 @@ class Cloud(OneService):
             power=None if "gone" in (server.want, "gone" if server.task == OFFLOADING else "") else POWER[server.want],  # type: ignore[arg-type] # as drivers spell it
             boots=server.boots,
             builds=server.builds,
-            shape=f"{flavor.vcpus}/{flavor.ram_mib}/{flavor.disk_gib}",
+            shape=machine_shape(flavor.vcpus, flavor.ram_mib, flavor.disk_gib),
             snapshot_image_id=server.snapshot_image_id,
             error=self.failing or None,
         )

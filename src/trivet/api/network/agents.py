@@ -7,6 +7,7 @@ from trivet.api.network.listing import Json
 from trivet.clock import iso
 from trivet.domain.hosts import hosts
 from trivet.domain.hosts.hosts import HOSTS, Host
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.network import agents as network_agents
 from trivet.domain.network.agents import AgentChange, Said
 from trivet.errors import Conflict, Invalid, NotFound
@@ -27,7 +28,7 @@ def _view(host: Host, said: Said) -> Json:
         "host": host.name,
         "admin_state_up": said.admin_state_up,
         "alive": hosts.is_up(host),
-        "availability_zone": host.zone or "nova",
+        "availability_zone": host.zone or DEFAULT_ZONE,
         "configurations": {"bridge-mappings": {"public": "br-ex"}},
         "description": said.description,
         "created_at": _spaced(host.created_at),

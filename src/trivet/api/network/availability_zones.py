@@ -3,16 +3,15 @@
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network.listing import fields_of
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 
 resource = Resource()
-
-DEFAULT = "nova"
 
 
 @resource.on("GET", "/v2.0/availability_zones", may="reader")
 async def index(request: Request) -> Reply:
     rows = await request.tx.rows("SELECT DISTINCT zone FROM hosts WHERE zone IS NOT NULL ORDER BY zone")
-    names = list(dict.fromkeys([DEFAULT, *(str(row[0]) for row in rows)]))
+    names = list(dict.fromkeys([DEFAULT_ZONE, *(str(row[0]) for row in rows)]))
     found = [
         {"name": name, "resource": resource, "state": "available"}
         for name in names

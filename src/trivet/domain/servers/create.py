@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from trivet.domain.hosts.hosts import Host
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.images import images
 from trivet.domain.images.images import Image
 from trivet.domain.limits import quotas
@@ -29,7 +30,7 @@ from trivet.domain.servers.disks import Disks, DiskWanted
 from trivet.domain.servers.flavors import Flavor
 from trivet.domain.servers.kinds import kind_of
 from trivet.domain.servers.nics import Nic, NicsWanted
-from trivet.domain.servers.placing import DEFAULT_ZONE, Spot
+from trivet.domain.servers.placing import Spot
 from trivet.domain.servers.servers import SERVERS, Fault, FlavorOf, Server
 from trivet.domain.servers.words import Kind
 from trivet.errors import Forbidden, Invalid, NotFound, OverQuota

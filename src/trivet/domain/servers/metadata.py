@@ -10,6 +10,7 @@ import hashlib
 
 import msgspec
 
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.network.nets.networks import NETWORKS
 from trivet.domain.network.nets.subnets import SUBNETS
 from trivet.domain.network.ports import ports
@@ -45,7 +46,6 @@ EC2_VERSIONS = (
     "2009-04-04",
     "latest",
 )
-_DEFAULT_ZONE = "nova"
 _SEED_BYTES = 512
 
 Files = dict[str, bytes]
@@ -152,7 +152,7 @@ def _meta_data(server: Server, version: str, seed: bytes, *, password: str | Non
         "name": server.name,
         "hostname": server.hostname,
         "launch_index": server.launch_index,
-        "availability_zone": server.zone or _DEFAULT_ZONE,
+        "availability_zone": server.zone or DEFAULT_ZONE,
     }
     if server.metadata:
         said["meta"] = server.metadata
@@ -191,7 +191,7 @@ def _ec2(server: Server, interfaces: list[Interface]) -> dict[str, object]:
         "instance-type": server.flavor.name,
         "local-hostname": server.hostname,
         "local-ipv4": local,
-        "placement": {"availability-zone": server.zone or _DEFAULT_ZONE},
+        "placement": {"availability-zone": server.zone or DEFAULT_ZONE},
         "public-hostname": server.hostname,
         "public-ipv4": public,
         "reservation-id": server.reservation_id,

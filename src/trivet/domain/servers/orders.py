@@ -7,7 +7,7 @@ An order is whole: it can be followed from nothing, twice, or late. A report say
 import msgspec
 
 from trivet.domain.servers.words import Kind, Want
-from trivet.drivers.contracts.machine import Power, VolumeDisk
+from trivet.drivers.contracts.machine import Power, VolumeDisk, machine_shape
 from trivet.drivers.contracts.network import Wire
 
 
@@ -47,7 +47,7 @@ class Order(msgspec.Struct, frozen=True):
 
     @property
     def shape(self) -> str:
-        return f"{self.vcpus}/{self.memory_mib}/{self.disk_gib}"
+        return machine_shape(self.vcpus, self.memory_mib, self.disk_gib)
 
 
 class Orders(msgspec.Struct, frozen=True):

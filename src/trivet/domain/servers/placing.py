@@ -12,6 +12,7 @@ import msgspec
 from trivet.domain.callers import Caller, expanded
 from trivet.domain.hosts import hosts
 from trivet.domain.hosts.hosts import HOSTS, Host
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.numbers import whole_number
 from trivet.domain.placement import claims
 from trivet.domain.placement.choosing import Want
@@ -25,8 +26,6 @@ from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.ids import is_uuid
 from trivet.store.tx import Tx
 from trivet.store.where import Where
-
-DEFAULT_ZONE = "nova"
 
 
 class Spot(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from operator import attrgetter
 
 import msgspec
 
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import placing as server_placing
@@ -89,7 +90,7 @@ async def _off(tx: Tx, server: Server) -> Server:
     if server.host_id is not None:
         await server_placing.leave(tx, server)
     for port in sorted(await ports.of_server(tx, server.id, server.project_id), key=attrgetter("id")):
-        await ports.bind(tx, port, server_id=server.id, host_id=None, zone=server.zone or server_placing.DEFAULT_ZONE)
+        await ports.bind(tx, port, server_id=server.id, host_id=None, zone=server.zone or DEFAULT_ZONE)
     return await tx.update(
         SERVERS,
         server,
@@ -141,9 +142,7 @@ async def _unshelve_anew(tx: Tx, call: Call, server: Server, zone: str | None, h
         await server_actions.begin(tx, call, server, "unshelve", error=NO_ROOM)
         return server
     for port in sorted(await ports.of_server(tx, server.id, server.project_id), key=attrgetter("id")):
-        await ports.bind(
-            tx, port, server_id=server.id, host_id=found.id, zone=found.zone or server_placing.DEFAULT_ZONE
-        )
+        await ports.bind(tx, port, server_id=server.id, host_id=found.id, zone=found.zone or DEFAULT_ZONE)
     return await order(
         tx,
         call,

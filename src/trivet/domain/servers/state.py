@@ -7,6 +7,7 @@ A host that cannot build a new server does not end it: another one is tried. Wha
 a stray there, and its agent's sweep removes it.
 """
 
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.images import images
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
@@ -15,11 +16,10 @@ from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.create import SPAWN_S
 from trivet.domain.servers.ending import finish_delete
 from trivet.domain.servers.orders import Report
-from trivet.domain.servers.placing import DEFAULT_ZONE
 from trivet.domain.servers.servers import SERVERS, Fault, Server
 from trivet.domain.servers.words import Status, Want
 from trivet.domain.volumes import attachments
-from trivet.drivers.contracts.machine import Power
+from trivet.drivers.contracts.machine import Power, machine_shape
 from trivet.store.tx import Tx
 
 _STATUS: dict[Power, Status] = {
@@ -80,7 +80,8 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
         return server
     if report.snapshot_image_id is not None and report.snapshot_image_id == server.snapshot_image_id:
         server = await tx.update(SERVERS, server, snapshot_image_id=None)
-    if server.snapshot_image_id is not None or report.shape != _shape(server):
+    wanted = machine_shape(server.flavor.vcpus, server.flavor.ram_mib, server.root_gib)
+    if server.snapshot_image_id is not None or report.shape != wanted:
         return server
     if power in ("stopped", "crashed") and server.want in ("running", "paused", "suspended"):
         # The guest shut itself down, or its memory was lost: that is what it is now, and nobody boots it behind
@@ -196,7 +197,3 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
         SERVERS, server, status=_STATUS[power], want=_WANT[power], power=power, task=None, deadline_at=None,
         fault=None, snapshot_image_id=None, updated_at=now,
     )  # fmt: skip
-
-
-def _shape(server: Server) -> str:
-    return f"{server.flavor.vcpus}/{server.flavor.ram_mib}/{server.root_gib}"

@@ -74,9 +74,14 @@ class MachineSpec(msgspec.Struct, frozen=True):
     marks: dict[str, str] = {}
 
 
+def machine_shape(vcpus: int, memory_mib: int, disk_gib: int) -> str:
+    """How large a machine is, in the words of the mark `shape`."""
+    return f"{vcpus}/{memory_mib}/{disk_gib}"
+
+
 def shape_of(spec: MachineSpec) -> str:
     """The mark `shape`, which `observe` gives as the machine is now, resized or not; `nics` and `volumes` likewise."""
-    return f"{spec.vcpus}/{spec.memory_mib}/{spec.disk.size_gib if spec.disk else 0}"
+    return machine_shape(spec.vcpus, spec.memory_mib, spec.disk.size_gib if spec.disk else 0)
 
 
 def volumes_of(spec: MachineSpec) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from trivet.clock import Clock
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import MachineSpec, Nic, Power, Seen, VolumeDisk, volumes_of
+from trivet.drivers.contracts.machine import MachineSpec, Nic, Power, Seen, VolumeDisk, machine_shape, volumes_of
 from trivet.drivers.sim.consoles import SimConsoles
 
 _LOG_BYTES = 64 * 1024
@@ -215,7 +215,7 @@ class SimMachines:
 
     async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
         await self._behave("resize")
-        self._need(id).marks["shape"] = f"{vcpus}/{memory_mib}/{disk_gib}"
+        self._need(id).marks["shape"] = machine_shape(vcpus, memory_mib, disk_gib)
 
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
         await self._behave("snapshot")

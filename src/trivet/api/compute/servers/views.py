@@ -14,9 +14,9 @@ from trivet.api.compute.servers.words import POWER, status_of
 from trivet.api.kit.request import Request
 from trivet.domain.hosts import hosts
 from trivet.domain.hosts.hosts import HOSTS, Host
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.servers import addresses as server_addresses
 from trivet.domain.servers.addresses import NOTHING, Connected
-from trivet.domain.servers.placing import DEFAULT_ZONE
 from trivet.domain.servers.servers import FlavorOf, Server
 from trivet.domain.volumes import attachments
 from trivet.domain.volumes.attachments import Attachment

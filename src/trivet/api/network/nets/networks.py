@@ -10,6 +10,7 @@ from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
 from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
 from trivet.api.network.listing import Collection, Json
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.network import rbac
 from trivet.domain.network.nets import networks
 from trivet.domain.network.nets.networks import NETWORKS, Network
@@ -54,7 +55,7 @@ def _view(network: Network, *, shared: bool, operator: bool) -> Json:
         "mtu": network.mtu,
         "port_security_enabled": network.port_security_enabled,
         "availability_zone_hints": network.availability_zone_hints,
-        "availability_zones": ("nova",) if network.subnets else (),
+        "availability_zones": (DEFAULT_ZONE,) if network.subnets else (),
         "ipv4_address_scope": None,
         "ipv6_address_scope": None,
         "is_default": network.is_default,

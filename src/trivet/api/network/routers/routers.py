@@ -9,6 +9,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
 from trivet.api.network.listing import Collection, Json
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.network import rbac
 from trivet.domain.network.nets.subnets import Route
 from trivet.domain.network.routers import routers
@@ -55,7 +56,7 @@ def _view(router: Router) -> Json:
         },
         "routes": router.routes,
         "availability_zone_hints": router.availability_zone_hints,
-        "availability_zones": ("nova",),
+        "availability_zones": (DEFAULT_ZONE,),
         "flavor_id": None,
         **bodies.standard(router),
     }
