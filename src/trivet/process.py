@@ -50,7 +50,8 @@ from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.files import FileBlobs
 from trivet.errors import Invalid
-from trivet.hosting import Hosting, host_engines
+from trivet.hosting.host_engines import host_engines
+from trivet.hosting.hosts_here import Hosting
 from trivet.hosting.local_link import LocalLink
 from trivet.ids import Ids, SystemIds
 from trivet.parts import Parts

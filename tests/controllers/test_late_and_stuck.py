@@ -26,7 +26,7 @@ from trivet.drivers.contracts.network import NetworkSpec
 from trivet.drivers.files import FileBlobs
 from trivet.drivers.sim.network import SimNetwork
 from trivet.errors import Conflict
-from trivet.hosting import Hosting
+from trivet.hosting.hosts_here import Hosting
 from trivet.parts import Parts
 from trivet.settings import Settings
 from trivet.store import leases

@@ -14,8 +14,8 @@ from trivet.drivers.ovn.central.northbound import OvnNetwork
 from trivet.drivers.ovn.chassis.wires import OvnWires
 from trivet.drivers.ovn.engine import External, OvnEngine
 from trivet.drivers.ovn.seats import Alone, Centre, Keys, Seat, read_underlay
-from trivet.drivers.qsd import QsdVolumes
-from trivet.drivers.qsd import missing as qsd_missing
+from trivet.drivers.qsd.volumes import QsdVolumes
+from trivet.drivers.qsd.volumes import missing as qsd_missing
 from trivet.hosting.hosts_here import Hosting, backend_of
 from trivet.hosting.this_machine import Has, ThisMachine, keep_keys, tag_of
 from trivet.parts import Parts
