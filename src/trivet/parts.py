@@ -8,6 +8,7 @@ from trivet.domain.host_link.words import ASKED_AGAIN_S
 from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people.passwords import Passwords
 from trivet.domain.identity.tokens.tokens import Tokens
+from trivet.domain.images.shown_images import ShownImages
 from trivet.domain.placement.provider_summaries import KnownProviders
 from trivet.domain.secrets import Secrets
 from trivet.domain.shares import Shares
@@ -34,6 +35,7 @@ class Parts:
     """Opened with the key file at the start; without one (a test) nothing is sealed."""
     identity_memory: IdentityMemory = field(default_factory=IdentityMemory)
     providers: KnownProviders = field(default_factory=KnownProviders)
+    shown_images: ShownImages = field(default_factory=ShownImages)
     host_changes: HostChanges = field(default_factory=HostChanges)
     archive_places: Shares = field(default_factory=lambda: Shares(ARCHIVE_PLACES, ARCHIVE_PLACES // 2))
     """Where images' archives are read, a project's at half of them at most."""

@@ -49,7 +49,7 @@ async def index(request: Request) -> Reply:
     found = await image_lists.find(request.tx, request.caller, query) if query.limit else []
     said = [(name, value) for name, value in request.query if name != "marker"]
     body: dict[str, object] = {
-        "images": [wire.show(image) for image in found],
+        "images": [wire.show(request.parts, image) for image in found],
         "first": "/v2/images" + (f"?{urlencode(said)}" if said else ""),
         "schema": "/v2/schemas/images",
     }
@@ -73,7 +73,7 @@ def _refuse_empty_id(request: Request) -> None:
 @resource.on("GET", "/v2/images/{image_id}", may="reader")
 async def show(request: Request) -> Reply:
     image = await images.visible(request.tx, request.caller, request.values["image_id"])
-    return Reply(200, wire.show(image))
+    return Reply(200, wire.show(request.parts, image))
 
 
 @resource.on("PATCH", "/v2/images/{image_id}", may="member")
