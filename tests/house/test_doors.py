@@ -53,8 +53,8 @@ DOORS: dict[str, set[str]] = {
     "domain.limits": {"limit_rules", "limits", "quota_classes", "quotas", "registered_limits", "user_limits"},
     "domain.network": {
         "addresses", "groups.security_group_rules", "groups.security_groups", "nets.networks", "nets.subnets",
-        "ports.addresses", "ports.changes", "ports.ports", "ports.wishes", "rbac", "routers.auto_topology",
-        "routers.floating_ips",
+        "ports.addresses", "ports.changes", "ports.ports", "ports.wishes", "rbac_policies",
+        "routers.auto_allocated_topologies", "routers.floating_ips",
     },
     "domain.placement": {"choosing", "claims", "resource_classes", "standard_traits", "supply"},
     "domain.servers": {

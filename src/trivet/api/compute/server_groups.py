@@ -9,8 +9,8 @@ from trivet.api.compute import pages
 from trivet.api.kit.bodies import Body, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain.servers import groups as server_groups
-from trivet.domain.servers.groups import SERVER_GROUPS, GroupPolicy, ServerGroup
+from trivet.domain.servers import server_groups
+from trivet.domain.servers.server_groups import SERVER_GROUPS, GroupPolicy, ServerGroup
 from trivet.errors import Forbidden, Invalid
 from trivet.store.where import Where
 

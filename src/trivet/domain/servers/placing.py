@@ -16,9 +16,8 @@ from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.numbers import whole_number
 from trivet.domain.placement import claims
 from trivet.domain.placement.choosing import Want
-from trivet.domain.servers import groups as server_groups
-from trivet.domain.servers import wishes
-from trivet.domain.servers.groups import SERVER_GROUPS, ServerGroup
+from trivet.domain.servers import server_groups, wishes
+from trivet.domain.servers.server_groups import SERVER_GROUPS, ServerGroup
 from trivet.domain.servers.servers import FlavorOf, Server
 from trivet.domain.servers.words import Kind
 from trivet.domain.volumes import attachments

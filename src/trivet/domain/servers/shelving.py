@@ -16,9 +16,9 @@ from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.acts import TASK_S, order
 from trivet.domain.servers.create import NO_ROOM, SPAWN_S, grace_of
-from trivet.domain.servers.groups import SERVER_GROUPS
 from trivet.domain.servers.images import SNAPSHOT_S, expect_image
 from trivet.domain.servers.rules import need_host, ready
+from trivet.domain.servers.server_groups import SERVER_GROUPS
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.domain.servers.shelved_images import owner_of
 from trivet.domain.volumes import attachments

@@ -15,7 +15,7 @@ from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
 from trivet.domain.identity import extras
 from trivet.domain.identity.delegation import oauth, oauth_signatures
-from trivet.domain.identity.delegation.app_credentials import RoleRef
+from trivet.domain.identity.delegation.application_credentials import RoleRef
 from trivet.domain.identity.delegation.oauth import CONSUMERS, Consumer, OauthToken
 from trivet.domain.identity.delegation.oauth_signatures import SignedRequest
 from trivet.errors import Invalid, NotFound

@@ -12,8 +12,8 @@ from trivet.api.identity.writing import writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
-from trivet.domain.identity.delegation import app_credentials, trusts
-from trivet.domain.identity.delegation.app_credentials import RoleRef
+from trivet.domain.identity.delegation import application_credentials, trusts
+from trivet.domain.identity.delegation.application_credentials import RoleRef
 from trivet.domain.identity.delegation.trusts import Trust
 
 resource = Resource()
@@ -70,7 +70,7 @@ async def list_all(request: Request) -> Reply:
 @writes(resource, "POST", _ALL, may="token", decides="sides")
 async def create(request: Request) -> Reply:
     body = request.read(WantedBody).trust
-    await app_credentials.refuse_restricted(request.tx, request.caller)
+    await application_credentials.refuse_restricted(request.tx, request.caller)
     wanted = trusts.Wanted(
         trustor_id=body.trustor_user_id,
         trustee_id=body.trustee_user_id,
@@ -94,7 +94,7 @@ async def show(request: Request) -> Reply:
 
 @writes(resource, "DELETE", _ONE, may="token", decides="sides")
 async def delete(request: Request) -> Reply:
-    await app_credentials.refuse_restricted(request.tx, request.caller)
+    await application_credentials.refuse_restricted(request.tx, request.caller)
     await trusts.remove(request.tx, request.caller, request.values["trust_id"])
     return Reply(204)
 

@@ -11,7 +11,7 @@ from trivet.api.network import bodies
 from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
 from trivet.api.network.groups.security_group_rules import view as view_rule
 from trivet.api.network.listing import Collection, Json
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.groups.security_groups import SECURITY_GROUPS, SecurityGroup, SecurityGroupRule
 from trivet.domain.network.words import Text
@@ -64,7 +64,7 @@ async def index(request: Request) -> Reply:
     await _ensure_default(request)
     async with request.parts.store.read() as tx:
         request.within(tx)
-        return await COLLECTION.reply(request, rbac.seen_by(request.caller, "security_group"))
+        return await COLLECTION.reply(request, rbac_policies.seen_by(request.caller, "security_group"))
 
 
 async def _ensure_default(request: Request) -> None:

@@ -11,7 +11,7 @@ from trivet.api.network import bodies
 from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
 from trivet.api.network.listing import Collection, Json
 from trivet.domain.hosts.zones import DEFAULT_ZONE
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.nets import networks
 from trivet.domain.network.nets.networks import NETWORKS, Network
 from trivet.domain.network.routers import floating_ips
@@ -104,7 +104,7 @@ def _nothing(where: Where) -> None:
 
 @resource.on("GET", "/v2.0/networks", may="reader")
 async def index(request: Request) -> Reply:
-    return await COLLECTION.reply(request, rbac.seen_by(request.caller, "network"))
+    return await COLLECTION.reply(request, rbac_policies.seen_by(request.caller, "network"))
 
 
 @resource.on("POST", "/v2.0/networks", may="member")

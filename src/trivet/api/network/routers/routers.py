@@ -10,7 +10,7 @@ from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
 from trivet.api.network.listing import Collection, Json
 from trivet.domain.hosts.zones import DEFAULT_ZONE
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.nets.subnets import Route
 from trivet.domain.network.routers import routers
 from trivet.domain.network.routers.routers import ROUTERS, Attached, Router
@@ -69,7 +69,7 @@ COLLECTION = Collection(
 
 @resource.on("GET", "/v2.0/routers", may="reader")
 async def index(request: Request) -> Reply:
-    return await COLLECTION.reply(request, rbac.own_of(request.caller))
+    return await COLLECTION.reply(request, rbac_policies.own_of(request.caller))
 
 
 @resource.on("POST", "/v2.0/routers", may="member")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from trivet.domain.callers import Caller
 from trivet.domain.identity import assignments, personas
 from trivet.domain.identity.delegation import bounds, oauth_signatures
-from trivet.domain.identity.delegation.app_credentials import RoleRef
+from trivet.domain.identity.delegation.application_credentials import RoleRef
 from trivet.domain.identity.delegation.oauth_signatures import SignedRequest
 from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people import projects

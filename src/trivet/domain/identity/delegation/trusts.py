@@ -8,7 +8,7 @@ import msgspec
 from trivet.domain.callers import Caller
 from trivet.domain.identity import assignments, personas
 from trivet.domain.identity.delegation import bounds
-from trivet.domain.identity.delegation.app_credentials import RoleRef
+from trivet.domain.identity.delegation.application_credentials import RoleRef
 from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people import naming, users
 from trivet.domain.identity.people.naming import UserRef

@@ -4,7 +4,7 @@ Whoever loses a role, by whatever way, loses every token that rested on it and e
 made from it, in the transaction that takes the role away.
 """
 
-from trivet.domain.identity.delegation.app_credentials import APP_CREDENTIALS
+from trivet.domain.identity.delegation.application_credentials import APP_CREDENTIALS
 from trivet.domain.identity.people.roles import ROLES, note_change
 from trivet.domain.identity.tokens import revocations
 from trivet.domain.identity.tokens.tokens import grant_of

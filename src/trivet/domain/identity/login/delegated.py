@@ -3,8 +3,8 @@
 import msgspec
 
 from trivet.domain.callers import EC2_METHOD, Caller
-from trivet.domain.identity.delegation import app_credentials, oauth, trusts
-from trivet.domain.identity.delegation.app_credentials import APP_CREDENTIALS, AppCredential
+from trivet.domain.identity.delegation import application_credentials, oauth, trusts
+from trivet.domain.identity.delegation.application_credentials import APP_CREDENTIALS, AppCredential
 from trivet.domain.identity.delegation.ec2 import Key
 from trivet.domain.identity.delegation.oauth_signatures import SignedRequest
 from trivet.domain.identity.login import scoping
@@ -29,7 +29,7 @@ async def prove_app_credential(
     if found is None or user is None:
         await parts.passwords.waste(secret)
         raise unauthorized()
-    if not await app_credentials.matches(parts.passwords, secret, found.secret_hash):
+    if not await application_credentials.matches(parts.passwords, secret, found.secret_hash):
         raise unauthorized()
     if found.ends_at is not None and found.ends_at <= parts.clock.now():
         raise unauthorized()
@@ -56,7 +56,7 @@ async def by_app_credential(parts: Parts, proven: Proven) -> Caller:
         roles = known.names(credential.role_ids) & has
         if not roles:
             raise unauthorized()
-        rules = await app_credentials.rules_of(tx, credential)
+        rules = await application_credentials.rules_of(tx, credential)
         caller = _caller(parts, proven, scope, roles)
     return msgspec.structs.replace(
         caller,

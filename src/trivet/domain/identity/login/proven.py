@@ -3,7 +3,7 @@
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.identity.delegation.app_credentials import AppCredential
+from trivet.domain.identity.delegation.application_credentials import AppCredential
 from trivet.domain.identity.people.users import User
 
 

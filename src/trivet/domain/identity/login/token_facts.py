@@ -9,7 +9,7 @@ import msgspec
 from trivet.clock import iso_micros
 from trivet.domain.callers import Caller
 from trivet.domain.identity.catalog import catalog
-from trivet.domain.identity.delegation.app_credentials import told as app_credential_told
+from trivet.domain.identity.delegation.application_credentials import told as app_credential_told
 from trivet.domain.identity.delegation.trusts import told as trust_told
 from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people.federation import SERVICE_PROVIDERS

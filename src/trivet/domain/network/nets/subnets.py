@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
-from trivet.domain.network import addresses, rbac, tags
+from trivet.domain.network import addresses, rbac_policies, tags
 from trivet.domain.network.addresses import Pool, block_of, network_of, parsed
 from trivet.domain.network.nets import networks, subnet_pools
 from trivet.domain.network.nets.networks import NETWORKS, Network
@@ -118,7 +118,7 @@ def seen_by(caller: Caller) -> Where:
 async def visible(tx: Tx, caller: Caller, id: str) -> Subnet:
     subnet = await tx.get(SUBNETS, id)
     if subnet is None or not (
-        caller.may_see(subnet.project_id) or await rbac.shared_with(tx, caller, "network", subnet.network_id)
+        caller.may_see(subnet.project_id) or await rbac_policies.shared_with(tx, caller, "network", subnet.network_id)
     ):
         raise NotFound("subnet.absent", f"Subnet {id} could not be found.")
     return subnet
@@ -126,7 +126,7 @@ async def visible(tx: Tx, caller: Caller, id: str) -> Subnet:
 
 async def own(tx: Tx, caller: Caller, id: str, what: str) -> Subnet:
     subnet = await visible(tx, caller, id)
-    rbac.must_own(caller, subnet.project_id, what)
+    rbac_policies.must_own(caller, subnet.project_id, what)
     return subnet
 
 
@@ -149,9 +149,9 @@ async def hold_pools(tx: Tx, wishes: Sequence[SubnetCreate]) -> None:
 
 async def create(tx: Tx, caller: Caller, wanted: SubnetCreate) -> Subnet:
     network = await networks.visible(tx, caller, wanted.network_id)
-    rbac.must_own(caller, network.project_id, "create_subnet")
-    rbac.operator_only(caller, "create_subnet:segment_id", wanted.segment_id or UNSET)
-    project_id = rbac.owner(caller, wanted.project_id)
+    rbac_policies.must_own(caller, network.project_id, "create_subnet")
+    rbac_policies.operator_only(caller, "create_subnet:segment_id", wanted.segment_id or UNSET)
+    project_id = rbac_policies.owner(caller, wanted.project_id)
     others = await of_network(tx, network.id)
     subnetpool_id, cidr = await _cidr(tx, caller, project_id, wanted, others)
     block = network_of(cidr)

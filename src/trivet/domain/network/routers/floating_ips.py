@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
-from trivet.domain.network import rbac, tags
+from trivet.domain.network import rbac_policies, tags
 from trivet.domain.network.addresses import FixedIp
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.nets import networks
@@ -86,13 +86,13 @@ async def visible(tx: Tx, caller: Caller, id: str) -> FloatingIp:
 
 async def own(tx: Tx, caller: Caller, id: str, what: str) -> FloatingIp:
     floating = await visible(tx, caller, id)
-    rbac.must_own(caller, floating.project_id, what)
+    rbac_policies.must_own(caller, floating.project_id, what)
     return floating
 
 
 async def create(tx: Tx, caller: Caller, wanted: FloatingIpCreate) -> FloatingIp:
-    rbac.operator_only(caller, "create_floatingip:floating_ip_address", wanted.floating_ip_address or UNSET)
-    project_id = rbac.owner(caller, wanted.project_id)
+    rbac_policies.operator_only(caller, "create_floatingip:floating_ip_address", wanted.floating_ip_address or UNSET)
+    project_id = rbac_policies.owner(caller, wanted.project_id)
     network = await networks.visible(tx, caller, wanted.floating_network_id)
     if not network.external:
         raise Invalid(

@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
-from trivet.domain.network import addresses, rbac, tags
+from trivet.domain.network import addresses, rbac_policies, tags
 from trivet.domain.network.addresses import FixedIp, network_of, parsed
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.nets import networks, subnets
@@ -99,7 +99,7 @@ async def visible(tx: Tx, caller: Caller, id: str) -> Router:
 
 async def own(tx: Tx, caller: Caller, id: str, what: str) -> Router:
     router = await visible(tx, caller, id)
-    rbac.must_own(caller, router.project_id, what)
+    rbac_policies.must_own(caller, router.project_id, what)
     return router
 
 
@@ -115,7 +115,7 @@ async def interfaces(tx: Tx, routers: Sequence[Router]) -> dict[str, list[Port]]
 
 
 async def create(tx: Tx, caller: Caller, wanted: RouterCreate) -> Router:
-    project_id = rbac.owner(caller, wanted.project_id)
+    project_id = rbac_policies.owner(caller, wanted.project_id)
     await security_groups.default_id(tx, project_id)
     now = tx.clock.now()
     router = Router(
@@ -184,8 +184,8 @@ async def delete(tx: Tx, router: Router) -> None:
 
 async def _set_gateway(tx: Tx, caller: Caller, router: Router, asked: GatewayAsked) -> dict[str, Any]:
     assert asked.network_id is not None
-    rbac.operator_only(caller, "external_gateway_info:enable_snat", asked.enable_snat)
-    rbac.operator_only(caller, "external_gateway_info:external_fixed_ips", asked.external_fixed_ips)
+    rbac_policies.operator_only(caller, "external_gateway_info:enable_snat", asked.enable_snat)
+    rbac_policies.operator_only(caller, "external_gateway_info:external_fixed_ips", asked.external_fixed_ips)
     network = await networks.visible(tx, caller, asked.network_id)
     if not network.external:
         raise Invalid("router.bad", f"Bad router request: Network {network.id} is not an external network.")
