@@ -18,7 +18,7 @@ from trivet.domain.images import sweep as image_sweep
 from trivet.domain.images import tasks as image_tasks
 from trivet.domain.images.data import Received
 from trivet.domain.images.images import IMAGES, Image
-from trivet.domain.images.imports import Wanted
+from trivet.domain.images.imports import ImportWish
 from trivet.domain.images.tasks import TRIES_MAX, ImageTask
 from trivet.drivers import oci_pull
 from trivet.drivers.contracts.errors import DriverError
@@ -160,7 +160,7 @@ class ImageController:
         if image.staged_key is not None:
             await self._parts.blobs.remove(image.staged_key)
 
-    def _source(self, image: Image, wanted: Wanted) -> AsyncIterator[bytes]:
+    def _source(self, image: Image, wanted: ImportWish) -> AsyncIterator[bytes]:
         if wanted.method == "glance-direct":
             assert image.staged_key is not None
             return self._parts.blobs.read(image.staged_key)
@@ -199,7 +199,7 @@ def _taken() -> Conflict:
     return Conflict("import.taken", "Another process took the import over, since this one was too slow.")
 
 
-def _check_hash(received: Received, wanted: Wanted) -> None:
+def _check_hash(received: Received, wanted: ImportWish) -> None:
     if wanted.os_hash_algo == "sha512" and received.os_hash_value != wanted.os_hash_value:
         raise Conflict("import.hash", "The downloaded data does not have the hash that was said.")
 

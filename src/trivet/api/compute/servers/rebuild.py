@@ -46,7 +46,7 @@ async def rebuild(request: Request) -> Reply:
     changes["sealed_password"] = request.parts.secrets.seal(password)
     server = await server_changes.rebuild(request.tx, call_of(request), server_id(request), body.imageRef, changes)
     whole = request.version >= 2075
-    parts = views.Parts(extended=whole, key=request.version >= 2054, groups=True, user_data=False)
+    parts = views.Shown(extended=whole, key=request.version >= 2054, groups=True, user_data=False)
     view = await views.shown(request, server, parts) | {"adminPass": password}
     if request.version >= 2057:
         view["user_data"] = server.user_data

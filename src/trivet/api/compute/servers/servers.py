@@ -84,7 +84,7 @@ async def list_in_detail(request: Request) -> Reply:
 @resource.on("GET", "/v2.1/servers/{server_id}", may="reader")
 async def show(request: Request) -> Reply:
     server = await visible(request)
-    return Reply(200, {"server": await views.shown(request, server, views.Parts(groups=True))})
+    return Reply(200, {"server": await views.shown(request, server, views.Shown(groups=True))})
 
 
 @resource.on("PUT", "/v2.1/servers/{server_id}", may="member")
@@ -108,7 +108,7 @@ async def update(request: Request) -> Reply:
         request.tx, call_of(request), server_id(request), changes, zone=... if pin is UNSET else pin
     )
     whole = request.version >= 2075
-    parts = views.Parts(extended=whole, key=whole, groups=True)
+    parts = views.Shown(extended=whole, key=whole, groups=True)
     return Reply(200, {"server": await views.shown(request, server, parts)})
 
 

@@ -37,7 +37,7 @@ class RuleWanted(Body, frozen=True):
     service: LongName | None = None
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class NewApplicationCredential(msgspec.Struct, frozen=True):
     name: LongName
     description: Annotated[str, msgspec.Meta(max_length=255)] | None = None
     secret: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)] | None = None
@@ -48,7 +48,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class WantedBody(msgspec.Struct, frozen=True):
-    application_credential: Wanted
+    application_credential: NewApplicationCredential
 
 
 def _rule_view(request: Request, rule: AccessRule) -> View:

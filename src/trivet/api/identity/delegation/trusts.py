@@ -22,7 +22,7 @@ _ALL = "/v3/OS-TRUST/trusts"
 _ONE = "/v3/OS-TRUST/trusts/{trust_id}"
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class TrustAsked(msgspec.Struct, frozen=True):
     trustor_user_id: Id
     trustee_user_id: Id
     impersonation: bool
@@ -35,7 +35,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class WantedBody(msgspec.Struct, frozen=True):
-    trust: Wanted
+    trust: TrustAsked
 
 
 async def _view(request: Request, trust: Trust, *, with_roles: bool) -> View:
@@ -71,7 +71,7 @@ async def list_all(request: Request) -> Reply:
 async def create(request: Request) -> Reply:
     body = request.read(WantedBody).trust
     await application_credentials.refuse_restricted(request.tx, request.caller)
-    wanted = trusts.Wanted(
+    wanted = trusts.NewTrust(
         trustor_id=body.trustor_user_id,
         trustee_id=body.trustee_user_id,
         impersonation=body.impersonation,

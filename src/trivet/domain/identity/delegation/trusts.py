@@ -96,7 +96,7 @@ async def roles_of(tx: Tx, trust: Trust) -> list[Role]:
 # -- making one
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class NewTrust(msgspec.Struct, frozen=True):
     trustor_id: str
     trustee_id: str
     impersonation: bool
@@ -108,7 +108,7 @@ class Wanted(msgspec.Struct, frozen=True):
     redelegations: int | None = None
 
 
-async def create(tx: Tx, memory: IdentityMemory, caller: Caller, wanted: Wanted) -> Trust:
+async def create(tx: Tx, memory: IdentityMemory, caller: Caller, wanted: NewTrust) -> Trust:
     if wanted.trustor_id != caller.user_id or caller.domain_id is not None or caller.system:
         raise personas.refusal("identity:create_trust")
     await users.need(tx, wanted.trustee_id)
@@ -138,7 +138,7 @@ async def create(tx: Tx, memory: IdentityMemory, caller: Caller, wanted: Wanted)
     return await tx.insert(TRUSTS, new)
 
 
-def _redelegations(wanted: Wanted) -> int:
+def _redelegations(wanted: NewTrust) -> int:
     if not wanted.allow_redelegation:
         return 0
     if wanted.remaining_uses is not None:
@@ -151,7 +151,7 @@ def _redelegations(wanted: Wanted) -> int:
     return asked
 
 
-def _from(source: Trust, new: Trust, wanted: Wanted) -> Trust:
+def _from(source: Trust, new: Trust, wanted: NewTrust) -> Trust:
     """Trusting on."""
     if source.redelegations_left <= 0:
         raise Forbidden("trust.no_redelegation", "This trust may not be delegated on.")
@@ -171,7 +171,7 @@ def _from(source: Trust, new: Trust, wanted: Wanted) -> Trust:
     return msgspec.structs.replace(new, redelegated_from=source.id, redelegations_left=left)
 
 
-def _role_ids(known: RoleMap, wanted: Wanted) -> tuple[str, ...]:
+def _role_ids(known: RoleMap, wanted: NewTrust) -> tuple[str, ...]:
     found = []
     for ref in wanted.roles:
         id = ref.id if ref.id is not None else known.ids.get(ref.name or "", "")
@@ -183,7 +183,7 @@ def _role_ids(known: RoleMap, wanted: Wanted) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-async def _check_has(tx: Tx, known: RoleMap, caller: Caller, wanted: Wanted, role_ids: tuple[str, ...]) -> None:
+async def _check_has(tx: Tx, known: RoleMap, caller: Caller, wanted: NewTrust, role_ids: tuple[str, ...]) -> None:
     """The trustor can only give what he has himself, and a program of his what it was given."""
     if wanted.project_id is None:
         if role_ids:
