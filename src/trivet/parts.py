@@ -38,10 +38,10 @@ class Parts:
     shown_images: ShownImages = field(default_factory=ShownImages)
     host_changes: HostChanges = field(default_factory=HostChanges)
     archive_places: Shares = field(default_factory=lambda: Shares(ARCHIVE_PLACES, ARCHIVE_PLACES // 2))
-    """Where images' archives are read, a project's at half of them at most."""
+    """Places where archives of images are read; one project takes half of them at most."""
     measures: Measures = field(default_factory=Measures)
     sightings: Sightings = field(init=False)
-    """Of what others hold who may have died: the hosts of agents elsewhere, images that are written, imports."""
+    """What this process saw of holders that may have died: agents elsewhere, uploads and imports of images."""
 
     def __post_init__(self) -> None:
         self.sightings = Sightings(self.clock, ASKED_AGAIN_S)

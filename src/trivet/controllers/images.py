@@ -47,11 +47,11 @@ class ImageController:
         self._web = source or Web(Allowed(parts.settings.web_allow))
         self._longest_s = longest_s
         self._running: dict[str, tuple[str, asyncio.Task[None]]] = {}
-        """By task id: whose, and who carries it out."""
+        """The imports that run here, by task id: the project, and the asyncio task that carries it out."""
         self._pauses = Pauses(parts.clock)
 
     async def run(self, lease: Lease | None = None) -> None:
-        """Until cancelled."""
+        """Starts imports and sweeps until it is cancelled."""
         clock = self._parts.clock
         swept_at = -_SWEEP_EVERY_S
         try:

@@ -64,7 +64,7 @@ class FileBlobs:
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def keys(self) -> set[str]:
-        """Also clears away what writers that died have left."""
+        """The keys of all blobs. Files that dead writers left are removed on the way."""
         return await asyncio.to_thread(self._keys)
 
     def _keys(self) -> set[str]:

@@ -18,7 +18,7 @@ resource = Resource()
 
 GroupName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?\Z")]
 _RULED = 2064
-"""From here on one policy with rules, in place of a list of policies."""
+"""From this version on a group has one policy with rules, in place of a list of policies."""
 
 
 class OldGroupWanted(Body, frozen=True, kw_only=True):

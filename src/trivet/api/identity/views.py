@@ -52,7 +52,7 @@ def required(given: dict[str, Any], *names: str) -> None:
 
 
 def changes(request: Request, key: str, kind: type[F]) -> dict[str, Any]:
-    """Of {key: {...}} what was sent, with the fields that are not known together as `extra`."""
+    """What a body {key: {...}} says, with all fields that are not known gathered in `extra`."""
     fields, extra = read(request, key, kind)
     return fields.given() | ({"extra": extra} if extra else {})
 
@@ -116,7 +116,8 @@ def _without_marker(request: Request) -> list[tuple[str, str]]:
 def listed(
     request: Request, key: str, views: Iterable[View], filters: Iterable[str] = (), *, more: View | None = None
 ) -> Reply:
-    """Of what is few: filtered by what the query says of `filters` (also name__contains), then one page."""
+    """One page of a short list, filtered by those query parameters that are in `filters` (name__contains works,
+    too)."""
     found = [view for view in views if _wanted(request, view, filters)]
     marker, limit = request.asked("marker"), _limit(request)
     if marker is not None:

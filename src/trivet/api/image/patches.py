@@ -98,7 +98,7 @@ def _draft_4(operation: dict[str, Any]) -> tuple[Op, object]:
 
 
 def _name(path: object) -> str:
-    """Of a pointer like /name; ~1 stands for a slash and ~0 for a tilde."""
+    """The name in a pointer like /name; ~1 stands for a slash and ~0 for a tilde."""
     if not isinstance(path, str) or not path.startswith("/"):
         raise Invalid("patch.invalid", f'Pointer `{str(path)[:100]}` does not start with "/".')
     parts = path[1:].split("/")

@@ -1,4 +1,4 @@
-"""Who is asking, and what a route lets them do.
+"""Callers: who is asking, and what a route lets them do.
 
 A route names its policy beside its handler, in one word; the word generates the check, the reference
 page and the test. Roles imply each other: reader < member < manager < admin.
@@ -43,7 +43,7 @@ DECISIONS: dict[Decision, str] = {
     "system": "the operator; a reader of the system looks",
     "usage": "a reader of the project; the operator; a service",
 }
-"""By whose row it is decided who may, where the role alone does not say."""
+"""What decides who may use a route, where the role alone does not."""
 
 HOST_HEADER = "x-trivet-host-secret"
 """The header in which the agent of a host shows its credential."""

@@ -26,7 +26,7 @@ async def shared_of(request: Request, kind: ObjectType, found: Sequence[Record])
 
 
 def _just_made(tx: Tx, found: Sequence[Record]) -> bool:
-    """By this transaction, which shared nothing: then nobody else can have."""
+    """Whether this transaction made all of them and shared nothing: then nobody else can see them."""
     made = {change.id for change in tx.changes if change.verb == "created"}
     return all(one.id in made for one in found) and all(
         change.noun != rbac_policies.RBAC_POLICIES.name for change in tx.changes

@@ -60,7 +60,7 @@ async def _limits(tx: Tx, project_id: str) -> Json:
 
 @resource.on("GET", "/v2.0/quotas", may="operator")
 async def index(request: Request) -> Reply:
-    """Of the projects that have limits of their own."""
+    """The quotas of those projects that have limits of their own."""
     marks = ", ".join("?" for _ in NAMES)
     rows = await request.tx.rows(
         f"SELECT DISTINCT scope_id FROM limits WHERE resource_name IN ({marks}) ORDER BY scope_id", *NAMES

@@ -44,7 +44,7 @@ def _approval(row: tuple[object, ...]) -> Approval:
 
 
 async def say(tx: Tx, host: str, said: Size) -> Approval:
-    """As its agent has it now."""
+    """Records the capacity that the host's agent reports."""
     awaited = (
         "UPDATE host_capacities SET awaited = 0, approved_vcpus = ?, approved_memory_mib = ?, approved_disk_gib = ?"
     )
@@ -58,7 +58,7 @@ async def say(tx: Tx, host: str, said: Size) -> Approval:
 
 
 async def approve(tx: Tx, host: str, most: Size) -> Approval:
-    """As the operator has it; also before the host is there."""
+    """Records the capacity that the operator approves, also before the host is there."""
     await tx.run(
         f"{_SQL_INSERT} approved_vcpus = excluded.approved_vcpus, approved_memory_mib = excluded.approved_memory_mib,"
         " approved_disk_gib = excluded.approved_disk_gib",

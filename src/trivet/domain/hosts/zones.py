@@ -4,7 +4,7 @@ from trivet.domain.hosts.hosts import HOSTS, Host
 from trivet.store.tx import Tx
 
 DEFAULT_ZONE = "nova"
-"""Where a host is that no aggregate puts into a zone. Clients know it by this name."""
+"""The zone of a host that no aggregate puts into another one. Clients know it by this name."""
 
 
 def of_host(host: Host) -> str:

@@ -109,7 +109,7 @@ def _narrow(where: Where, want: Want) -> None:
 
 
 def shuffled(tx: Tx, found: Sequence[tuple[T, int]], band: int) -> list[T]:
-    """Those within `band` of the emptiest, which is the first, in any order; then the others in theirs."""
+    """Providers within `band` of the emptiest one in random order, then the others in the order they came in."""
     if not found:
         return []
     edge = found[0][1] - band

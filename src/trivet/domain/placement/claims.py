@@ -29,7 +29,7 @@ _SQL_MOVE_ON = "UPDATE providers SET generation = generation + 1 WHERE id = ?"
 
 
 class Consumer(msgspec.Struct, frozen=True):
-    """Who takes capacity: a server, a port, a volume, or whatever a placement client says."""
+    """What takes capacity: a server, a port, a volume, or whatever a placement client names."""
 
     id: str
     project_id: str
@@ -68,7 +68,7 @@ async def replace(
 
 
 class _ClaimChange(msgspec.Struct, frozen=True):
-    """Of one class of one provider."""
+    """How a claim changes what is taken of one class of one provider."""
 
     more: int = 0
     units: tuple[int, ...] = ()

@@ -14,13 +14,13 @@ from trivet.store.tx import Tx
 from trivet.store.where import Where, order_by
 
 KEPT = 1000
-"""Of one server: who acts for ever pushes out the oldest."""
+"""The most actions that are kept of one server; the oldest go first."""
 _SHOWN_S = 1e-6
 """Clients see microseconds of times that are kept finer: what they were shown must find the action again."""
 
 
 class Call(msgspec.Struct, frozen=True):
-    """Who asks, and in which request."""
+    """The caller of an act and the id of the request."""
 
     caller: Caller
     request_id: str

@@ -46,7 +46,7 @@ class ServerCreate(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     image_id: str | None
-    """Of a root disk on its host; None: it boots from one of its volumes."""
+    """The image of a root disk on its host; None: the server boots from one of its volumes."""
     flavor_id: str
     disks: tuple[DiskWanted, ...] = ()
     networks: NicsWanted = ()

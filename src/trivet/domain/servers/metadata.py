@@ -52,14 +52,14 @@ Files = dict[str, bytes]
 
 
 async def files(tx: Tx, server_id: str, secrets: Secrets) -> Files:
-    """Of a server that is there; a config drive also holds what only its owner may read."""
+    """The metadata files of a server; a config drive also holds what only its owner may read."""
     server = await tx.need(SERVERS, server_id, "server")
     password = None if server.sealed_password is None else secrets.open(server.sealed_password)
     return build(server, await _interfaces(tx, server), seed=_seed(server, secrets), password=password)
 
 
 async def at(tx: Tx, network_id: str, ip: str, secrets: Secrets) -> Files | None:
-    """Of the server that has this address on this network: the source address of who asks the service."""
+    """The metadata files of the server that asks: the one that has this source address on this network."""
     server = await _server_at(tx, network_id, ip)
     if server is None:
         return None

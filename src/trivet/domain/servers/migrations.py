@@ -20,7 +20,7 @@ _FIELDS = (
     "old_flavor_id", "new_flavor_id", "created_at", "updated_at",
 )  # fmt: skip
 _KEPT = 100
-"""Of one server."""
+"""The most migrations that are kept of one server."""
 _SHOWN_S = 1e-6
 """Clients see microseconds of times that are kept finer."""
 _ENDS: dict[str, tuple[Status, Status]] = {
@@ -36,7 +36,7 @@ class Migration(msgspec.Struct, frozen=True):
     id: str
     server_id: str
     project_id: str
-    """Of who asked."""
+    """The project of the caller who asked for the migration."""
     user_id: str
     type: str
     status: str
@@ -53,7 +53,7 @@ class Migration(msgspec.Struct, frozen=True):
 class MigrationQuery(msgspec.Struct, frozen=True, kw_only=True):
     equal: dict[str, str] = {}
     host: str | None = None
-    """From or to it."""
+    """A host: migrations from it or to it are found."""
     changed_since: float | None = None
     changed_before: float | None = None
     marker: str | None = None
@@ -80,7 +80,7 @@ async def begin(tx: Tx, call: Call, server: Server, flavor: FlavorOf) -> None:
 
 
 async def turn(tx: Tx, server: Server, status: Status) -> None:
-    """Of what is going on with the server, if anything is."""
+    """Moves the server's current migration, if there is one, to its next state."""
     await tx.run(
         "UPDATE server_migrations SET status = ?, updated_at = ? WHERE server_id = ?"
         " AND status IN ('migrating', 'finished', 'confirming', 'reverting')",

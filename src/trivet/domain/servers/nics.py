@@ -137,7 +137,7 @@ async def _own_network(tx: Tx, caller: Caller, *, auto: bool) -> list[Nic]:
 
 
 async def with_networks(tx: Tx, caller: Caller, nics: list[Nic]) -> list[Nic]:
-    """Those of a plan, when the rooms are taken."""
+    """The networks of a plan, found or made once the server has its place on a host."""
     return [
         msgspec.structs.replace(nic, network=await _allocated(tx, caller))
         if nic.network is None and nic.port is None

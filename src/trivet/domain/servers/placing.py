@@ -28,14 +28,14 @@ from trivet.store.where import Where
 
 
 class Spot(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the caller lets a server go. `zone` is what stays pinned."""
+    """The hosts that a server may go to. `zone` is what stays pinned."""
 
     zone: str | None = None
     only: frozenset[str] | None = None
     excluded: frozenset[str] = frozenset()
     group: ServerGroup | None = None
     hints: tuple[str, ...] = ()
-    """Those that narrowed it."""
+    """The scheduler hints that narrowed the choice."""
     named: bool = False
     """An operator said which host."""
 
@@ -77,7 +77,7 @@ async def spot(
 
 
 def within(spot: Spot, hosts: frozenset[str] | None) -> Spot:
-    """Also only on these."""
+    """The spot narrowed to these hosts."""
     return msgspec.structs.replace(spot, only=_both(spot.only, hosts))
 
 
@@ -226,7 +226,7 @@ def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset
 
 
 async def _hosts_of(tx: Tx, caller: Caller, said: Any) -> frozenset[str]:
-    """Where the named servers of the caller's run; ids of others' and of nobody's count for nothing, as in nova."""
+    """The hosts of those named servers that are the caller's; other ids count for nothing, as in nova."""
     ids = [said] if isinstance(said, str) else said if isinstance(said, list) else []
     if not ids:
         return frozenset()

@@ -143,7 +143,7 @@ _HAS_TAG = "(replace(tags, ?, '') <> tags)"
 
 
 def _as_element(tag: str) -> str:
-    """As it stands in the JSON array, quotes included: no other tag contains that."""
+    """A tag as it stands in the JSON array, quotes included: no other tag contains that text."""
     return msgspec.json.encode(tag).decode()
 
 

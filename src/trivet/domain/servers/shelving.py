@@ -61,7 +61,7 @@ async def offload(tx: Tx, call: Call, id: str) -> Server:
 
 
 async def begin_offload(tx: Tx, server: Server) -> Server:
-    """From now on its host takes everything of it away."""
+    """Begins to offload a shelved server: its host takes everything of it away."""
     now = tx.clock.now()
     return await tx.update(
         SERVERS, server, task=OFFLOADING, offload_at=None, grace_s=0.0, deadline_at=now + TASK_S, updated_at=now

@@ -17,7 +17,7 @@ Power = Literal["running", "paused", "suspended", "stopped", "crashed"]
 
 
 class Disk(msgspec.Struct, frozen=True):
-    """Where the root disk comes from: a local, complete, checked copy of the image."""
+    """The source of the root disk: a local, complete, checked copy of the image."""
 
     path: str
     format: Literal["qcow2", "raw", "oci"]
@@ -38,7 +38,7 @@ class VolumeDisk(msgspec.Struct, frozen=True):
     """A volume that the machine has, and how it is reached."""
 
     id: str
-    """Of the attachment: one volume may be attached to a machine again under another."""
+    """The id of the attachment. When a volume is attached to the machine again, that is another attachment."""
     volume_id: str
     size_gib: int
     connection: Connection
@@ -46,7 +46,8 @@ class VolumeDisk(msgspec.Struct, frozen=True):
     shared: bool = False
     """Other machines may write to it, too."""
     boots: bool = False
-    """In place of a root disk made from an image; it stays as long as the machine does."""
+    """The machine boots from it instead of from a root disk made from an image; it stays as long as the machine
+    does."""
 
 
 class MachineSpec(msgspec.Struct, frozen=True):
@@ -96,7 +97,7 @@ class Seen(msgspec.Struct, frozen=True):
     power: Power
     marks: dict[str, str]
     exit_code: int | None = None
-    """Of a machine that stopped by itself, where the engine knows it."""
+    """The exit code of a machine that stopped by itself, where the engine knows it."""
 
 
 class MachineDriver(Protocol):
@@ -176,7 +177,7 @@ class Sheltering(Protocol):
 
 @runtime_checkable
 class VolumeHotplug(Protocol):
-    """Of a machine that runs, or that will when it is started again."""
+    """Attaches and detaches volumes of a machine that runs; one that is stopped has them when it is started again."""
 
     @within(PLAIN_S, about="id")
     async def attach_volume(self, id: str, volume: VolumeDisk) -> None: ...
@@ -201,7 +202,7 @@ class Snapshotting(Protocol):
 class Resizing(Protocol):
     @within(BULKY_S, about="id")
     async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
-        """Of a stopped machine; a disk never shrinks."""
+        """Changes the size of a stopped machine; a disk never shrinks."""
         ...
 
 

@@ -30,7 +30,7 @@ resource = Resource()
 
 _NO_CONTENT = 204
 _COUNT_MAX = 500
-"""Of one transaction: others wait while it makes them."""
+"""The most servers that one request makes: it makes them in one transaction, and others wait meanwhile."""
 _HINTS_MAX = 8 * 1024
 
 

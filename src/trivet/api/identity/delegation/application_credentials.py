@@ -29,7 +29,7 @@ Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class RuleWanted(Body, frozen=True):
-    """Of a new one all but the id, of one that is there the id."""
+    """An access rule as a body names it: a new one by all but its id, an existing one by its id."""
 
     id: Id | None = None
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^/")] | None = None

@@ -60,7 +60,7 @@ COLLECTION = Collection(
 
 @resource.on("GET", "/v2.0/security-groups", may="reader", tx="none")
 async def index(request: Request) -> Reply:
-    """Who looks at a project's groups sees its default one, so it is made if need be."""
+    """Lists security groups. A project's default group is always among them, so it is made if need be."""
     await _ensure_default(request)
     async with request.parts.store.read() as tx:
         request.within(tx)
@@ -68,7 +68,7 @@ async def index(request: Request) -> Reply:
 
 
 async def _ensure_default(request: Request) -> None:
-    """Also of another project, if the operator asks for just that one's groups."""
+    """Makes the default group of the caller's project, or of the one project that an operator asks for."""
     asked = request.asked("project_id") or request.asked("tenant_id")
     project_id = asked if asked and request.caller.is_operator else request.caller.project_id
     if project_id is None:

@@ -134,7 +134,7 @@ async def accepted(tx: Tx, secrets: Secrets, signed: SignedRequest) -> OauthToke
 async def _check_signature(
     tx: Tx, secrets: Secrets, signed: SignedRequest, consumer: Consumer, token: OauthToken | None = None
 ) -> None:
-    """And that nobody shows it again: who overhears a signed request must not get what it asks for."""
+    """Checks the signature, and that it was not shown before: an overheard request must not work a second time."""
     token_secret = secrets.open(token.sealed) if token is not None else ""
     oauth_signatures.check(signed, secrets.open(consumer.sealed), token_secret, tx.clock.now())
     sql = "INSERT INTO oauth_nonces (consumer_id, token_id, nonce, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"

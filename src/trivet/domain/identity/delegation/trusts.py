@@ -237,7 +237,7 @@ async def remove(tx: Tx, caller: Caller, id: str) -> None:
 
 
 async def end(tx: Tx, where: Where) -> None:
-    """And those that were delegated on from them."""
+    """Ends these trusts and those that were delegated on from them."""
     for ended in await tx.select(TRUSTS, where.add("deleted_at IS NULL")):
         await revocations.cut(tx, "trust", ended.id)
         await tx.update(TRUSTS, ended, deleted_at=tx.clock.now())

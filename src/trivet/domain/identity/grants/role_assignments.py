@@ -70,7 +70,7 @@ def _check(asked: Asked) -> None:
 
 
 async def _given(tx: Tx, asked: Asked, targets: set[str] | None) -> list[Assignment]:
-    """As narrow as the database can make it; what takes effect may come from elsewhere."""
+    """Assignments as they were given, narrowed in the database; effective ones may come from elsewhere."""
     where = Where()
     if asked.user_id is not None:
         mine = [asked.user_id]

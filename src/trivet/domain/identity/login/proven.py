@@ -32,4 +32,4 @@ class Proven(msgspec.Struct, frozen=True):
     """The token that was shown, if one was."""
     app_credential: AppCredential | None = None
     granted: Granted | None = None
-    """Where it was read together with the user."""
+    """The roles in the wanted scope, if they were read together with the user."""

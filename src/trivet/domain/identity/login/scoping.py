@@ -102,7 +102,7 @@ async def roles_in(tx: Tx, memory: IdentityMemory, user_id: str, scope: Scope) -
 def caller_of(
     ids: Ids, proven: Proven, scope: Scope, roles: frozenset[str], token_s: int, *, strict_scope: bool
 ) -> Caller:
-    """Who the new token will speak for. One made from a token ends when that one does."""
+    """The caller that the new token will speak for. A token that is made from another ends when that one does."""
     parent = proven.parent
     return Caller(
         user_id=proven.user.id,

@@ -41,11 +41,11 @@ class RoleMap(msgspec.Struct, frozen=True):
 
     by_id: dict[str, Role]
     ids: dict[str, str]
-    """Of roles that belong to no domain, by name."""
+    """The ids of the roles that belong to no domain, by name."""
     implied: dict[str, tuple[str, ...]]
     """Directly, by the id of the prior role."""
     version: int
-    """Of the rules, when they were read."""
+    """The version of the role rules when they were read."""
 
     def closed(self, role_ids: Iterable[str]) -> set[str]:
         """The roles and all that they imply, however far."""
@@ -69,7 +69,7 @@ VERSION = "(SELECT version FROM role_rules)"
 
 
 async def role_map(tx: Tx, memory: IdentityMemory, version: int | None = None) -> RoleMap:
-    """As remembered, unless that is of another version than the one just read."""
+    """The role rules from memory, unless `version` says that they have changed."""
     known: RoleMap | None = memory.get("roles")
     if known is not None and version in (None, known.version):
         return known
@@ -121,7 +121,7 @@ async def need(tx: Tx, id: str) -> Role:
 
 
 def listed(caller: Caller, domain_id: str | None) -> Where:
-    """Of a domain, or of none."""
+    """A condition: roles of this domain, or of none."""
     if domain_id is not None:
         if caller.domain_id is not None:
             raise personas.refusal("identity:list_domain_roles")

@@ -79,7 +79,7 @@ def made_in(changes: Sequence[Change]) -> list[str]:
 
 
 async def cut_later(tx: Tx, ids: Sequence[str]) -> None:
-    """Once more, after the commit: who logged in while it was under way still read what was true before."""
+    """Repeats cuts after their commit: a login that ran meanwhile still read what was true before."""
     for row in await tx.select(REVOCATIONS, Where().any_of("id", ids), order="id"):
         _say(tx, await tx.update(REVOCATIONS, row, cutoff=tx.clock.now()), "updated")
 

@@ -22,7 +22,7 @@ from trivet.errors import Forbidden
 _REMEMBERED = 5_000
 """Some 8 MiB. Who has more tokens in use than that pays for a signature now and then, which is 0.1 ms."""
 _SEEN_OFF = 2
-"""With each that comes: more than one, so that those that ended leave sooner than new ones come."""
+"""Tokens to look at for each new one: more than one, so that ended tokens leave faster than new ones come."""
 _ES256 = ECDSA(SHA256())
 
 
@@ -148,7 +148,8 @@ class Tokens:
         return (signed + b"." + _b64(r.to_bytes(32, "big") + s.to_bytes(32, "big"))).decode()
 
     def caller(self, token: str) -> Caller:
-        """Who the token speaks for; Forbidden with status 401 if nobody, or nobody any more."""
+        """The caller that the token speaks for. Forbidden with status 401 if it is invalid, has ended or was
+        revoked."""
         remembered = self._remembered.get(token)
         if remembered is not None:
             caller, checked_at_count = remembered
@@ -183,7 +184,7 @@ class Tokens:
             del self._remembered[token]
 
     def receipt(self, receipt: str) -> Caller:
-        """Who has proved what so far."""
+        """What the holder of a receipt has proved so far."""
         caller = self._verified(receipt)
         if not caller.receipt or caller.ends_at <= self._clock.now() or self.revocations.hit(caller):
             raise unauthorized()

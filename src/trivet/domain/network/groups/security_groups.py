@@ -160,7 +160,7 @@ async def delete(tx: Tx, caller: Caller, group: SecurityGroup) -> None:
 
 
 async def forget_default(tx: Tx, project_id: str) -> None:
-    """With its project; later, if a port is left behind in it."""
+    """Deletes the default group with its project; a port that is still in it delays that."""
     group = await tx.find(SECURITY_GROUPS, "project_id = ? AND is_default = 1", project_id)
     if group is None:
         return
@@ -277,7 +277,7 @@ async def for_port(tx: Tx, caller: Caller, ids: Sequence[str]) -> None:
 
 
 async def named(tx: Tx, caller: Caller, name: str) -> SecurityGroup:
-    """By id or by name among one's own; a name that two groups have is no name."""
+    """Groups by id, or by name among the caller's own. A name that two groups have is refused."""
     by_id = await tx.get(SECURITY_GROUPS, name)
     if by_id is not None and await rbac_policies.sees(tx, caller, "security_group", by_id.project_id, by_id.id):
         return by_id

@@ -217,7 +217,7 @@ async def update(tx: Tx, caller: Caller, network: Network, wanted: NetworkUpdate
 
 
 async def delete(tx: Tx, network: Network) -> None:
-    """With its subnets; not while a port is on it."""
+    """Deletes a network with its subnets; refused while a port is on it."""
     busy = await tx.row("SELECT id, device_owner FROM ports WHERE network_id = ? LIMIT 1", network.id)
     if busy is not None:
         raise Conflict(

@@ -62,7 +62,7 @@ async def seed_external(tx: Tx, settings: Settings, project_id: str) -> Network:
 
 
 async def _seed_pool(tx: Tx, project_id: str) -> None:
-    """From which projects that name no addresses are given some."""
+    """Makes the subnet pool from which projects that name no addresses get them."""
     now = tx.clock.now()
     pool = SubnetPool(
         id=tx.ids.uuid(),

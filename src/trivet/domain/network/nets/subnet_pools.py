@@ -343,7 +343,7 @@ async def _in_scope(tx: Tx, caller: Caller, pool: SubnetPool, scope_id: str, pre
 
 
 async def _shared_as_far(tx: Tx, pool: SubnetPool, scope_id: str) -> None:
-    """Whoever shares the pool reaches its scope."""
+    """Checks that everybody with whom the pool is shared reaches its address scope."""
     sql = "SELECT target_tenant FROM rbac_policies WHERE object_type = 'subnetpool' AND object_id = ?"
     for (target,) in await tx.rows(sql, pool.id):
         if not await rbac_policies.reaches(tx, "address_scope", scope_id, str(target)):

@@ -32,7 +32,7 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
     nexthop: Text
 
     def parsed(self) -> "Route":
-        """In the shortest spelling. Engines get only this: a text that nobody read may be anything."""
+        """A block in its shortest spelling. Engines get only this, never a text that was not parsed."""
         return Route(str(block_of(self.destination)), str(parsed(self.nexthop)))
 
 

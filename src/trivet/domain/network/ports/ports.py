@@ -200,7 +200,7 @@ async def make(
 
 
 async def delete(tx: Tx, port: Port) -> None:
-    """By its owner: not while it is a router's or a floating IP's."""
+    """Deletes a port for its owner. Refused while the port is a router's or a floating IP's."""
     if port.device_owner in OF_THE_CLOUD and port.device_id:
         raise Conflict(
             "port.of_service",

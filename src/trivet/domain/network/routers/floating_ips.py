@@ -70,7 +70,7 @@ class FloatingIpUpdate(Struct, frozen=True, kw_only=True):
 
 
 class Target(Struct, frozen=True):
-    """Where a floating IP leads."""
+    """The port and fixed address that a floating IP leads to."""
 
     port_id: str | None = None
     fixed_ip_address: str | None = None
@@ -195,7 +195,7 @@ async def delete(tx: Tx, floating: FloatingIp) -> None:
 
 
 async def drop_unused(tx: Tx, network_id: str) -> None:
-    """Those that lead nowhere go with their network."""
+    """Deletes the floating IPs of a network that lead nowhere; they go with it."""
     where = Where().equal("floating_network_id", network_id).add("port_id IS NULL")
     for floating in await tx.select(FLOATING_IPS, where):
         await delete(tx, floating)

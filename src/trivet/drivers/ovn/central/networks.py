@@ -92,7 +92,7 @@ def _subnets_before(switch: dict[str, Json] | None) -> set[str]:
 
 
 def _answers_dhcp(subnet: SubnetSpec) -> bool:
-    """With slaac alone, addresses come from router advertisements."""
+    """Whether a subnet has DHCP. With slaac alone, addresses come from router advertisements."""
     return subnet.dhcp and (subnet.ip_version == 4 or subnet.ipv6_mode in ("dhcpv6-stateful", "dhcpv6-stateless"))
 
 

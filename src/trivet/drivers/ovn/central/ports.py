@@ -40,7 +40,7 @@ def port_removal(id: str, there: dict[Key, dict[str, Json]]) -> RowChange:
 
 
 def groups_before(port: dict[str, Json] | None) -> set[str]:
-    """Those that it is in; also one that became a router's end, which obeys none and is not dropped from."""
+    """The groups that a port was in; a router's end is in none, and not in the group that drops."""
     if not port:
         return set()
     facts = mapping(port["external_ids"])
