@@ -138,7 +138,7 @@ class _Child:
             return self._process
 
     def _follow(self, pipes: "_Pipes", exit_fd: int) -> str | None:
-        """Waits until the program has ended or costs too much, and says which."""
+        """Waits until the program has ended, which is None, or costs too much, and then says of what."""
         until = time.monotonic() + self._bounds.seconds
         poll = select.poll()
         poll.register(exit_fd, select.POLLIN)
