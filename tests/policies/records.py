@@ -93,6 +93,13 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     given = (await made("other_volume_id", VOLUMES, {"volume": {"size": 1, "name": "w"}}))["id"]
     await _available(cloud, f"{VOLUMES}/{given}", token)
     await made("transfer_id", "/volume/v3/os-volume-transfer", {"transfer": {"volume_id": given}})
+    newest = [(b"openstack-api-version", b"volume 3.70")]
+    said = {"group_type": {"name": f"of {project.id}"}}
+    kind = await cloud.call("POST", "/volume/v3/group_types", said, token=cloud.admin, headers=newest)
+    said = {"group": {"name": "g", "group_type": kind.body["group_type"]["id"], "volume_types": ["__DEFAULT__"]}}
+    answer = await cloud.call("POST", "/volume/v3/groups", said, token=token, headers=newest)
+    assert answer.status == 202, answer.raw
+    project.held["group_id"] = answer.body["group"]["id"]
     project.held["floating_ip_id"] = project.held["floatingip_id"]
     project.held["rule_id"] = project.held["security_group_rule_id"]
     project.held["project_id"] = project.held["tenant_id"] = project.id
