@@ -96,8 +96,8 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     newest = [(b"openstack-api-version", b"volume 3.70")]
     said = {"group_type": {"name": f"of {project.id}"}}
     kind = await cloud.call("POST", "/volume/v3/group_types", said, token=cloud.admin, headers=newest)
-    said = {"group": {"name": "g", "group_type": kind.body["group_type"]["id"], "volume_types": ["__DEFAULT__"]}}
-    answer = await cloud.call("POST", "/volume/v3/groups", said, token=token, headers=newest)
+    together = {"group": {"name": "g", "group_type": kind.body["group_type"]["id"], "volume_types": ["__DEFAULT__"]}}
+    answer = await cloud.call("POST", "/volume/v3/groups", together, token=token, headers=newest)
     assert answer.status == 202, answer.raw
     project.held["group_id"] = answer.body["group"]["id"]
     project.held["floating_ip_id"] = project.held["floatingip_id"]

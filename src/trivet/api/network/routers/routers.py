@@ -12,8 +12,9 @@ from trivet.api.network.listing import Collection, Json
 from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.network import rbac_policies
 from trivet.domain.network.nets.subnets import Route
-from trivet.domain.network.routers import routers
-from trivet.domain.network.routers.routers import ROUTERS, Attached, Router
+from trivet.domain.network.routers import legs, routers
+from trivet.domain.network.routers.legs import Attached
+from trivet.domain.network.routers.routers import ROUTERS, Router
 from trivet.domain.network.words import Id, Text
 
 resource = Resource()
@@ -106,14 +107,14 @@ async def delete(request: Request) -> Reply:
 async def add_router_interface(request: Request) -> Reply:
     router = await _own(request, "add_router_interface")
     wanted = request.read(InterfaceIn)
-    return _attached(await routers.add_interface(request.tx, request.caller, router, wanted.subnet_id, wanted.port_id))
+    return _attached(await legs.add_interface(request.tx, request.caller, router, wanted.subnet_id, wanted.port_id))
 
 
 @resource.on("PUT", "/v2.0/routers/{router_id}/remove_router_interface", may="member")
 async def remove_router_interface(request: Request) -> Reply:
     router = await _own(request, "remove_router_interface")
     wanted = request.read(InterfaceIn)
-    return _attached(await routers.remove_interface(request.tx, router, wanted.subnet_id, wanted.port_id))
+    return _attached(await legs.remove_interface(request.tx, router, wanted.subnet_id, wanted.port_id))
 
 
 @resource.on("PUT", "/v2.0/routers/{router_id}/add_extraroutes", may="member")

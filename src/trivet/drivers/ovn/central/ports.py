@@ -40,7 +40,7 @@ def port_removal(id: str, there: dict[Key, dict[str, Json]]) -> RowChange:
 
 
 def groups_before(port: dict[str, Json] | None) -> set[str]:
-    """The groups that a port is in. One that became a router's end obeys none, but may still be in the one that drops."""
+    """The groups that a port is in. A router's end obeys none, but may still be in the one that drops."""
     if not port:
         return set()
     facts = mapping(port["external_ids"])
