@@ -25,13 +25,14 @@ FAMILIES = {
 KNOW_EVERY_ROOM = {
     "parts": "what is handed around",
     "process": "what puts the parts together",
+    "cli.agent": "what puts together the process of an agent elsewhere",
     "docs": "the reference is written out of all of it",
     "domain.removal": "the end of a project reaches all that it had",
     "domain.seeds": "what a cloud begins with",
 }
 
 DOORS: dict[str, set[str]] = {
-    "agent": {"agent", "console_answers", "engines", "halting", "http_link", "scratch"},
+    "agent": {"agent", "console_answers", "engines", "halting", "http_link", "metadata", "scratch"},
     "api.compute": set(),
     "api.console": set(),
     "api.host_link": set(),
@@ -44,7 +45,7 @@ DOORS: dict[str, set[str]] = {
     "cli": set(),
     "controllers": set(),
     "domain.host_link": set(),
-    "domain.hosts": {"approvals", "capacity", "credentials", "hosts", "zones"},
+    "domain.hosts": {"admission", "approvals", "authority", "capacity", "credentials", "hosts", "overlay", "zones"},
     "domain.identity": {
         "catalog.regions", "catalog.services", "delegation.access_rules", "delegation.oauth", "delegation.trusts",
         "people.projects", "people.users", "personas", "tokens.revocations", "tokens.signing_keys", "tokens.tokens",
@@ -62,7 +63,7 @@ DOORS: dict[str, set[str]] = {
     },
     "domain.volumes": {"acts", "attachments", "backends", "create", "snapshots", "volumes"},
     "domain.watch": set(),
-    "drivers.ovn": {"central.northbound", "chassis.wires", "engine"},
+    "drivers.ovn": {"central.northbound", "chassis.wires", "engine", "seats"},
     "drivers.podman": {"engine", "machines"},
     "drivers.qemu": {
         "complaints", "copy_job", "images", "layout", "machines", "options", "processes", "qmp", "turns",
@@ -70,7 +71,8 @@ DOORS: dict[str, set[str]] = {
     "drivers.qsd": {"volumes"},
     "drivers.sim": {"machines", "network", "volumes"},
     "gaps": {"probes", "register"},
-    "hosting": {"remote_host", "simulated"},
+    "hosting": {"simulated"},
+    "lab": {"lab"},
     "serving": {"server"},
 }  # fmt: skip
 """A QEMU storage daemon is one of QEMU's programs: `drivers.qsd` runs it with what `drivers.qemu` knows of them."""

@@ -68,7 +68,7 @@ async def _seat(parts: Parts, data: Path) -> Seat:
         return Alone()
     keys = Keys.under(data / "overlay")
     seat = Centre(read_underlay(parts.settings.underlay), keys)
-    secrets = parts.tokens.secrets
+    secrets = parts.secrets
     private_key, asked = authority.request(_CENTRE)
     await transact(parts.store, lambda tx: overlay.lay(tx, secrets, seat.southbound))
     admitted = await transact(parts.store, lambda tx: overlay.sign(tx, secrets, asked, _CENTRE, seat.underlay.ip))

@@ -23,5 +23,5 @@ class Asked(Body, frozen=True):
 @resource.on("POST", "/overlay", may="host")
 async def join(request: Request) -> Reply:
     host, _ = await door.changing(request.tx, request)
-    asked, secrets = request.read(Asked).request, request.parts.tokens.secrets
+    asked, secrets = request.read(Asked).request, request.parts.secrets
     return Reply(200, await overlay.sign(request.tx, secrets, asked, overlay.chassis_of(host)))
