@@ -1,12 +1,14 @@
 """The parts of a running cloud that requests and controllers are handed: made once in process.py, never global."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from trivet.clock import Clock
 from trivet.domain.host_link.host_changes import HostChanges
 from trivet.domain.host_link.words import ASKED_AGAIN_S
 from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people.passwords import Passwords
+from trivet.domain.identity.tokens import revocations
 from trivet.domain.identity.tokens.tokens import Tokens
 from trivet.domain.images.shown_images import ShownImages
 from trivet.domain.placement.provider_summaries import KnownProviders
@@ -20,6 +22,7 @@ from trivet.store.leases import Sightings
 from trivet.store.store import Store
 
 ARCHIVE_PLACES = 4
+KEY_PLACES = 2
 
 
 @dataclass(slots=True)
@@ -39,9 +42,12 @@ class Parts:
     host_changes: HostChanges = field(default_factory=HostChanges)
     archive_places: Shares = field(default_factory=lambda: Shares(ARCHIVE_PLACES, ARCHIVE_PLACES // 2))
     """Places where archives of images are read; one project takes half of them at most."""
+    key_places: Shares = field(default_factory=lambda: Shares(KEY_PLACES, KEY_PLACES // 2))
+    """Where pairs of keys are made, which takes a processor for a second."""
     measures: Measures = field(default_factory=Measures)
     sightings: Sightings = field(init=False)
     """What this process saw of holders that may have died: agents elsewhere, uploads and imports of images."""
 
     def __post_init__(self) -> None:
         self.sightings = Sightings(self.clock, ASKED_AGAIN_S)
+        self.store.commits.listen(partial(revocations.committed, self.store, self.tokens, self.identity_memory))

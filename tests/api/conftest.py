@@ -5,11 +5,12 @@
 
 import pytest
 from tests.api.identity.identity_cloud import identity, new_identity
+from tests.api.key_manager.key_cloud import keys
 from tests.api.network.network_cloud import here
 from tests.api.placement.placement_cloud import placement
 from tests.postgres import PostgresCluster
 
-__all__ = ["here", "identity", "new_identity", "placement"]
+__all__ = ["here", "identity", "keys", "new_identity", "placement"]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -114,9 +114,11 @@ class OneService:
 
 
 def store_on(database: str, clock: Clock | None = None) -> Store:
-    """SQLite in memory, or the empty PostgreSQL database that is named."""
+    """SQLite in memory, or in the file or the empty PostgreSQL database that is named."""
     clock = clock or SystemClock()
-    return PostgresStore(database, clock, SystemIds()) if database else SqliteStore(":memory:", clock, SystemIds())
+    if "://" in database:
+        return PostgresStore(database, clock, SystemIds())
+    return SqliteStore(database or ":memory:", clock, SystemIds())
 
 
 def caller_of(project_id: str | None, *roles: str, user_id: str = "wei", **words: Any) -> Caller:

@@ -38,6 +38,16 @@ BY_DESIGN = {
     ("POST", "/v3/OS-TRUST/trusts", "trust.trustee_user_id"),
     # A key may be made for any project, and opens it no earlier than a role there does.
     ("POST", "/v3/users/{user_id}/credentials/OS-EC2", "tenant_id"),
+    # A note is made once under its key, whatever that is called.
+    ("POST", "/v1/secrets/{secret_id}/metadata", "key"),
+    # Who is in an access list reads; and a user of a secret calls himself what he likes.
+    *(
+        (method, f"/v1/{kept}_id}}/acl", "read.users.0")
+        for method in ("PUT", "PATCH")
+        for kept in ("secrets/{secret", "containers/{container")
+    ),
+    *((method, "/v1/secrets/{secret_id}/consumers", "resource_id") for method in ("POST", "DELETE")),
+    *((method, "/v1/containers/{container_id}/consumers", "URL") for method in ("POST", "DELETE")),
 }
 """Where upstream tells another's from nobody's, too, and writes it down."""
 
@@ -51,7 +61,16 @@ TOLD_APART = {
 }
 """Where the refusal of another's is not that of nobody's, as upstream. Traces are looked for all the same."""
 
-SERVICES = {"nova": (8_000, 1_200), "neutron": (8_000, 2_500), "glance": (800, 200), "keystone": (10_000, 4_000)}
+SAID_TO_BE_THERE = {("barbican", "{secret_id}"), ("barbican", "{container_id}")}
+"""Where upstream says 403 of what is another's, and nothing more: its own tests ask for that."""
+
+SERVICES = {
+    "nova": (8_000, 1_200),
+    "barbican": (500, 100),
+    "neutron": (8_000, 2_500),
+    "glance": (800, 200),
+    "keystone": (10_000, 4_000),
+}
 """And how often a tenant asks each at least, and is let in: a border that nobody comes near is no border."""
 
 SAID_BY_OTHERS = (
@@ -138,6 +157,8 @@ class Border:
             found = await self._told(service, route, ask, id, "" if WORDS & set(place.split(".")) else said)
             if found != expected[shape]:
                 expected[shape] = await self._told(service, route, ask, absent(id))
+            if found[0] == 403 and (service.name, place) in SAID_TO_BE_THERE:
+                continue
             if found != expected[shape] and (route.method, route.path, place) not in TOLD_APART:
                 self.wrong.append(f"{said}: of nobody's {expected[shape]}, of his {found}")
 

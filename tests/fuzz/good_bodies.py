@@ -38,7 +38,25 @@ def good_bodies(held: dict[str, str]) -> dict[str, Any]:
         "remote_group_id": None, "description": "d",
     }  # fmt: skip
     provider = "/allocations/{consumer_uuid}"
+    key = {"name": "k", "algorithm": "aes", "bit_length": 128, "mode": "cbc", "expiration": "2999-01-01T00:00:00"}
+    kept = f"http://cloud:8774/key-manager/v1/secrets/{held['secret_id']}"
+    use = {"service": "s", "resource_type": "t", "resource_id": "r"}
     return {
+        "POST /v1/secrets": key | {"payload": "p", "payload_content_type": "text/plain", "secret_type": "opaque"},
+        "PUT /v1/secrets/{secret_id}/metadata": {"metadata": {"a": "b"}},
+        "POST /v1/secrets/{secret_id}/metadata": {"key": "a", "value": "b"},
+        "PUT /v1/secrets/{secret_id}/metadata/{key}": {"key": "x", "value": "b"},
+        "PUT /v1/secrets/{secret_id}/acl": {"read": {"users": ["u"], "project-access": True}},
+        "PATCH /v1/secrets/{secret_id}/acl": {"read": {"users": ["u"], "project-access": True}},
+        "POST /v1/secrets/{secret_id}/consumers": use,
+        "DELETE /v1/secrets/{secret_id}/consumers": use,
+        "POST /v1/containers": {"name": "c", "type": "generic", "secret_refs": [{"name": "a", "secret_ref": kept}]},
+        "PUT /v1/containers/{container_id}/acl": {"read": {"users": ["u"], "project-access": True}},
+        "POST /v1/containers/{container_id}/consumers": {"name": "n", "URL": "u"},
+        "POST /v1/containers/{container_id}/secrets": {"name": "a", "secret_ref": kept},
+        "DELETE /v1/containers/{container_id}/secrets": {"name": "a", "secret_ref": kept},
+        "POST /v1/orders": {"type": "key", "meta": key},
+        "PUT /v1/project-quotas/{project_id}": {"project_quotas": {"secrets": -1, "cas": 3}},
         "POST /v2.1/servers": {"server": server, "os:scheduler_hints": {"group": held["server_group_id"],
                                                                            "different_host": [held["server_id"]]}},
         "PUT /v2.1/servers/{server_id}": {"server": {"name": "s", "accessIPv4": "", "description": None}},

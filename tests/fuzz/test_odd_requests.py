@@ -27,6 +27,7 @@ from trivet.api.kit.service import Service
 SHAPES = {
     "keystone": lambda body: set(body) == {"error"} and {"code", "title", "message"} <= set(body["error"]),
     "nova": lambda body: len(body) == 1 and {"code", "message"} <= set(*body.values()),
+    "barbican": lambda body: set(body) == {"code", "title", "description"},
     "cinder": lambda body: len(body) == 1 and {"code", "message"} <= set(*body.values()),
     "neutron": lambda body: (
         set(body) == {"NeutronError"} and {"type", "message", "detail"} <= set(body["NeutronError"])

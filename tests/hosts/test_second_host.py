@@ -64,7 +64,7 @@ def test_a_host_may_change_no_other_host(cloud: LabCloud, servers: dict[str, Any
     """Nor a network or a rule: a host that was taken over is held to what a chassis needs."""
     chassis = southbound(cloud, "--bare", "--columns=name", "list", "chassis").split()
     assert len(chassis) == 2
-    centre = next(name for name in chassis if not name.startswith("host-"))
+    centre = next(name for name in chassis if name != f"host-{_host(cloud, 'h2').id}")
     flow = southbound(cloud, "--bare", "--columns=_uuid", "list", "logical_flow").split()[0]
     for command in (("chassis-del", centre), ("destroy", "logical_flow", flow), ("del-connection",)):
         assert "permission error" in southbound(cloud, *command), command
@@ -85,16 +85,40 @@ def test_who_has_no_certificate_of_the_cloud_reaches_no_database(cloud: LabCloud
     assert ended.returncode != 0
 
 
-def test_a_host_that_lost_its_power_comes_back_with_its_servers(cloud: LabCloud, servers: dict[str, Any]) -> None:
-    def state() -> str:
-        return next(str(each.state) for each in cloud.sdk.compute.hypervisors(details=True) if each.name == "h2")
+def _host(cloud: LabCloud, name: str) -> Any:
+    return next(each for each in cloud.sdk.compute.hypervisors(details=True) if each.name == name)
 
+
+def _becomes(cloud: LabCloud, host: str, state: str) -> None:
+    until(f"{host} is {state}", lambda: _host(cloud, host).state == state, lambda: _host(cloud, host), pause_s=1)
+
+
+def test_a_host_that_lost_its_power_comes_back_with_its_servers(cloud: LabCloud, servers: dict[str, Any]) -> None:
     cloud.lab.host(2).power_off()
-    until("the host is told to be down", lambda: state() == "down", state, pause_s=1)
+    _becomes(cloud, "h2", "down")
     assert not cloud.pings(1, servers["near"], address_of(servers["far"]))
     cloud.lab.power_on(2)
-    until("the host is back", lambda: state() == "up", state, pause_s=1)
+    _becomes(cloud, "h2", "up")
     cloud.reaches(1, servers["near"], address_of(servers["far"]))
     cloud.reaches(1, servers["near"], address_of(servers["guest"]))
     for name in ("far", "guest"):
         cloud.is_active(servers[name])
+
+
+def test_a_server_of_a_dead_host_is_made_again_on_another_and_runs_nowhere_twice(
+    cloud: LabCloud, servers: dict[str, Any]
+) -> None:
+    """With its address, which answers from the new place also when the old host is back."""
+    far = servers["far"]
+    cloud.lab.host(2).power_off()
+    _becomes(cloud, "h2", "down")
+    cloud.sdk.compute.evacuate_server(far, host="h1")
+    moved = cloud.is_active(far)
+    assert (moved.hypervisor_hostname, address_of(moved)) == ("h1", address_of(far))
+    cloud.reaches(1, servers["near"], address_of(far))
+    cloud.lab.power_on(2)
+    _becomes(cloud, "h2", "up")
+    there = cloud.lab.host(2).data / "podman" / "machines" / far.id
+    until("what was left on the old host is gone", lambda: not there.exists(), pause_s=0.5)
+    cloud.reaches(1, servers["near"], address_of(far))
+    assert cloud.is_active(far).hypervisor_hostname == "h1"

@@ -31,6 +31,7 @@ NO_MEMORY = {
     "trivet.clock": "time",
     "trivet.domain.host_link.words": "how long an agent is silent before it counts as gone",
     "trivet.domain.identity.people.passwords": "threads that hash",
+    "trivet.domain.identity.tokens.revocations": "what is done when a transaction has committed",
     "trivet.domain.secrets": "the key file",
     "trivet.domain.shares": "who waits for a place",
     "trivet.drivers.contracts.blobs": "a contract",

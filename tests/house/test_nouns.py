@@ -28,6 +28,7 @@ NAMED_OTHERWISE = {
     "identity/login/auth.py": "and the same lists as federation spells them",
     "identity/login/revocation_events.py": "and the lists of the time before signed tokens",
     "image/info.py": "limits, stores and usage, as /v2/info tells them",
+    "key_manager/not_offered.py": "stores and keys of transport, refused in words",
     "monitor/healthz.py": "with its twin /readyz",
     "volume/extensions.py": "and the filters that lists have",
     "volume/not_offered.py": "backups and what else is refused in words",
@@ -43,6 +44,7 @@ DECIDED_IN = {
     "compute/hypervisors.py": "hosts/hosts.py",
     "compute/server_external_events.py": "servers/volumes.py",
     "compute/servers/details.py": "servers/migrations.py",
+    "compute/servers/evacuate.py": "servers/evacuation.py",
     "compute/servers/instance_actions.py": "servers/actions.py",
     "compute/servers/interfaces.py": "servers/plugs.py",
     "compute/servers/ips.py": "servers/addresses.py",
@@ -69,6 +71,9 @@ DECIDED_IN = {
     "image/images_members.py": "images/members.py",
     "image/images_tags.py": "images/images.py",
     "image/metadefs_items.py": "images/metadefs.py",
+    "key_manager/quotas.py": "key_manager/limits.py",
+    "key_manager/secrets.py": "key_manager/stored_secrets.py",
+    "key_manager/secrets_metadata.py": "key_manager/stored_secrets.py",
     "network/availability_zones.py": "hosts/zones.py",
     "network/nets/network_ip_availabilities.py": "network/nets/subnets.py",
     "network/routers/floating_ip_pools.py": "network/nets/subnets.py",
@@ -85,13 +90,13 @@ DECIDED_IN = {
     "volume/qos_specs.py": "volumes/qos.py",
     "volume/snapshots_actions.py": "volumes/snapshots.py",
     "volume/volumes_actions.py": "volumes/acts.py",
-    "volume/volumes_metadata.py": "volumes/metadata.py",
 }
 """api file -> file of domain, where a noun of a dialect is another one, or part of another one, of ours."""
 
 NOTHING_TO_DECIDE = {
     "compute/extensions.py", "compute/gone.py", "compute/instance_usage_audit_log.py", "console/pages.py",
-    "image/cache.py", "image/info.py", "image/schemas.py", "monitor/healthz.py", "monitor/metrics.py",
+    "image/cache.py", "image/info.py", "image/schemas.py", "key_manager/not_offered.py", "monitor/healthz.py",
+    "monitor/metrics.py",
     "monitor/status.py", "network/extensions.py", "network/service_providers.py", "placement/root.py",
     "volume/extensions.py", "volume/not_offered.py",
 }  # fmt: skip

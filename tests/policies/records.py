@@ -100,11 +100,28 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     answer = await cloud.call("POST", "/volume/v3/groups", together, token=token, headers=newest)
     assert answer.status == 202, answer.raw
     project.held["group_id"] = answer.body["group"]["id"]
+    await keep(cloud, project, token)
     project.held["floating_ip_id"] = project.held["floatingip_id"]
     project.held["rule_id"] = project.held["security_group_rule_id"]
     project.held["project_id"] = project.held["tenant_id"] = project.id
     project.held["user_id"] = project.user_id
     project.held["member_id"] = project.id
+
+
+async def keep(cloud: WholeCloud, project: Project, token: str) -> None:
+    """What the key manager has of it."""
+    keys = "/key-manager/v1"
+    kept = {"name": "k", "payload": "p", "payload_content_type": "text/plain"}
+    order = {"type": "key", "meta": {"algorithm": "aes", "bit_length": 128}}
+    for name, path, body in (
+        ("secret_id", "secrets", kept), ("container_id", "containers", {"type": "generic"}),
+        ("order_id", "orders", order),
+    ):  # fmt: skip
+        ref = str(await cloud.made(f"{keys}/{path}", body, token))
+        project.held[name] = ref.rpartition("/")[2]
+    path = f"{keys}/secrets/{project.held['secret_id']}/metadata"
+    answer = await cloud.call("POST", path, {"key": "x", "value": "y"}, token=token)
+    assert answer.status == 201, answer.raw
 
 
 async def _available(cloud: WholeCloud, path: str, token: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.api.one_service import Answer
-from tests.policies.records import Project, new_project
+from tests.policies.records import Project, keep, new_project
 from tests.policies.test_route_policies import LOOKING, NOBODY, ask, names, said
 from tests.policies.whole_cloud import WholeCloud, whole_cloud
 from trivet.api.kit.callers import DECISIONS
@@ -42,6 +42,8 @@ LOOK: dict[str, set[str]] = {
     "service": {"operator", "service"},
     "system": LOOKERS,
     "usage": LOOKERS | {"himself", "insider", "service"},
+    "key roles": {"himself", "insider", "stranger", "operator"},
+    "keys": {"himself", "insider"},
 }
 CHANGE: dict[str, set[str]] = {
     "oneself": set(ALL),
@@ -51,6 +53,8 @@ CHANGE: dict[str, set[str]] = {
     "subject": set(ALL),
     "service": {"operator", "service"},
     "system": {"operator"},
+    "key roles": {"himself", "insider", "stranger", "operator"},
+    "keys": {"himself", "insider"},
 }
 NARROWER: dict[tuple[str, str], set[str]] = {
     # Each makes only his own.
@@ -74,6 +78,9 @@ WIDER: dict[tuple[str, str], set[str]] = {
     ("GET", "/v3/limits"): set(ALL),
     # A project of one's own is in a domain, which one sees.
     ("GET", "/v3/domains/{domain_id}"): {"stranger"},
+    # An operator sees and removes the secrets that he cannot read.
+    ("GET", "/v1/secrets/{secret_id}"): {"operator"},
+    ("DELETE", "/v1/secrets/{secret_id}"): {"operator"},
     # Anybody makes a credential of his own.
     ("POST", "/v3/credentials"): set(),
 }
@@ -128,6 +135,7 @@ async def people_of(cloud: WholeCloud) -> People:
         "app_credential_id": program["id"], "access_rule_id": program["access_rules"][0]["id"],
         "access": key["access"], "credential_id": credential["id"], "trust_id": trust["id"],
     }  # fmt: skip
+    await keep(cloud, own, mine)
     limits = (await cloud.call("GET", "/identity/v3/registered_limits", token=cloud.admin)).body["registered_limits"]
     wanted = {name: limits[0][name] for name in ("service_id", "resource_name", "region_id")}
     body = {"limits": [{**wanted, "project_id": own.id, "resource_limit": 1}]}
@@ -161,6 +169,9 @@ def body_of(route: Route, held: dict[str, str]) -> Any:
                 "project_id": held["project_id"], "roles": [{"name": "reader"}],
             }
         },
+        "/v1/secrets": {"name": "k"},
+        "/v1/orders": {"type": "key", "meta": {"algorithm": "aes", "bit_length": 128}},
+        "/v1/containers": {"type": "generic"},
         "/v3/OS-OAUTH1/authorize/{request_token_id}": {"roles": [{"name": "reader"}]},
     }  # fmt: skip
     return bodies.get(route.path) if route.method in ("POST", "PATCH", "PUT") else None

@@ -28,6 +28,7 @@ CONTENT_TYPES = {
     "/v2/images/{image_id}": b"application/openstack-images-v2.1-json-patch",
     "/v2/images/{image_id}/file": b"application/octet-stream",
     "/v2/images/{image_id}/stage": b"application/octet-stream",
+    "/v1/secrets/{secret_id}": b"text/plain",
 }
 OWN_WRITES_OF_READERS = {
     # A key pair belongs to a user and not to a project.

@@ -75,6 +75,7 @@ class MortalStore:
         self.clock = clock
         self.ids = ids
         self.wake: Wake = self._store.wake
+        self.commits = self._store.commits
 
     async def open(self) -> None:
         await self._store.open()

@@ -1,6 +1,7 @@
 """Records: what is written comes back as itself, whoever writes late loses, and nothing half-done stays."""
 
 import random
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ from trivet.errors import Conflict, NotFound, Stale
 from trivet.store import log
 from trivet.store.store import Store, transact
 from trivet.store.tables import Record, Table
-from trivet.store.tx import Tx
+from trivet.store.tx import Change, Tx
 from trivet.store.where import Where, order_by
 
 
@@ -211,3 +212,22 @@ async def test_changes_are_told_in_the_log_with_whose_they_are(store: Store) -> 
         ("bikes", "b1", "updated", 2, "p1", "painted"),
         ("bikes", "b1", "deleted", 2, "p1", None),
     ]
+
+
+async def test_who_listens_hears_of_a_commit_before_its_writer_goes_on(store: Store) -> None:
+    heard: list[str] = []
+
+    async def listen(changes: Sequence[Change]) -> None:
+        async with store.read() as tx:
+            # It is committed by now.
+            heard.extend([change.id for change in changes if await tx.get(BIKES, change.id) is not None])
+
+    store.commits.listen(listen)
+    with pytest.raises(RuntimeError):
+        async with store.write() as tx:
+            await tx.insert(BIKES, a_bike(id="undone"))
+            raise RuntimeError
+    async with store.write() as tx:
+        await tx.insert(BIKES, a_bike())
+        assert heard == []
+    assert heard == ["b1"]

@@ -73,6 +73,11 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("volume_messages",),
     # Servers, with what was done to them.
     ("servers", "server_actions", "server_migrations", "console_reads", "console_tokens"),
+    # What the key manager keeps: those above may refer to it, and it to nothing of theirs.
+    ("secret_orders",),
+    ("secret_containers",),
+    ("stored_secrets",),
+    ("contained_secrets", "secret_consumers", "secret_acls", "secret_acl_users", "payload_keys"),
     # Everybody of a project meets here, and whoever counts something.
     ("numbers",),
     ("quota_usages",),

@@ -15,6 +15,7 @@ from trivet.domain.identity.people.projects import PROJECTS, Project, refuse_imm
 from trivet.domain.identity.people.roles import note_change
 from trivet.domain.identity.people.users import USERS
 from trivet.domain.identity.tokens import revocations
+from trivet.domain.key_manager import project_end
 from trivet.domain.limits import quotas
 from trivet.domain.network.groups import security_groups
 from trivet.domain.row_locks import hold
@@ -100,5 +101,6 @@ async def _project(tx: Tx, gone: Project) -> None:
     await trusts.end(tx, Where().equal("project_id", gone.id))
     await tx.run("UPDATE users SET default_project_id = NULL WHERE default_project_id = ?", gone.id)
     await security_groups.forget_default(tx, gone.id)
+    await project_end.forget(tx, gone.id)
     quotas.forget(tx, gone.id)
     await tx.delete(PROJECTS, gone)

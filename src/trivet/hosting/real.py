@@ -10,6 +10,7 @@ import msgspec
 
 from trivet.domain.hosts import authority, hosts, overlay
 from trivet.domain.hosts.hosts import Host
+from trivet.drivers.contracts.network import chassis_of
 from trivet.drivers.ovn.central.northbound import OvnNetwork
 from trivet.drivers.ovn.chassis.wires import OvnWires
 from trivet.drivers.ovn.engine import External, OvnEngine
@@ -31,14 +32,13 @@ async def real(parts: Parts) -> Hosting:
     data = Path(settings.data).absolute()
     machine = await ThisMachine.found(data)
     outside = External(_host_address(settings.external_cidr), masquerade=shutil.which("iptables") is not None)
-    seat = await _seat(parts, data)
+    host = await transact(parts.store, lambda tx: hosts.register(tx, _this_host(parts, machine.has)))
+    seat = await _seat(parts, data, host)
     ovn = OvnEngine(data, tag_of(data), outside, physical=settings.physical, seat=seat)
     await ovn.up()
     network = OvnNetwork(ovn)
     wires = OvnWires(ovn)
     engines = machine.engines(wires)
-    host = await transact(parts.store, lambda tx: hosts.register(tx, _this_host(parts, machine.has)))
-
     volumes = _volumes_here(data)
 
     async def close() -> None:
@@ -62,12 +62,12 @@ async def real(parts: Parts) -> Hosting:
     )
 
 
-async def _seat(parts: Parts, data: Path) -> Seat:
+async def _seat(parts: Parts, data: Path, host: Host) -> Seat:
     """With an underlay, this host is the centre of the network between the hosts; without, it is the only one."""
     if not parts.settings.underlay:
         return Alone()
     keys = Keys.under(data / "overlay")
-    seat = Centre(read_underlay(parts.settings.underlay), keys)
+    seat = Centre(read_underlay(parts.settings.underlay), keys, chassis_of(host.id))
     secrets = parts.secrets
     private_key, asked = authority.request(_CENTRE)
     await transact(parts.store, lambda tx: overlay.lay(tx, secrets, seat.southbound))

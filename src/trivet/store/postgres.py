@@ -19,7 +19,7 @@ from trivet.errors import Busy, InTheWay, Invalid, Stale
 from trivet.ids import Ids
 from trivet.store import log, migrations
 from trivet.store.connections import Connections
-from trivet.store.store import Wake
+from trivet.store.store import Commits, Wake
 from trivet.store.tables import Value
 from trivet.store.tx import Tx
 
@@ -143,6 +143,7 @@ class PostgresStore:
         self.clock = clock
         self.ids = ids
         self.wake = Wake()
+        self.commits = Commits()
         self._url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
         self._patience_s = patience_s
         """For a connection, and again for a statement."""
@@ -240,6 +241,7 @@ class PostgresStore:
             self._connections.give_back(connection)
         if tx.changes:
             self.wake.set()
+            await self.commits.tell(tx.changes)
 
     async def _append(self, connection: Any, rows: list[tuple[Value, ...]]) -> None:
         try:

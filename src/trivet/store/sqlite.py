@@ -17,7 +17,7 @@ from trivet.errors import Busy, InTheWay, Invalid
 from trivet.ids import Ids
 from trivet.store import log, migrations
 from trivet.store.sqlite_files import Files, check_tables
-from trivet.store.store import Wake
+from trivet.store.store import Commits, Wake
 from trivet.store.tables import Value
 from trivet.store.tx import Tx
 
@@ -94,6 +94,7 @@ class SqliteStore:
         self.clock = clock
         self.ids = ids
         self.wake = Wake()
+        self.commits = Commits()
         self._patience_s = patience_s
         self._path = str(path)
         self._turn = asyncio.Lock()
@@ -149,6 +150,7 @@ class SqliteStore:
                 raise
         if tx.changes:
             self.wake.set()
+            await self.commits.tell(tx.changes)
 
     async def _begin(self, tx: SqliteTx, end: float) -> None:
         self._check_files()

@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
 from trivet.clock import Clock
 from trivet.errors import InTheWay, Stale
 from trivet.ids import Ids
-from trivet.store.tx import Tx
+from trivet.store.tx import Change, Tx
 
 T = TypeVar("T")
 
@@ -41,10 +41,29 @@ class Wake:
             self._waiting.pop(waiting, None)
 
 
+class Commits:
+    """Who in this process hears of what it commits itself, before whoever asked for that is answered. Others hear of
+    it from the log. It is committed by then: who hears of it refuses nothing."""
+
+    def __init__(self) -> None:
+        self._heard: list[Heard] = []
+
+    def listen(self, heard: "Heard") -> None:
+        self._heard.append(heard)
+
+    async def tell(self, changes: Sequence[Change]) -> None:
+        for heard in self._heard:
+            await heard(changes)
+
+
+Heard = Callable[[Sequence[Change]], Awaitable[None]]
+
+
 class Store(Protocol):
     clock: Clock
     ids: Ids
     wake: Wake
+    commits: Commits
 
     async def open(self) -> None: ...
     async def close(self) -> None: ...
@@ -58,7 +77,7 @@ class Store(Protocol):
         ...
 
     def write(self) -> AbstractAsyncContextManager[Tx]:
-        """Commits at the end of the block; rolls back, events and all, if the block raises."""
+        """Commits at the end of the block and tells `commits`; rolls back, events and all, if the block raises."""
         ...
 
     async def migrate(self) -> list[str]:

@@ -95,13 +95,16 @@ class Tx(ABC):
         return table.from_row(row) if row is not None else None
 
     async def select(
-        self, table: Table[R], where: Where | None = None, *, order: str = "", limit: int | None = None
+        self, table: Table[R], where: Where | None = None, *, order: str = "", limit: int | None = None, offset: int = 0
     ) -> list[R]:
+        """`offset` goes with a limit only."""
         sql = table.sql_select + (where.sql if where else "")
         if order:
             sql += f" ORDER BY {order}"
         if limit is not None:
             sql += f" LIMIT {int(limit)}"
+            if offset:
+                sql += f" OFFSET {int(offset)}"
         load = table.from_row
         return [load(row) for row in await self.rows(sql, *(where.values if where else ()))]
 

@@ -2,7 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from trivet.store.tables import Value
+
+Sort = Sequence[tuple[str, bool]]
+"""Pairs of what is sorted by, in SQL, and whether the largest comes first."""
 
 
 class Where:
@@ -38,21 +43,67 @@ class Where:
             return self
         return self.add(f"{column} NOT IN ({', '.join('?' for _ in wanted)})", *wanted)
 
-    def after(self, sort: Sequence[tuple[str, bool]], marker: Sequence[Value]) -> "Where":
-        """Rows that follow `marker` in the order `sort`: pairs of (column, descending). Must end in a unique column."""
-        choices: list[str] = []
-        values: list[Value] = []
+    def holding(self, column: str, text: str) -> "Where":
+        """The text stands somewhere in it, to the letter, on both databases."""
+        return self.add(f"replace({column}, ?, '') <> {column}", text) if text else self.add(f"{column} IS NOT NULL")
+
+    def beginning(self, column: str, text: str) -> "Where":
+        return self.add(f"substr({column}, 1, {len(text)}) = ?", text)
+
+    def ending(self, column: str, text: str) -> "Where":
+        where = f"length({column}) >= {len(text)} AND substr({column}, length({column}) - {len(text) - 1}) = ?"
+        return self.add(where, text) if text else self.add(f"{column} IS NOT NULL")
+
+    def either(self, choices: Sequence["Where"]) -> "Where":
+        """One of them at least; of no choices, nothing."""
+        values = [value for choice in choices for value in choice.values]
+        return self.add(
+            f"({' OR '.join(f'({choice.condition})' for choice in choices)})" if choices else "1 = 0", *values
+        )
+
+    def no(self, other: "Where") -> "Where":
+        return self.add(f"NOT ({other.condition})", *other.values)
+
+    def inside(self, column: str, select: str, other: "Where") -> "Where":
+        """It is among what `select` finds where `other` holds."""
+        return self.add(f"{column} IN ({select}{other.sql})", *other.values)
+
+    def after(self, sort: Sort, marker: Sequence[Value]) -> "Where":
+        """Rows that follow `marker` in the order `sort`, which must end in a unique column."""
+        if len({descending for _, descending in sort}) == 1:
+            # Compared as one, an index finds the place at once.
+            columns, marks = ", ".join(column for column, _ in sort), ", ".join("?" for _ in sort)
+            return self.add(f"({columns}) {'<' if sort[0][1] else '>'} ({marks})", *marker)
+        choices = []
         for n, (column, descending) in enumerate(sort):
-            equal = "".join(f"{before} = ? AND " for before, _ in sort[:n])
-            values.extend(marker[:n])
-            values.append(marker[n])
-            choices.append(f"({equal}{column} {'<' if descending else '>'} ?)")
-        return self.add(f"({' OR '.join(choices)})", *values)
+            choice = Where()
+            for (before, _), value in zip(sort[:n], marker, strict=False):
+                choice.add(f"{before} = ?", value)
+            choices.append(choice.add(f"{column} {'<' if descending else '>'} ?", marker[n]))
+        first, down = sort[0]
+        return self.add(f"{first} {'<=' if down else '>='} ?", marker[0]).either(choices)
+
+    @property
+    def condition(self) -> str:
+        return " AND ".join(self._parts) or "1 = 1"
 
     @property
     def sql(self) -> str:
         return f" WHERE {' AND '.join(self._parts)}" if self._parts else ""
 
 
-def order_by(sort: Sequence[tuple[str, bool]]) -> str:
+def by_tags(where: Where, column: str, how: str, tags: Sequence[str]) -> Where:
+    """Of a column that holds them as a JSON array. tags: all of them; tags-any: one of them; not-tags: not all of them;
+    not-tags-any: none of them."""
+    each = [Where().holding(column, msgspec.json.encode(tag).decode()) for tag in tags]
+    found = Where()
+    if how.endswith("-any"):
+        found.either(each)
+    else:
+        for one in each:
+            found.add(one.condition, *one.values)
+    return where.no(found) if how.startswith("not-") else where.add(found.condition, *found.values)
+
+
+def order_by(sort: Sort) -> str:
     return ", ".join(f"{column} {'DESC' if descending else 'ASC'}" for column, descending in sort)

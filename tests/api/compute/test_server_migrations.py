@@ -160,3 +160,84 @@ async def test_what_a_tenant_can_do_for_ever_fills_no_table(cloud: Cloud, monkey
         (await cloud.act(id, "resize", {"flavorRef": "77"})).ok()
     assert len(await cloud.rows("SELECT 1 FROM server_migrations WHERE server_id = ?", id)) == 3
     assert len(await cloud.rows("SELECT 1 FROM server_actions WHERE server_id = ?", id)) == 5
+
+
+async def on_a_dead_host(cloud: Cloud, **words: Any) -> tuple[str, str]:
+    """(server, host)"""
+    id = await cloud.made(**words)
+    ((host,),) = await cloud.rows("SELECT h.name FROM hosts h JOIN servers s ON s.host_id = h.id WHERE s.id = ?", id)
+    async with cloud.store.write() as tx:
+        await tx.run("UPDATE hosts SET silent = 1 WHERE name = ?", host)
+    return id, str(host)
+
+
+async def evacuated(cloud: Cloud, id: str, body: dict[str, Any] | None = None, version: str = "2.94") -> Any:
+    return await cloud.act(id, "evacuate", body or {}, token=cloud.token("admin"), version=version)
+
+
+async def test_a_server_of_a_dead_host_is_made_again_on_another(cloud: Cloud) -> None:
+    id, dead = await on_a_dead_host(cloud)
+    addresses = "SELECT ip FROM addresses a JOIN ports p ON p.id = a.port_id WHERE device_id = ?"
+    before = await cloud.rows(addresses, id)
+    assert (await evacuated(cloud, id)).status == 200
+    shown = (await cloud.call("GET", f"/servers/{id}", token=cloud.token("admin"))).ok()["server"]
+    assert (shown["status"], shown["OS-EXT-STS:task_state"]) == ("REBUILD", "rebuilding")
+    assert shown["OS-EXT-SRV-ATTR:host"] not in (dead, None)
+    (migration,) = await listed(cloud)
+    assert (migration["migration_type"], migration["source_compute"]) == ("evacuation", dead)
+    assert migration["dest_compute"] == shown["OS-EXT-SRV-ATTR:host"]
+    await cloud.settle()
+    shown = (await cloud.call("GET", f"/servers/{id}", token=cloud.token("admin"))).ok()["server"]
+    assert shown["status"] == "ACTIVE"
+    assert [one["status"] for one in await listed(cloud)] == ["done"]
+    assert await cloud.rows(addresses, id) == before
+    ((claimed,),) = await cloud.rows(
+        "SELECT h.name FROM hosts h JOIN claims c ON c.provider_id = h.id WHERE c.consumer_id = ? LIMIT 1", id
+    )
+    assert claimed == shown["OS-EXT-SRV-ATTR:host"]
+
+
+async def test_a_server_is_not_taken_from_a_host_that_lives(cloud: Cloud) -> None:
+    id = await cloud.made()
+    assert "still in use" in (await evacuated(cloud, id)).refused(400)
+
+
+async def test_an_evacuated_server_waits_for_its_owner_since_2_95(cloud: Cloud) -> None:
+    id, _ = await on_a_dead_host(cloud)
+    assert (await evacuated(cloud, id, version="2.95")).status == 200
+    await cloud.settle()
+    assert (await cloud.call("GET", f"/servers/{id}")).ok()["server"]["status"] == "SHUTOFF"
+
+
+@pytest.mark.parametrize(
+    ("body", "version", "status"),
+    [
+        ({"host": "nowhere"}, "2.94", 404),
+        ({"force": True, "host": "host1"}, "2.68", 400),
+        ({"onSharedStorage": False}, "2.14", 400),
+        ({}, "2.13", 400),
+        ({"onSharedStorage": True}, "2.13", 400),
+        ({"host": ""}, "2.94", 400),
+    ],
+)
+async def test_what_evacuate_refuses(cloud: Cloud, body: dict[str, Any], version: str, status: int) -> None:
+    id, dead = await on_a_dead_host(cloud)
+    assert (await evacuated(cloud, id, body, version)).status == status
+    assert (await evacuated(cloud, id, {"host": dead})).status == 400
+    assert await listed(cloud) == []
+
+
+async def test_who_is_no_operator_moves_nothing(cloud: Cloud) -> None:
+    id, _ = await on_a_dead_host(cloud)
+    assert (await cloud.act(id, "evacuate", {})).status == 403
+
+
+async def test_a_server_that_fits_nowhere_stays_where_it_was(cloud: Cloud) -> None:
+    async with cloud.store.write() as tx:
+        await cloud.add_host(tx, "alone", vcpus=4, zone="island")
+    id, dead = await on_a_dead_host(cloud, availability_zone="island")
+    assert (dead, (await evacuated(cloud, id)).status) == ("alone", 200)
+    ((host,),) = await cloud.rows("SELECT h.name FROM hosts h JOIN servers s ON s.host_id = h.id WHERE s.id = ?", id)
+    assert host == "alone"
+    acts = (await cloud.call("GET", f"/servers/{id}/os-instance-actions")).ok()["instanceActions"]
+    assert (acts[0]["action"], acts[0]["message"]) == ("evacuate", "Error")

@@ -2,6 +2,8 @@
 marker that is no row of what was asked for.
 """
 
+from typing import Any
+
 import pytest
 from tests.api.identity.identity_cloud import Cloud
 
@@ -94,3 +96,29 @@ async def test_a_default_of_another_region_binds_nobody_here_and_that_of_ours_co
     assert [one["default_limit"] for one in listed] == [1]
     limit = {**new, "region_id": "nowhere", "resource_limit": 3, "project_id": identity.project_id}
     assert (await identity.call("POST", f"{API}/limits", {"limits": [limit]})).status == 403
+
+
+CATALOG: dict[str, dict[str, Any]] = {
+    "services": {"type": "x"},
+    "regions": {},
+    "policies": {"blob": {}, "type": "x"},
+    "OS-EP-FILTER/endpoint_groups": {"name": "x", "filters": {}},
+    "OS-OAUTH1/consumers": {},
+}
+
+
+@pytest.mark.parametrize("path", CATALOG)
+async def test_the_catalog_is_read_page_by_page_too(identity: Cloud, path: str) -> None:
+    plural = path.rpartition("/")[2]
+    kind = "policy" if plural == "policies" else plural.removesuffix("s")
+    for _ in range(3):
+        await identity.make(kind, path, **CATALOG[path])
+    everything = [one["id"] for one in (await identity.get(f"{API}/{path}")).ok()[plural]]
+    found: list[str] = []
+    following = f"/{path}?limit=2"
+    while following:
+        page = (await identity.get(f"{API}{following}")).ok()
+        found += [one["id"] for one in page[plural]]
+        following = (page["links"]["next"] or "").partition("/v3")[2]
+    assert found == everything
+    assert (await identity.get(f"{API}/{path}?marker=nonsense")).status == 404

@@ -9,7 +9,7 @@ from tests.api.one_service import MINE, ask
 from trivet.api.compute.service import SERVICE as COMPUTE
 from trivet.api.host_link.service import SERVICE as AGENT
 from trivet.api.kit.app import App
-from trivet.domain.identity.tokens import revocations
+from trivet.domain.identity.tokens.revocations import REVOCATIONS, Revocation
 
 
 @pytest_asyncio.fixture
@@ -22,7 +22,8 @@ async def cloud(database: str) -> AsyncIterator[Cloud]:
 async def revoke_elsewhere(cloud: Cloud) -> None:
     """As another process does: this one reads it in the log, half a second later."""
     async with cloud.store.write() as tx:
-        await revocations.cut(tx, "project", MINE)
+        row = Revocation(id=tx.ids.hex(), what="project", target=MINE, cutoff=tx.clock.now())
+        await tx.run(REVOCATIONS.sql_insert, *REVOCATIONS.to_row(row))
 
 
 async def test_no_host_credential(cloud: Cloud) -> None:

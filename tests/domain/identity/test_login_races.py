@@ -10,25 +10,14 @@ from tests.api.identity.identity_cloud import Cloud
 from tests.api.one_service import Answer, FastPasswords
 from tests.postgres import PostgresCluster
 
-from trivet.api.identity.writing import commit
 from trivet.domain.identity.people import users
 from trivet.domain.identity.tokens import revocations
 from trivet.errors import Forbidden
-from trivet.ids import SystemIds
 from trivet.settings import Settings
-from trivet.store.sqlite import SqliteStore
+from trivet.store.store import transact
 from trivet.store.tx import Tx
 
 TRIES = 5
-
-
-class OnFile(Cloud):
-    """SQLite in a file, which two processes can share."""
-
-    def __init__(self, settings: Settings, path: Path) -> None:
-        super().__init__(settings)
-        self.store = SqliteStore(path, self.clock, SystemIds())
-        self.parts.store = self.store
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -37,10 +26,10 @@ async def two(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[t
     settings = Settings(lockout_tries=TRIES)
     if request.param == "postgres":
         cluster: PostgresCluster = request.getfixturevalue("postgres_cluster")
-        url = cluster.migrated_database()
-        clouds = (Cloud(settings, url), Cloud(settings, url))
+        database = cluster.migrated_database()
     else:
-        clouds = (OnFile(settings, tmp_path / "trivet.db"), OnFile(settings, tmp_path / "trivet.db"))
+        database = str(tmp_path / "trivet.db")
+    clouds = (Cloud(settings, database), Cloud(settings, database))
     async with AsyncExitStack() as stack:
         for cloud in clouds:
             await stack.enter_async_context(cloud)
@@ -84,7 +73,7 @@ async def test_a_login_during_the_change_of_a_password_has_no_token_after_it(two
         under_way.set()
         await go_on.wait()
 
-    changing = asyncio.create_task(commit(here.parts, change))
+    changing = asyncio.create_task(transact(here.store, change))
     await under_way.wait()
     token = await other.token("ann", "old")
     go_on.set()

@@ -3,16 +3,18 @@
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from trivet.api.compute import pages
+from trivet.api.kit import lists
 from trivet.api.kit.bodies import Body, Since, Until, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.servers import flavors
 from trivet.domain.servers.flavors import FLAVORS, Flavor
 from trivet.errors import Invalid, NotFound
-from trivet.store.where import Where, order_by
+from trivet.store import lists as store_lists
+from trivet.store.where import Where
 
 resource = Resource()
 
@@ -25,7 +27,7 @@ Description = Annotated[str, msgspec.Meta(max_length=65535)]
 
 _SORTS = {
     "created_at": "created_at",
-    "description": "description",
+    "description": FLAVORS.ordered("description"),
     "disabled": "disabled",
     "ephemeral_gb": "ephemeral_gib",
     "flavorid": "id",
@@ -40,6 +42,24 @@ _SORTS = {
     "vcpu_weight": "id",
     "vcpus": "vcpus",
 }
+_SORTING = structs.replace(
+    pages.SORTING,
+    first="flavorid",
+    direction="asc",
+    ties=(("id", "last"),),
+    wrong=lambda why, said, keys: Invalid("query.invalid", f"Cannot sort by {said[:64]!r}."),
+)
+
+
+def _amount(said: str) -> int:
+    try:
+        number = int(said)
+    except ValueError as error:
+        raise Invalid("query.invalid", f"Invalid minRam or minDisk filter [{said[:64]}]") from error
+    return max(min(number, _MOST), -_MOST)
+
+
+_FILTERS = {"minRam": lists.at_least("ram_mib", _amount), "minDisk": lists.at_least("disk_gib", _amount)}
 _QUERY = {"limit", "marker", "is_public", "minRam", "minDisk", "sort_key", "sort_dir"}
 _LEAN = 2102
 """From this version on, fields that nobody used are gone, and there is a filter by name."""
@@ -130,18 +150,12 @@ async def delete(request: Request) -> Reply:
 
 async def _find(request: Request) -> list[Flavor]:
     pages.known(request, _QUERY | ({"name"} if request.version >= _LEAN else set()), since=2075)
-    where = _visible(request)
-    for name, column in (("minRam", "ram_mib"), ("minDisk", "disk_gib")):
-        said = request.asked(name)
-        if said is not None:
-            where.add(f"{column} >= ?", _number(name, said))
-    if request.version >= _LEAN and (wanted := request.asked("name")) is not None:
-        where.equal("name", wanted)
-    sort = _sort(request)
-    marker = request.asked("marker")
-    if marker is not None:
-        where.after(sort, await _place_of(request, marker, sort))
-    return await request.tx.select(FLAVORS, where, order=order_by(sort), limit=pages.limit(request))
+    seen = _visible(request)
+    filters = _FILTERS | ({"name": lists.equal("name")} if request.version >= _LEAN else {})
+    where = lists.narrow(request, seen.copy(), filters.get)
+    keys = {key: column for key, column in _SORTS.items() if key != "rxtx_factor" or request.version < _LEAN}
+    asked = pages.asked(request, lists.sort_of(request, _SORTING, keys))
+    return await store_lists.page(request.tx, FLAVORS, where, asked, seen=seen)
 
 
 def _visible(request: Request) -> Where:
@@ -157,36 +171,6 @@ def _visible(request: Request) -> Where:
     if said.lower() not in ("1", "t", "true", "on", "y", "yes", "0", "f", "false", "off", "n", "no"):
         raise Invalid("query.invalid", f"Invalid is_public filter [{said[:64]}]")
     return where.equal("is_public", int(said.lower() in ("1", "t", "true", "on", "y", "yes")))
-
-
-def _number(name: str, said: str) -> int:
-    try:
-        number = int(said)
-    except ValueError as error:
-        raise Invalid("query.invalid", f"Invalid {name} filter [{said[:64]}]") from error
-    return max(min(number, _MOST), -_MOST)
-
-
-def _sort(request: Request) -> list[tuple[str, bool]]:
-    key = request.asked("sort_key") or "flavorid"
-    direction = request.asked("sort_dir") or "asc"
-    if key not in _SORTS or (key == "rxtx_factor" and request.version >= _LEAN) or direction not in ("asc", "desc"):
-        raise Invalid("query.invalid", f"Cannot sort by {key[:64]!r} {direction[:64]!r}.")
-    column = _SORTS[key]
-    descending = direction == "desc"
-    # What may be empty has no place in an order that both databases share.
-    column = "COALESCE(description, '')" if column == "description" else column
-    return [("id", descending)] if column == "id" else [(column, descending), ("id", descending)]
-
-
-async def _place_of(request: Request, marker: str, sort: list[tuple[str, bool]]) -> list[Any]:
-    """One that the caller does not see is no place to begin: its name could be told from the order."""
-    columns = ", ".join(column for column, _ in sort)
-    one = _visible(request).equal("id", marker)
-    row = await request.tx.row(f"SELECT {columns} FROM flavors{one.sql}", *one.values)
-    if row is None:
-        raise Invalid("marker.absent", f"marker [{marker[:255]}] not found")
-    return list(row)
 
 
 def _brief(request: Request, flavor: Flavor) -> dict[str, Any]:

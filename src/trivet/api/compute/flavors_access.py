@@ -4,6 +4,7 @@ from trivet.api.compute.flavors import needed
 from trivet.api.kit.bodies import Body, Name
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
+from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.servers import flavors
 from trivet.domain.servers.flavors import Flavor
 from trivet.errors import Conflict, Invalid, NotFound
@@ -34,7 +35,7 @@ async def index(request: Request) -> Reply:
 @resource.action("/v2.1/flavors/{flavor_id}/action", "addTenantAccess", may="admin")
 async def add(request: Request) -> Reply:
     project_id = request.read(AddAccess).addTenantAccess.tenant
-    if await request.tx.row("SELECT 1 FROM projects WHERE id = ?", project_id) is None:
+    if await request.tx.get(PROJECTS, project_id) is None:
         raise Invalid("project.absent", f"Project ID {project_id} is not a valid project.")
     flavor = await needed(request)
     if flavor.is_public and request.version >= 2007:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec import structs
+
 from trivet.api.compute import host_views, pages
 from trivet.api.compute.host_views import BY_UUID
 from trivet.api.kit.request import Reply, Request
@@ -9,11 +11,13 @@ from trivet.api.kit.routes import Resource
 from trivet.domain.hosts import capacity
 from trivet.domain.hosts.hosts import HOSTS, Host
 from trivet.errors import Invalid, NotFound
+from trivet.store import lists
 from trivet.store.where import Where
 
 resource = Resource()
 
 _PAGED = 2033
+_BY_NAME = (("name", False),)
 _COUNTED = (
     "vcpus",
     "vcpus_used",
@@ -105,7 +109,7 @@ async def _list(request: Request, collection: str, *, detail: bool) -> Reply:
                 "query.invalid",
                 "Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.",
             )
-        found, links = await _named_like(request, pattern), None
+        found, links = await _named_like(request, pattern), dict[str, Any]()
     else:
         found, links = await _page(request, collection)
     ids = [host.id for host in found]
@@ -122,32 +126,32 @@ async def _list(request: Request, collection: str, *, detail: bool) -> Reply:
         if with_servers:
             _add_servers(request, view, on[host.id])
         views.append(view)
-    body: dict[str, Any] = {"hypervisors": views}
-    if links:
-        body["hypervisors_links"] = links
-    return Reply(200, body)
+    return Reply(200, {"hypervisors": views, **links})
 
 
-async def _page(request: Request, collection: str) -> tuple[list[Host], list[dict[str, str]] | None]:
+async def _page(request: Request, collection: str) -> tuple[list[Host], dict[str, Any]]:
+    """The hosts, and the link to more of them."""
+    everything, links = Where(), dict[str, Any]()
     if request.version < _PAGED:
-        return await request.tx.select(HOSTS, order="name"), None
-    where = Where()
-    marker = request.asked("marker")
-    if marker is not None:
-        try:
-            before = await host_views.needed(request, marker, "Hypervisor", invalid_number=False)
-        except NotFound as error:
-            raise Invalid("marker.absent", f"marker [{marker[:64]}] not found") from error
-        where.add("name > ?", before.name)
-    most = pages.limit(request)
-    found = await request.tx.select(HOSTS, where, order="name", limit=most)
-    if found and len(found) >= most:
-        return found, pages.next_link(request, collection, str(host_views.id_of(request, found[-1])))
-    return found, None
+        return await lists.page(request.tx, HOSTS, everything, pages.unpaged(_BY_NAME), seen=everything), links
+    asked = pages.asked(request, _BY_NAME)
+    if asked.marker is not None:
+        asked = structs.replace(asked, marker=await _marked(request, asked.marker))
+    found = await lists.page(request.tx, HOSTS, everything, asked, seen=everything)
+    pages.add_next(request, links, "hypervisors", collection, [str(host_views.id_of(request, host)) for host in found])
+    return found, links
+
+
+async def _marked(request: Request, marker: str) -> str:
+    """At old versions a host is known by a number."""
+    try:
+        return (await host_views.needed(request, marker, "Hypervisor", invalid_number=False)).id
+    except NotFound as error:
+        raise pages.SPELLING.absent(marker) from error
 
 
 async def _named_like(request: Request, pattern: str) -> list[Host]:
-    found = [host for host in await request.tx.select(HOSTS, order="name") if pattern in host.name]
+    found = await request.tx.select(HOSTS, Where().holding("name", pattern), order="name")
     if not found:
         raise NotFound("host.absent", f"No hypervisor matching '{pattern[:255]}' could be found.")
     return found

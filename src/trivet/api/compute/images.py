@@ -10,12 +10,13 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso, parse_iso
 from trivet.domain.images import images
-from trivet.domain.images.images import IMAGES, Image
+from trivet.domain.images import lists as image_lists
+from trivet.domain.images.images import Image
+from trivet.domain.images.lists import ServersQuery
 from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid, NotFound
 from trivet.store.store import transact
 from trivet.store.tx import Tx
-from trivet.store.where import Where
 
 resource = Resource()
 
@@ -139,48 +140,45 @@ def _no_key() -> NotFound:
 
 
 async def _find(request: Request) -> list[Image]:
-    caller = request.caller
-    where = Where()
-    if not caller.is_operator:
-        where.add(
-            "(project_id = ? OR visibility = 'public' OR (visibility = 'shared' AND id IN"
-            " (SELECT image_id FROM image_members WHERE member_id = ? AND status = 'accepted')))",
-            caller.project_id or "",
-            caller.project_id or "",
-        )
-    where.equal("os_hidden", 0)
-    for name, column in (("minRam", "min_ram"), ("minDisk", "min_disk")):
-        if (said := request.asked(name)) is not None:
-            number = whole_number(said)
-            if number is None:
-                raise Invalid("query.invalid", f"{name} must be a whole number.")
-            where.add(f"{column} >= ?", number)
-    if (wanted := request.asked("name")) is not None:
-        where.equal("name", wanted)
-    if (since := request.asked("changes-since")) is not None:
-        try:
-            where.add("updated_at >= ?", parse_iso(since))
-        except ValueError as error:
-            raise Invalid("query.invalid", "changes-since must be a time.") from error
-    if (marker := request.asked("marker")) is not None:
-        try:
-            before = await images.visible(request.tx, request.caller, marker)
-        except NotFound as error:
-            raise Invalid("marker.absent", f"marker [{marker[:64]}] not found") from error
-        where.after([("created_at", True), ("id", True)], (before.created_at, before.id))
-    found = await request.tx.select(IMAGES, where, order="created_at DESC, id DESC")
-    return [image for image in found if _wanted(request, image)][: pages.limit(request)]
+    status, server, kind = (request.asked(name) for name in ("status", "server", "type"))
+    statuses, others = _statuses(status.upper()) if status is not None else (None, False)
+    properties = {"instance_uuid": server.rpartition("/")[2]} if server is not None else {}
+    query = ServersQuery(
+        name=request.asked("name"),
+        changed_since=_since(request),
+        min_ram=_amount(request, "minRam"),
+        min_disk=_amount(request, "minDisk"),
+        statuses=statuses,
+        all_but=others,
+        properties=properties | ({"image_type": kind} if kind is not None else {}),
+    )
+    asked = pages.asked(request, (("created_at", True), ("id", True)))
+    return await image_lists.find_for_servers(request.tx, request.caller, query, asked)
 
 
-def _wanted(request: Request, image: Image) -> bool:
-    status = request.asked("status")
-    if status is not None and status.upper() != _status(image):
-        return False
-    server = request.asked("server")
-    if server is not None and image.properties.get("instance_uuid") != server.rpartition("/")[2]:
-        return False
-    kind = request.asked("type")
-    return kind is None or image.properties.get("image_type") == kind
+def _statuses(wanted: str) -> tuple[tuple[str, ...], bool]:
+    """Which of the image service's own these are, or all but which."""
+    if wanted == _SAVING:
+        return tuple(_STATUS), True
+    return tuple(status for status, shown in _STATUS.items() if shown == wanted), False
+
+
+def _amount(request: Request, name: str) -> int | None:
+    said = request.asked(name)
+    if said is None:
+        return None
+    number = whole_number(said)
+    if number is None:
+        raise Invalid("query.invalid", f"{name} must be a whole number.")
+    return number
+
+
+def _since(request: Request) -> float | None:
+    said = request.asked("changes-since")
+    try:
+        return parse_iso(said) if said is not None else None
+    except ValueError as error:
+        raise Invalid("query.invalid", "changes-since must be a time.") from error
 
 
 def _status(image: Image) -> str:

@@ -14,6 +14,7 @@ from trivet.clock import iso_micros
 from trivet.domain.servers import keypairs
 from trivet.domain.servers.keypairs import KEYPAIRS, Keypair, KeyType
 from trivet.errors import Forbidden, Invalid
+from trivet.store import lists
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -28,6 +29,7 @@ _OF_OTHERS = 2010
 _PAGED = 2035
 _STRICT = 2075
 _ONLY_IMPORT = 2092
+_BY_NAME = (("name", False),)
 
 
 class KeypairWanted(Body, frozen=True, kw_only=True):
@@ -45,19 +47,13 @@ class KeypairCreate(Body, frozen=True, kw_only=True):
 async def index(request: Request) -> Reply:
     known = {"user_id"} | ({"limit", "marker"} if request.version >= _PAGED else set())
     pages.known(request, known, since=_STRICT)
-    where = Where().equal("user_id", _whose(request))
-    most: int | None = None
-    if request.version >= _PAGED:
-        marker = request.asked("marker")
-        if marker is not None:
-            if await request.tx.find(KEYPAIRS, "user_id = ? AND name = ?", _whose(request), marker) is None:
-                raise Invalid("marker.absent", f"Marker {marker[:255]} could not be found.")
-            where.add("name > ?", marker)
-        most = pages.limit(request)
-    found = await request.tx.select(KEYPAIRS, where, order="name", limit=most)
+    paged = request.version >= _PAGED
+    asked = pages.asked(request, _BY_NAME, named="name") if paged else pages.unpaged(_BY_NAME)
+    whose = Where().equal("user_id", _whose(request))
+    found = await lists.page(request.tx, KEYPAIRS, whose, asked, seen=whose)
     body: dict[str, Any] = {"keypairs": [{"keypair": _brief(request, keypair)} for keypair in found]}
-    if most is not None and found and len(found) >= most:
-        body["keypairs_links"] = pages.next_link(request, "os-keypairs", found[-1].name)
+    if paged:
+        pages.add_next(request, body, "keypairs", "os-keypairs", [keypair.name for keypair in found])
     return Reply(200, body)
 
 

@@ -6,7 +6,7 @@ from zlib import crc32
 from trivet.api.compute import pages
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.clock import iso_micros, parse_iso
+from trivet.clock import iso_micros
 from trivet.domain.numbers import whole_number
 from trivet.domain.servers import migrations
 from trivet.domain.servers.migrations import Migration, MigrationQuery
@@ -28,12 +28,13 @@ _OF_WHOM = {"user_id": "user_id", "project_id": "project_id"}
 @resource.on("GET", "/v2.1/os-migrations", may="operator")
 async def index(request: Request) -> Reply:
     pages.known(request, _known(request), since=_PAGED)
-    query = _query(request)
+    query, paged = _query(request), request.version >= _PAGED
+    asked = pages.asked(request, migrations.NEWEST) if paged else pages.unpaged(migrations.NEWEST)
     hidden = (request.asked("hidden") or "").lower() in ("1", "true", "yes", "on", "t", "y")
-    found = [] if hidden else await migrations.page(request.tx, query)
+    found = [] if hidden else await migrations.page(request.tx, query, asked)
     body: dict[str, Any] = {"migrations": [_view(request, migration) for migration in found]}
-    if request.version >= _PAGED and found and len(found) == query.limit:
-        body["migrations_links"] = pages.next_link(request, "os-migrations", found[-1].id)
+    if paged:
+        pages.add_next(request, body, "migrations", "os-migrations", [migration.id for migration in found])
     return Reply(200, body)
 
 
@@ -50,8 +51,8 @@ def _query(request: Request) -> MigrationQuery:
     paged = request.version >= _PAGED
     filters = _EQUAL | (_OF_WHOM if request.version >= _OWNED else {})
     asked = {column: request.asked(name) for name, column in filters.items()}
-    since = _time(request, "changes-since") if paged else None
-    before = _time(request, "changes-before") if request.version >= _BEFORE else None
+    since = pages.time_of(request, "changes-since") if paged else None
+    before = pages.time_of(request, "changes-before") if request.version >= _BEFORE else None
     if since is not None and before is not None and before < since:
         raise Invalid("query.invalid", "The value of changes-since must be less than or equal to changes-before.")
     return MigrationQuery(
@@ -59,8 +60,6 @@ def _query(request: Request) -> MigrationQuery:
         host=request.asked("host"),
         changed_since=since,
         changed_before=before,
-        marker=request.asked("marker") if paged else None,
-        limit=pages.limit(request) if paged else pages.LIMIT_MAX,
     )
 
 
@@ -94,13 +93,3 @@ def _number_of(flavor_id: str) -> int:
     if number is not None and number <= _NUMBER_MAX:
         return number
     return crc32(flavor_id.encode()) & _NUMBER_MAX
-
-
-def _time(request: Request, name: str) -> float | None:
-    said = request.asked(name)
-    if said is None:
-        return None
-    try:
-        return parse_iso(said.replace(" ", "+"))
-    except ValueError as error:
-        raise Invalid("query.invalid", f"Invalid input for query parameters {name}. Value: {said[:64]!r}.") from error

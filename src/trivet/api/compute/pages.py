@@ -1,40 +1,77 @@
 """Pages and links, as all of compute spells them: limit, marker, `self`, `bookmark` and `next`."""
 
-from collections.abc import Sequence
-from typing import Any
-from urllib.parse import urlencode
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
+from trivet.api.kit import lists
 from trivet.api.kit.request import Reply, Request
-from trivet.domain.numbers import whole_number
+from trivet.clock import parse_iso
 from trivet.errors import Invalid
+from trivet.store.lists import Asked
 from trivet.store.tables import Record
+from trivet.store.where import Sort
 
-LIMIT_MAX = 1000
-
-
-def limit(request: Request) -> int:
-    said = request.asked("limit")
-    return LIMIT_MAX if said is None else min(_count("limit", said), LIMIT_MAX)
+T = TypeVar("T")
 
 
-def offset(request: Request) -> int:
-    said = request.asked("offset")
-    return 0 if said is None else _count("offset", said)
+def _wrong_number(name: str, said: str) -> Invalid:
+    return Invalid(
+        "query.invalid", f"Invalid input for query parameters {name}. Value: {said[:64]!r} is not a whole number."
+    )
 
 
-def cut(request: Request, found: Sequence[object]) -> slice:
-    """What limit and offset leave of a list that was read whole."""
-    start = offset(request)
-    return slice(start, min(start + limit(request), len(found)))
+def _wrong_sort(why: lists.Wrong, said: str, keys: Iterable[str]) -> Invalid:
+    if why == "key":
+        return Invalid("sort.invalid", f"Invalid input for query parameters sort_key. Value: {said[:64]!r}.")
+    return Invalid("sort.invalid", "Unknown sort direction, must be 'desc' or 'asc'")
 
 
-def _count(name: str, said: str) -> int:
-    number = whole_number(said)
-    if number is None:
-        raise Invalid(
-            "query.invalid", f"Invalid input for query parameters {name}. Value: {said[:64]!r} is not a whole number."
-        )
-    return number
+SPELLING = lists.Spelling(
+    limit=1000,
+    limit_max=1000,
+    wrong=_wrong_number,
+    absent=lambda marker: Invalid("marker.absent", f"marker [{marker[:255]}] not found"),
+)
+SORTING = lists.Sorting(
+    first=None,
+    direction="desc",
+    pairs="last_repeated",
+    ties=(("created_at", "desc"), ("id", "desc")),
+    wrong=_wrong_sort,
+)
+
+
+def asked(request: Request, sort: Sort, *, named: str = "id") -> Asked:
+    return lists.asked(request, SPELLING, sort, named=named)
+
+
+def by_offset(request: Request, sort: Sort) -> Asked:
+    """Of what is older than markers: limit and offset."""
+    limit, offset = lists.limit_of(request, SPELLING), lists.offset_of(request, SPELLING)
+    return Asked(sort=sort, limit=limit, offset=offset, absent=SPELLING.absent)
+
+
+def few(request: Request, found: Sequence[T]) -> Sequence[T]:
+    """The same of what one thing has, which is few and read whole."""
+    start = lists.offset_of(request, SPELLING)
+    return found[start:][: lists.limit_of(request, SPELLING)]
+
+
+def unpaged(sort: Sort) -> Asked:
+    """At a version that knows no pages."""
+    return Asked(sort=sort, absent=SPELLING.absent)
+
+
+def time_of(request: Request, name: str) -> float | None:
+    """Of a list that is asked for what changed."""
+    said = request.asked(name)
+    if said is None:
+        return None
+    try:
+        # A plus that was sent as it is came in as a space.
+        return parse_iso(said.replace(" ", "+"))
+    except ValueError as error:
+        raise Invalid("query.invalid", f"Invalid input for query parameters {name}. Value: {said[:64]!r}.") from error
 
 
 def known(request: Request, names: set[str], *, since: int) -> None:
@@ -52,14 +89,15 @@ def links(request: Request, collection: str, id: str) -> list[dict[str, str]]:
     ]
 
 
-def page(request: Request, noun: str, collection: str, found: Sequence[Record], views: list[dict[str, Any]]) -> Reply:
+def page(request: Request, noun: str, path: str, found: Sequence[Record], views: list[dict[str, Any]]) -> Reply:
     """Of what `found` says, which is as long as the limit at the most: if it is as long, there may be more."""
     body: dict[str, Any] = {noun: views}
-    if found and len(found) >= limit(request):
-        body[f"{noun}_links"] = next_link(request, collection, found[-1].id)
+    add_next(request, body, noun, path, [one.id for one in found])
     return Reply(200, body)
 
 
-def next_link(request: Request, collection: str, marker: str) -> list[dict[str, str]]:
-    asked = [(name, value) for name, value in request.query if name != "marker"]
-    return [{"rel": "next", "href": f"{request.url}/v2.1/{collection}?{urlencode([*asked, ('marker', marker)])}"}]
+def add_next(request: Request, body: dict[str, Any], noun: str, path: str, found: Sequence[str]) -> None:
+    """`found`: by which markers the rows of this page are known. Where there is no noun they are just `links`."""
+    if found and len(found) == lists.limit_of(request, SPELLING):
+        href = f"{request.url}/v2.1/{path}?{lists.after(request, found[-1])}"
+        body[f"{noun}_links" if noun else "links"] = [{"rel": "next", "href": href}]

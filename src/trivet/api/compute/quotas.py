@@ -12,6 +12,8 @@ from trivet.api.compute import pages, quota_words
 from trivet.api.kit.bodies import Body, Until
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
+from trivet.domain.identity.people.projects import PROJECTS
+from trivet.domain.identity.people.users import USERS
 from trivet.domain.limits import limit_rules, limits, quota_classes, user_limits
 from trivet.errors import Forbidden, Invalid
 
@@ -162,7 +164,7 @@ async def _check(request: Request, project_id: str, user_id: str | None, wanted:
 
 
 async def _check_user(request: Request, user_id: str, wanted: dict[str, int]) -> None:
-    if await request.tx.row("SELECT 1 FROM users WHERE id = ?", user_id) is None:
+    if await request.tx.get(USERS, user_id) is None:
         raise Invalid("user.absent", f"User ID {user_id[:64]} is not a valid user.")
     whole = sorted(name for name in wanted if quota_words.NAMES[name] not in user_limits.RESOURCES)
     if whole:
@@ -180,7 +182,7 @@ async def _asked(request: Request) -> tuple[str, str | None]:
 
 async def _known(request: Request) -> str:
     project_id = request.values["tenant_id"]
-    if await request.tx.row("SELECT 1 FROM projects WHERE id = ?", project_id) is None:
+    if await request.tx.get(PROJECTS, project_id) is None:
         raise Invalid("project.absent", f"Project ID {project_id} is not a valid project.")
     return project_id
 

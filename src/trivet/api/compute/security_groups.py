@@ -22,6 +22,7 @@ from trivet.domain.network.groups.security_groups import (
 )
 from trivet.errors import Conflict, InTheWay, Invalid, Stale
 from trivet.ids import is_uuid
+from trivet.store import lists
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -63,8 +64,9 @@ async def index(request: Request) -> Reply:
         where.equal("project_id", project_id)
         if project_id:
             await security_groups.default_of(request.tx, project_id)
-    found = await request.tx.select(SECURITY_GROUPS, where, order="project_id, name, id")
-    return Reply(200, {"security_groups": await shown(request.tx, found[pages.cut(request, found)])})
+    asked = pages.by_offset(request, (("project_id", False), ("name", False), ("id", False)))
+    found = await lists.page(request.tx, SECURITY_GROUPS, where, asked, seen=where)
+    return Reply(200, {"security_groups": await shown(request.tx, found)})
 
 
 @resource.on("GET", "/v2.1/os-security-groups/{security_group_id}", may="reader", until=_LAST)

@@ -12,6 +12,7 @@ from trivet.api.kit.routes import Resource
 from trivet.domain.servers import server_groups
 from trivet.domain.servers.server_groups import SERVER_GROUPS, GroupPolicy, ServerGroup
 from trivet.errors import Forbidden, Invalid
+from trivet.store import lists
 from trivet.store.where import Where
 
 resource = Resource()
@@ -50,8 +51,8 @@ async def index(request: Request) -> Reply:
     where = Where()
     if request.asked("all_projects") is None or not request.caller.is_operator:
         where.equal("project_id", request.caller.project_id or "")
-    found = await request.tx.select(SERVER_GROUPS, where, order="created_at, id")
-    found = found[pages.cut(request, found)]
+    asked = pages.by_offset(request, (("created_at", False), ("id", False)))
+    found = await lists.page(request.tx, SERVER_GROUPS, where, asked, seen=where)
     members = await server_groups.members(request.tx, [group.id for group in found])
     return Reply(200, {"server_groups": [_shown(request, group, members[group.id]) for group in found]})
 

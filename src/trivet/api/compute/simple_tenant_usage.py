@@ -3,18 +3,20 @@
 from itertools import groupby
 from typing import Any
 
+from trivet.api.compute import pages
 from trivet.api.compute.servers.views import microsecond
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import parse_iso
-from trivet.domain.numbers import whole_number
 from trivet.domain.servers import usage
 from trivet.domain.servers.usage import ServerUsage
 from trivet.errors import Forbidden, Invalid, NotFound
+from trivet.store.lists import Asked
 
 resource = Resource()
 _WEEKS_S = 28 * 24 * 3600.0
-_LIMIT_MAX = 1000
+_PAGED = 2040
+_BY_ID = (("id", False),)
 
 
 @resource.on("GET", "/v2.1/os-simple-tenant-usage", may="admin")
@@ -23,14 +25,14 @@ async def list_usages(request: Request) -> Reply:
         # Somebody asked for one project and forgot which.
         raise NotFound("project.unnamed", "The resource could not be found.")
     start, end = _span(request)
-    found = await usage.within(request.tx, start, end, project_id=None, **_page(request))
+    found = await usage.within(request.tx, start, end, _asked(request), project_id=None)
     detailed = request.asked("detailed") == "1"
     by_project = sorted(found, key=lambda one: one.server.project_id)
     views = [
         _view(request, project_id, list(used), (start, end), detailed=detailed)
         for project_id, used in groupby(by_project, key=lambda one: one.server.project_id)
     ]
-    return _reply(request, {"tenant_usages": views}, "tenant_usages_links", found)
+    return _reply(request, {"tenant_usages": views}, "tenant_usages", found)
 
 
 @resource.on("GET", "/v2.1/os-simple-tenant-usage/{tenant_id}", may="reader")
@@ -39,33 +41,20 @@ async def show_usage(request: Request) -> Reply:
     if not request.caller.may_see(project_id):
         raise Forbidden("policy.forbidden", "Policy doesn't allow os_compute_api:os-simple-tenant-usage:show.")
     span = _span(request)
-    found = await usage.within(request.tx, *span, project_id=project_id, **_page(request))
+    found = await usage.within(request.tx, *span, _asked(request), project_id=project_id)
     view = _view(request, project_id, found, span, detailed=True) if found else {}
-    return _reply(request, {"tenant_usage": view}, "tenant_usage_links", found)
+    return _reply(request, {"tenant_usage": view}, "tenant_usage", found)
 
 
-def _reply(request: Request, body: dict[str, Any], links: str, found: list[ServerUsage]) -> Reply:
-    limit = _page(request)["limit"]
-    if limit is not None and found and len(found) == limit:
-        kept = "&".join(
-            pair
-            for pair in request.query_string.decode("latin-1").split("&")
-            if pair and not pair.startswith("marker=")
-        )
+def _reply(request: Request, body: dict[str, Any], noun: str, found: list[ServerUsage]) -> Reply:
+    if request.version >= _PAGED:
         path = request.path.partition("/v2.1/")[2]
-        href = f"{request.url}/v2.1/{path}?{kept}{'&' if kept else ''}marker={found[-1].server.id}"
-        body[links] = [{"rel": "next", "href": href}]
+        pages.add_next(request, body, noun, path, [one.server.id for one in found])
     return Reply(200, body)
 
 
-def _page(request: Request) -> dict[str, Any]:
-    if request.version < 2040:
-        return {"limit": None, "marker": None}
-    said = request.asked("limit")
-    number = _LIMIT_MAX if said is None else whole_number(said)
-    if said is not None and number is None:
-        raise Invalid("query.invalid", f"Invalid input for query parameters limit. Value: {said[:64]!r}.")
-    return {"limit": min(number or 0, _LIMIT_MAX), "marker": request.asked("marker")}
+def _asked(request: Request) -> Asked:
+    return pages.asked(request, _BY_ID) if request.version >= _PAGED else pages.unpaged(_BY_ID)
 
 
 def _span(request: Request) -> tuple[float, float]:

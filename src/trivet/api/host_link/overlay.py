@@ -24,4 +24,4 @@ class Asked(Body, frozen=True):
 async def join(request: Request) -> Reply:
     host, _ = await door.changing(request.tx, request)
     asked, secrets = request.read(Asked).request, request.parts.secrets
-    return Reply(200, await overlay.sign(request.tx, secrets, asked, overlay.chassis_of(host)))
+    return Reply(200, await overlay.sign_chassis(request.tx, secrets, asked, host.id))

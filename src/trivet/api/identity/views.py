@@ -3,17 +3,18 @@
 Bodies keep fields that are not known (`extra`): clients of identity store their own things there.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any, TypeVar
-from urllib.parse import urlencode
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET
 
+from trivet.api.kit import lists
 from trivet.api.kit.request import Reply, Request
-from trivet.domain.identity import extras, lists
-from trivet.domain.numbers import whole_number
+from trivet.domain.identity import extras
 from trivet.errors import Invalid, NotFound
+from trivet.store import lists as store_lists
+from trivet.store.lists import Keep
 from trivet.store.tables import R, Table
 from trivet.store.where import Where
 
@@ -26,11 +27,14 @@ Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z
 Text = Annotated[str, msgspec.Meta(max_length=65_535)]
 
 _RESERVED = frozenset(("id", "links"))
-_COMPARED: dict[str, Callable[[str, str], bool]] = {
-    "contains": lambda value, wanted: wanted in value,
-    "startswith": str.startswith,
-    "endswith": str.endswith,
-}
+_SPELLING = lists.Spelling(
+    limit=None,
+    limit_max=1000,
+    wrong=lambda name, _: Invalid("query.invalid", f"{name} must be a whole number."),
+    absent=lambda marker: NotFound("marker.absent", f"Marker {marker[:64]} could not be found."),
+)
+Filters = Sequence[str] | Mapping[str, str]
+"""Fields by which a list is narrowed; where the column has another name than the field, with that."""
 
 
 class Fields(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +84,37 @@ def linked(request: Request, path: str, view: View) -> View:
     return view
 
 
+# -- lists
+
+
+class Found(NamedTuple, Generic[R]):
+    """One page."""
+
+    records: list[R]
+    truncated: bool
+    """There is more."""
+
+
+async def find(
+    request: Request,
+    table: Table[R],
+    where: Where,
+    *,
+    columns: Filters = (),
+    order: Sequence[str] = ("name", "id"),
+    keep: Keep[R] | None = None,
+) -> Found[R]:
+    """`columns` are the fields that may be asked for, by the names of the wire; what else is asked narrows nothing."""
+    known = columns if isinstance(columns, Mapping) else {name: name for name in columns}
+    narrowed = lists.narrow(request, where.copy(), lambda said: _narrow_by(table, known, said))
+    asked = lists.asked(request, _SPELLING, tuple((table.ordered(column), False) for column in order))
+    if asked.limit is None:
+        return Found(await store_lists.page(request.tx, table, narrowed, asked, seen=narrowed, keep=keep), False)
+    one_more = msgspec.structs.replace(asked, limit=asked.limit + 1)
+    found = await store_lists.page(request.tx, table, narrowed, one_more, seen=narrowed, keep=keep)
+    return Found(found[: asked.limit], truncated=len(found) > asked.limit)
+
+
 async def page(
     request: Request,
     key: str,
@@ -87,99 +122,56 @@ async def page(
     view: Callable[[Request, R], View],
     where: Where,
     *,
-    columns: Sequence[str],
+    columns: Filters = (),
     order: Sequence[str] = ("name", "id"),
-    keep: Callable[[R], bool] | None = None,
+    keep: Keep[R] | None = None,
 ) -> Reply:
-    """One page of a table, cut by the database; `truncated` says that there is more, and `next` where."""
-    found = await lists.page(request.tx, table, where, asked(request), columns=columns, order=order, keep=keep)
-    return paged(request, key, [view(request, record) for record in found.found], truncated=found.truncated)
+    """One page of a table; `truncated` says that there is more, and `next` where."""
+    found = await find(request, table, where, columns=columns, order=order, keep=keep)
+    return paged(request, key, [view(request, record) for record in found.records], truncated=found.truncated)
 
 
-def paged(request: Request, key: str, shown: list[View], *, truncated: bool, more: View | None = None) -> Reply:
+def paged(request: Request, key: str, shown: list[View], *, truncated: bool = False) -> Reply:
     here = f"{request.url}{_tail(request)}"
     query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
     links = {"next": None, "self": f"{here}{query}", "previous": None}
     if truncated and shown and "id" in shown[-1]:
-        links["next"] = f"{here}?{urlencode([*_without_marker(request), ('marker', shown[-1]['id'])])}"
-    return Reply(200, {key: shown, "links": links, **({"truncated": True} if truncated else {}), **(more or {})})
+        links["next"] = f"{here}?{lists.after(request, shown[-1]['id'])}"
+    return Reply(200, {key: shown, "links": links, **({"truncated": True} if truncated else {})})
 
 
-def asked(request: Request) -> lists.Asked:
-    return lists.Asked(filters=tuple(request.query), limit=_limit(request), marker=request.asked("marker"))
+def _narrow_by(table: Table[R], columns: Mapping[str, str], said: str) -> lists.Narrow | None:
+    """A field, or a field with a comparison behind it: name__icontains."""
+    field, _, how = said.partition("__")
+    column = columns.get(field)
+    if column is None:
+        return None
+
+    def by(request: Request, where: Where, values: list[str]) -> None:
+        for value in values:
+            if how:
+                _compare(where, column, how, value)
+            elif table.is_flag(column):
+                where.equal(column, int(value.lower() not in ("0", "false", "no", "off")))
+            else:
+                where.equal(f"COALESCE({column}, '')" if value == "" else column, value)
+
+    return by
 
 
-def _without_marker(request: Request) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in request.query if name != "marker"]
-
-
-def listed(
-    request: Request, key: str, views: Iterable[View], filters: Iterable[str] = (), *, more: View | None = None
-) -> Reply:
-    """One page of a short list, filtered by those query parameters that are in `filters` (name__contains works,
-    too)."""
-    found = [view for view in views if _wanted(request, view, filters)]
-    marker, limit = request.asked("marker"), _limit(request)
-    if marker is not None:
-        ids = [view.get("id") for view in found]
-        if marker not in ids:
-            raise NotFound("marker.absent", f"Marker {marker[:64]} could not be found.")
-        found = found[ids.index(marker) + 1 :]
-    truncated = limit is not None and len(found) > limit
-    return paged(request, key, found[:limit], truncated=truncated, more=more)
+def _compare(where: Where, column: str, how: str, value: str) -> None:
+    if how.startswith("i"):
+        column, how, value = f"LOWER({column})", how[1:], value.lower()
+    if how == "contains":
+        where.holding(column, value)
+    elif how == "startswith":
+        where.beginning(column, value)
+    elif how == "endswith":
+        where.ending(column, value)
+    else:
+        raise Invalid("query.invalid", f"There is no comparison {how[:64]!r}.")
 
 
 def _tail(request: Request) -> str:
     at = request.path.find("/v3")
     return request.path[at:].rstrip("/") if at >= 0 else ""
-
-
-def _wanted(request: Request, view: View, filters: Iterable[str]) -> bool:
-    for name, wanted in request.query:
-        field, _, how = name.partition("__")
-        if field not in filters:
-            continue
-        value = view.get(field)
-        if not how:
-            if not _equal(value, wanted):
-                return False
-            continue
-        folded = how.startswith("i")
-        compare = _COMPARED.get(how[1:] if folded else how)
-        if compare is None:
-            raise Invalid("query.invalid", f"There is no comparison {how[:64]!r}.")
-        if not isinstance(value, str):
-            return False
-        if not (compare(value.lower(), wanted.lower()) if folded else compare(value, wanted)):
-            return False
-    return True
-
-
-def _equal(value: object, wanted: str) -> bool:
-    if isinstance(value, bool):
-        return value == (wanted.lower() not in ("0", "false", "no", "off"))
-    if value is None:
-        return wanted == ""
-    return str(value) == wanted
-
-
-def _limit(request: Request) -> int | None:
-    said = request.asked("limit")
-    if said is None:
-        return None
-    number = whole_number(said)
-    if number is None:
-        raise Invalid("query.invalid", "limit must be a whole number.")
-    return min(number, lists.LIMIT_MAX)
-
-
-def where(request: Request, columns: Iterable[str], *, domain_id: str | None = None) -> Where:
-    """The exact filters that the database can do itself; with `domain_id`, of what is in that domain."""
-    found = Where()
-    for name in columns:
-        value = request.asked(name)
-        if value is not None:
-            found.equal(name, value)
-    if domain_id is not None:
-        found.equal("domain_id", domain_id)
-    return found

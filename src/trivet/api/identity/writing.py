@@ -1,59 +1,14 @@
-"""Writing: identity's own way to declare a route that changes something.
+"""Identity's own ways to declare a route: of what belongs to the whole cloud, and of what outlives its token."""
 
-What it changed is applied to this process (revoked tokens, forgotten memos) before the client has its answer;
-the other processes hear of it through the log.
-"""
-
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import wraps
-from typing import TypeVar
 
 from trivet.api.kit.callers import Decision, Policy
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Handler, Resource
-from trivet.domain.callers import Caller
 from trivet.domain.identity import personas
 from trivet.domain.identity.tokens import revocations
-from trivet.errors import Busy
-from trivet.parts import Parts
-from trivet.store.store import transact
-from trivet.store.tx import Change, Tx
-
-_logger = logging.getLogger(__name__)
-T = TypeVar("T")
-
-
-async def commit(parts: Parts, act: Callable[[Tx], Awaitable[T]], caller: Caller | None = None) -> T:
-    """`caller`: whose token asks for it. What is written outlives the token, so the database is asked about that."""
-
-    async def checked(tx: Tx) -> T:
-        if caller is not None:
-            await revocations.refuse_dead(tx, parts.tokens, caller)
-        return await act(tx)
-
-    result, changes = await _applied(parts, checked)
-    cuts = revocations.made_in(changes)
-    if cuts:
-        try:
-            await _applied(parts, lambda tx: revocations.cut_later(tx, cuts))
-        except Busy as error:
-            # What was asked is done, and all that was open before it is cut.
-            _logger.warning("Logins of this very moment may have slipped past a revocation: %s", error)
-    return result
-
-
-async def _applied(parts: Parts, act: Callable[[Tx], Awaitable[T]]) -> tuple[T, list[Change]]:
-    last: list[Tx] = []
-
-    def run(tx: Tx) -> Awaitable[T]:
-        last[:] = [tx]
-        return act(tx)
-
-    result = await transact(parts.store, run)
-    for change in last[0].changes:
-        revocations.apply(parts.tokens, parts.identity_memory, change)
-    return result, last[0].changes
+from trivet.store.tx import Tx
 
 
 def looks(resource: Resource, path: str, method: str = "GET") -> Callable[[Handler], Handler]:
@@ -76,27 +31,26 @@ def _refuse_domain_scope(request: Request) -> None:
         raise personas.refusal(f"{request.method} {request.path[:255]}")
 
 
+async def refuse_dead(request: Request, tx: Tx) -> None:
+    """What is written outlives the token that asks for it, so the database is asked whether that still lives."""
+    await revocations.refuse_dead(tx, request.parts.tokens, request.caller)
+
+
 def writes(
     resource: Resource, method: str, path: str, *, may: Policy, decides: Decision | None = None
 ) -> Callable[[Handler], Handler]:
-    """The handler runs in one transaction, perhaps more than once, as with resource.on.
-
-    `admin` here is the operator of the whole cloud: a token for one domain is not enough.
-    """
+    """`admin` here is the operator of the whole cloud: a token for one domain is not enough."""
 
     def declare(handler: Handler) -> Handler:
         @wraps(handler)
         async def run(request: Request) -> Reply:
             if may == "admin":
                 _refuse_domain_scope(request)
+            if may != "public":
+                await refuse_dead(request, request.tx)
+            return await handler(request)
 
-            def act(tx: Tx) -> Awaitable[Reply]:
-                request.within(tx)
-                return handler(request)
-
-            return await commit(request.parts, act, None if may == "public" else request.caller)
-
-        resource.on(method, path, may=may, decides=decides, tx="none")(run)
+        resource.on(method, path, may=may, decides=decides, tx="write")(run)
         return handler
 
     return declare

@@ -1,19 +1,19 @@
 """/v2/metadefs/namespaces and /resource_types: the catalog of metadata definitions."""
 
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
 
 import msgspec
 
 from trivet.api.image import metadef_words as words
+from trivet.api.image.paging import SORTING, SPELLING, links
+from trivet.api.kit import lists
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso
 from trivet.domain.images import metadefs
 from trivet.domain.images.metadefs import NAMESPACES, Item, Namespace
-from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid
-from trivet.store.where import order_by
+from trivet.store import lists as store_lists
 
 
 async def visible(request: Request) -> Namespace:
@@ -23,9 +23,8 @@ async def visible(request: Request) -> Namespace:
 
 resource = Resource(names="namespace_name", seen=visible)
 
-_PAGE = 25
-_PAGE_MAX = 1000
 _SORT_KEYS = ("namespace", "created_at", "updated_at")
+_SORTING = msgspec.structs.replace(SORTING, ties=(("namespace", "first"),))
 
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
 
@@ -45,27 +44,19 @@ class NamespaceBody(msgspec.Struct, frozen=True, kw_only=True):
 
 @resource.on("GET", "/v2/metadefs/namespaces", may="reader")
 async def index(request: Request) -> Reply:
-    where = metadefs.seen_by(request.caller)
+    seen = metadefs.seen_by(request.caller)
+    where = seen.copy()
     visibility = request.asked("visibility")
     if visibility is not None:
         if visibility not in ("public", "private"):
             raise Invalid("query.visibility", f"Invalid visibility value: {visibility[:64]}")
         where.equal("visibility", visibility)
-    types = (request.asked("resource_types") or "").split(",") if request.asked("resource_types") else []
+    types = request.asked("resource_types")
     if types:
-        marks = ", ".join("?" for _ in types)
-        sql = f"SELECT namespace_id FROM metadef_items WHERE kind = 'resource_type' AND name IN ({marks})"
-        where.add(f"id IN ({sql})", *types)
-    key, descending = request.asked("sort_key") or "created_at", (request.asked("sort_dir") or "desc") != "asc"
-    if key not in _SORT_KEYS:
-        raise Invalid("query.sort", f"Invalid sort key: {key[:64]}. It must be one of {', '.join(_SORT_KEYS)}.")
-    sort = [(key, descending)] if key == "namespace" else [(key, descending), ("namespace", descending)]
-    marker = request.asked("marker")
-    if marker is not None:
-        last = await metadefs.visible(request.tx, request.caller, marker)
-        where.after(sort, [getattr(last, name) for name, _ in sort])
-    limit = _limit(request.asked("limit"))
-    found = await request.tx.select(NAMESPACES, where, order=order_by(sort), limit=limit)
+        metadefs.about(where, types.split(","))
+    sort = lists.sort_of(request, _SORTING, {name: name for name in _SORT_KEYS})
+    asked = lists.asked(request, SPELLING, sort, named="namespace")
+    found = await store_lists.page(request.tx, NAMESPACES, where, asked, seen=seen)
     types_of = await metadefs.items_of(request.tx, found, "resource_type")
     body: dict[str, object] = {
         "namespaces": [
@@ -73,22 +64,9 @@ async def index(request: Request) -> Reply:
             | {"resource_type_associations": [words.association(type) for type in types_of[namespace.id]]}
             for namespace in found
         ],
-        "first": "/v2/metadefs/namespaces",
         "schema": "/v2/schemas/metadefs/namespaces",
     }
-    if found and len(found) == limit:
-        said = [(name, value) for name, value in request.query if name != "marker"]
-        body["next"] = f"/v2/metadefs/namespaces?{urlencode([*said, ('marker', found[-1].namespace)])}"
-    return Reply(200, body)
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return _PAGE
-    number = whole_number(text)
-    if number is None:
-        raise Invalid("query.limit", "limit param must be an integer")
-    return min(number, _PAGE_MAX)
+    return Reply(200, body | links(request, "/v2/metadefs/namespaces", [one.namespace for one in found]))
 
 
 @resource.on("POST", "/v2/metadefs/namespaces", may="admin")

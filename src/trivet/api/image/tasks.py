@@ -2,20 +2,23 @@
 
 from typing import Any
 
+from trivet.api.image.paging import SORTING, SPELLING, links
+from trivet.api.kit import lists
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso
 from trivet.domain.images import tasks as image_tasks
 from trivet.domain.images.tasks import IMAGE_TASKS, ImageTask
-from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid
+from trivet.store import lists as store_lists
 from trivet.store.where import Where
 
 resource = Resource()
 
-_PAGE = 25
-_PAGE_MAX = 1000
+_FILTERS = {"type": lists.equal("type"), "status": lists.equal("status")}
+_SORTS = {name: IMAGE_TASKS.ordered(name) for name in ("id", "type", "status", "created_at", "updated_at")}
+_SORTS["expires_at"] = IMAGE_TASKS.ordered("ends_at")
 
 
 class TaskCreate(Body, frozen=True, kw_only=True):
@@ -25,28 +28,12 @@ class TaskCreate(Body, frozen=True, kw_only=True):
 
 @resource.on("GET", "/v2/tasks", may="operator")
 async def index(request: Request) -> Reply:
-    where = Where()
-    for name in ("type", "status"):
-        value = request.asked(name)
-        if value is not None:
-            where.equal(name, value)
-    limit = whole_number(request.asked("limit") or str(_PAGE))
-    if limit is None:
-        raise Invalid("query.limit", "limit param must be an integer")
-    marker = request.asked("marker")
-    if marker is not None:
-        last = await image_tasks.visible(request.tx, request.caller, marker)
-        where.after((("created_at", True), ("id", True)), (last.created_at, last.id))
-    size = min(limit, _PAGE_MAX)
-    found = await request.tx.select(IMAGE_TASKS, where, order="created_at DESC, id DESC", limit=size)
-    body: dict[str, object] = {
-        "tasks": [_brief(task) for task in found],
-        "first": "/v2/tasks",
-        "schema": "/v2/schemas/tasks",
-    }
-    if found and len(found) == size:
-        body["next"] = f"/v2/tasks?limit={size}&marker={found[-1].id}"
-    return Reply(200, body)
+    seen = Where()
+    where = lists.narrow(request, seen.copy(), _FILTERS.get)
+    asked = lists.asked(request, SPELLING, lists.sort_of(request, SORTING, _SORTS))
+    found = await store_lists.page(request.tx, IMAGE_TASKS, where, asked, seen=seen)
+    body: dict[str, object] = {"tasks": [_brief(task) for task in found], "schema": "/v2/schemas/tasks"}
+    return Reply(200, body | links(request, "/v2/tasks", [task.id for task in found]))
 
 
 @resource.on("POST", "/v2/tasks", may="admin")

@@ -26,7 +26,7 @@ Policy = Literal["public", "host", "token", "reader", "member", "manager", "admi
 
 Decision = Literal[
     "anyone", "oneself", "owner", "sides", "domain", "within", "person", "roles", "scope", "subject", "service",
-    "system", "usage",
+    "system", "usage", "key roles", "keys",
 ]  # fmt: skip
 DECISIONS: dict[Decision, str] = {
     "anyone": "who has a token; the answer is the same for all",
@@ -42,6 +42,8 @@ DECISIONS: dict[Decision, str] = {
     "service": "the operator; a service",
     "system": "the operator; a reader of the system looks",
     "usage": "a reader of the project; the operator; a service",
+    "key roles": "who acts in a project, in the project: member, or creator, observer and audit as they were before it",
+    "keys": "as key roles, whose project it is, unless it is private; who is in its access list reads it",
 }
 """What decides who may use a route, where the role alone does not."""
 

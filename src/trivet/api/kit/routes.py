@@ -12,7 +12,7 @@ Matching walks a tree of path segments: one dictionary look-up a segment, howeve
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Literal, Required, TypedDict
 
 import msgspec
 
@@ -43,6 +43,19 @@ class Route(msgspec.Struct, frozen=True):
     """The handler reads the body itself, in chunks."""
     body_max: int
     seen: Seen | None = None
+
+
+class Declared(TypedDict, total=False):
+    """All that a declaration says besides method and path, for a dialect that adds something of its own."""
+
+    may: Required[Policy]
+    decides: Decision | None
+    tx: Transaction | None
+    since: str | None
+    until: str | None
+    stream: bool
+    body_max: int
+    action: str | None
 
 
 class Resource:

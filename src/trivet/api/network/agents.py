@@ -1,22 +1,28 @@
 """/v2.0/agents: one for each host, derived from it; nothing here is kept but what an operator says about it."""
 
+from msgspec import structs
+
+from trivet.api.kit import lists
+from trivet.api.kit.lists import Narrow
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.network import bodies, listing
-from trivet.api.network.listing import Json
+from trivet.api.network import bodies, collections
+from trivet.api.network.bodies import Json
 from trivet.clock import iso
-from trivet.domain.hosts import hosts
+from trivet.domain.hosts import hosts, zones
 from trivet.domain.hosts.hosts import HOSTS, Host
-from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.network import agents as network_agents
 from trivet.domain.network.agents import AgentChange, Said
-from trivet.errors import Conflict, Invalid, NotFound
-from trivet.store.tx import Tx
+from trivet.errors import Conflict, NotFound
+from trivet.store import lists as store_lists
+from trivet.store.where import Where
 
 resource = Resource()
 
 _TYPE = "OVN Controller agent"
 _BINARY = "ovn-controller"
+_TOPIC = "n/a"
+_SORTING = structs.replace(collections.SORTING, first="host")
 
 
 def _view(host: Host, said: Said) -> Json:
@@ -24,11 +30,11 @@ def _view(host: Host, said: Said) -> Json:
         "id": host.id,
         "agent_type": _TYPE,
         "binary": _BINARY,
-        "topic": "n/a",
+        "topic": _TOPIC,
         "host": host.name,
         "admin_state_up": said.admin_state_up,
         "alive": hosts.is_up(host),
-        "availability_zone": host.zone or DEFAULT_ZONE,
+        "availability_zone": zones.of_host(host),
         "configurations": {"bridge-mappings": {"public": "br-ex"}},
         "description": said.description,
         "created_at": _spaced(host.created_at),
@@ -43,37 +49,66 @@ def _spaced(at: float) -> str:
     return (iso(at) or "").replace("T", " ").rstrip("Z")
 
 
-async def _all(tx: Tx) -> list[Json]:
-    said = await network_agents.all_said(tx)
-    found = await tx.select(HOSTS, order="name, id")
-    return [_view(host, said.get(host.id, network_agents.NOTHING)) for host in found]
-
-
 async def _one(request: Request) -> Json:
-    for agent in await _all(request.tx):
-        if agent["id"] == request.values["agent_id"]:
-            return agent
-    raise NotFound("agent.absent", f"Agent {request.values['agent_id'][:64]} could not be found")
+    host = await request.tx.get(HOSTS, request.values["agent_id"])
+    if host is None:
+        raise NotFound("agent.absent", f"Agent {request.values['agent_id'][:64]} could not be found")
+    return _view(host, (await network_agents.said_of(request.tx, [host.id])).get(host.id, network_agents.NOTHING))
+
+
+def _always(value: str) -> Narrow:
+    """Of what is the same for all of them: they are found by that, and by nothing else."""
+
+    def by(request: Request, where: Where, values: list[str]) -> None:
+        if value not in values:
+            where.any_of("id", [])
+
+    return by
+
+
+def _by_zone(request: Request, where: Where, values: list[str]) -> None:
+    where.any_of(f"COALESCE(zone, '{zones.DEFAULT_ZONE}')", values)
+
+
+def _by_life(request: Request, where: Where, values: list[str]) -> None:
+    where.any_of("CASE WHEN forced_down = 0 AND silent = 0 THEN 1 ELSE 0 END", [collections.flag(v) for v in values])
+
+
+def _by_state(request: Request, where: Where, values: list[str]) -> None:
+    network_agents.switched(where, [bool(collections.flag(value)) for value in values])
+
+
+_COLUMNS = {"id": "id", "host": "name", "created_at": "created_at", "started_at": "created_at"}
+_FILTERS: dict[str, Narrow] = {
+    "id": lists.equal("id"),
+    "host": lists.equal("name"),
+    "agent_type": _always(_TYPE),
+    "binary": _always(_BINARY),
+    "topic": _always(_TOPIC),
+    "availability_zone": _by_zone,
+    "alive": _by_life,
+    "admin_state_up": _by_state,
+}
 
 
 @resource.on("GET", "/v2.0/agents", may="reader")
 async def index(request: Request) -> Reply:
     """A list shows what its caller may see; of agents, that is nothing or everything."""
-    found = await _all(request.tx) if request.caller.may_see(None) else []
-    for name, value in request.query:
-        if name == "fields":
-            continue
-        if name not in ("id", "agent_type", "binary", "topic", "host", "admin_state_up", "alive", "availability_zone"):
-            raise Invalid("filter.invalid", f"[{name!r}] is invalid attribute for filtering")
-        wanted: object = bool(listing.flag(value)) if name in ("admin_state_up", "alive") else value
-        found = [agent for agent in found if agent[name] == wanted]
-    fields = listing.fields_of(request)
-    return Reply(200, {"agents": [listing.cut(agent, fields) for agent in found]})
+    seen = Where() if request.caller.may_see(None) else Where().any_of("id", [])
+    where = lists.narrow(
+        request, seen.copy(), _FILTERS.get, aside=collections.PAGING, unknown=collections.unknown_filter
+    )
+    asked = lists.asked(request, collections.SPELLING, lists.sort_of(request, _SORTING, _COLUMNS))
+    found = await store_lists.page(request.tx, HOSTS, where, asked, seen=seen)
+    said = await network_agents.said_of(request.tx, [host.id for host in found])
+    fields = lists.fields_of(request)
+    shown = [_view(host, said.get(host.id, network_agents.NOTHING)) for host in found]
+    return Reply(200, {"agents": [lists.cut(agent, fields) for agent in shown]})
 
 
 @resource.on("GET", "/v2.0/agents/{agent_id}", may="operator")
 async def show(request: Request) -> Reply:
-    return Reply(200, {"agent": listing.cut(await _one(request), listing.fields_of(request))})
+    return Reply(200, {"agent": lists.cut(await _one(request), lists.fields_of(request))})
 
 
 @resource.on("PUT", "/v2.0/agents/{agent_id}", may="admin")

@@ -2,7 +2,7 @@
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.network.listing import Json
+from trivet.api.network.collections import Json
 from trivet.errors import NotFound
 
 resource = Resource()

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from trivet.api.kit.lists import Narrow
 from trivet.api.kit.request import Request
-from trivet.api.network.listing import Special, flag
+from trivet.api.network.collections import flag
 from trivet.domain.network import rbac_policies
 from trivet.domain.network.rbac_policies import ObjectType
 from trivet.store.tables import Record
@@ -33,7 +34,7 @@ def _just_made(tx: Tx, found: Sequence[Record]) -> bool:
     )
 
 
-def by_sharing(kind: ObjectType, column: str = "id") -> Special:
+def by_sharing(kind: ObjectType, column: str = "id") -> Narrow:
     def narrow(request: Request, where: Where, values: list[str]) -> None:
         for value in values:
             where.add(

@@ -9,7 +9,8 @@ from msgspec import UNSET, UnsetType, field
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
-from trivet.api.network.listing import Collection, Json
+from trivet.api.network.collections import Collection, Json
+from trivet.domain.hosts import hosts
 from trivet.domain.network.nets import networks
 from trivet.domain.network.ports import changes as port_changes
 from trivet.domain.network.ports import ports
@@ -42,11 +43,11 @@ class PortChange(PortUpdate, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 async def show_all(request: Request, found: Sequence[Port]) -> list[Json]:
     operator = request.caller.may_see(None)
-    hosts = await _host_names(request, {port.host_id for port in found if port.host_id}) if operator else {}
-    return [_view(port, hosts, operator=operator) for port in found]
+    names = await hosts.names_of(request.tx, {port.host_id for port in found if port.host_id}) if operator else {}
+    return [_view(port, names, operator=operator) for port in found]
 
 
-def _view(port: Port, hosts: dict[str, str], *, operator: bool) -> Json:
+def _view(port: Port, names: dict[str, str], *, operator: bool) -> Json:
     shown: Json = {
         "id": port.id,
         "name": port.name,
@@ -74,7 +75,7 @@ def _view(port: Port, hosts: dict[str, str], *, operator: bool) -> Json:
     if operator:
         bound = bool(port.host_id)
         shown |= {
-            "binding:host_id": hosts.get(port.host_id or "", port.host_id or ""),
+            "binding:host_id": names.get(port.host_id or "", port.host_id or ""),
             "binding:profile": port.binding_profile,
             "binding:vif_type": "ovs" if bound else "unbound",
             "binding:vif_details": (
@@ -94,20 +95,10 @@ def _dns(port: Port) -> list[Json]:
     return assigned
 
 
-async def _host_names(request: Request, ids: set[str]) -> dict[str, str]:
-    """Hosts have ids here and names out there; a host that we do not know keeps what was said."""
-    if not ids:
-        return {}
-    inside = Where().any_of("id", sorted(ids))
-    rows = await request.tx.rows(f"SELECT id, name FROM hosts{inside.sql}", *inside.values)
-    return {str(row[0]): str(row[1]) for row in rows}
-
-
 async def _with_host_id(request: Request, wanted: W) -> W:
-    if not wanted.host_id:
-        return wanted
-    row = await request.tx.row("SELECT id FROM hosts WHERE name = ?", wanted.host_id)
-    return msgspec.structs.replace(wanted, host_id=str(row[0])) if row is not None else wanted
+    """Hosts have ids here and names out there; a host that we do not know keeps what was said."""
+    id = await hosts.id_of(request.tx, wanted.host_id) if wanted.host_id else None
+    return msgspec.structs.replace(wanted, host_id=id) if id is not None else wanted
 
 
 def _by_address(request: Request, where: Where, values: list[str]) -> None:
@@ -118,25 +109,18 @@ def _by_address(request: Request, where: Where, values: list[str]) -> None:
         elif name == "subnet_id":
             where.add("id IN (SELECT port_id FROM addresses WHERE subnet_id = ?)", wanted)
         elif name == "ip_address_substr":
-            like = wanted.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-            where.add("id IN (SELECT port_id FROM addresses WHERE ip LIKE ? ESCAPE '!')", f"%{like}%")
+            where.inside("id", "SELECT port_id FROM addresses", Where().holding("ip", wanted.lower()))
         else:
             raise Invalid("filter.invalid", f"['fixed_ips={value[:64]}'] is invalid attribute for filtering")
 
 
 def _by_groups(request: Request, where: Where, values: list[str]) -> None:
-    inside = Where().any_of("group_id", values)
-    where.add(f"id IN (SELECT port_id FROM port_security_groups{inside.sql})", *inside.values)
+    where.inside("id", "SELECT port_id FROM port_security_groups", Where().any_of("group_id", values))
 
 
 def _by_host(request: Request, where: Where, values: list[str]) -> None:
-    names = Where().any_of("name", values)
-    ids = Where().any_of("host_id", values)
-    where.add(
-        f"({ids.sql.removeprefix(' WHERE ')} OR host_id IN (SELECT id FROM hosts{names.sql}))",
-        *ids.values,
-        *names.values,
-    )
+    named = Where().inside("host_id", "SELECT id FROM hosts", Where().any_of("name", values))
+    where.either([Where().any_of("host_id", values), named])
 
 
 COLLECTION = Collection(

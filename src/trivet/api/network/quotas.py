@@ -5,7 +5,7 @@ from msgspec import UNSET, Struct, UnsetType, field, structs
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
-from trivet.api.network.listing import Json
+from trivet.api.network.collections import Json
 from trivet.domain.callers import Caller
 from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.limits import limit_rules, limits, quotas
@@ -61,11 +61,8 @@ async def _limits(tx: Tx, project_id: str) -> Json:
 @resource.on("GET", "/v2.0/quotas", may="operator")
 async def index(request: Request) -> Reply:
     """The quotas of those projects that have limits of their own."""
-    marks = ", ".join("?" for _ in NAMES)
-    rows = await request.tx.rows(
-        f"SELECT DISTINCT scope_id FROM limits WHERE resource_name IN ({marks}) ORDER BY scope_id", *NAMES
-    )
-    found = [{"project_id": row[0], "tenant_id": row[0], **await _limits(request.tx, row[0])} for row in rows]
+    projects = await limits.projects_with(request.tx, NAMES)
+    found = [{"project_id": id, "tenant_id": id, **await _limits(request.tx, id)} for id in projects]
     return Reply(200, {"quotas": found})
 
 

@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
-from trivet.api.network.listing import Collection, Json
+from trivet.api.network.collections import Collection, Json
 from trivet.domain.network import rbac_policies
 from trivet.domain.network.nets import external
 from trivet.domain.network.rbac_policies import RBAC_POLICIES, Action, ObjectType, RbacPolicy

@@ -8,7 +8,7 @@ from trivet.api.volume import paging
 from trivet.api.volume.bodies import Loose
 from trivet.api.volume.paths import VolumeResource
 from trivet.clock import iso_micros
-from trivet.domain.volumes import attachments, listing, outside
+from trivet.domain.volumes import attachments, outside
 from trivet.domain.volumes.attachments import ATTACHMENTS, Attachment
 from trivet.errors import Invalid
 from trivet.store.store import transact
@@ -62,11 +62,12 @@ async def detail(request: Request) -> Reply:
 
 
 async def _found(request: Request) -> list[Attachment]:
-    where = paging.filtered(request, paging.scoped(request).add("status <> 'gone'"), _FILTERS)
+    seen = paging.scoped(request).add("status <> 'gone'")
+    where = paging.filtered(request, seen.copy(), _FILTERS)
     instance_id = request.asked("instance_id") or request.asked("instance_uuid")
     if instance_id is not None:
         where.add("COALESCE(server_id, instance_id) = ?", instance_id)
-    return await listing.page(request.tx, ATTACHMENTS, where, paging.asked(request, _SORTS))
+    return await paging.find(request, ATTACHMENTS, _SORTS, where, seen=seen)
 
 
 @resource.on("GET", "/attachments/{attachment_id}", may="reader", since="3.27")

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from trivet.api.kit.request import Request
 from trivet.errors import Invalid
 
 Text = Annotated[str, msgspec.Meta(max_length=255)]
@@ -31,3 +32,11 @@ def flag(said: Any, name: str) -> bool:
 def name_of(said: str | None) -> str | None:
     """Spaces around a name are no part of it."""
     return said.strip() if said is not None else None
+
+
+def one_spec(request: Request) -> dict[str, str]:
+    """A body that is one spec of a type and nothing else, named as in the path."""
+    said, key = request.read_object(), request.values["key"]
+    if set(said) != {key} or not isinstance(said[key], str) or len(said[key]) > 255:
+        raise Invalid("metadata.key", "Request body and URI mismatch: the one item must be named as in the path.")
+    return {key: said[key]}

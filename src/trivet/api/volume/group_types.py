@@ -8,9 +8,9 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.bodies import Body, Name
 from trivet.api.kit.request import Reply, Request
 from trivet.api.volume import paging
-from trivet.api.volume.bodies import Key, Loose, Text, flag
+from trivet.api.volume.bodies import Key, Loose, Text, flag, one_spec
 from trivet.api.volume.paths import VolumeResource
-from trivet.domain.volumes import groups, listing, metadata
+from trivet.domain.volumes import groups, metadata
 from trivet.domain.volumes.groups import GROUP_TYPES, GroupType
 from trivet.errors import Invalid, NotFound
 from trivet.store.where import Where
@@ -68,11 +68,9 @@ async def create(request: Request) -> Reply:
 
 @resource.on("GET", "/group_types", may="reader", since="3.11")
 async def index(request: Request) -> Reply:
-    where = Where() if request.caller.is_operator else Where().equal("is_public", 1)
-    paging.public_or_not(request, where)
-    if (marker := request.asked("marker")) is not None:
-        await groups.visible_type(request.tx, request.caller, marker)
-    found = await listing.page(request.tx, GROUP_TYPES, where, paging.asked(request, _SORTS))
+    seen = Where() if request.caller.is_operator else Where().equal("is_public", 1)
+    where = paging.public_or_not(request, seen.copy())
+    found = await paging.find(request, GROUP_TYPES, _SORTS, where, seen=seen)
     return paging.page_of(request, "group_types", "group_types", found, [_view(request, one) for one in found])
 
 
@@ -128,11 +126,8 @@ async def show_spec(request: Request) -> Reply:
 
 @resource.on("PUT", SPECS + "/{key}", may="admin", since="3.11")
 async def put_spec(request: Request) -> Reply:
-    said, key = msgspec.convert(request.read_object(), dict[str, Any]), request.values["key"]
-    if set(said) != {key} or not isinstance(said[key], str) or len(said[key]) > 255:
-        raise Invalid("metadata.key", "Request body and URI mismatch: the one item must be named as in the path.")
-    type = await _named(request)
-    await groups.specify_type(request.tx, type, type.group_specs | {key: said[key]})
+    said, type = one_spec(request), await _named(request)
+    await groups.specify_type(request.tx, type, type.group_specs | said)
     return Reply(200, said)
 
 

@@ -12,19 +12,13 @@ from trivet.api.volume.bodies import Loose, Text, flag, name_of
 from trivet.api.volume.paths import VolumeResource
 from trivet.clock import iso_micros
 from trivet.domain.hosts.zones import DEFAULT_ZONE
-from trivet.domain.volumes import groups, limits, listing
+from trivet.domain.volumes import groups, limits
 from trivet.domain.volumes.groups import GROUP_SNAPSHOTS, GROUPS, Group, GroupSnapshot, GroupWanted
 from trivet.errors import Invalid
 
 resource = VolumeResource()
 _SORTS = {"id": "id", "name": "name", "status": "status", "created_at": "created_at"}
-_FILTERS = {
-    "id": "id",
-    "name": "name",
-    "status": "status",
-    "group_id": "group_id",
-    "source_group_id": "source_group_id",
-}
+_FILTERS = {"id": "id", "name": "name", "status": "status"}
 
 
 class NewGroup(Body, frozen=True, kw_only=True):
@@ -115,8 +109,9 @@ async def detail(request: Request) -> Reply:
 
 
 async def _found(request: Request) -> list[Group]:
-    where = paging.filtered(request, paging.scoped(request), {k: v for k, v in _FILTERS.items() if k != "group_id"})
-    return await listing.page(request.tx, GROUPS, where, paging.asked(request, _SORTS))
+    seen = paging.scoped(request)
+    where = paging.filtered(request, seen.copy(), _FILTERS | {"source_group_id": "source_group_id"})
+    return await paging.find(request, GROUPS, _SORTS, where, seen=seen)
 
 
 @resource.on("GET", "/groups/{group_id}", may="reader", since="3.13")
@@ -229,8 +224,9 @@ async def list_snapshots_in_detail(request: Request) -> Reply:
 
 
 async def _found_snapshots(request: Request) -> list[GroupSnapshot]:
-    where = paging.filtered(request, paging.scoped(request), {k: v for k, v in _FILTERS.items() if "source" not in k})
-    return await listing.page(request.tx, GROUP_SNAPSHOTS, where, paging.asked(request, _SORTS))
+    seen = paging.scoped(request)
+    where = paging.filtered(request, seen.copy(), _FILTERS | {"group_id": "group_id"})
+    return await paging.find(request, GROUP_SNAPSHOTS, _SORTS, where, seen=seen)
 
 
 @resource.on("GET", "/group_snapshots/{group_snapshot_id}", may="reader", since="3.14")

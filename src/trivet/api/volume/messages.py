@@ -6,7 +6,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.volume import paging
 from trivet.api.volume.paths import VolumeResource, links
 from trivet.clock import iso_micros
-from trivet.domain.volumes import listing, messages
+from trivet.domain.volumes import messages
 from trivet.domain.volumes.messages import MESSAGES, Message
 
 resource = VolumeResource()
@@ -29,8 +29,9 @@ _FILTERS = {
 
 @resource.on("GET", "/messages", may="reader", since="3.3")
 async def index(request: Request) -> Reply:
-    where = paging.filtered(request, paging.scoped(request), _FILTERS)
-    found = await listing.page(request.tx, MESSAGES, where, paging.asked(request, _SORTS))
+    seen = paging.scoped(request)
+    where = paging.filtered(request, seen.copy(), _FILTERS)
+    found = await paging.find(request, MESSAGES, _SORTS, where, seen=seen)
     return paging.page_of(request, "messages", "messages", found, [_view(request, one) for one in found])
 
 

@@ -1,70 +1,54 @@
-"""Pages: limit, marker, offset and sort as this API spells them, and the link to the next one."""
+"""Pages: lists as this API spells them, what they are narrowed by, and the link to the next one."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 import msgspec
 
+from trivet.api.kit import lists
 from trivet.api.kit.request import Reply, Request
 from trivet.api.volume.bodies import flag
 from trivet.api.volume.paths import base_of
 from trivet.clock import parse_iso
-from trivet.domain.numbers import whole_number
-from trivet.domain.volumes.listing import Page, sorted_by
 from trivet.errors import Invalid, NotFound
-from trivet.store.tables import Record
+from trivet.store import lists as store_lists
+from trivet.store.tables import R, Record, Table
 from trivet.store.where import Where
 
-_LIMIT_MAX = 1000
-_NUMBER_MAX = 1 << 31
 _COUNT_SINCE = 3045
 
 
-def asked(request: Request, columns: dict[str, str]) -> Page:
+def _wrong_sort(why: lists.Wrong, said: str, keys: Iterable[str]) -> Invalid:
+    text = {
+        "mixed": "The 'sort_key' and 'sort_dir' parameters are deprecated and cannot be used with 'sort'.",
+        "count": "There must be as many sort directions as sort keys.",
+        "direction": f"Unknown sort direction, must be 'desc' or 'asc', not {said[:16]!r}.",
+        "key": f"Sort key {said[:64]!r} is none; it is one of {', '.join(sorted(keys))}.",
+    }
+    return Invalid("query.sort", text[why])
+
+
+_SPELLING = lists.Spelling(
+    limit=1000,
+    limit_max=1000,
+    number_max=1 << 31,
+    wrong=lambda name, said: Invalid(
+        "query.invalid", f"Invalid input received: {name} param must be a whole number, not {said[:32]!r}"
+    ),
+    absent=lambda marker: Invalid("marker.absent", f"marker [{marker[:64]}] not found", status=404),
+)
+_SORTING = lists.Sorting(first="created_at", direction="desc", joined=True, pairs="each", wrong=_wrong_sort)
+
+
+async def find(request: Request, table: Table[R], columns: dict[str, str], where: Where, *, seen: Where) -> list[R]:
     if request.path.endswith("/"):
         # Somebody forgot to put the id behind it: that one does not exist.
         raise NotFound("route.absent", "The resource could not be found.")
-    return Page(
-        sort=sorted_by(_sort(request), columns),
-        limit=min(_number(request, "limit", _LIMIT_MAX), _LIMIT_MAX),
-        offset=_number(request, "offset", 0),
-        marker=request.asked("marker"),
-        owner=None if request.caller.is_operator else request.caller.project_id,
-    )
-
-
-def _number(request: Request, name: str, otherwise: int) -> int:
-    said = request.asked(name)
-    if said is None:
-        return otherwise
-    number = whole_number(said)
-    if number is None or number > _NUMBER_MAX:
-        raise Invalid(
-            "query.invalid", f"Invalid input received: {name} param must be a whole number, not {said[:32]!r}"
-        )
-    return number
-
-
-def _sort(request: Request) -> list[tuple[str, bool]]:
-    """sort=KEY[:DIRECTION],..., or the older sort_key and sort_dir."""
-    said = request.asked("sort")
-    if said is not None and (request.asked("sort_key") or request.asked("sort_dir")):
-        raise Invalid(
-            "query.sort", "The 'sort_key' and 'sort_dir' parameters are deprecated and cannot be used with 'sort'."
-        )
-    if said is None:
-        key = request.asked("sort_key") or "created_at"
-        return [(key, _down(request.asked("sort_dir") or "desc"))]
-    pairs = [part.strip().partition(":") for part in said.split(",")]
-    return [(key.strip(), _down(direction.strip() or "desc")) for key, _, direction in pairs]
-
-
-def _down(direction: str) -> bool:
-    if direction not in ("asc", "desc"):
-        raise Invalid("query.sort", f"Unknown sort direction, must be 'desc' or 'asc', not {direction[:16]!r}.")
-    return direction == "desc"
+    keys = {key: table.ordered(column) for key, column in columns.items()}
+    asked = lists.asked(request, _SPELLING, lists.sort_of(request, _SORTING, keys))
+    asked = msgspec.structs.replace(asked, offset=lists.offset_of(request, _SPELLING))
+    return await store_lists.page(request.tx, table, where, asked, seen=seen)
 
 
 def page_of(
@@ -77,18 +61,19 @@ def page_of(
     count: int | None = None,
 ) -> Reply:
     body: dict[str, Any] = {noun: views}
-    limit = min(_number(request, "limit", _LIMIT_MAX), _LIMIT_MAX)
-    if found and len(found) >= limit:
-        said = [(name, value) for name, value in request.query if name not in ("marker", "offset")]
-        query = urlencode([*said, ("marker", found[-1].id)])
+    if found and len(found) == lists.limit_of(request, _SPELLING):
+        query = lists.after(request, found[-1].id, "offset")
         body[f"{noun}_links"] = [{"rel": "next", "href": f"{base_of(request)}/{path}?{query}"}]
     if count is not None:
         body["count"] = count
     return Reply(200, body)
 
 
-def counted(request: Request) -> bool:
-    return request.version >= _COUNT_SINCE and bool(request.asked_flag("with_count"))
+async def count(request: Request, table: Table[R], where: Where) -> int | None:
+    """Of all pages together, if it was asked for."""
+    if request.version < _COUNT_SINCE or not request.asked_flag("with_count"):
+        return None
+    return await store_lists.count(request.tx, table.name, where)
 
 
 def scoped(request: Request) -> Where:
@@ -110,18 +95,18 @@ def filtered(request: Request, where: Where, columns: dict[str, str]) -> Where:
         if column is None:
             continue
         if like:
-            escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-            where.add(f"{column} LIKE ? ESCAPE '\\'", f"%{escaped}%")
+            where.holding(column, value)
         else:
             where.equal(column, value)
     return where
 
 
-def public_or_not(request: Request, where: Where) -> None:
+def public_or_not(request: Request, where: Where) -> Where:
     """Operators see the public ones unless they say otherwise; `None` is all of them."""
     said = request.asked("is_public")
     if request.caller.is_operator and (said or "").lower() != "none":
         where.equal("is_public", 1 if said is None else int(flag(said, "is_public")))
+    return where
 
 
 _COMPARED = {"gt": ">", "gte": ">=", "eq": "=", "neq": "<>", "lt": "<", "lte": "<="}
@@ -151,12 +136,12 @@ def at_times(request: Request, where: Where) -> None:
 
 def by_metadata(request: Request, where: Where, name: str, column: str) -> None:
     try:
-        wanted = [_holding(str(key), str(value)) for key, value in _pairs(request, name).items()]
+        wanted = [_pair(str(key), str(value)) for key, value in _pairs(request, name).items()]
     except ValueError:
         # A number of thousands of digits, or half a surrogate pair.
         raise _unreadable(name) from None
-    for pattern in wanted:
-        where.add(f"{column} LIKE ? ESCAPE '\\'", pattern)
+    for pair in wanted:
+        where.holding(column, pair)
 
 
 def _pairs(request: Request, name: str) -> dict[Any, Any]:
@@ -177,7 +162,6 @@ def _unreadable(name: str) -> Invalid:
     return Invalid("query.invalid", f"Invalid filter {name}: it must be like {{'key': 'value'}}.")
 
 
-def _holding(key: str, value: str) -> str:
-    """What JSON text holds that has this pair; keys and values are words of which each is encoded alike."""
-    pair = f"{msgspec.json.encode(key).decode()}:{msgspec.json.encode(value).decode()}"
-    return "%" + pair.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+def _pair(key: str, value: str) -> str:
+    """As it stands in JSON text; keys and values are words of which each is encoded alike."""
+    return f"{msgspec.json.encode(key).decode()}:{msgspec.json.encode(value).decode()}"

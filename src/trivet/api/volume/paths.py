@@ -4,35 +4,19 @@ The project in the path must be the token's; it grants nothing.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Unpack
 
-from trivet.api.kit.callers import Decision, Policy
 from trivet.api.kit.request import Reply, Request
-from trivet.api.kit.routes import Handler, Resource, Transaction
+from trivet.api.kit.routes import Declared, Handler, Resource
 from trivet.errors import Invalid
 
 
 class VolumeResource(Resource):
     """What one file serves, under both paths."""
 
-    def on(
-        self,
-        method: str,
-        path: str,
-        *,
-        may: Policy,
-        decides: Decision | None = None,
-        tx: Transaction | None = None,
-        since: str | None = None,
-        until: str | None = None,
-        stream: bool = False,
-        body_max: int = 1 << 20,
-        action: str | None = None,
-    ) -> Callable[[Handler], Handler]:
-        how: dict[str, Any] = {"decides": decides, "tx": tx, "since": since, "until": until, "stream": stream}
-        how |= {"body_max": body_max, "action": action}
-        plain = super().on(method, f"/v3{path}", may=may, **how)
-        of_project = super().on(method, f"/v3/{{project_id}}{path}", may=may, **how)
+    def on(self, method: str, path: str, **declared: Unpack[Declared]) -> Callable[[Handler], Handler]:
+        plain = super().on(method, f"/v3{path}", **declared)
+        of_project = super().on(method, f"/v3/{{project_id}}{path}", **declared)
 
         def declare(handler: Handler) -> Handler:
             async def checked(request: Request) -> Reply:

@@ -9,7 +9,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.volume import paging
 from trivet.api.volume.bodies import Loose
 from trivet.api.volume.paths import VolumeResource, links
-from trivet.domain.volumes import listing, qos
+from trivet.domain.volumes import qos
 from trivet.domain.volumes.types import QOS, Qos
 from trivet.errors import Invalid
 from trivet.store.where import Where
@@ -53,7 +53,7 @@ async def create(request: Request) -> Reply:
 
 @resource.on("GET", "/qos-specs", may="operator")
 async def index(request: Request) -> Reply:
-    found = await listing.page(request.tx, QOS, Where(), paging.asked(request, _SORTS))
+    found = await paging.find(request, QOS, _SORTS, Where(), seen=Where())
     shown = [_view(request, one)["qos_specs"] for one in found]
     return paging.page_of(request, "qos_specs", "qos-specs", found, shown)
 

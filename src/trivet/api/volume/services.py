@@ -9,7 +9,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.volume.bodies import Loose, Text
 from trivet.api.volume.paths import VolumeResource
 from trivet.clock import iso_micros
-from trivet.domain.volumes import backends, listing
+from trivet.domain.volumes import backends, volumes
 from trivet.domain.volumes.backends import BACKENDS, OVERSOLD, Backend, pool_of
 from trivet.errors import Invalid, NotFound
 from trivet.store.where import Where
@@ -158,13 +158,13 @@ async def hosts(request: Request) -> Reply:
 async def host(request: Request) -> Reply:
     backend = await _named(request, request.values["host_name"])
     here = Where().equal("backend_id", backend.id)
-    volumes, volumes_gib = await listing.count_and_gib(request.tx, "volumes", here)
-    of_those = Where().add("volume_id IN (SELECT id FROM volumes WHERE backend_id = ?)", backend.id)
-    snapshots, snapshots_gib = await listing.count_and_gib(request.tx, "volume_snapshots", of_those)
+    volume_count, volumes_gib = await volumes.count_and_gib(request.tx, "volumes", here)
+    of_those = Where().inside("volume_id", "SELECT id FROM volumes", here)
+    snapshots, snapshots_gib = await volumes.count_and_gib(request.tx, "volume_snapshots", of_those)
     total = {
         "host": backend.id,
         "project": "(total)",
-        "volume_count": str(volumes),
+        "volume_count": str(volume_count),
         "total_volume_gb": str(volumes_gib),
         "snapshot_count": str(snapshots),
         "total_snapshot_gb": str(snapshots_gib),

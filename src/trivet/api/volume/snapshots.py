@@ -9,7 +9,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.volume import paging, views
 from trivet.api.volume.bodies import Loose, Metadata, Text, flag, name_of
 from trivet.api.volume.paths import VolumeResource
-from trivet.domain.volumes import limits, listing, snapshots
+from trivet.domain.volumes import limits, snapshots
 from trivet.domain.volumes.snapshots import SNAPSHOTS, Snapshot
 from trivet.errors import Invalid
 
@@ -112,12 +112,13 @@ async def list_in_detail(request: Request) -> Reply:
 
 
 async def _listed(request: Request, path: str, *, detail: bool) -> Reply:
-    where = paging.filtered(request, paging.scoped(request), _FILTERS)
+    seen = paging.scoped(request)
+    where = paging.filtered(request, seen.copy(), _FILTERS)
     paging.at_times(request, where)
     if request.version >= 3022:
         paging.by_metadata(request, where, "metadata", "metadata")
-    count = await listing.count(request.tx, "volume_snapshots", where) if paging.counted(request) else None
-    found = await listing.page(request.tx, SNAPSHOTS, where, paging.asked(request, _SORTS))
+    count = await paging.count(request, SNAPSHOTS, where)
+    found = await paging.find(request, SNAPSHOTS, _SORTS, where, seen=seen)
     listed = [views.snapshot(request, one, detail=detail) for one in found]
     return paging.page_of(request, "snapshots", path, found, listed, count=count)
 

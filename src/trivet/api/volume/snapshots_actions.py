@@ -1,4 +1,4 @@
-"""POST /snapshots/{id}/action, and what a tenant hangs on a snapshot."""
+"""POST /snapshots/{id}/action"""
 
 from typing import Any
 
@@ -8,16 +8,14 @@ from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.volume.bodies import Loose
 from trivet.api.volume.paths import VolumeResource
-from trivet.api.volume.snapshots import owned, visible
-from trivet.api.volume.volumes_metadata import ItemBody, MetadataBody, check_item, item_of
+from trivet.api.volume.snapshots import owned
 from trivet.domain.numbers import whole_number
-from trivet.domain.volumes import metadata, snapshots
+from trivet.domain.volumes import snapshots
 from trivet.domain.volumes.snapshots import Status
 from trivet.errors import Invalid
 
 resource = VolumeResource()
 PATH = "/snapshots/{snapshot_id}/action"
-METADATA = "/snapshots/{snapshot_id}/metadata"
 
 
 class Reset(Body, frozen=True, kw_only=True):
@@ -77,51 +75,3 @@ async def update_status(request: Request) -> Reply:
 async def unmanage(request: Request) -> Reply:
     await owned(request)
     raise Invalid("snapshot.not_offered", "Not offered: what is here is managed here.")
-
-
-# -- metadata
-
-
-@resource.on("GET", METADATA, may="reader")
-async def index(request: Request) -> Reply:
-    return Reply(200, {"metadata": (await visible(request)).metadata})
-
-
-@resource.on("POST", METADATA, may="member")
-async def add(request: Request) -> Reply:
-    return await _write(request, request.read(MetadataBody).metadata, keep=True)
-
-
-@resource.on("PUT", METADATA, may="member")
-async def replace(request: Request) -> Reply:
-    return await _write(request, request.read(MetadataBody).metadata, keep=False)
-
-
-async def _write(request: Request, said: dict[str, str], *, keep: bool) -> Reply:
-    snapshot = await owned(request)
-    wanted = metadata.bounded((snapshot.metadata if keep else {}) | said, "A snapshot", "items of metadata")
-    await snapshots.change(request.tx, snapshot, metadata=wanted)
-    return Reply(200, {"metadata": wanted})
-
-
-@resource.on("GET", METADATA + "/{key}", may="reader")
-@resource.on("GET", "/snapshot/{snapshot_id}/metadata/{key}", may="reader")
-async def show(request: Request) -> Reply:
-    key = request.values["key"]
-    return Reply(200, {"meta": {key: item_of((await visible(request)).metadata, key)}})
-
-
-@resource.on("PUT", METADATA + "/{key}", may="member")
-async def put(request: Request) -> Reply:
-    said, key = request.read(ItemBody).meta, request.values["key"]
-    check_item(said, key)
-    await _write(request, said, keep=True)
-    return Reply(200, {"meta": said})
-
-
-@resource.on("DELETE", METADATA + "/{key}", may="member")
-async def delete(request: Request) -> Reply:
-    snapshot, key = await owned(request), request.values["key"]
-    item_of(snapshot.metadata, key)
-    await snapshots.change(request.tx, snapshot, metadata=metadata.without(snapshot.metadata, key))
-    return Reply(200)

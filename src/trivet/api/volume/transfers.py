@@ -10,7 +10,7 @@ from trivet.api.volume import paging
 from trivet.api.volume.bodies import Loose, Text, name_of
 from trivet.api.volume.paths import VolumeResource, links
 from trivet.clock import iso_micros
-from trivet.domain.volumes import limits, listing, transfers
+from trivet.domain.volumes import limits, transfers
 from trivet.domain.volumes.transfers import TRANSFERS, Transfer
 
 resource = VolumeResource()
@@ -76,8 +76,9 @@ def _declare(path: str, since: str | None) -> None:
 
 
 async def _listed(request: Request, path: str, *, detail: bool) -> Reply:
-    where = paging.filtered(request, paging.scoped(request), _FILTERS)
-    found = await listing.page(request.tx, TRANSFERS, where, paging.asked(request, _SORTS))
+    seen = paging.scoped(request)
+    where = paging.filtered(request, seen.copy(), _FILTERS)
+    found = await paging.find(request, TRANSFERS, _SORTS, where, seen=seen)
     shown = [_view(request, path, one) if detail else _brief(request, path, one) for one in found]
     return paging.page_of(request, "transfers", path.strip("/"), found, shown)
 

@@ -8,10 +8,10 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.bodies import Body, Name
 from trivet.api.kit.request import Reply, Request
 from trivet.api.volume import paging
-from trivet.api.volume.bodies import Key, Loose, Text, flag
+from trivet.api.volume.bodies import Key, Loose, Text, flag, one_spec
 from trivet.api.volume.paths import VolumeResource
 from trivet.api.volume.views import volume_type
-from trivet.domain.volumes import listing, metadata, types
+from trivet.domain.volumes import metadata, types
 from trivet.domain.volumes.types import TYPES, VolumeType
 from trivet.errors import Conflict, Invalid, NotFound
 
@@ -88,12 +88,10 @@ async def create(request: Request) -> Reply:
 
 @resource.on("GET", "/types", may="reader")
 async def index(request: Request) -> Reply:
-    where = types.visible_where(request.caller)
-    if (marker := request.asked("marker")) is not None:
-        await types.visible(request.tx, request.caller, marker)
-    paging.public_or_not(request, where)
+    seen = types.visible_where(request.caller)
+    where = paging.public_or_not(request, seen.copy())
     paging.filtered(request, where, {"name": "name", "description": "description"} if request.version >= 3052 else {})
-    found = await listing.page(request.tx, TYPES, where, paging.asked(request, _SORTS))
+    found = await paging.find(request, TYPES, _SORTS, where, seen=seen)
     shown = [volume_type(request, type) for type in found]
     return paging.page_of(request, "volume_types", "types", found, shown)
 
@@ -159,11 +157,8 @@ async def show_spec(request: Request) -> Reply:
 
 @resource.on("PUT", SPECS + "/{key}", may="admin")
 async def put_spec(request: Request) -> Reply:
-    said, key = request.read_object(), request.values["key"]
-    if set(said) != {key} or not isinstance(said[key], str) or len(said[key]) > 255:
-        raise Invalid("metadata.key", "Request body and URI mismatch: the one item must be named as in the path.")
-    type = await named(request)
-    await _specify(request, type, type.extra_specs | {key: said[key]})
+    said, type = one_spec(request), await named(request)
+    await _specify(request, type, type.extra_specs | said)
     return Reply(200, said)
 
 

@@ -13,7 +13,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.volume import paging, views
 from trivet.api.volume.bodies import Loose, Metadata, Size, Text, name_of
 from trivet.api.volume.paths import VolumeResource
-from trivet.domain.volumes import acts, groups, limits, listing, volumes
+from trivet.domain.volumes import acts, groups, limits, volumes
 from trivet.domain.volumes.create import VolumeCreate, create
 from trivet.domain.volumes.volumes import VOLUMES, Volume
 from trivet.errors import Invalid
@@ -150,7 +150,7 @@ async def list_in_detail(request: Request) -> Reply:
 @resource.on("GET", "/volumes/summary", may="reader", since="3.12")
 async def summary(request: Request) -> Reply:
     where = paging.scoped(request)
-    count, gib = await listing.count_and_gib(request.tx, "volumes", where)
+    count, gib = await volumes.count_and_gib(request.tx, "volumes", where)
     view: dict[str, Any] = {"total_count": count, "total_size": gib}
     if request.version >= 3036:
         view["metadata"] = await _all_metadata(request, where)
@@ -194,14 +194,14 @@ async def delete(request: Request) -> Reply:
 
 
 async def _found(request: Request) -> tuple[list[Volume], int | None]:
-    wanted = paging.asked(request, SORTS)
-    where = await _where(request)
-    count = await listing.count(request.tx, "volumes", where) if paging.counted(request) else None
-    return await listing.page(request.tx, VOLUMES, where, wanted), count
+    seen = paging.scoped(request)
+    where = _narrowed(request, seen.copy())
+    count = await paging.count(request, VOLUMES, where)
+    return await paging.find(request, VOLUMES, SORTS, where, seen=seen), count
 
 
-async def _where(request: Request) -> Where:
-    where = paging.filtered(request, paging.scoped(request), _FILTERS)
+def _narrowed(request: Request, where: Where) -> Where:
+    paging.filtered(request, where, _FILTERS)
     bootable = request.asked_flag("bootable")
     if bootable is not None:
         where.equal("bootable", int(bootable))

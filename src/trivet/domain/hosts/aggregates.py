@@ -129,11 +129,7 @@ async def remove_host(tx: Tx, aggregate: Aggregate, name: str) -> Aggregate:
 
 async def host_names(tx: Tx, found: list[Aggregate]) -> dict[str, str]:
     """id -> name of every host in any of them."""
-    ids = sorted({id for aggregate in found for id in aggregate.hosts})
-    if not ids:
-        return {}
-    where = Where().any_of("id", ids)
-    return {str(row[0]): str(row[1]) for row in await tx.rows(f"SELECT id, name FROM hosts{where.sql}", *where.values)}
+    return await hosts.names_of(tx, {id for aggregate in found for id in aggregate.hosts})
 
 
 async def _hosts(tx: Tx, aggregate: Aggregate) -> list[Host]:

@@ -149,6 +149,19 @@ async def by_name(tx: Tx, name: str) -> Host:
     return host
 
 
+async def id_of(tx: Tx, name: str) -> str | None:
+    row = await tx.row("SELECT id FROM hosts WHERE name = ?", name)
+    return str(row[0]) if row is not None else None
+
+
+async def names_of(tx: Tx, ids: Collection[str]) -> dict[str, str]:
+    """id -> name, of those that there are."""
+    if not ids:
+        return {}
+    where = Where().any_of("id", sorted(ids))
+    return {str(row[0]): str(row[1]) for row in await tx.rows(f"SELECT id, name FROM hosts{where.sql}", *where.values)}
+
+
 async def place(tx: Tx, consumer: Consumer, want: Want) -> Host | None:
     """Choose a host that has room and whose agent is alive, and claim there. None if there is none.
 

@@ -7,8 +7,8 @@ known by, and is from then on one of the overlay's chassis.
 from trivet.domain.hosts import authority
 from trivet.domain.hosts.admission import Admitted
 from trivet.domain.hosts.authority import Authority
-from trivet.domain.hosts.hosts import Host
 from trivet.domain.secrets import Secrets
+from trivet.drivers.contracts.network import chassis_of
 from trivet.errors import Conflict
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -25,10 +25,6 @@ class Overlay(Record, frozen=True, kw_only=True):
 
 
 OVERLAYS = Table("overlays", Overlay, logged=False)
-
-
-def chassis_of(host: Host) -> str:
-    return f"host-{host.id}"
 
 
 async def lay(tx: Tx, secrets: Secrets, southbound: str) -> Overlay:
@@ -58,3 +54,8 @@ async def sign(tx: Tx, secrets: Secrets, asked: str, name: str, ip: str | None =
         )
     own = Authority(known.authority, secrets.open(known.sealed_key))
     return Admitted(name, known.southbound, authority.sign(own, asked, name, ip), known.authority)
+
+
+async def sign_chassis(tx: Tx, secrets: Secrets, asked: str, host_id: str) -> Admitted:
+    """A certificate for the chassis that a host becomes."""
+    return await sign(tx, secrets, asked, chassis_of(host_id))

@@ -11,6 +11,12 @@ def of_host(host: Host) -> str:
     return host.zone or DEFAULT_ZONE
 
 
+async def named(tx: Tx) -> list[str]:
+    """Those that some host is in by name."""
+    rows = await tx.rows("SELECT DISTINCT zone FROM hosts WHERE zone IS NOT NULL ORDER BY zone")
+    return [str(row[0]) for row in rows]
+
+
 async def by_zone(tx: Tx) -> dict[str, list[Host]]:
     """Zones that have hosts, sorted by name."""
     found: dict[str, list[Host]] = {}

@@ -7,6 +7,7 @@ a thing is refused the same way whether it exists or not, so ids cannot be probe
 
 from trivet.domain.callers import Caller
 from trivet.errors import Forbidden
+from trivet.store.where import Where
 
 
 def refusal(action: str) -> Forbidden:
@@ -43,6 +44,12 @@ def need_operator(caller: Caller, action: str) -> None:
 def need_sees_all(caller: Caller, action: str) -> None:
     if not sees_all(caller):
         raise refusal(action)
+
+
+def listed(caller: Caller, action: str) -> Where:
+    """What of a list over domains the caller sees, of things that are in one each."""
+    only = list_domain(caller, action)
+    return Where() if only is None else Where().equal("domain_id", only)
 
 
 def list_domain(caller: Caller, action: str) -> str | None:

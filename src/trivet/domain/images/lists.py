@@ -1,4 +1,4 @@
-"""Lists of images: who sees which, in what order, narrowed by what.
+"""Lists of images: who sees which, sorted and narrowed by what.
 
 A name that no rule knows is a property of the image, as image clients expect.
 """
@@ -12,9 +12,11 @@ from trivet.domain.callers import Caller
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid
+from trivet.store import lists
+from trivet.store.lists import Asked
 from trivet.store.tables import Value
 from trivet.store.tx import Tx
-from trivet.store.where import Where, order_by
+from trivet.store.where import Where
 
 MemberStatus = Literal["pending", "accepted", "rejected", "all"]
 
@@ -38,51 +40,60 @@ _EXACT = {
     "os_hash_value": "os_hash_value",
     "os_hash_algo": "os_hash_algo",
 }
+_HAS_PROPERTY = "EXISTS (SELECT 1 FROM image_properties p WHERE p.image_id = images.id AND p.name = ? AND p.value = ?)"
 _OPERATORS = ("gt", "gte", "lt", "lte", "eq", "neq")
 _FLAGS = {"true": 1, "false": 0}
+
+
+class ServersQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """None: it does not matter."""
+
+    name: str | None = None
+    changed_since: float | None = None
+    min_ram: int | None = None
+    min_disk: int | None = None
+    statuses: tuple[str, ...] | None = None
+    all_but: bool = False
+    """Not these statuses, but all others."""
+    properties: dict[str, str] = {}
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     filters: list[tuple[str, str]] = []
     tags: tuple[str, ...] = ()
     member_status: MemberStatus = "accepted"
-    sort: tuple[tuple[str, bool], ...] = (("created_at", True),)
-    """(key of SORT_COLUMNS, descending)"""
-    marker: Image | None = None
-    limit: int = 25
 
 
-async def find(tx: Tx, caller: Caller, query: Query) -> list[Image]:
+async def find(tx: Tx, caller: Caller, query: Query, asked: Asked) -> list[Image]:
     where = Where()
-    asked = dict(query.filters)
-    _narrow_to_visible(where, caller, asked.get("visibility"), query.member_status)
-    where.equal("os_hidden", _flag("os_hidden", asked.get("os_hidden", "false")))
+    said = dict(query.filters)
+    _narrow_to_visible(where, caller, said.get("visibility"), query.member_status)
+    where.equal("os_hidden", _flag("os_hidden", said.get("os_hidden", "false")))
     for name, value in query.filters:
         if name not in ("visibility", "os_hidden"):
             _narrow(where, name, value)
     for tag in query.tags:
         where.add("EXISTS (SELECT 1 FROM image_tags t WHERE t.image_id = images.id AND t.tag = ?)", tag)
-    sort = _complete(query.sort)
-    columns = [(SORT_COLUMNS[key], descending) for key, descending in sort]
-    if query.marker is not None:
-        where.after(columns, [_sort_value(query.marker, key) for key, _ in sort])
-    return await tx.select(IMAGES, where, order=order_by(columns), limit=query.limit)
+    return await lists.page(tx, IMAGES, where, asked, seen=_seen_by(caller))
 
 
-def _complete(sort: tuple[tuple[str, bool], ...]) -> list[tuple[str, bool]]:
-    """With the keys that make the order total."""
-    found = list(sort)
-    for key in ("created_at", "id"):
-        if key not in [name for name, _ in found]:
-            found.append((key, sort[0][1]))
-    return found
-
-
-def _sort_value(image: Image, key: str) -> Value:
-    value: Value = getattr(image, key)
-    if value is None:
-        return 0 if key == "size" else ""
-    return value
+async def find_for_servers(tx: Tx, caller: Caller, query: ServersQuery, asked: Asked) -> list[Image]:
+    """As compute lists them: by its words for their state, and by what it has written into their properties."""
+    where = Where()
+    _narrow_to_visible(where, caller, None, "accepted")
+    where.equal("os_hidden", 0)
+    if query.name is not None:
+        where.equal("name", query.name)
+    if query.changed_since is not None:
+        where.add("updated_at >= ?", query.changed_since)
+    for column, least in (("min_ram", query.min_ram), ("min_disk", query.min_disk)):
+        if least is not None:
+            where.add(f"{column} >= ?", least)
+    if query.statuses is not None:
+        (where.none_of if query.all_but else where.any_of)("status", query.statuses)
+    for name, value in query.properties.items():
+        where.add(_HAS_PROPERTY, name, value)
+    return await lists.page(tx, IMAGES, where, asked, seen=_seen_by(caller))
 
 
 # -- who sees which
@@ -100,6 +111,13 @@ def _narrow_to_visible(where: Where, caller: Caller, visibility: str | None, mem
         caller.project_id or "",
         *values,
     )
+
+
+def _seen_by(caller: Caller) -> Where:
+    """What may be a marker: whatever the caller can show himself."""
+    where = Where()
+    _narrow_to_visible(where, caller, "all", "all")
+    return where
 
 
 def _member_of(caller: Caller, status: MemberStatus) -> tuple[str, list[Value]]:
@@ -129,11 +147,7 @@ def _narrow(where: Where, name: str, value: str) -> None:
     elif name == "protected":
         where.equal("protected", _flag(name, value))
     else:
-        where.add(
-            "EXISTS (SELECT 1 FROM image_properties p WHERE p.image_id = images.id AND p.name = ? AND p.value = ?)",
-            name,
-            value,
-        )
+        where.add(_HAS_PROPERTY, name, value)
 
 
 def _in_list(name: str, value: str) -> list[str]:

@@ -4,6 +4,7 @@ A namespace is a folder of definitions; it holds items of four kinds. Operators 
 may see a namespace reads them. Nothing in the cloud depends on them: they are for dashboards and people.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from trivet.domain.callers import Caller
@@ -56,6 +57,12 @@ def seen_by(caller: Caller) -> Where:
     if caller.is_operator or (caller.system and caller.has("reader")):
         return Where()
     return Where().add("(visibility = 'public' OR project_id = ?)", caller.project_id or "")
+
+
+def about(where: Where, types: Sequence[str]) -> None:
+    """Narrow to those that belong to some of these types of resources."""
+    named = Where().equal("kind", "resource_type").any_of("name", types)
+    where.inside("id", "SELECT namespace_id FROM metadef_items", named)
 
 
 async def visible(tx: Tx, caller: Caller, name: str) -> Namespace:

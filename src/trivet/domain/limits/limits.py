@@ -6,6 +6,8 @@ domain too.
 What is used is kept in quotas.py and compared with these in the statement that takes.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from trivet.errors import NotFound
@@ -68,6 +70,11 @@ DEFAULTS: dict[str, tuple[str, int]] = {
     "backups": ("block-storage", 10),
     "backup_gigabytes": ("block-storage", 1000),
     "groups": ("block-storage", 10),
+    "secrets": ("key-manager", 10_000),
+    "secret_orders": ("key-manager", 10_000),
+    "secret_containers": ("key-manager", 1_000),
+    "secret_consumers": ("key-manager", 10_000),
+    "certificate_authorities": ("key-manager", -1),
     "network": ("network", 100),
     "subnet": ("network", 100),
     "port": ("network", 500),
@@ -176,6 +183,13 @@ async def limits_of(tx: Tx, project_id: str) -> dict[str, int]:
         if DEFAULTS.get(name, (service_type, 0))[0] == service_type:
             found[name] = int(default if own is None else own)
     return found
+
+
+async def projects_with(tx: Tx, resources: Sequence[str]) -> list[str]:
+    """Who has limits of their own for some of these."""
+    where = Where().any_of("resource_name", resources)
+    rows = await tx.rows(f"SELECT DISTINCT scope_id FROM limits{where.sql} ORDER BY scope_id", *where.values)
+    return [str(row[0]) for row in rows]
 
 
 async def set_limit(tx: Tx, project_id: str, resource: str, limit: int) -> RegisteredLimit:

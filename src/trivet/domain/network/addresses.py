@@ -6,7 +6,7 @@ full one, and an address is not given out again while others still remember whos
 back they are given first: a pool of IPv6 never ends, and its list would never stop growing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -14,6 +14,7 @@ import msgspec
 
 from trivet.errors import Invalid
 from trivet.store.tx import Tx
+from trivet.store.where import Where
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -178,6 +179,13 @@ async def _claim_freed(tx: Tx, subnet_id: str, network_id: str, port_id: str, po
         ip = str(oldest[1])
         if holds(pools, parsed(ip)) and await claim(tx, subnet_id, network_id, port_id, ip):
             return ip
+
+
+async def used_in(tx: Tx, subnet_ids: Collection[str]) -> dict[str, int]:
+    """How many of each subnet's are taken; of those that have some."""
+    where = Where().any_of("subnet_id", sorted(subnet_ids))
+    sql = f"SELECT subnet_id, COUNT(*) FROM addresses{where.sql} GROUP BY subnet_id"
+    return {str(row[0]): int(row[1]) for row in await tx.rows(sql, *where.values)}
 
 
 async def free(tx: Tx, port_id: str, addresses: Iterable[FixedIp]) -> None:

@@ -82,7 +82,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("removeFloatingIp", "unties a floating IP"),
     _never("migrate", "moves it to another host, stopped", _NO_MOVE),
     _never("os-migrateLive", "moves it to another host, running", _NO_MOVE),
-    _never("evacuate", "makes it again on another host", _NO_MOVE),
+    Action("evacuate", "makes it again on another host, when its own has failed"),
     Action(
         "trigger_crash_dump",
         "makes its kernel dump",

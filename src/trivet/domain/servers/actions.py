@@ -8,11 +8,14 @@ import msgspec
 
 from trivet.domain.callers import Caller
 from trivet.domain.servers.servers import Server
-from trivet.errors import Invalid
+from trivet.store import lists
+from trivet.store.lists import Asked
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
-from trivet.store.where import Where, order_by
+from trivet.store.where import Where
 
+NEWEST = (("started_at", True), ("id", True))
+"""First."""
 KEPT = 1000
 """The most actions that are kept of one server; the oldest go first."""
 _SHOWN_S = 1e-6
@@ -88,21 +91,15 @@ async def finish(tx: Tx, server_id: str, error: str | None = None) -> None:
 
 
 async def history(
-    tx: Tx, server_id: str, *, limit: int, marker: str | None, since: float | None, before: float | None
+    tx: Tx, server_id: str, asked: Asked, *, since: float | None, before: float | None
 ) -> list[ServerAction]:
-    """The newest first. `marker` is the request id of the last one already seen."""
-    where = Where().equal("server_id", server_id)
+    seen = Where().equal("server_id", server_id)
+    where = seen.copy()
     if since is not None:
         where.add("updated_at >= ?", since - _SHOWN_S)
     if before is not None:
         where.add("updated_at <= ?", before + _SHOWN_S)
-    sort = (("started_at", True), ("id", True))
-    if marker is not None:
-        last = await by_request(tx, server_id, marker)
-        if last is None:
-            raise Invalid("marker.absent", f"Marker {marker[:64]} could not be found.")
-        where.after(sort, (last.started_at, last.id))
-    return await tx.select(SERVER_ACTIONS, where, order=order_by(sort), limit=limit)
+    return await lists.page(tx, SERVER_ACTIONS, where, asked, seen=seen)
 
 
 async def by_request(tx: Tx, server_id: str, request_id: str) -> ServerAction | None:

@@ -3,32 +3,42 @@
 They live as long as the row of their server, and of one server only so many are kept.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from trivet.domain.hosts.hosts import HOSTS
+from trivet.domain.hosts.hosts import HOSTS, Host
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.servers import FlavorOf, Server
-from trivet.errors import Invalid
+from trivet.store import lists
+from trivet.store.lists import Asked
 from trivet.store.tx import Tx
-from trivet.store.where import Where, order_by
+from trivet.store.where import Where
 
-Status = Literal["migrating", "finished", "confirming", "confirmed", "reverting", "reverted", "error"]
+Status = Literal["migrating", "done", "finished", "confirming", "confirmed", "reverting", "reverted", "error"]
 _FIELDS = (
     "number", "id", "server_id", "project_id", "user_id", "type", "status", "source", "target", "target_address",
     "old_flavor_id", "new_flavor_id", "created_at", "updated_at",
 )  # fmt: skip
+NEWEST = (("created_at", True), ("number", True))
+"""First."""
 _KEPT = 100
 """The most migrations that are kept of one server."""
 _SHOWN_S = 1e-6
 """Clients see microseconds of times that are kept finer."""
 _ENDS: dict[str, tuple[Status, Status]] = {
+    "rebuilding": ("migrating", "done"),
     "resize_prep": ("migrating", "finished"),
     "resize_confirming": ("confirming", "confirmed"),
     "resize_reverting": ("reverting", "reverted"),
 }
 """Task of the server -> its migration while it lasts, and once it is done."""
+
+
+class _Way(NamedTuple):
+    type: str
+    source: Host | None
+    target: Host | None
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -56,17 +66,25 @@ class MigrationQuery(msgspec.Struct, frozen=True, kw_only=True):
     """A host: migrations from it or to it are found."""
     changed_since: float | None = None
     changed_before: float | None = None
-    marker: str | None = None
-    limit: int
 
 
 async def begin(tx: Tx, call: Call, server: Server, flavor: FlavorOf) -> None:
+    """A resize, on the host where the server is."""
     host = await tx.get(HOSTS, server.host_id) if server.host_id is not None else None
+    await _begin(tx, call, server, _Way("resize", host, host), flavor)
+
+
+async def evacuated(tx: Tx, call: Call, server: Server, source: Host, target: Host) -> None:
+    await _begin(tx, call, server, _Way("evacuation", source, target), server.flavor)
+
+
+async def _begin(tx: Tx, call: Call, server: Server, way: _Way, flavor: FlavorOf) -> None:
+    type, source, target = way.type, way.source, way.target
     now = tx.clock.now()
     values = (
-        tx.ids.uuid(), server.id, call.caller.project_id or "", call.caller.user_id, "resize", "migrating",
-        host.name if host else "", host.name if host else "", host.address if host else "", server.flavor.id,
-        flavor.id, now, now,
+        tx.ids.uuid(), server.id, call.caller.project_id or "", call.caller.user_id, type, "migrating",
+        source.name if source else "", target.name if target else "", target.address if target else "",
+        server.flavor.id, flavor.id, now, now,
     )  # fmt: skip
     marks = ", ".join("?" for _ in values)
     await tx.run(f"INSERT INTO server_migrations ({', '.join(_FIELDS[1:])}) VALUES ({marks})", *values)
@@ -109,8 +127,7 @@ async def ended(tx: Tx, server: Server) -> None:
         await turn(tx, server, "error" if server.task == "resize_prep" else "confirmed")
 
 
-async def page(tx: Tx, query: MigrationQuery) -> list[Migration]:
-    """The newest first."""
+async def page(tx: Tx, query: MigrationQuery, asked: Asked) -> list[Migration]:
     where = Where()
     for column, value in query.equal.items():
         where.equal(column, value)
@@ -120,17 +137,7 @@ async def page(tx: Tx, query: MigrationQuery) -> list[Migration]:
         where.add("updated_at >= ?", query.changed_since - _SHOWN_S)
     if query.changed_before is not None:
         where.add("updated_at <= ?", query.changed_before + _SHOWN_S)
-    sort = (("created_at", True), ("number", True))
-    if query.marker is not None:
-        row = await tx.row("SELECT created_at, number FROM server_migrations WHERE id = ?", query.marker)
-        if row is None:
-            raise Invalid("marker.absent", f"Marker {query.marker[:64]} could not be found.")
-        where.after(sort, row)
-    rows = await tx.rows(
-        f"SELECT {', '.join(_FIELDS)} FROM server_migrations{where.sql} ORDER BY {order_by(sort)} LIMIT ?",
-        *where.values,
-        query.limit,
-    )
+    rows = await lists.rows(tx, "server_migrations", _FIELDS, where, asked, seen=Where())
     return [Migration(*row) for row in rows]
 
 

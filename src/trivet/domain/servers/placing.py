@@ -133,10 +133,14 @@ async def claim_elsewhere(tx: Tx, server: Server, failed: frozenset[str]) -> Hos
         return None
     if server.hints.get("same_host"):
         only = _both(only, await _hosts_of(tx, owner, server.hints["same_host"]))
-    only = _both(only, await attachments.hosts_of(tx, server.id))
     excluded = await _hosts_of(tx, owner, server.hints.get("different_host"))
+    return await move(tx, server, Spot(zone=server.zone, only=only, excluded=excluded | failed))
+
+
+async def move(tx: Tx, server: Server, where: Spot) -> Host | None:
+    """Its claim, to a host that fits there and by the rule of its group; None leaves all as it is."""
     group = await tx.get(SERVER_GROUPS, server.group_id) if server.group_id is not None else None
-    where = Spot(zone=server.zone, only=only, excluded=excluded | failed, group=group)
+    where = msgspec.structs.replace(within(where, await attachments.hosts_of(tx, server.id)), group=group)
     await tx.savepoint()
     await claims.take_turn(tx)
     await leave(tx, server)

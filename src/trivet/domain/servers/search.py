@@ -8,29 +8,21 @@ import asyncio
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
 
 import msgspec
 
 from trivet.domain.servers.patterns import LENGTH_MAX, Pattern
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.errors import Invalid
-from trivet.store.tables import Value
+from trivet.store import lists
+from trivet.store.lists import Asked
 from trivet.store.tx import Tx
-from trivet.store.where import Where, order_by
+from trivet.store.where import Where, by_tags
 
-PAGE_MAX = 1000
 _PLAIN = re.compile(r"^(\^?)([\w \-:@/#=,]+)(\$?)$")
 _PLAIN_ADDRESS = re.compile(r"^(\^?)([0-9a-fA-F.:]+)(\$?)$")
-_LOT = 500
-"""Rows between which others have their turn."""
 
-Sort = Literal[
-    "created", "updated", "name", "id", "host", "hostname", "status", "task", "launched", "key", "user", "project",
-    "power", "image", "zone", "index", "locked", "ended", "description", "config_drive", "ipv4", "ipv6", "disk_config",
-]  # fmt: skip
-
-_COLUMNS: dict[str, str] = {
+SORTS: dict[str, str] = {
     "created": "created_at",
     "updated": "updated_at",
     "name": "name",
@@ -55,6 +47,7 @@ _COLUMNS: dict[str, str] = {
     "ipv6": "COALESCE(access_ipv6, '')",
     "disk_config": "disk_config",
 }
+"""By what a list may be sorted."""
 
 
 class State(msgspec.Struct, frozen=True):
@@ -78,40 +71,59 @@ class ServerQuery(msgspec.Struct, frozen=True, kw_only=True):
     host_name: str | None = None
     addresses: tuple[str, ...] = ()
     """Patterns; some address of the server must match each."""
-    tags_all: tuple[str, ...] = ()
-    tags_any: tuple[str, ...] = ()
-    tags_not_all: tuple[str, ...] = ()
-    tags_not_any: tuple[str, ...] = ()
+    tags: dict[str, tuple[str, ...]] = {}
+    """tags, tags-any, not-tags, not-tags-any."""
     changed_since: float | None = None
     changed_before: float | None = None
     deleted: bool | None = False
-    sort: tuple[tuple[Sort, bool], ...] = ()
-    """(by what, descending)"""
-    limit: int = PAGE_MAX
-    marker: str | None = None
 
 
-async def page(tx: Tx, query: ServerQuery) -> list[Server]:
-    where = _conditions(query)
-    if query.addresses and not await _with_addresses(tx, where, query):
-        return []
-    sort = [(_COLUMNS[by], descending) for by, descending in query.sort]
-    for column in ("created_at", "id"):
-        if column not in (known for known, _ in sort):
-            sort.append((column, True))
-    if query.marker is not None:
-        where.after(sort, await _marker(tx, query, sort))
-    slow = {column: Pattern(text) for column, text in query.like.items() if not _like(where, column, text)}
-    if not slow:
-        return await tx.select(SERVERS, where, order=order_by(sort), limit=query.limit)
-    ids = await _matching(tx, where, sort, slow, query.limit)
-    return await tx.select(SERVERS, Where().any_of("id", ids), order=order_by(sort))
+async def page(tx: Tx, query: ServerQuery, asked: Asked) -> list[Server]:
+    seen = Where() if query.project_id is None else Where().equal("project_id", query.project_id)
+    where = _conditions(query, seen.copy())
+    names = {column: Pattern(text) for column, text in query.like.items() if not _like(where, column, text)}
+    addresses = [Pattern(text) for text in query.addresses if not _at_address(where, text)]
+
+    async def keep(lot: list[Server]) -> list[Server]:
+        await asyncio.sleep(0)
+        found = [server for server in lot if all(_fits(getattr(server, name), names[name]) for name in names)]
+        return await _at_addresses(tx, found, addresses) if addresses else found
+
+    return await lists.page(tx, SERVERS, where, asked, seen=seen, keep=keep if names or addresses else None)
 
 
-def _conditions(query: ServerQuery) -> Where:
-    where = Where()
-    if query.project_id is not None:
-        where.equal("project_id", query.project_id)
+def _fits(text: str | None, pattern: Pattern) -> bool:
+    return text is not None and pattern.found_in(text)
+
+
+def _at_address(where: Where, text: str) -> bool:
+    """Some address of the server matches; False: the pattern is not plain, and the database cannot tell."""
+    inner = Where().add("p.device_id = servers.id AND p.project_id = servers.project_id")
+    if not _like(inner, "a.ip", text, _PLAIN_ADDRESS):
+        return False
+    where.add("deleted_at IS NULL")
+    where.add(f"EXISTS (SELECT 1 FROM ports p JOIN addresses a ON a.port_id = p.id{inner.sql})", *inner.values)
+    return True
+
+
+async def _at_addresses(tx: Tx, found: list[Server], patterns: Sequence[Pattern]) -> list[Server]:
+    inner = Where().any_of("p.device_id", [server.id for server in found if server.deleted_at is None])
+    rows = await tx.rows(
+        f"SELECT p.device_id, p.project_id, a.ip FROM ports p JOIN addresses a ON a.port_id = p.id{inner.sql}",
+        *inner.values,
+    )
+    of_server: dict[tuple[str, str], list[str]] = {}
+    for device_id, project_id, ip in rows:
+        of_server.setdefault((device_id, project_id), []).append(ip)
+    return [
+        server
+        for server in found
+        if (ips := of_server.get((server.id, server.project_id)))
+        and all(any(pattern.found_in(ip) for ip in ips) for pattern in patterns)
+    ]
+
+
+def _conditions(query: ServerQuery, where: Where) -> Where:
     for column, value in query.equal.items():
         where.equal(column, value)
     if query.deleted is not None:
@@ -128,38 +140,21 @@ def _conditions(query: ServerQuery) -> Where:
     if query.changed_before is not None:
         # Clients see whole seconds: what they were shown must find the server again.
         where.add("updated_at < ?", math.floor(query.changed_before) + 1)
-    for tag in query.tags_all:
-        where.add(_HAS_TAG, _as_element(tag))
-    if query.tags_any:
-        where.add(f"({' OR '.join(_HAS_TAG for _ in query.tags_any)})", *map(_as_element, query.tags_any))
-    if query.tags_not_all:
-        where.add(f"NOT ({' AND '.join(_HAS_TAG for _ in query.tags_not_all)})", *map(_as_element, query.tags_not_all))
-    for tag in query.tags_not_any:
-        where.add(f"NOT {_HAS_TAG}", _as_element(tag))
+    for how, tags in query.tags.items():
+        by_tags(where, "tags", how, tags)
     return where
 
 
-_HAS_TAG = "(replace(tags, ?, '') <> tags)"
-
-
-def _as_element(tag: str) -> str:
-    """A tag as it stands in the JSON array, quotes included: no other tag contains that text."""
-    return msgspec.json.encode(tag).decode()
-
-
 def _states(where: Where, states: Iterable[State]) -> None:
-    choices: list[str] = []
-    values: list[Value] = []
+    choices = []
     for state in states:
-        inner = Where().equal("status", state.status)
+        choice = Where().equal("status", state.status)
         if state.tasks:
-            inner.any_of("task", state.tasks)
+            choice.any_of("task", state.tasks)
         elif state.not_tasks:
-            none = Where().none_of("task", state.not_tasks)
-            inner.add(f"(task IS NULL OR {none.sql.removeprefix(' WHERE ')})", *none.values)
-        choices.append(f"({inner.sql.removeprefix(' WHERE ')})")
-        values.extend(inner.values)
-    where.add(f"({' OR '.join(choices)})" if choices else "1 = 0", *values)
+            choice.either([Where().equal("task", None), Where().none_of("task", state.not_tasks)])
+        choices.append(choice)
+    where.either(choices)
 
 
 def _like(where: Where, column: str, text: str, plain: re.Pattern[str] = _PLAIN) -> bool:
@@ -171,57 +166,11 @@ def _like(where: Where, column: str, text: str, plain: re.Pattern[str] = _PLAIN)
         return False
     start, word, end = match.groups()
     if start and end:
-        where.add(f"{column} = ?", word)
+        where.equal(column, word)
     elif start:
-        where.add(f"substr({column}, 1, {len(word)}) = ?", word)
+        where.beginning(column, word)
     elif end:
-        where.add(f"substr({column}, length({column}) - {len(word) - 1}) = ?", word)
+        where.ending(column, word)
     else:
-        where.add(f"replace({column}, ?, '') <> {column}", word)
+        where.holding(column, word)
     return True
-
-
-async def _matching(
-    tx: Tx, where: Where, sort: Sequence[tuple[str, bool]], slow: dict[str, Pattern], limit: int
-) -> list[str]:
-    columns = list(slow)
-    rows = await tx.rows(
-        f"SELECT id, {', '.join(columns)} FROM servers{where.sql} ORDER BY {order_by(sort)}", *where.values
-    )
-    found: list[str] = []
-    for number, row in enumerate(rows):
-        if len(found) == limit:
-            break
-        if number % _LOT == _LOT - 1:
-            await asyncio.sleep(0)
-        if all(row[n + 1] is not None and slow[column].found_in(row[n + 1]) for n, column in enumerate(columns)):
-            found.append(str(row[0]))
-    return found
-
-
-async def _with_addresses(tx: Tx, where: Where, query: ServerQuery) -> bool:
-    for pattern in query.addresses:
-        inner = Where().add("s.deleted_at IS NULL")
-        if query.project_id is not None:
-            inner.equal("s.project_id", query.project_id)
-        slow = None if _like(inner, "a.ip", pattern, _PLAIN_ADDRESS) else Pattern(pattern)
-        rows = await tx.rows(
-            "SELECT s.id, a.ip FROM servers s JOIN ports p ON p.device_id = s.id AND p.project_id = s.project_id"
-            f" JOIN addresses a ON a.port_id = p.id{inner.sql}",
-            *inner.values,
-        )
-        ids = {str(row[0]) for row in rows if slow is None or slow.found_in(str(row[1]))}
-        if not ids:
-            return False
-        where.any_of("id", sorted(ids))
-    return True
-
-
-async def _marker(tx: Tx, query: ServerQuery, sort: Sequence[tuple[str, bool]]) -> Sequence[Any]:
-    inside = Where().equal("id", query.marker)
-    if query.project_id is not None:
-        inside.equal("project_id", query.project_id)
-    row = await tx.row(f"SELECT {', '.join(column for column, _ in sort)} FROM servers{inside.sql}", *inside.values)
-    if row is None:
-        raise Invalid("marker.absent", f"marker [{query.marker}] not found")
-    return row

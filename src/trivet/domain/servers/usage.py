@@ -3,6 +3,8 @@
 import msgspec
 
 from trivet.domain.servers.servers import SERVERS, Server
+from trivet.store import lists
+from trivet.store.lists import Asked
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -15,20 +17,15 @@ class ServerUsage(msgspec.Struct, frozen=True):
     """That lie within the span."""
 
 
-async def within(
-    tx: Tx, start: float, end: float, *, project_id: str | None, limit: int | None, marker: str | None
-) -> list[ServerUsage]:
-    """Servers that were up at some time of the span, in the order of their ids."""
-    where = Where().add(
+async def within(tx: Tx, start: float, end: float, asked: Asked, *, project_id: str | None) -> list[ServerUsage]:
+    """Servers that were up at some time of the span."""
+    seen = Where() if project_id is None else Where().equal("project_id", project_id)
+    where = seen.copy().add(
         "launched_at IS NOT NULL AND launched_at < ? AND (deleted_at IS NULL OR deleted_at > ?)", end, start
     )
-    if project_id is not None:
-        where.equal("project_id", project_id)
-    if marker is not None:
-        where.add("id > ?", marker)
     now = tx.clock.now()
     found = []
-    for server in await tx.select(SERVERS, where, order="id", limit=limit):
+    for server in await lists.page(tx, SERVERS, where, asked, seen=seen):
         assert server.launched_at is not None
         until = min(end, server.deleted_at or now)
         found.append(ServerUsage(server, max(until - max(start, server.launched_at), 0.0) / HOUR_S))

@@ -11,6 +11,7 @@ from trivet.errors import Invalid, NotFound
 from trivet.ids import is_uuid
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
+from trivet.store.where import Where
 
 Status = Literal[
     "creating", "available", "reserved", "attaching", "detaching", "in-use", "maintenance", "deleting",
@@ -110,3 +111,10 @@ async def refuse_if_read(tx: Tx, id: str) -> None:
     sql = "SELECT 1 FROM volumes WHERE source_volume_id = ? AND status = 'creating' LIMIT 1"
     if await tx.row(sql, id) is not None:
         raise Invalid("volume.read", f"Invalid volume: a copy of volume {id} is being made; wait for it.")
+
+
+async def count_and_gib(tx: Tx, table_name: str, where: Where) -> tuple[int, int]:
+    """Of what has a size: how many there are, and how large they are together."""
+    row = await tx.row(f"SELECT COUNT(*), COALESCE(SUM(size_gib), 0) FROM {table_name}{where.sql}", *where.values)
+    assert row is not None
+    return int(row[0]), int(row[1])

@@ -173,6 +173,11 @@ class Wire(msgspec.Struct, frozen=True):
     """(destination, next hop; an empty next hop means on the link)."""
 
 
+def chassis_of(host_id: str) -> str:
+    """What the network calls a host, where there are several."""
+    return f"host-{host_id}"
+
+
 def tap_name(port_id: str) -> str:
     """The kernel allows 15 characters; 11 of a UUID are as good as unique on one host, and neutron does the same."""
     return f"tap{port_id[:11]}"

@@ -31,7 +31,7 @@ from trivet.drivers.ovn.daemons import (
     southbound_of,
     southbound_socket,
 )
-from trivet.drivers.ovn.seats import PORT, Alone, Centre, Chassis, Seat, bracketed, underlay_of
+from trivet.drivers.ovn.seats import PORT, Alone, Centre, Seat, bracketed, underlay_of
 
 SILENCE_S = 60.0
 """How long a daemon may be busy with one thing. Large changes take some seconds."""
@@ -85,7 +85,7 @@ class OvnEngine:
         self.directory = directory.absolute() / "ovn"
         self.external = external
         self.seat = seat or Alone()
-        self.chassis = self.seat.name if isinstance(self.seat, Chassis) else f"trivet-{tag}"
+        self.chassis = f"trivet-{tag}" if isinstance(self.seat, Alone) else self.seat.name
         self.bridge = f"{tag}-int"
         self.external_bridge = f"{tag}-ex"
         self._physical = dict(physical or {})

@@ -54,6 +54,8 @@ class Alone(msgspec.Struct, frozen=True):
 class Centre(msgspec.Struct, frozen=True):
     underlay: Underlay
     keys: Keys
+    name: str
+    """As a chassis, which the centre is, too."""
 
     @property
     def southbound(self) -> str:

@@ -2,12 +2,11 @@
 
 from typing import Any
 
+from trivet.api.compute import pages
 from trivet.api.compute.servers.views import host_id, microsecond
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.clock import parse_iso
 from trivet.domain.hosts.hosts import HOSTS
-from trivet.domain.numbers import whole_number
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import servers
 from trivet.domain.servers.actions import ServerAction
@@ -15,7 +14,6 @@ from trivet.errors import Invalid, NotFound
 
 resource = Resource()
 PATH = "/v2.1/servers/{server_id}/os-instance-actions"
-_LIMIT_MAX = 1000
 _EVENTS = {"create": "compute__do_build_and_run_instance", "delete": "compute_terminate_instance"}
 
 
@@ -23,17 +21,17 @@ _EVENTS = {"create": "compute__do_build_and_run_instance", "delete": "compute_te
 async def list_actions(request: Request) -> Reply:
     server_id = await _known(request)
     paged = request.version >= 2058
-    limit = _limit(request) if paged else _LIMIT_MAX
-    since = _time(request, "changes-since") if paged else None
-    before = _time(request, "changes-before") if request.version >= 2066 else None
+    since = pages.time_of(request, "changes-since") if paged else None
+    before = pages.time_of(request, "changes-before") if request.version >= 2066 else None
     if since is not None and before is not None and before < since:
         raise Invalid("query.invalid", "The value of changes-since must be less than or equal to changes-before.")
-    marker = request.asked("marker") if paged else None
-    found = await server_actions.history(request.tx, server_id, limit=limit, marker=marker, since=since, before=before)
+    order = server_actions.NEWEST
+    asked = pages.asked(request, order, named="request_id") if paged else pages.unpaged(order)
+    found = await server_actions.history(request.tx, server_id, asked, since=since, before=before)
     body: dict[str, Any] = {"instanceActions": [_view(request, action) for action in found]}
-    if paged and found and len(found) == limit:
-        href = f"{request.url}/v2.1/servers/{server_id}/os-instance-actions?limit={limit}&marker={found[-1].request_id}"
-        body["links"] = [{"rel": "next", "href": href}]
+    if paged:
+        path = f"servers/{server_id}/os-instance-actions"
+        pages.add_next(request, body, "", path, [action.request_id for action in found])
     return Reply(200, body)
 
 
@@ -91,23 +89,3 @@ async def _event(request: Request, action: ServerAction, *, operator: bool) -> d
         # What went wrong is written for tenants, so they may read it.
         event["details"] = action.error
     return event
-
-
-def _limit(request: Request) -> int:
-    said = request.asked("limit")
-    if said is None:
-        return _LIMIT_MAX
-    number = whole_number(said)
-    if number is None:
-        raise Invalid("query.invalid", f"Invalid input for query parameters limit. Value: {said[:64]!r}.")
-    return min(number, _LIMIT_MAX)
-
-
-def _time(request: Request, name: str) -> float | None:
-    said = request.asked(name)
-    if said is None:
-        return None
-    try:
-        return parse_iso(said.replace(" ", "+"))
-    except ValueError as error:
-        raise Invalid("query.invalid", f"Invalid input for query parameters {name}. Value: {said[:64]!r}.") from error

@@ -4,13 +4,15 @@ Owners may filter by a few things, operators by all. What one may not use is lef
 what nobody knows is an error since 2.75.
 """
 
+from trivet.api.compute import pages
 from trivet.api.compute.servers.words import POWER_NAMES, states_of
+from trivet.api.kit import lists
 from trivet.api.kit.request import Request
 from trivet.clock import parse_iso
 from trivet.domain.numbers import whole_number
-from trivet.domain.servers.search import PAGE_MAX, ServerQuery, Sort, State
+from trivet.domain.servers.search import SORTS, ServerQuery, State
 from trivet.errors import Forbidden, Invalid
-from trivet.ids import is_uuid
+from trivet.store.where import Sort
 
 _TRUE = ("1", "true", "yes", "on", "t", "y")
 _FALSE = ("0", "false", "no", "off", "f", "n")
@@ -34,7 +36,7 @@ _PAGING = frozenset(("limit", "marker", "sort_key", "sort_dir"))
 _JOINED = frozenset((
     "block_device_mapping", "services", "metadata", "system_metadata", "info_cache", "security_groups", "pci_devices",
 ))  # fmt: skip
-_SORTS: dict[str, Sort] = {
+_SORTS = {
     "access_ip_v4": "ipv4", "access_ip_v6": "ipv6", "auto_disk_config": "disk_config", "availability_zone": "zone",
     "config_drive": "config_drive", "created_at": "created", "display_description": "description",
     "display_name": "name", "host": "host", "hostname": "hostname", "image_ref": "image", "key_name": "key",
@@ -73,7 +75,7 @@ def query_of(request: Request) -> ServerQuery | None:
     if states is not None and deleted and not request.caller.is_operator:
         raise Forbidden("policy.forbidden", "Only administrators may list deleted instances")
     equal, like = _columns(asked)
-    tags = {
+    tags: dict[str, tuple[str, ...]] = {
         name: tuple(asked[name].split(","))
         for name in ("tags", "tags-any", "not-tags", "not-tags-any")
         if name in asked
@@ -86,16 +88,10 @@ def query_of(request: Request) -> ServerQuery | None:
         flavor_id=asked["flavor"].rpartition("/")[2] if "flavor" in asked else None,
         host_name=asked.get("host", asked.get("node")),
         addresses=tuple(asked[name] for name in ("ip", "ip6") if name in asked),
-        tags_all=tags.get("tags", ()),
-        tags_any=tags.get("tags-any", ()),
-        tags_not_all=tags.get("not-tags", ()),
-        tags_not_any=tags.get("not-tags-any", ()),
+        tags=tags,
         changed_since=since,
         changed_before=before,
         deleted=deleted,
-        sort=_sorts(request),
-        limit=_limit(request),
-        marker=_marker(request),
     )
 
 
@@ -186,35 +182,17 @@ def _columns(asked: dict[str, str]) -> tuple[dict[str, str | int | None], dict[s
     return equal, like
 
 
-def _sorts(request: Request) -> tuple[tuple[Sort, bool], ...]:
-    keys, directions = request.asked_all("sort_key"), request.asked_all("sort_dir")
-    found: list[tuple[Sort, bool]] = []
-    for n, key in enumerate(keys):
-        ignored = key in _OLD_SORTS and not (key == "locked" and request.version >= 2073)
-        if ignored and request.version < 2075:
-            continue
-        if ignored or (key not in _SORTS and key not in _SORTS_OF_NOTHING):
-            raise Invalid("sort.invalid", f"Invalid input for query parameters sort_key. Value: {key[:64]!r}.")
-        if key in ("host", "node") and not request.caller.is_operator:
-            continue
-        direction = directions[n] if n < len(directions) else (directions[-1] if directions else "desc")
-        if direction not in ("asc", "desc"):
-            raise Invalid("sort.invalid", "Unknown sort direction, must be 'desc' or 'asc'")
-        if key in _SORTS:
-            found.append((_SORTS[key], direction == "desc"))
-    return tuple(found)
-
-
-def _limit(request: Request) -> int:
-    said = request.asked("limit")
-    return PAGE_MAX if said is None else min(_number("limit", said), PAGE_MAX)
-
-
-def _marker(request: Request) -> str | None:
-    marker = request.asked("marker")
-    if marker is not None and not is_uuid(marker):
-        raise Invalid("marker.absent", f"marker [{marker[:64]}] not found")
-    return marker
+def sort_of(request: Request) -> Sort:
+    """By what nobody may sort any more, or never could here, nothing is sorted; since 2.75 the former is refused."""
+    keys: dict[str, str | None] = dict.fromkeys(_SORTS_OF_NOTHING)
+    keys |= {key: SORTS[word] for key, word in _SORTS.items()}
+    if not request.caller.is_operator:
+        keys |= {"host": None, "node": None}
+    if request.version < 2073:
+        keys["locked"] = None
+    if request.version < 2075:
+        keys |= dict.fromkeys(_OLD_SORTS - {"locked"})
+    return lists.sort_of(request, pages.SORTING, keys)
 
 
 def _number(name: str, text: str) -> int:

@@ -23,7 +23,6 @@ _REFUSED: tuple[tuple[str, Policy], ...] = (
     ("changePassword", "member"),
     ("migrate", "admin"),
     ("os-migrateLive", "admin"),
-    ("evacuate", "admin"),
 )
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from msgspec import UNSET
 
-from trivet.api.compute import quota_words
+from trivet.api.compute import pages, quota_words
 from trivet.api.compute.servers import bodies as said
 from trivet.api.compute.servers import views
 from trivet.api.compute.servers.block_devices import disks_of
 from trivet.api.compute.servers.bodies import CreateBody, Nic, UpdateBody
-from trivet.api.compute.servers.queries import query_of
+from trivet.api.compute.servers.queries import query_of, sort_of
 from trivet.api.kit.bodies import or_none
 from trivet.api.kit.request import Reply, Request, encode
 from trivet.api.kit.routes import Resource
@@ -69,16 +69,19 @@ async def create_servers(request: Request) -> Reply:
 
 @resource.on("GET", "/v2.1/servers", may="reader")
 async def list_servers(request: Request) -> Reply:
-    query = query_of(request)
-    found = await server_search.page(request.tx, query) if query else []
-    return _listed(request, "servers", [views.brief(request, server) for server in found], query)
+    found = await _found(request)
+    return pages.page(request, "servers", "servers", found, [views.brief(request, server) for server in found])
 
 
 @resource.on("GET", "/v2.1/servers/detail", may="reader")
 async def list_in_detail(request: Request) -> Reply:
-    query = query_of(request)
-    found = await server_search.page(request.tx, query) if query else []
-    return _listed(request, "servers/detail", await views.detailed(request, found), query)
+    found = await _found(request)
+    return pages.page(request, "servers", "servers/detail", found, await views.detailed(request, found))
+
+
+async def _found(request: Request) -> list[Server]:
+    query, asked = query_of(request), pages.asked(request, sort_of(request))
+    return await server_search.page(request.tx, query, asked) if query else []
 
 
 @resource.on("GET", "/v2.1/servers/{server_id}", may="reader")
@@ -116,19 +119,6 @@ async def update(request: Request) -> Reply:
 async def delete(request: Request) -> Reply:
     await server_acts.delete(request.tx, call_of(request), server_id(request))
     return Reply(_NO_CONTENT)
-
-
-def _listed(request: Request, path: str, listed: list[views.Json], query: server_search.ServerQuery | None) -> Reply:
-    body: dict[str, Any] = {"servers": listed}
-    if query is not None and listed and len(listed) == query.limit:
-        kept = "&".join(
-            pair
-            for pair in request.query_string.decode("latin-1").split("&")
-            if pair and not pair.startswith("marker=")
-        )
-        href = f"{request.url}/v2.1/{path}?{kept}{'&' if kept else ''}marker={listed[-1]['id']}"
-        body["servers_links"] = [{"rel": "next", "href": href}]
-    return Reply(200, body)
 
 
 # -- from nova's words to ours

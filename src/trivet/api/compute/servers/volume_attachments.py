@@ -51,7 +51,7 @@ class UpdateBody(Body, frozen=True, kw_only=True):
 async def list_attachments(request: Request) -> Reply:
     server = await visible(request)
     found = await server_volumes.of_server(request.tx, server.id)
-    return Reply(200, {"volumeAttachments": [_view(request, one) for one in found[pages.cut(request, found)]]})
+    return Reply(200, {"volumeAttachments": [_view(request, one) for one in pages.few(request, found)]})
 
 
 @resource.on("GET", PATH + "/{volume_id}", may="reader")

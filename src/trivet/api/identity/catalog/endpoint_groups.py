@@ -13,7 +13,10 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.identity.catalog import endpoint_groups
 from trivet.domain.identity.catalog.endpoint_groups import ENDPOINT_GROUPS, EndpointGroup
+from trivet.domain.identity.catalog.endpoints import ENDPOINTS
+from trivet.domain.identity.people.projects import PROJECTS
 from trivet.errors import Invalid
+from trivet.store.where import Where
 
 resource = Resource()
 
@@ -37,8 +40,7 @@ def view(request: Request, group: EndpointGroup) -> View:
 
 @looks(resource, _GROUPS)
 async def list_all(request: Request) -> Reply:
-    found = await request.tx.select(ENDPOINT_GROUPS, order="name, id")
-    return views.listed(request, "endpoint_groups", (view(request, group) for group in found), ("name",))
+    return await views.page(request, "endpoint_groups", ENDPOINT_GROUPS, view, Where(), columns=("name",))
 
 
 @writes(resource, "POST", _GROUPS, may="admin")
@@ -77,15 +79,13 @@ async def delete(request: Request) -> Reply:
 @looks(resource, f"{_GROUP}/endpoints")
 async def list_endpoints_of_group(request: Request) -> Reply:
     group = await endpoint_groups.need(request.tx, request.values["endpoint_group_id"])
-    found = await endpoint_groups.endpoints_of(request.tx, group)
-    return views.listed(request, "endpoints", (endpoint_dialect.view(request, endpoint) for endpoint in found))
+    return await _endpoints(request, endpoint_groups.endpoints_of(group))
 
 
 @looks(resource, f"{_GROUP}/projects")
 async def list_projects_of_group(request: Request) -> Reply:
     group = await endpoint_groups.need(request.tx, request.values["endpoint_group_id"])
-    found = await endpoint_groups.projects_of(request.tx, group.id)
-    return views.listed(request, "projects", (project_dialect.view(request, project) for project in found))
+    return await _projects(request, endpoint_groups.projects_of(group.id))
 
 
 @looks(resource, _GROUP_PROJECT)
@@ -110,20 +110,26 @@ async def take_group(request: Request) -> Reply:
 
 @looks(resource, f"{_PROJECT}/endpoint_groups")
 async def list_groups_of_project(request: Request) -> Reply:
-    found = await endpoint_groups.of_project(request.tx, request.values["project_id"])
-    return views.listed(request, "endpoint_groups", (view(request, group) for group in found))
+    where = endpoint_groups.of_project(request.values["project_id"])
+    return await views.page(request, "endpoint_groups", ENDPOINT_GROUPS, view, where)
 
 
 @looks(resource, f"{_PROJECT}/endpoints")
 async def list_endpoints_of_project(request: Request) -> Reply:
-    found = await endpoint_groups.endpoints_given(request.tx, request.values["project_id"])
-    return views.listed(request, "endpoints", (endpoint_dialect.view(request, endpoint) for endpoint in found))
+    return await _endpoints(request, await endpoint_groups.endpoints_given(request.tx, request.values["project_id"]))
 
 
 @looks(resource, "/v3/OS-EP-FILTER/endpoints/{endpoint_id}/projects")
 async def list_projects_of_endpoint(request: Request) -> Reply:
-    found = await endpoint_groups.projects_with(request.tx, request.values["endpoint_id"])
-    return views.listed(request, "projects", (project_dialect.view(request, project) for project in found))
+    return await _projects(request, await endpoint_groups.projects_with(request.tx, request.values["endpoint_id"]))
+
+
+async def _endpoints(request: Request, where: Where) -> Reply:
+    return await views.page(request, "endpoints", ENDPOINTS, endpoint_dialect.view, where, order=("id",))
+
+
+async def _projects(request: Request, where: Where) -> Reply:
+    return await views.page(request, "projects", PROJECTS, project_dialect.view, where)
 
 
 @looks(resource, _PROJECT_ENDPOINT)

@@ -13,11 +13,12 @@ from trivet.api.kit.routes import Resource
 from trivet.domain.identity.catalog import endpoints, regions
 from trivet.domain.identity.catalog.endpoints import ENDPOINTS, Endpoint, Interface
 from trivet.store.tx import Tx
+from trivet.store.where import Where
 
 resource = Resource()
 
 Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2048, pattern=r"^(/|[a-zA-Z][a-zA-Z0-9+.-]*:)")]
-FILTERS = ("interface", "service_id", "region_id", "region", "enabled")
+_FILTERS = {name: name for name in ("interface", "service_id", "region_id", "enabled")} | {"region": "region_id"}
 
 
 class EndpointFields(Fields, frozen=True):
@@ -47,9 +48,8 @@ def view(request: Request, endpoint: Endpoint) -> View:
 
 @looks(resource, "/v3/endpoints")
 async def list_all(request: Request) -> Reply:
-    where = views.where(request, ("interface", "service_id", "region_id"))
-    found = await request.tx.select(ENDPOINTS, where, order="service_id, interface, id")
-    return views.listed(request, "endpoints", (view(request, endpoint) for endpoint in found), FILTERS)
+    order = ("service_id", "interface", "id")
+    return await views.page(request, "endpoints", ENDPOINTS, view, Where(), columns=_FILTERS, order=order)
 
 
 async def _changes(request: Request, tx: Tx) -> dict[str, Any]:

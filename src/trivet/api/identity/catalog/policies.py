@@ -13,7 +13,9 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.identity import extras
 from trivet.domain.identity.catalog import policies
+from trivet.domain.identity.catalog.endpoints import ENDPOINTS
 from trivet.domain.identity.catalog.policies import POLICIES, Policy, Target
+from trivet.store.where import Where
 
 resource = Resource()
 
@@ -40,8 +42,7 @@ def _given(request: Request) -> dict[str, Any]:
 
 @looks(resource, "/v3/policies")
 async def list_all(request: Request) -> Reply:
-    found = await request.tx.select(POLICIES, views.where(request, ("type",)), order="id")
-    return views.listed(request, "policies", (view(request, policy) for policy in found), ("type",))
+    return await views.page(request, "policies", POLICIES, view, Where(), columns=("type",), order=("id",))
 
 
 @writes(resource, "POST", "/v3/policies", may="admin")
@@ -74,8 +75,8 @@ async def delete(request: Request) -> Reply:
 
 @looks(resource, f"{_FOR}/endpoints")
 async def list_endpoints(request: Request) -> Reply:
-    found = await policies.endpoints_of(request.tx, request.values["policy_id"])
-    return views.listed(request, "endpoints", (endpoint_dialect.view(request, endpoint) for endpoint in found))
+    where = await policies.endpoints_of(request.tx, request.values["policy_id"])
+    return await views.page(request, "endpoints", ENDPOINTS, endpoint_dialect.view, where, order=("id",))
 
 
 @looks(resource, f"{_FOR}/policy")

@@ -13,6 +13,7 @@ from trivet.api.kit.routes import Resource
 from trivet.domain.identity.catalog import regions
 from trivet.domain.identity.catalog.regions import REGIONS, Region
 from trivet.errors import Invalid
+from trivet.store.where import Where
 
 resource = Resource()
 
@@ -36,8 +37,8 @@ def view(request: Request, region: Region) -> View:
 
 @resource.on("GET", "/v3/regions", may="token", decides="anyone")
 async def list_all(request: Request) -> Reply:
-    found = await request.tx.select(REGIONS, order="id")
-    return views.listed(request, "regions", (view(request, region) for region in found), ("parent_region_id",))
+    columns = {"parent_region_id": "parent_id"}
+    return await views.page(request, "regions", REGIONS, view, Where(), columns=columns, order=("id",))
 
 
 @writes(resource, "POST", "/v3/regions", may="admin")

@@ -9,6 +9,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.identity.catalog import services
 from trivet.domain.identity.catalog.services import SERVICES, Service
+from trivet.store.where import Where
 
 resource = Resource()
 
@@ -31,8 +32,8 @@ def view(request: Request, service: Service) -> View:
 
 @looks(resource, "/v3/services")
 async def list_all(request: Request) -> Reply:
-    found = await request.tx.select(SERVICES, views.where(request, ("type", "name")), order="type, id")
-    return views.listed(request, "services", (view(request, service) for service in found), ("type", "name"))
+    columns, order = ("type", "name"), ("type", "id")
+    return await views.page(request, "services", SERVICES, view, Where(), columns=columns, order=order)
 
 
 @writes(resource, "POST", "/v3/services", may="admin")

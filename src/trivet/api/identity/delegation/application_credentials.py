@@ -7,18 +7,19 @@ import msgspec
 from trivet.api.identity import views
 from trivet.api.identity.times import ending
 from trivet.api.identity.views import Id, LongName, View
-from trivet.api.identity.writing import commit, writes
+from trivet.api.identity.writing import refuse_dead, writes
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
 from trivet.domain.identity import personas
 from trivet.domain.identity.delegation import access_rules, application_credentials
-from trivet.domain.identity.delegation.access_rules import RULES_MAX, AccessRule
-from trivet.domain.identity.delegation.application_credentials import AppCredential, RoleRef
+from trivet.domain.identity.delegation.access_rules import ACCESS_RULES, RULES_MAX, AccessRule
+from trivet.domain.identity.delegation.application_credentials import APP_CREDENTIALS, AppCredential, RoleRef
 from trivet.domain.identity.people.roles import role_map
 from trivet.domain.identity.tokens import revocations
 from trivet.errors import Forbidden, Invalid
+from trivet.store.store import transact
 from trivet.store.tx import Tx
 
 resource = Resource()
@@ -79,9 +80,10 @@ async def _view(request: Request, tx: Tx, credential: AppCredential) -> View:
 
 @resource.on("GET", _ALL, may="token", decides="owner")
 async def list_all(request: Request) -> Reply:
-    found = await application_credentials.listed(request.tx, request.caller, request.values["user_id"])
-    shown = [await _view(request, request.tx, credential) for credential in found]
-    return views.listed(request, "application_credentials", shown, ("name",))
+    where = application_credentials.listed(request.caller, request.values["user_id"])
+    found = await views.find(request, APP_CREDENTIALS, where, columns=("name",))
+    shown = [await _view(request, request.tx, credential) for credential in found.records]
+    return views.paged(request, "application_credentials", shown, truncated=found.truncated)
 
 
 @resource.on("POST", _ALL, may="token", decides="owner", tx="none")
@@ -97,6 +99,7 @@ async def create(request: Request) -> Reply:
     hashed = await request.parts.passwords.hash(secret) if wanted.secret else application_credentials.hash_ours(secret)
 
     async def act(tx: Tx) -> View:
+        await refuse_dead(request, tx)
         await application_credentials.refuse_restricted(tx, caller)
         known = await role_map(tx, request.parts.identity_memory)
         new = AppCredential(
@@ -113,7 +116,7 @@ async def create(request: Request) -> Reply:
         )
         return await _view(request, tx, await application_credentials.create(tx, caller, new))
 
-    shown = await commit(request.parts, act, caller)
+    shown = await transact(request.parts.store, act)
     return Reply(201, {"application_credential": {**shown, "secret": secret}})
 
 
@@ -155,9 +158,10 @@ async def delete(request: Request) -> Reply:
 
 @resource.on("GET", _RULES, may="token", decides="owner")
 async def list_rules(request: Request) -> Reply:
-    found = await access_rules.listed(request.tx, request.caller, request.values["user_id"])
-    shown = (_rule_view(request, rule) for rule in found)
-    return views.listed(request, "access_rules", shown, ("service", "path", "method"))
+    where = access_rules.listed(request.caller, request.values["user_id"])
+    columns = ("service", "path", "method")
+    order = (*columns, "id")
+    return await views.page(request, "access_rules", ACCESS_RULES, _rule_view, where, columns=columns, order=order)
 
 
 @resource.on("GET", f"{_RULES}/{{access_rule_id}}", may="token", decides="owner")

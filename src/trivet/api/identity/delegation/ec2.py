@@ -64,7 +64,7 @@ def _view(request: Request, key: Key) -> View:
 async def list_all(request: Request) -> Reply:
     secrets = request.parts.secrets
     found = await ec2.listed(request.tx, secrets, request.caller, request.values["user_id"])
-    return views.listed(request, "credentials", (_view(request, key) for key in found))
+    return views.paged(request, "credentials", [_view(request, key) for key in found])
 
 
 @writes(resource, "POST", _ALL, may="token", decides="owner")

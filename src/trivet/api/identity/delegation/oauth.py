@@ -16,9 +16,11 @@ from trivet.clock import iso_micros
 from trivet.domain.identity import extras
 from trivet.domain.identity.delegation import oauth, oauth_signatures
 from trivet.domain.identity.delegation.application_credentials import RoleRef
-from trivet.domain.identity.delegation.oauth import CONSUMERS, Consumer, OauthToken
+from trivet.domain.identity.delegation.oauth import CONSUMERS, OAUTH_TOKENS, Consumer, OauthToken
 from trivet.domain.identity.delegation.oauth_signatures import SignedRequest
+from trivet.domain.identity.people.roles import ROLES
 from trivet.errors import Invalid, NotFound
+from trivet.store.where import Where
 
 resource = Resource()
 
@@ -55,8 +57,7 @@ def view(request: Request, consumer: Consumer) -> View:
 
 @looks(resource, _ALL)
 async def list_all(request: Request) -> Reply:
-    found = await request.tx.select(CONSUMERS, order="id")
-    return views.listed(request, "consumers", (view(request, consumer) for consumer in found))
+    return await views.page(request, "consumers", CONSUMERS, view, Where(), order=("id",))
 
 
 @writes(resource, "POST", _ALL, may="admin")
@@ -149,8 +150,8 @@ async def _visible(request: Request) -> OauthToken:
 
 @resource.on("GET", _OF_USER, may="token", decides="owner")
 async def list_tokens(request: Request) -> Reply:
-    found = await oauth.of_user(request.tx, request.caller, request.values["user_id"])
-    return views.listed(request, "access_tokens", (_token_view(request, token) for token in found))
+    where = oauth.of_user(request.caller, request.values["user_id"])
+    return await views.page(request, "access_tokens", OAUTH_TOKENS, _token_view, where, order=("id",))
 
 
 @resource.on("GET", _ACCESS, may="token", decides="owner")
@@ -166,8 +167,8 @@ async def delete_token(request: Request) -> Reply:
 
 @resource.on("GET", f"{_ACCESS}/roles", may="token", decides="owner")
 async def list_roles(request: Request) -> Reply:
-    found = await oauth.roles_of(request.tx, await _visible(request))
-    return views.listed(request, "roles", (role_dialect.view(request, role) for role in found))
+    where = Where().any_of("id", (await _visible(request)).role_ids)
+    return await views.page(request, "roles", ROLES, role_dialect.view, where)
 
 
 @resource.on("GET", f"{_ACCESS}/roles/{{role_id}}", may="token", decides="owner")

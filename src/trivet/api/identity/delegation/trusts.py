@@ -14,7 +14,9 @@ from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
 from trivet.domain.identity.delegation import application_credentials, trusts
 from trivet.domain.identity.delegation.application_credentials import RoleRef
-from trivet.domain.identity.delegation.trusts import Trust
+from trivet.domain.identity.delegation.trusts import TRUSTS, Trust
+from trivet.domain.identity.people.roles import ROLES
+from trivet.store.where import Where
 
 resource = Resource()
 
@@ -61,10 +63,11 @@ async def _view(request: Request, trust: Trust, *, with_roles: bool) -> View:
 
 @resource.on("GET", _ALL, may="token", decides="sides")
 async def list_all(request: Request) -> Reply:
-    found = await trusts.listed(
-        request.tx, request.caller, request.asked("trustor_user_id"), request.asked("trustee_user_id")
-    )
-    return views.listed(request, "trusts", [await _view(request, trust, with_roles=False) for trust in found])
+    trustor_id, trustee_id = request.asked("trustor_user_id"), request.asked("trustee_user_id")
+    where = trusts.listed(request.caller, request.tx.clock.now(), trustor_id, trustee_id)
+    found = await views.find(request, TRUSTS, where, order=("id",))
+    shown = [await _view(request, trust, with_roles=False) for trust in found.records]
+    return views.paged(request, "trusts", shown, truncated=found.truncated)
 
 
 @writes(resource, "POST", _ALL, may="token", decides="sides")
@@ -102,8 +105,7 @@ async def delete(request: Request) -> Reply:
 @resource.on("GET", f"{_ONE}/roles", may="token", decides="sides")
 async def list_roles(request: Request) -> Reply:
     trust = await trusts.visible(request.tx, request.caller, request.values["trust_id"])
-    found = await trusts.roles_of(request.tx, trust)
-    return views.listed(request, "roles", (role_dialect.view(request, role) for role in found))
+    return await views.page(request, "roles", ROLES, role_dialect.view, Where().any_of("id", trust.role_ids))
 
 
 @resource.on("GET", f"{_ONE}/roles/{{role_id}}", may="token", decides="sides")

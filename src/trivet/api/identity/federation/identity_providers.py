@@ -14,6 +14,7 @@ from trivet.api.kit.routes import Resource
 from trivet.domain.identity.people import federation
 from trivet.domain.identity.people.federation import IDENTITY_PROVIDERS, FederationProtocol, IdentityProvider
 from trivet.errors import Invalid, NotFound
+from trivet.store.where import Where
 
 resource = Resource()
 
@@ -71,8 +72,10 @@ def view(request: Request, provider: IdentityProvider) -> View:
 
 @looks(resource, _ALL)
 async def list_all(request: Request) -> Reply:
-    found = await request.tx.select(IDENTITY_PROVIDERS, order="id")
-    return views.listed(request, "identity_providers", (view(request, one) for one in found), ("id", "enabled"))
+    columns, order = ("id", "enabled"), ("id",)
+    return await views.page(
+        request, "identity_providers", IDENTITY_PROVIDERS, view, Where(), columns=columns, order=order
+    )
 
 
 @writes(resource, "PUT", _ONE, may="admin")
@@ -120,8 +123,8 @@ def _protocol_view(request: Request, protocol: FederationProtocol) -> View:
 
 @looks(resource, f"{_ONE}/protocols")
 async def list_protocols(request: Request) -> Reply:
-    found = await federation.protocols(request.tx, request.values["idp_id"])
-    return views.listed(request, "protocols", (_protocol_view(request, one) for one in found), ("id",))
+    found = await federation.protocols(request.tx, request.values["idp_id"], request.asked("id"))
+    return views.paged(request, "protocols", [_protocol_view(request, one) for one in found])
 
 
 @writes(resource, "PUT", _PROTOCOL, may="admin")

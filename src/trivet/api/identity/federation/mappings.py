@@ -11,6 +11,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.identity.people import federation
 from trivet.domain.identity.people.federation import MAPPINGS, Mapping
+from trivet.store.where import Where
 
 resource = Resource()
 
@@ -35,8 +36,7 @@ def view(request: Request, mapping: Mapping) -> View:
 
 @looks(resource, _ALL)
 async def list_all(request: Request) -> Reply:
-    found = await request.tx.select(MAPPINGS, order="id")
-    return views.listed(request, "mappings", (view(request, mapping) for mapping in found))
+    return await views.page(request, "mappings", MAPPINGS, view, Where(), order=("id",))
 
 
 @writes(resource, "PUT", _ONE, may="admin")

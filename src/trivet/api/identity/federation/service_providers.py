@@ -13,6 +13,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.identity.people import federation
 from trivet.domain.identity.people.federation import SERVICE_PROVIDERS, ServiceProvider
+from trivet.store.where import Where
 
 resource = Resource()
 
@@ -51,8 +52,10 @@ def _given(request: Request) -> dict[str, Any]:
 
 @looks(resource, _ALL)
 async def list_all(request: Request) -> Reply:
-    found = await request.tx.select(SERVICE_PROVIDERS, order="id")
-    return views.listed(request, "service_providers", (view(request, one) for one in found), ("id", "enabled"))
+    columns, order = ("id", "enabled"), ("id",)
+    return await views.page(
+        request, "service_providers", SERVICE_PROVIDERS, view, Where(), columns=columns, order=order
+    )
 
 
 @writes(resource, "PUT", _ONE, may="admin")

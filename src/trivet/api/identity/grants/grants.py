@@ -8,6 +8,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.identity.assignments import SYSTEM, ActorKind, Assignment, TargetKind
 from trivet.domain.identity.grants import grants
+from trivet.domain.identity.people.roles import ROLES
 
 resource = Resource()
 
@@ -36,8 +37,8 @@ def _declare(target_kind: TargetKind, target: str, actor_kind: ActorKind, actor:
 
     @resource.on("GET", f"{root}/{target}/{actor}/roles{tail}", may="token", decides=decides)
     async def list_all(request: Request) -> Reply:
-        found = await grants.roles_of(request.tx, request.caller, asked(request))
-        return views.listed(request, "roles", [role_dialect.view(request, role) for role in found], ("name",))
+        where = await grants.roles_of(request.tx, request.caller, asked(request))
+        return await views.page(request, "roles", ROLES, role_dialect.view, where, columns=("name",))
 
     @resource.on("GET", one, may="token", decides=decides)
     async def check(request: Request) -> Reply:

@@ -34,8 +34,7 @@ def view(request: Request, group: Group) -> View:
 
 @resource.on("GET", "/v3/groups", may="token", decides="domain")
 async def list_all(request: Request) -> Reply:
-    only = personas.list_domain(request.caller, "identity:list_groups")
-    where = views.where(request, (), domain_id=only)
+    where = personas.listed(request.caller, "identity:list_groups")
     return await views.page(request, "groups", GROUPS, view, where, columns=("name", "domain_id", "id"))
 
 

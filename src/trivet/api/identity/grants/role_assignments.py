@@ -27,7 +27,7 @@ async def list_all(request: Request) -> Reply:
     )
     found = await role_assignments.listed(request.tx, request.parts.identity_memory, request.caller, asked)
     names = Names(request.tx) if _on(request, "include_names") else None
-    return views.listed(request, "role_assignments", [await _view(request, one, names) for one in found])
+    return views.paged(request, "role_assignments", [await _view(request, one, names) for one in found])
 
 
 def _on(request: Request, name: str) -> bool:

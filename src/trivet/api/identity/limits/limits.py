@@ -12,7 +12,6 @@ from trivet.api.identity.writing import writes
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain.identity import lists
 from trivet.domain.limits import limit_rules, limits
 from trivet.domain.limits.limit_rules import Shown
 from trivet.domain.limits.limits import LIMITS
@@ -73,8 +72,8 @@ async def show_model(request: Request) -> Reply:
 @resource.on("GET", "/v3/limits", may="token", decides="scope")
 async def list_all(request: Request) -> Reply:
     where = limit_rules.listed(request.caller, request.asked("project_id"), request.asked("domain_id"))
-    found = await lists.page(request.tx, LIMITS, where, views.asked(request), columns=FILTERS, order=("id",))
-    shown = [view(request, one) for one in await limit_rules.shown(request.tx, found.found)]
+    found = await views.find(request, LIMITS, where, columns=FILTERS, order=("id",))
+    shown = [view(request, one) for one in await limit_rules.shown(request.tx, found.records)]
     return views.paged(request, "limits", shown, truncated=found.truncated)
 
 

@@ -13,6 +13,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.limits import registered_limits
 from trivet.domain.limits.limits import REGISTERED_LIMITS, RegisteredLimit
+from trivet.store.where import Where
 
 resource = Resource()
 
@@ -59,8 +60,9 @@ def view(request: Request, limit: RegisteredLimit) -> View:
 @resource.on("GET", "/v3/registered_limits", may="token", decides="anyone")
 async def list_all(request: Request) -> Reply:
     order = ("resource_name", "id")
-    where = views.where(request, ())
-    return await views.page(request, "registered_limits", REGISTERED_LIMITS, view, where, columns=FILTERS, order=order)
+    return await views.page(
+        request, "registered_limits", REGISTERED_LIMITS, view, Where(), columns=FILTERS, order=order
+    )
 
 
 @writes(resource, "POST", "/v3/registered_limits", may="admin")

@@ -6,7 +6,8 @@ from trivet.api.identity.people import projects as project_dialect
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.identity.catalog import catalog
-from trivet.domain.identity.login import scopes as auth_lists
+from trivet.domain.identity.login import scopes
+from trivet.domain.identity.people.projects import PROJECTS
 from trivet.errors import Forbidden
 
 resource = Resource()
@@ -25,13 +26,13 @@ async def show_catalog(request: Request) -> Reply:
 
 
 async def list_projects(request: Request) -> Reply:
-    found = await auth_lists.projects_of(request.tx, request.caller.user_id)
-    return views.listed(request, "projects", [project_dialect.view(request, project) for project in found])
+    where = scopes.projects_of(request.caller.user_id)
+    return await views.page(request, "projects", PROJECTS, project_dialect.view, where)
 
 
 async def list_domains(request: Request) -> Reply:
-    found = await auth_lists.domains_of(request.tx, request.caller.user_id)
-    return views.listed(request, "domains", [domain_dialect.view(request, domain) for domain in found])
+    where = scopes.domains_of(request.caller.user_id)
+    return await views.page(request, "domains", PROJECTS, domain_dialect.view, where)
 
 
 for _root in ("/v3/auth", "/v3/OS-FEDERATION"):
@@ -41,5 +42,5 @@ for _root in ("/v3/auth", "/v3/OS-FEDERATION"):
 
 @resource.on("GET", "/v3/auth/system", may="token", decides="oneself")
 async def list_systems(request: Request) -> Reply:
-    found = [{"all": True}] if await auth_lists.may_have_system(request.tx, request.caller.user_id) else []
+    found = [{"all": True}] if await scopes.may_have_system(request.tx, request.caller.user_id) else []
     return Reply(200, {"system": found, "links": {"self": views.url(request, "auth/system")}})

@@ -16,6 +16,7 @@ from trivet.domain.identity.people.project_tags import Tag, check_tags
 from trivet.domain.identity.people.projects import Project
 from trivet.errors import Invalid
 from trivet.store.tx import Tx
+from trivet.store.where import by_tags
 
 resource = Resource()
 
@@ -85,26 +86,12 @@ def check_options(options: dict[str, Any]) -> dict[str, Any]:
 
 @resource.on("GET", "/v3/projects", may="token", decides="domain")
 async def list_all(request: Request) -> Reply:
-    only = personas.list_domain(request.caller, "identity:list_projects")
-    where = views.where(request, (), domain_id=only)
+    where = personas.listed(request.caller, "identity:list_projects")
     where.equal("is_domain", int(request.asked_flag("is_domain") or False))
-    by_tags = any(name in _TAGS for name, _ in request.query)
-    keep = (lambda project: _tagged(request, project)) if by_tags else None
-    return await views.page(request, "projects", projects.PROJECTS, view, where, columns=FILTERS, keep=keep)
-
-
-_TAGS = ("tags", "tags-any", "not-tags", "not-tags-any")
-
-
-def _tagged(request: Request, project: Project) -> bool:
-    tags = set(project.tags)
     for name, value in request.query:
-        if name in _TAGS:
-            wanted = set(value.split(","))
-            has = wanted <= tags if name.endswith("tags") else bool(wanted & tags)
-            if has == name.startswith("not-"):
-                return False
-    return True
+        if name in ("tags", "tags-any", "not-tags", "not-tags-any"):
+            by_tags(where, "tags", name, value.split(","))
+    return await views.page(request, "projects", projects.PROJECTS, view, where, columns=FILTERS)
 
 
 @writes(resource, "POST", "/v3/projects", may="token", decides="domain")

@@ -9,18 +9,19 @@ from trivet.api.identity import views
 from trivet.api.identity.grants import groups as group_dialect
 from trivet.api.identity.people import projects as project_dialect
 from trivet.api.identity.views import Fields, Id, LongName, Text, View
-from trivet.api.identity.writing import commit, writes
+from trivet.api.identity.writing import refuse_dead, writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
 from trivet.domain import removal
 from trivet.domain.identity import personas
 from trivet.domain.identity.grants import groups
-from trivet.domain.identity.login import own_password
-from trivet.domain.identity.login import scopes as auth_lists
+from trivet.domain.identity.login import own_password, scopes
 from trivet.domain.identity.people import federated_users, users
+from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.identity.people.user_options import check_options
 from trivet.domain.identity.people.users import USERS, User
+from trivet.store.store import transact
 from trivet.store.tx import Tx
 
 resource = Resource()
@@ -62,12 +63,16 @@ def view(request: Request, user: User) -> View:
 
 @resource.on("GET", "/v3/users", may="token", decides="domain")
 async def list_all(request: Request) -> Reply:
-    only = personas.list_domain(request.caller, "identity:list_users")
-    where = views.where(request, (), domain_id=only)
+    where = personas.listed(request.caller, "identity:list_users")
     users.narrow_by_password_end(where, request.asked("password_expires_at"))
     known_as = [request.asked(name) for name in ("idp_id", "protocol_id", "unique_id")]
-    keep = (lambda user: federated_users.known_as(user, *known_as)) if any(known_as) else None
-    return await views.page(request, "users", USERS, view, where, columns=_FILTERS, keep=keep)
+
+    async def keep(lot: list[User]) -> list[User]:
+        return [user for user in lot if federated_users.known_as(user, *known_as)]
+
+    return await views.page(
+        request, "users", USERS, view, where, columns=_FILTERS, keep=keep if any(known_as) else None
+    )
 
 
 async def _hashed(request: Request, fields: UserFields) -> str | None:
@@ -88,6 +93,7 @@ async def create(request: Request) -> Reply:
     settings = request.parts.settings
 
     async def act(tx: Tx) -> User:
+        await refuse_dead(request, tx)
         now = tx.clock.now()
         new = User(
             id=tx.ids.hex(),
@@ -105,7 +111,7 @@ async def create(request: Request) -> Reply:
         )
         return await users.create(tx, request.caller, new)
 
-    return Reply(201, {"user": view(request, await commit(request.parts, act, request.caller))})
+    return Reply(201, {"user": view(request, await transact(request.parts.store, act))})
 
 
 @resource.on("GET", "/v3/users/{user_id}", may="token", decides="person")
@@ -125,6 +131,7 @@ async def update(request: Request) -> Reply:
     settings = request.parts.settings
 
     async def act(tx: Tx) -> User:
+        await refuse_dead(request, tx)
         changes = fields.given()
         now = tx.clock.now()
         before = await users.need(tx, id)
@@ -143,7 +150,7 @@ async def update(request: Request) -> Reply:
             changes["extra"] = extra
         return await users.update(tx, request.caller, id, changes)
 
-    return Reply(200, {"user": view(request, await commit(request.parts, act, request.caller))})
+    return Reply(200, {"user": view(request, await transact(request.parts.store, act))})
 
 
 @writes(resource, "DELETE", "/v3/users/{user_id}", may="token", decides="domain")
@@ -166,9 +173,14 @@ async def list_groups(request: Request) -> Reply:
 async def list_projects(request: Request) -> Reply:
     id = request.values["user_id"]
     await users.visible(request.tx, request.caller, id, "identity:list_user_projects")
-    found = await auth_lists.projects_of(request.tx, id)
-    shown = (project_dialect.view(request, project) for project in found)
-    return views.listed(request, "projects", shown, project_dialect.FILTERS)
+    return await views.page(
+        request,
+        "projects",
+        PROJECTS,
+        project_dialect.view,
+        scopes.projects_of(id),
+        columns=project_dialect.FILTERS,
+    )
 
 
 class OwnPassword(Fields, frozen=True):
@@ -181,5 +193,5 @@ async def change_own_password(request: Request) -> Reply:
     """No token: who knows the old password may set a new one, also when the old one has run out."""
     fields, _ = views.read(request, "user", OwnPassword)
     parts = request.parts
-    await own_password.change(parts, request.values["user_id"], fields.original_password, fields.password, commit)
+    await own_password.change(parts, request.values["user_id"], fields.original_password, fields.password)
     return Reply(204)

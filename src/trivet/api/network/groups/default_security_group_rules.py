@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.network.listing import Collection, Json
+from trivet.api.network.collections import Collection, Json
 from trivet.domain.network.groups import default_security_group_rules, security_group_rules
 from trivet.domain.network.groups.default_security_group_rules import DEFAULT_RULES, DefaultRule
 from trivet.domain.network.groups.security_group_rules import RuleCreate

@@ -8,9 +8,9 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
+from trivet.api.network.collections import Collection, Json
 from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
 from trivet.api.network.groups.security_group_rules import view as view_rule
-from trivet.api.network.listing import Collection, Json
 from trivet.domain.network import rbac_policies
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.groups.security_groups import SECURITY_GROUPS, SecurityGroup, SecurityGroupRule

@@ -7,8 +7,8 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
+from trivet.api.network.collections import Collection, Json
 from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
-from trivet.api.network.listing import Collection, Json
 from trivet.domain.network import rbac_policies
 from trivet.domain.network.nets import address_scopes
 from trivet.domain.network.nets.address_scopes import (

@@ -7,8 +7,8 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
+from trivet.api.network.collections import Collection, Json
 from trivet.api.network.granted import SHARED_FIRST, by_sharing
-from trivet.api.network.listing import Collection, Json
 from trivet.domain.network.nets import subnets
 from trivet.domain.network.nets.subnets import SUBNETS, Subnet
 from trivet.domain.network.routers import gateways

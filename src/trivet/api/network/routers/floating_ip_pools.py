@@ -1,8 +1,8 @@
 """/v2.0/floatingip-pools, in both spellings: the IPv4 subnets of external networks, from which floating IPs come."""
 
+from trivet.api.kit import lists
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.network.listing import cut, fields_of
 from trivet.domain.network import rbac_policies
 from trivet.domain.network.nets.networks import NETWORKS
 from trivet.domain.network.nets.subnets import SUBNETS
@@ -29,5 +29,5 @@ async def index(request: Request) -> Reply:
         }
         for subnet in await request.tx.select(SUBNETS, inside, order="id")
     ]
-    fields = fields_of(request)
-    return Reply(200, {"floatingip_pools": [cut(pool, fields) for pool in found]})
+    fields = lists.fields_of(request)
+    return Reply(200, {"floatingip_pools": [lists.cut(pool, fields) for pool in found]})

@@ -7,13 +7,14 @@ from typing import Any
 
 from trivet.domain.identity import memory
 from trivet.domain.identity.catalog import catalog, endpoints
-from trivet.domain.identity.catalog.endpoints import ENDPOINTS, Endpoint
+from trivet.domain.identity.catalog.endpoints import ENDPOINTS
 from trivet.domain.identity.people import projects
-from trivet.domain.identity.people.projects import PROJECTS, Project
+from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.row_locks import hold
 from trivet.errors import Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
+from trivet.store.where import Where
 
 _FILTERS = frozenset(("interface", "service_id", "region_id"))
 
@@ -43,22 +44,25 @@ def check_filters(filters: dict[str, Any]) -> dict[str, Any]:
     return filters
 
 
-async def endpoints_of(tx: Tx, group: EndpointGroup) -> list[Endpoint]:
-    found = await tx.select(ENDPOINTS, order="id")
-    return [endpoint for endpoint in found if catalog.matches(endpoint, group.filters)]
+def endpoints_of(group: EndpointGroup) -> Where:
+    where = Where()
+    for name, value in group.filters.items():
+        if isinstance(value, str | None):
+            where.equal(name, value)
+        else:
+            # It may be any JSON: what no endpoint can have, none has.
+            where.any_of(name, [])
+    return where
 
 
-async def projects_of(tx: Tx, group_id: str) -> list[Project]:
-    return await _projects(tx, "endpoint_group_projects WHERE endpoint_group_id = ?", group_id)
+def projects_of(group_id: str) -> Where:
+    given = Where().equal("endpoint_group_id", group_id)
+    return Where().inside("id", "SELECT project_id FROM endpoint_group_projects", given)
 
 
-async def of_project(tx: Tx, project_id: str) -> list[EndpointGroup]:
-    rows = await tx.rows(
-        f"{ENDPOINT_GROUPS.sql_select} WHERE id IN"
-        " (SELECT endpoint_group_id FROM endpoint_group_projects WHERE project_id = ?) ORDER BY name, id",
-        project_id,
-    )
-    return [ENDPOINT_GROUPS.from_row(row) for row in rows]
+def of_project(project_id: str) -> Where:
+    given = Where().equal("project_id", project_id)
+    return Where().inside("id", "SELECT endpoint_group_id FROM endpoint_group_projects", given)
 
 
 async def give(tx: Tx, group_id: str, project_id: str) -> None:
@@ -91,22 +95,17 @@ async def take(tx: Tx, group_id: str, project_id: str) -> None:
 # -- single endpoints
 
 
-async def endpoints_given(tx: Tx, project_id: str) -> list[Endpoint]:
+async def endpoints_given(tx: Tx, project_id: str) -> Where:
     """Singly or by group."""
     await projects.need(tx, project_id)
     found = await tx.select(ENDPOINTS, order="id")
     given = await catalog.of_project(tx, project_id, found)
-    return [endpoint for endpoint in found if endpoint.id in given]
+    return Where().any_of("id", [endpoint.id for endpoint in found if endpoint.id in given])
 
 
-async def projects_with(tx: Tx, endpoint_id: str) -> list[Project]:
+async def projects_with(tx: Tx, endpoint_id: str) -> Where:
     await endpoints.need(tx, endpoint_id)
-    return await _projects(tx, "endpoint_projects WHERE endpoint_id = ?", endpoint_id)
-
-
-async def _projects(tx: Tx, source: str, id: str) -> list[Project]:
-    rows = await tx.rows(f"{PROJECTS.sql_select} WHERE id IN (SELECT project_id FROM {source}) ORDER BY name, id", id)
-    return [PROJECTS.from_row(row) for row in rows]
+    return Where().inside("id", "SELECT project_id FROM endpoint_projects", Where().equal("endpoint_id", endpoint_id))
 
 
 async def give_one(tx: Tx, endpoint_id: str, project_id: str) -> None:

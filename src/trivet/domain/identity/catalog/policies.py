@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 
 from trivet.domain.identity.catalog import endpoints, regions, services
-from trivet.domain.identity.catalog.endpoints import ENDPOINTS, Endpoint
+from trivet.domain.identity.catalog.endpoints import ENDPOINTS
 from trivet.domain.row_locks import hold
 from trivet.errors import NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
+from trivet.store.where import Where
 
 
 class Policy(Record, frozen=True, kw_only=True):
@@ -109,7 +110,7 @@ async def of_endpoint(tx: Tx, endpoint_id: str) -> Policy:
     raise NotFound("policy.no_association", f"No policy is associated with endpoint {endpoint_id}.")
 
 
-async def endpoints_of(tx: Tx, policy_id: str) -> list[Endpoint]:
+async def endpoints_of(tx: Tx, policy_id: str) -> Where:
     """The endpoints for which this policy is the nearest."""
     await need(tx, policy_id)
     found = []
@@ -119,8 +120,8 @@ async def endpoints_of(tx: Tx, policy_id: str) -> list[Endpoint]:
         except NotFound:
             continue
         if nearest.id == policy_id:
-            found.append(endpoint)
-    return found
+            found.append(endpoint.id)
+    return Where().any_of("id", found)
 
 
 async def create(tx: Tx, policy: Policy) -> Policy:

@@ -78,9 +78,9 @@ def _may_see(caller: Caller, user_id: str, action: str) -> None:
         personas.need_sees_all(caller, action)
 
 
-async def listed(tx: Tx, caller: Caller, user_id: str) -> list[AppCredential]:
+def listed(caller: Caller, user_id: str) -> Where:
     _may_see(caller, user_id, "identity:list_application_credentials")
-    return await tx.select(APP_CREDENTIALS, Where().equal("user_id", user_id), order="name")
+    return Where().equal("user_id", user_id)
 
 
 async def visible(tx: Tx, caller: Caller, user_id: str, id: str) -> AppCredential:

@@ -193,9 +193,9 @@ def _may(caller: Caller, user_id: str, action: str) -> None:
         personas.need_operator(caller, action)
 
 
-async def of_user(tx: Tx, caller: Caller, user_id: str) -> list[OauthToken]:
+def of_user(caller: Caller, user_id: str) -> Where:
     _may(caller, user_id, "identity:list_access_tokens")
-    return await tx.select(OAUTH_TOKENS, Where().equal("user_id", user_id).equal("kind", "access"), order="id")
+    return Where().equal("user_id", user_id).equal("kind", "access")
 
 
 async def visible(tx: Tx, caller: Caller, user_id: str, id: str) -> OauthToken:

@@ -77,16 +77,16 @@ async def visible(tx: Tx, caller: Caller, id: str) -> Trust:
     return found
 
 
-async def listed(tx: Tx, caller: Caller, trustor_id: str | None, trustee_id: str | None) -> list[Trust]:
+def listed(caller: Caller, now: float, trustor_id: str | None, trustee_id: str | None) -> Where:
     refuse_domain_scope(caller, "identity:list_trusts")
     if caller.user_id not in (trustor_id, trustee_id):
         personas.need_sees_all(caller, "identity:list_trusts")
-    where = Where().add("deleted_at IS NULL").add("(ends_at IS NULL OR ends_at > ?)", tx.clock.now())
+    where = Where().add("deleted_at IS NULL").add("(ends_at IS NULL OR ends_at > ?)", now)
     if trustor_id is not None:
         where.equal("trustor_id", trustor_id)
     if trustee_id is not None:
         where.equal("trustee_id", trustee_id)
-    return await tx.select(TRUSTS, where, order="id")
+    return where
 
 
 async def roles_of(tx: Tx, trust: Trust) -> list[Role]:

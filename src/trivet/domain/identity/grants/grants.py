@@ -12,6 +12,7 @@ from trivet.domain.identity.people.roles import Role
 from trivet.domain.row_locks import hold
 from trivet.errors import Forbidden, NotFound
 from trivet.store.tx import Change, Tx
+from trivet.store.where import Where
 
 
 async def give(tx: Tx, caller: Caller, wanted: Assignment) -> None:
@@ -48,10 +49,10 @@ async def check(tx: Tx, caller: Caller, asked: Assignment) -> None:
         raise _absent(asked)
 
 
-async def roles_of(tx: Tx, caller: Caller, asked: Assignment) -> list[Role]:
+async def roles_of(tx: Tx, caller: Caller, asked: Assignment) -> Where:
     """The roles that an actor was given on a target; `role_id` of what is asked does not matter."""
     await _checked(tx, caller, asked, changing=False, any_role=True)
-    return [await roles.need(tx, id) for id in await assignments.role_ids(tx, asked)]
+    return Where().any_of("id", await assignments.role_ids(tx, asked))
 
 
 async def _checked(tx: Tx, caller: Caller, asked: Assignment, *, changing: bool, any_role: bool = False) -> Role:

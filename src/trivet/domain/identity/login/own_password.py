@@ -3,9 +3,6 @@
 So it is a login as well, and a wrong old password counts like one at the front door.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol
-
 from trivet.domain.identity.login import logins
 from trivet.domain.identity.people import user_options
 from trivet.domain.identity.people.naming import UserRef, find_user, unauthorized
@@ -13,15 +10,11 @@ from trivet.domain.identity.people.users import DAY_S, USERS, User, check_shape,
 from trivet.domain.identity.tokens import revocations
 from trivet.errors import Invalid
 from trivet.parts import Parts
+from trivet.store.store import transact
 from trivet.store.tx import Tx
 
 
-class Commit(Protocol):
-    async def __call__(self, parts: Parts, act: Callable[[Tx], Awaitable[None]], /) -> None: ...
-
-
-async def change(parts: Parts, id: str, old: str, new: str, commit: Commit) -> None:
-    """`commit` runs an act in a transaction of its own."""
+async def change(parts: Parts, id: str, old: str, new: str) -> None:
     async with parts.store.read() as tx:
         found = await find_user(tx, UserRef(id=id))
         if found is not None:
@@ -46,7 +39,7 @@ async def change(parts: Parts, id: str, old: str, new: str, commit: Commit) -> N
             password_ends_at=ends_at(user.options, now, parts.settings),
         )
 
-    await commit(parts, act)
+    await transact(parts.store, act)
 
 
 def _check_age(parts: Parts, user: User) -> None:

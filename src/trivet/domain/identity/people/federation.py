@@ -15,6 +15,7 @@ from trivet.domain.identity.people.projects import Project
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
+from trivet.store.where import Where
 
 
 class IdentityProvider(Record, frozen=True, kw_only=True):
@@ -163,9 +164,13 @@ async def create_mapping(tx: Tx, new: Mapping) -> Mapping:
 _PROTOCOL = "idp_id, id, mapping_id, remote_id_attribute"
 
 
-async def protocols(tx: Tx, idp_id: str) -> list[FederationProtocol]:
+async def protocols(tx: Tx, idp_id: str, id: str | None = None) -> list[FederationProtocol]:
+    """All of one provider, or the one that is asked for."""
     await need_provider(tx, idp_id)
-    rows = await tx.rows(f"SELECT {_PROTOCOL} FROM federation_protocols WHERE idp_id = ? ORDER BY id", idp_id)
+    where = Where().equal("idp_id", idp_id)
+    if id is not None:
+        where.equal("id", id)
+    rows = await tx.rows(f"SELECT {_PROTOCOL} FROM federation_protocols{where.sql} ORDER BY id", *where.values)
     return [FederationProtocol(*row) for row in rows]
 
 

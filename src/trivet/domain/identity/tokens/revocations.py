@@ -4,6 +4,7 @@ The row is for processes that start later, its event for those that run: each ke
 still matter (tokens.Revocations). Processes hear of it when they follow the log, well within a second.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Literal
 
@@ -14,13 +15,15 @@ from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.tokens import signing_keys
 from trivet.domain.identity.tokens.tokens import Tokens, rests_on, unauthorized
 from trivet.domain.secrets import Secrets
+from trivet.errors import TrivetError
 from trivet.store import log
 from trivet.store.log import Event
-from trivet.store.store import Store
+from trivet.store.store import Store, transact
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Change, Tx, Verb
 from trivet.store.where import Where
 
+_logger = logging.getLogger(__name__)
 What = Literal["token", "chain", "user", "grant", "project", "domain", "app_credential", "trust", "oauth"]
 
 
@@ -66,11 +69,25 @@ async def cut(tx: Tx, what: What, target: str) -> None:
     _say(tx, row, "created")
 
 
-def made_in(changes: Sequence[Change]) -> list[str]:
+async def committed(store: Store, tokens: Tokens, memory: IdentityMemory, changes: Sequence[Change]) -> None:
+    """This process does not wait for the log to hear of what it has written itself: whoever asked for it would, once
+    answered, still find it otherwise."""
+    for change in changes:
+        apply(tokens, memory, change)
+    cuts = _slipped_past(changes)
+    if cuts:
+        try:
+            await transact(store, lambda tx: _cut_later(tx, cuts))
+        except TrivetError as error:
+            # What was asked is done, and all that was open before it is cut.
+            _logger.warning("Logins of this very moment may have slipped past a revocation: %s", error)
+
+
+def _slipped_past(changes: Sequence[Change]) -> list[str]:
     """The ids of those that a login may have slipped past while the transaction of these changes was open."""
     found = []
     for change in changes:
-        if change.noun == "revocations" and change.detail is not None:
+        if change.noun == "revocations" and change.verb == "created" and change.detail is not None:
             what = msgspec.json.decode(change.detail, type=tuple[What, str, float])[0]
             # Of a token, and of what was made from it, nothing new can be had by a password.
             if what not in ("token", "chain"):
@@ -78,7 +95,7 @@ def made_in(changes: Sequence[Change]) -> list[str]:
     return found
 
 
-async def cut_later(tx: Tx, ids: Sequence[str]) -> None:
+async def _cut_later(tx: Tx, ids: Sequence[str]) -> None:
     """Repeats cuts after their commit: a login that ran meanwhile still read what was true before."""
     for row in await tx.select(REVOCATIONS, Where().any_of("id", ids), order="id"):
         _say(tx, await tx.update(REVOCATIONS, row, cutoff=tx.clock.now()), "updated")

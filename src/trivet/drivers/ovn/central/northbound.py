@@ -7,11 +7,20 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.network import AddressesSpec, GroupSpec, NetworkSpec, Noun, PortSpec, RouterSpec
+from trivet.drivers.contracts.network import (
+    AddressesSpec,
+    GroupSpec,
+    NetworkSpec,
+    Noun,
+    PortSpec,
+    RouterSpec,
+    chassis_of,
+)
 from trivet.drivers.ovn.central import groups, networks, ports, routers
 from trivet.drivers.ovn.central.rows import RowChange, row_uuid
 from trivet.drivers.ovn.engine import OvnEngine
 from trivet.drivers.ovn.ovsdb import Json, Key, Ovsdb, Raced, mapping, pairs
+from trivet.drivers.ovn.seats import Alone
 
 _OURS = [["external_ids", "includes", pairs({"trivet": "1"})]]
 _TABLES: dict[Noun, str] = {
@@ -30,13 +39,19 @@ class OvnNetwork:
 
     def __init__(self, engine: OvnEngine) -> None:
         self._chassis = engine.chassis
+        self._alone = isinstance(engine.seat, Alone)
         self._db = Ovsdb(engine.database_socket, "OVN_Northbound")
 
     async def ensure_network(self, spec: NetworkSpec) -> None:
         await self._settle([_key("network", spec.id)], lambda there: networks.network_change(spec, there))
 
     async def ensure_port(self, spec: PortSpec) -> None:
-        await self._settle([_key("port", spec.id)], lambda there: ports.port_change(spec, there))
+        only = self._only_place(spec)
+        await self._settle([_key("port", spec.id)], lambda there: ports.port_change(spec, there, only))
+
+    def _only_place(self, spec: PortSpec) -> str | None:
+        """Where alone the port may be bound: a host that was given up may run on with what is no longer its own."""
+        return None if self._alone or spec.host is None else chassis_of(spec.host)
 
     async def ensure_addresses(self, spec: AddressesSpec) -> None:
         await self._settle([], lambda there: groups.addresses_change(spec))

@@ -4,12 +4,13 @@ from trivet.drivers.contracts.network import PortSpec
 from trivet.drivers.ovn.central.groups import DROP_GROUP, group_stub
 from trivet.drivers.ovn.central.networks import network_stub
 from trivet.drivers.ovn.central.rows import Member, Row, RowChange, row_uuid, tag
-from trivet.drivers.ovn.ovsdb import NOTHING, Json, Key, many, mapping, reference
+from trivet.drivers.ovn.ovsdb import NOTHING, Json, Key, many, mapping, pairs, reference
 
 TABLE = "Logical_Switch_Port"
 
 
-def port_change(spec: PortSpec, there: dict[Key, dict[str, Json]]) -> RowChange:
+def port_change(spec: PortSpec, there: dict[Key, dict[str, Json]], chassis: str | None = None) -> RowChange:
+    """`chassis`: the only one that may bind it; None: any."""
     key = (TABLE, row_uuid("port", spec.id))
     groups = tuple(row_uuid("group", id) for id in dict.fromkeys(spec.groups)) + ((DROP_GROUP,) if spec.secure else ())
     left = tuple(sorted(groups_before(there.get(key)) - set(groups)))
@@ -17,7 +18,7 @@ def port_change(spec: PortSpec, there: dict[Key, dict[str, Json]]) -> RowChange:
         rows=(
             network_stub(spec.network_id),
             *(group_stub(id) for id in dict.fromkeys(spec.groups)),
-            Row(*key, _columns(spec, groups)),
+            Row(*key, _columns(spec, groups, chassis)),
         ),
         members=(
             Member("Logical_Switch", row_uuid("network", spec.network_id), "ports", (key[1],)),
@@ -47,7 +48,7 @@ def groups_before(port: dict[str, Json] | None) -> set[str]:
     return set(facts.get("groups", "").split()) if facts.get("noun") == "port" else {DROP_GROUP}
 
 
-def _columns(spec: PortSpec, groups: tuple[str, ...]) -> dict[str, Json]:
+def _columns(spec: PortSpec, groups: tuple[str, ...], chassis: str | None) -> dict[str, Json]:
     subnets = {4: "", 6: ""}
     for address in reversed(spec.addresses):
         subnets[6 if ":" in address.ip else 4] = address.subnet_id
@@ -55,7 +56,7 @@ def _columns(spec: PortSpec, groups: tuple[str, ...]) -> dict[str, Json]:
     return {
         "name": spec.id,
         "type": "",
-        "options": ["map", []],
+        "options": pairs({"requested-chassis": chassis} if chassis else {}),
         # "unknown" also brings frames for addresses that nobody has told us about.
         "addresses": many([own] if spec.secure else [own, "unknown"]),
         "port_security": many(_allowed_sources(spec)) if spec.secure else NOTHING,

@@ -1,35 +1,58 @@
-"""Collections: what is alike for everything that this service keeps: lists with filters, sorting and paging with
-links, single answers, `fields`, and making one or several at once.
+"""Collections: what is alike for everything that this service keeps: lists with their links, single answers,
+`fields`, and making one or several at once.
 
 A collection says which names may be filtered by and what they mean in SQL; an unknown name is refused,
 since a filter that is silently dropped lists what was not asked for. What a caller is not shown is such a name for
-him, and a row that he does not see is no marker: from where a row stands in an order its contents can be told.
+him.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
+from msgspec import structs
+
+from trivet.api.kit import lists
 from trivet.api.kit.request import Reply, Request
 from trivet.api.network import bodies
 from trivet.clock import parse_iso
 from trivet.domain.callers import Caller
 from trivet.domain.network import tags
 from trivet.errors import Conflict, Invalid, NotFound, OverQuota
+from trivet.store import lists as store_lists
 from trivet.store.tables import R, Table, Value
 from trivet.store.tx import Tx
-from trivet.store.where import Where, order_by
+from trivet.store.where import Where
 
 B = TypeVar("B")
 Json = dict[str, Any]
-Special = Callable[[Request, Where, list[str]], None]
 Show = Callable[[Request, Sequence[R]], Awaitable[list[Json]]]
 
 _TAGS = ("tags", "tags-any", "not-tags", "not-tags-any")
-_CONTROL = {"fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir", "changed_since", *_TAGS}
-_LIMIT_MAX = 100_000
+PAGING = frozenset(("fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir"))
+_CONTROL = PAGING | {"changed_since", *_TAGS}
 _BIGINT = 2**63
+
+
+def _wrong_sort(why: lists.Wrong, said: str, keys: Iterable[str]) -> Invalid:
+    return Invalid(
+        "query.invalid",
+        {
+            "count": "The number of sort_keys and sort_dirs must be same",
+            "direction": "sort_dirs must be asc or desc",
+        }.get(why, f"['{said}'] is invalid attribute for sort_keys"),
+    )
+
+
+SPELLING = lists.Spelling(
+    limit=None,
+    limit_max=100_000,
+    zero_is_all=True,
+    wrong=lambda _, said: Invalid("query.invalid", f"Limit must be an integer 0 or greater and not '{said[:32]}'"),
+    absent=lambda marker: NotFound("marker.absent", f"There is no {marker[:64]} to begin after."),
+)
+SORTING = lists.Sorting(first=None, direction="asc", pairs="each", ties=(("id", "asc"),), wrong=_wrong_sort)
 
 
 def flag(text: str) -> int:
@@ -51,14 +74,6 @@ def whole(text: str) -> int:
     return number
 
 
-def fields_of(request: Request) -> set[str]:
-    return set(request.asked_all("fields")) - {""}
-
-
-def cut(record: Json, fields: set[str]) -> Json:
-    return {name: value for name, value in record.items() if name in fields} if fields else record
-
-
 class Collection(Generic[R]):
     def __init__(
         self,
@@ -71,7 +86,7 @@ class Collection(Generic[R]):
         flags: Sequence[str] = (),
         numbers: Sequence[str] = (),
         named: dict[str, str] | None = None,
-        special: dict[str, Special] | None = None,
+        special: dict[str, lists.Narrow] | None = None,
         sorts: dict[str, str] | None = None,
         for_operators: Sequence[str] = (),
         tagged: bool = True,
@@ -82,52 +97,41 @@ class Collection(Generic[R]):
         self.singular = singular
         self.plural = plural
         self.show = show
-        columns = named or {}
-        self._filters: dict[str, tuple[str, Callable[[str], Value]]] = {}
+        columns: dict[str, tuple[str, Callable[[str], Value]]] = {}
         for names, read in ((text, str), (flags, flag), (numbers, whole)):
             for name in names:
-                self._filters[name] = (columns.get(name, name), read)
+                columns[name] = ((named or {}).get(name, name), read)
         for name in ("id", "name", "description", "project_id", "revision_number"):
             column = {"revision_number": "revision"}.get(name, name)
             if column in table.columns:
-                self._filters[name] = (column, whole if name == "revision_number" else str)
+                columns[name] = (column, whole if name == "revision_number" else str)
         if "project_id" in table.columns:
-            self._filters["tenant_id"] = ("project_id", str)
-        self._special = special or {}
-        self._sorts = {name: table.ordered(column) for name, (column, _) in self._filters.items()} | (sorts or {})
+            columns["tenant_id"] = ("project_id", str)
+        self._filters = {name: lists.equal(column, read) for name, (column, read) in columns.items()} | (special or {})
+        self._columns = {name: table.ordered(column) for name, (column, _) in columns.items()} | (sorts or {})
+        self._columns |= {name: name for name in ("created_at", "updated_at") if name in table.columns}
         self._for_operators = frozenset(for_operators)
-        for name in ("created_at", "updated_at"):
-            if name in table.columns:
-                self._sorts[name] = name
         self._tagged = tagged
 
     async def reply(self, request: Request, where: Where, tx: Tx | None = None) -> Reply:
-        seen = where.copy()
-        self._narrow(request, where)
-        tx = tx or request.tx
-        sort = self._sort(request)
-        limit = self._limit(request)
+        """`where`: what the list is of, and of that what the caller sees."""
         reverse = request.asked_flag("page_reverse") or False
-        if reverse:
-            sort = [(column, not descending) for column, descending in sort]
-        marker = request.asked("marker")
-        if marker:
-            where.after(sort, await self._marker(tx, seen, marker, sort))
-        records = await tx.select(self.table, where, order=order_by(sort), limit=limit)
-        if reverse:
-            records.reverse()
+        asked = lists.asked(request, SPELLING, lists.sort_of(request, SORTING, self._sorts(request)))
+        asked = structs.replace(asked, backwards=reverse)
+        narrowed = self._narrowed(request, where.copy())
+        records = await store_lists.page(tx or request.tx, self.table, narrowed, asked, seen=where)
         shown = await self.show(request, records)
         body: Json = {self.plural: shown}
-        if limit is not None:
-            body[f"{self.plural}_links"] = _links(request, records, limit, reverse=reverse)
-        fields = fields_of(request)
+        if asked.limit is not None:
+            body[f"{self.plural}_links"] = _links(request, records, asked.limit, reverse=reverse)
+        fields = lists.fields_of(request)
         if fields:
-            body[self.plural] = [cut(record, fields) for record in shown]
+            body[self.plural] = [lists.cut(record, fields) for record in shown]
         return Reply(200, body)
 
     async def one(self, request: Request, record: R) -> Reply:
         (shown,) = await self.show(request, [record])
-        return Reply(200, {self.singular: cut(shown, fields_of(request))})
+        return Reply(200, {self.singular: lists.cut(shown, lists.fields_of(request))})
 
     async def create(
         self,
@@ -167,21 +171,11 @@ class Collection(Generic[R]):
         shown = await self.show(request, records)
         return Reply(201, {self.singular: shown[0]} if single else {self.plural: shown})
 
-    def _narrow(self, request: Request, where: Where) -> None:
-        said: dict[str, list[str]] = {}
-        for name, value in request.query:
-            if name not in _CONTROL:
-                said.setdefault(name, []).append(value)
-        for name, values in said.items():
-            special = self._special.get(name) if self._may_ask(request, name) else None
-            if special is not None:
-                special(request, where, values)
-                continue
-            known = self._filters.get(name)
-            if known is None or not self._may_ask(request, name):
-                raise Invalid("filter.invalid", f"[{name!r}] is invalid attribute for filtering")
-            column, read = known
-            where.any_of(column, [read(value) for value in values])
+    def _narrowed(self, request: Request, where: Where) -> Where:
+        def known(name: str) -> lists.Narrow | None:
+            return self._filters.get(name) if self._may_ask(request, name) else None
+
+        lists.narrow(request, where, known, aside=_CONTROL, unknown=unknown_filter)
         since = request.asked("changed_since")
         if since is not None:
             where.add("updated_at >= ?", _time(since))
@@ -190,46 +184,17 @@ class Collection(Generic[R]):
             if not self._tagged:
                 raise Invalid("filter.invalid", "['tags'] is invalid attribute for filtering")
             tags.filtered(where, self.table.name, wanted)
+        return where
 
     def _may_ask(self, request: Request, name: str) -> bool:
         return name not in self._for_operators or request.caller.may_see(None)
 
-    def _sort(self, request: Request) -> list[tuple[str, bool]]:
-        keys = request.asked_all("sort_key")
-        directions = request.asked_all("sort_dir")
-        if directions and len(keys) != len(directions):
-            raise Invalid("query.invalid", "The number of sort_keys and sort_dirs must be same")
-        sort: list[tuple[str, bool]] = []
-        for n, key in enumerate(keys):
-            direction = directions[n] if directions else "asc"
-            if direction not in ("asc", "desc"):
-                raise Invalid("query.invalid", "sort_dirs must be asc or desc")
-            column = self._sorts.get(key)
-            if column is None or not self._may_ask(request, key):
-                raise Invalid("query.invalid", f"['{key}'] is invalid attribute for sort_keys")
-            sort.append((column, direction == "desc"))
-        if "id" not in [column for column, _ in sort]:
-            sort.append(("id", False))
-        return sort
+    def _sorts(self, request: Request) -> dict[str, str]:
+        return {key: column for key, column in self._columns.items() if self._may_ask(request, key)}
 
-    def _limit(self, request: Request) -> int | None:
-        text = request.asked("limit")
-        if text is None:
-            return None
-        limit = whole(text)
-        if limit < 0:
-            raise Invalid("query.invalid", f"Limit must be an integer 0 or greater and not '{limit}'")
-        return min(limit, _LIMIT_MAX) or None
 
-    async def _marker(self, tx: Tx, seen: Where, marker: str, sort: list[tuple[str, bool]]) -> list[Value]:
-        """Where it stands, if it is one of those that are `seen`. It need not pass the filters: it may have changed
-        since the page that it ended."""
-        columns = ", ".join(column for column, _ in sort)
-        one = seen.equal("id", marker)
-        row = await tx.row(f"SELECT {columns} FROM {self.table.name}{one.sql}", *one.values)
-        if row is None:
-            raise NotFound("marker.absent", f"There is no {marker[:64]} to begin after.")
-        return list(row)
+def unknown_filter(name: str) -> Invalid:
+    return Invalid("filter.invalid", f"[{name!r}] is invalid attribute for filtering")
 
 
 def _time(text: str) -> float:
@@ -250,7 +215,7 @@ def _links(request: Request, records: Sequence[R], limit: int, *, reverse: bool)
 
 
 def _link(request: Request, marker: str | None, *, reverse: bool = False) -> str:
-    pairs = [(name, value) for name, value in request.query if name not in ("marker", "page_reverse")]
+    pairs = lists.kept(request, "marker", "page_reverse")
     if marker is not None:
         pairs.append(("marker", marker))
     if reverse:

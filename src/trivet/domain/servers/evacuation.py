@@ -1,0 +1,74 @@
+"""Evacuation: a server whose host has failed is made again on another one.
+
+Its disk was the host's and is lost: it starts from its image, with its id, addresses, ports, metadata and keys. The
+host must be told dead first, by its silence or by an operator who has made sure; whatever runs there still when it
+comes back belongs to nobody, and its agent takes it away before it does anything else.
+"""
+
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from trivet.domain.hosts.hosts import HOSTS, Host
+from trivet.domain.hosts.zones import DEFAULT_ZONE
+from trivet.domain.network.ports import ports
+from trivet.domain.servers import actions as server_actions
+from trivet.domain.servers import migrations
+from trivet.domain.servers import placing as server_placing
+from trivet.domain.servers.actions import Call
+from trivet.domain.servers.acts import order
+from trivet.domain.servers.create import NO_ROOM, SPAWN_S
+from trivet.domain.servers.rules import need_host, ready
+from trivet.domain.servers.servers import Server
+from trivet.errors import Invalid
+from trivet.store.tx import Tx
+
+_STATES = ("active", "stopped", "error")
+
+
+async def evacuate(tx: Tx, call: Call, id: str, target: str | None, *, stays_stopped: bool, **changes: Any) -> Server:
+    """`stays_stopped`: its owner boots it, when the time is right."""
+    server = await ready(tx, call, id, "evacuate", states=_STATES)
+    need_host(server, "evacuate")
+    source = await tx.need(HOSTS, server.host_id or "", "host")
+    if not (source.silent or source.forced_down):
+        raise Invalid("evacuate.host_up", f"Compute service of {source.name} is still in use.")
+    if target == source.name:
+        raise Invalid("evacuate.same_host", "The target host can't be the same one.")
+    return await leave_dead(tx, call, server, source, target, stays_stopped=stays_stopped, **changes)
+
+
+async def leave_dead(
+    tx: Tx, call: Call, server: Server, source: Host, target: str | None, *, stays_stopped: bool, **changes: Any
+) -> Server:
+    found = await _room(tx, call, server, target)
+    if found is None:
+        await server_actions.begin(tx, call, server, "evacuate", error=NO_ROOM)
+        return server
+    for port in sorted(await ports.of_server(tx, server.id, server.project_id), key=attrgetter("id")):
+        zone = found.zone or DEFAULT_ZONE
+        await ports.bind(tx, port, server_id=server.id, host_id=found.id, zone=zone)
+    await migrations.evacuated(tx, call, server, source, found)
+    stopped = stays_stopped or server.status == "stopped"
+    return await order(
+        tx,
+        call,
+        server,
+        "evacuate",
+        "rebuilding",
+        in_s=SPAWN_S,
+        want="stopped" if stopped else "running",
+        host_id=found.id,
+        builds=server.builds + 1,
+        boots=server.boots if stopped else server.boots + 1,
+        fault=None,
+        failed_hosts=(),
+        **changes,
+    )
+
+
+async def _room(tx: Tx, call: Call, server: Server, target: str | None) -> Host | None:
+    spot = await server_placing.spot(tx, call.caller, zone=server.zone, host=target, node=None, hints={})
+    dead = spot.excluded | {server.host_id or ""}
+    return await server_placing.move(tx, server, msgspec.structs.replace(spot, excluded=dead))
