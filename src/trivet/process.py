@@ -29,6 +29,8 @@ from trivet.controllers.holders import Holders
 from trivet.controllers.hosts import HostController
 from trivet.controllers.images import ImageController
 from trivet.controllers.network.networks import NetworkController
+from trivet.controllers.objects.upkeep import ObjectUpkeep
+from trivet.controllers.registry.garbage import RegistryController
 from trivet.controllers.servers.console_reads import ConsoleReads
 from trivet.controllers.servers.servers import ServerController
 from trivet.controllers.signing_keys import KeyController
@@ -199,6 +201,8 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
     duties.offer("hosts", HostController(parts.store).run)
     duties.offer("servers", ServerController(parts.store).run)
     duties.offer("images", ImageController(parts).run)
+    duties.offer("objects", lambda lease: ObjectUpkeep(parts, lease).run())
+    duties.offer("registry", RegistryController(parts).run)
     if hosting is None:
         return
 

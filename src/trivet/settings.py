@@ -24,6 +24,10 @@ _PHYSICAL = re.compile(r"[A-Za-z0-9_-]{1,63}:[A-Za-z0-9_.@-]{1,15}")
 _UNDERLAY = re.compile(r"[0-9a-fA-F.:]{2,45}/[0-9]{1,3}@[A-Za-z0-9_.-]{1,15}")
 
 
+ISOLATIONS = ("namespaces", "vm")
+"""Of containers, the weakest first."""
+
+
 def option(default: Any, sentence: str) -> Any:
     return field(default=default, metadata={"sentence": sentence})
 
@@ -72,6 +76,11 @@ class Settings:
     )
     shelved_offload_s: int = option(
         0, "After how long a shelved server leaves its host. 0: at once. -1: when an operator says so."
+    )
+    container_isolation: str = option(
+        "namespaces",
+        "What every container must have at least: namespaces of its own, or vm, a virtual machine of its own, which no "
+        "host can give yet, so that containers are refused.",
     )
     external_cidr: str = option("172.24.4.0/24", "Addresses of the network that leads out of the cloud.")
     web_allow: str = option(
@@ -204,6 +213,8 @@ def check(settings: Settings) -> Settings:
     check_underlay(settings.underlay)
     if settings.limit_model not in ("flat", "strict_two_level"):
         raise Invalid("setting.invalid", "limit_model must be flat or strict_two_level.")
+    if settings.container_isolation not in ISOLATIONS:
+        raise Invalid("setting.invalid", f"container_isolation must be one of {', '.join(ISOLATIONS)}.")
     for name, least in _LEAST.items():
         if getattr(settings, name) < least:
             raise Invalid("setting.invalid", f"{name} cannot be below {least}.")

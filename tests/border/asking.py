@@ -95,8 +95,9 @@ class Tenant:
 
 def absent(id: str) -> str:
     """An id of the same shape that nobody has."""
+    first, slash, rest = id.partition("/")
     fresh = uuid.uuid4()
-    return fresh.hex if _HEX.fullmatch(id) else str(fresh)
+    return (fresh.hex if _HEX.fullmatch(first) else str(fresh)) + slash + rest
 
 
 def essence(answer: Answer, id: str, *, looking: bool) -> tuple[int, str]:

@@ -19,7 +19,7 @@ from tests.api.image.image_cloud import Cloud
 from tests.programs import PATIENCE_S
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.oci_pull import Pull, Reference, parse
+from trivet.drivers.oci_pull import Pull, Reference, challenge_words, parse
 from trivet.drivers.web import Allowed, Web
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -250,3 +250,20 @@ async def run(*command: str) -> bytes:
     out, _ = await process.communicate()
     assert process.returncode == 0, command
     return out
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('realm="http://a/token",service="here"', {"realm": "http://a/token", "service": "here"}),
+        ('Realm="r", scope="a:b:pull,push" , error="no"', {"realm": "r", "scope": "a:b:pull,push", "error": "no"}),
+        ('realm="never closed', {}),
+        ("realm=bare", {}),
+        ("x" * 60_000, {}),
+        ('="' * 30_000, {}),
+    ],
+)
+def test_how_to_log_in_is_read_in_one_pass(text: str, words: dict[str, str]) -> None:
+    """It is whatever a registry says that a tenant named, up to as much as a header may have."""
+    assert challenge_words(text).items() >= words.items()
+    assert sum(map(len, challenge_words(text))) <= len(text)

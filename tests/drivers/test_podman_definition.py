@@ -14,6 +14,7 @@ from trivet.drivers.contracts.machine import Disk, MachineSpec
 from trivet.drivers.podman.archives import machine_architecture, read_archive
 from trivet.drivers.podman.definition import create_arguments, files_tar, stop_arguments
 from trivet.drivers.podman.restarts import wants_restart
+from trivet.drivers.podman.shifting import shifted
 
 SPEC = MachineSpec(
     id="5b0f",
@@ -209,12 +210,61 @@ def test_a_header_that_claims_a_gigabyte_is_not_read(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.write(head.tobuf(tarfile.GNU_FORMAT))
         file.truncate(1 << 30)
-    with pytest.raises(DriverError, match="too large") as refusal:
+    with pytest.raises(DriverError, match="too long") as refusal:
         read_archive(str(path))
     assert not refusal.value.again
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.GNUTYPE_SPARSE])
+def test_a_snapshots_layer_is_passed_on_without_reading_what_it_claims(tmp_path: Path, kind: bytes) -> None:
+    """What a container wrote decides what stands in its layer."""
+    head = tarfile.TarInfo("long")
+    head.type, head.size = kind, 1 << 30
+    layer = head.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20)
+    with pytest.raises(tarfile.ReadError, match="too large"):
+        shifted(io.BytesIO(layer), io.BytesIO(), 1 << 20)
+
+
+def test_a_snapshots_layer_keeps_all_but_the_numbers(tmp_path: Path) -> None:
+    layer, shifted_layer = io.BytesIO(), io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        entry = tarfile.TarInfo("n" * 300)
+        entry.uid, entry.gid, entry.size, entry.mode = (1 << 20) + 5, 0, 2, 0o4755
+        entry.pax_headers = {"SCHILY.xattr.user.a": "b" * 4096}
+        tar.addfile(entry, io.BytesIO(b"hi"))
+    layer.seek(0)
+    shifted(layer, shifted_layer, 1 << 20)
+    shifted_layer.seek(0)
+    with tarfile.open(fileobj=shifted_layer, mode="r:gz") as tar:
+        (found,) = tar
+        assert (found.name, found.uid, found.gid, found.mode) == ("n" * 300, 5, 0, 0o4755)
+        assert found.pax_headers["SCHILY.xattr.user.a"] == "b" * 4096
 
 
 def test_an_archive_that_went_away_is_worth_another_try(tmp_path: Path) -> None:
     with pytest.raises(DriverError) as refusal:
         read_archive(str(tmp_path / "gone.tar"))
     assert refusal.value.again
+
+
+@pytest.mark.parametrize(
+    ("hostname", "kernel", "hosts"),
+    [
+        ("web", "web", "web"),
+        ("web.example.com", "web.example.com", "web.example.com web"),
+        (f"web.{'long.' * 20}org", "web." + "long." * 11 + "long", None),
+        ("x" * 255, "x" * 64, None),
+    ],
+)
+def test_a_long_hostname_is_cut_for_the_kernel_and_whole_in_the_hosts_file(
+    hostname: str, kernel: str, hosts: str | None
+) -> None:
+    """A name that the kernel does not take would be a container that never starts."""
+    spec = msgspec.structs.replace(SPEC, hostname=hostname)
+    assert f"--hostname={kernel}" in arguments(spec)
+    with tarfile.open(fileobj=io.BytesIO(files_tar(spec))) as tar:
+        content = tar.extractfile("etc/hosts")
+        assert content is not None
+        line = content.read().decode().splitlines()[-1]
+    names = line.removeprefix("127.0.1.1 ")
+    assert names == hosts if hosts else set(names.split()) == {hostname, hostname.partition(".")[0], kernel}

@@ -12,6 +12,7 @@ PURE = {
     "trivet.api.compute.servers.views": "how a moment is written, and a hash",
     "trivet.api.kit.bodies": "how a class of ours is read",
     "trivet.api.network.bodies": "classes made from classes of ours, and how a moment is written",
+    "trivet.api.object.wire": "how a moment is written",
     "trivet.domain.identity.delegation.path_patterns": "a text as a pattern",
     "trivet.domain.network.addresses": "a text as an address",
     "trivet.settings": "an address of this machine",

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from tests.api.image.container_archives import MANIFEST, Image, digest
 from tests.policies.whole_cloud import WholeCloud
 
 SERVERS = "/compute/v2.1/servers"
@@ -101,6 +102,7 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     assert answer.status == 202, answer.raw
     project.held["group_id"] = answer.body["group"]["id"]
     await keep(cloud, project, token)
+    await _push(cloud, project, token)
     project.held["floating_ip_id"] = project.held["floatingip_id"]
     project.held["rule_id"] = project.held["security_group_rule_id"]
     project.held["project_id"] = project.held["tenant_id"] = project.id
@@ -122,6 +124,23 @@ async def keep(cloud: WholeCloud, project: Project, token: str) -> None:
     path = f"{keys}/secrets/{project.held['secret_id']}/metadata"
     answer = await cloud.call("POST", path, {"key": "x", "value": "y"}, token=token)
     assert answer.status == 201, answer.raw
+
+
+async def _push(cloud: WholeCloud, project: Project, token: str) -> None:
+    """A small image in a repository, and an upload under way."""
+    pushed, repository = Image(), f"{project.id}/app"
+    held = {"repository": repository, "reference": "1", "digest": digest(pushed.layer)}
+    for data in (pushed.config, pushed.layer):
+        said = [(b"content-length", str(len(data)).encode())]
+        asked = f"digest={digest(data)}".encode()
+        path = f"/v2/{repository}/blobs/uploads"
+        assert (await cloud.call("POST", path, data, token=token, headers=said, query=asked)).status == 201
+    said = [(b"content-type", MANIFEST.encode())]
+    path = f"/v2/{repository}/manifests/1"
+    assert (await cloud.call("PUT", path, pushed.manifest, token=token, headers=said)).status == 201
+    answer = await cloud.call("POST", f"/v2/{repository}/blobs/uploads", token=token)
+    assert answer.status == 202, answer.raw
+    project.held |= held | {"upload_id": answer.headers["docker-upload-uuid"]}
 
 
 async def _available(cloud: WholeCloud, path: str, token: str) -> None:

@@ -40,7 +40,7 @@ _POLL_WAIT_S = 40.0
 _FILL_WAIT_S = 600.0
 """After the last byte of a snapshot the API still looks it over."""
 _PIECE = 1 << 20
-_KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$")
+_KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,200}\Z")
 _KEEP_S = 3600.0
 _FETCH_WAIT_S = 60.0
 """For the next piece, not for all of it."""

@@ -43,6 +43,8 @@ class Caller(msgspec.Struct, frozen=True):
     access_rules: tuple[tuple[str, str, str], ...] | None = None
     """(service type, method, path) that an application credential was narrowed to; None is everything."""
     strict_scope: bool = False
+    repositories: tuple[tuple[str, str, str], ...] | None = None
+    """(repository, actions, project) that a registry's token is good for; None: it is no registry's token."""
     receipt: bool = False
     """No token at all: a login that still lacks a proof."""
 

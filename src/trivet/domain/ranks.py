@@ -47,8 +47,14 @@ RANKS: tuple[tuple[str, ...], ...] = (
     # Images before the servers that are saved as one.
     ("metadef_items",),
     ("metadef_namespaces",),
+    # What a registry keeps, before the images that its manifests are.
+    ("registry_repositories",),
+    ("registry_uploads",),
+    ("registry_blobs",),
+    ("registry_links",),
     ("image_tasks", "images", "image_members"),
     ("image_properties", "image_tags", "deleted_images"),
+    ("registry_manifests", "registry_references", "registry_tags"),
     # Networks: what addresses are cut from, the addresses, what has them, and what joins that.
     ("address_groups", "address_scopes", "default_security_group_rules"),
     # The network's controller takes all that it reads at once: rules with their groups.
@@ -71,6 +77,11 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("volume_group_snapshots",),
     ("volume_backends",),
     ("volume_messages",),
+    # Objects: they themselves and what they were, then what was left behind, what holds them, and whose that is.
+    ("objects", "object_versions"),
+    ("object_small", "object_garbage", "object_damages", "object_scrub"),
+    ("object_containers",),
+    ("object_accounts",),
     # Servers, with what was done to them.
     ("servers", "server_actions", "server_migrations", "console_reads", "console_tokens"),
     # What the key manager keeps: those above may refer to it, and it to nothing of theirs.

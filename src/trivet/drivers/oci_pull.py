@@ -30,10 +30,9 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _TEXT_MAX = 4 << 20
 _LAYERS_MAX = 512
 _WORD = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_NAME = re.compile(rf"^{_WORD}(?:/{_WORD})*$")
-_TAG = re.compile(r"^\w[\w.-]{0,127}$", re.ASCII)
-_DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
-_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_NAME = re.compile(rf"^{_WORD}(?:/{_WORD})*\Z")
+_TAG = re.compile(r"^\w[\w.-]{0,127}\Z", re.ASCII)
+_DIGEST = re.compile(r"^sha256:[0-9a-f]{64}\Z")
 _BLOCK = 512
 
 
@@ -158,7 +157,7 @@ class Pull:
     async def _log_in(self, challenge: str) -> None:
         """Gets an anonymous token, which is how public images are read."""
         kind, _, rest = challenge.partition(" ")
-        said = dict(_CHALLENGE.findall(rest))
+        said = challenge_words(rest)
         if kind.lower() != "bearer" or "realm" not in said:
             raise DriverError(f"{self._reference.host} gives this image only to those who log in.", again=False)
         asked = {"service": said.get("service", ""), "scope": f"repository:{self._reference.name}:pull"}
@@ -168,6 +167,16 @@ class Pull:
             raise DriverError(f"{self._reference.host} gives this image only to those who log in.", again=False)
         token = _json(text)
         self._authorization = {"authorization": f"Bearer {token.get('token') or token.get('access_token') or ''}"}
+
+
+def challenge_words(text: str) -> dict[str, str]:
+    """Of name="value",name="value", as a server says how to log in, in one pass. The values may have commas."""
+    said: dict[str, str] = {}
+    at = 0
+    while (quote := text.find('="', at)) >= 0 and (end := text.find('"', quote + 2)) >= 0:
+        said[text[at:quote].strip(" ,").lower()] = text[quote + 2 : end]
+        at = end + 1
+    return said
 
 
 def _refusal(status: int, where: str, path: str) -> str:

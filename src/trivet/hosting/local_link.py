@@ -7,10 +7,12 @@ from trivet.agent.scratch import Scratch, handed_over
 from trivet.domain.host_link import order_building
 from trivet.domain.hosts import hosts
 from trivet.domain.images import data as image_data
+from trivet.domain.images import layered
 from trivet.domain.servers import metadata as instance_metadata
 from trivet.domain.servers import state as reports
 from trivet.domain.servers.orders import ImageAt, Orders, Report
 from trivet.drivers.contracts.errors import DriverError
+from trivet.hosting.archives import Archives
 from trivet.parts import Parts
 from trivet.store import leases
 from trivet.store.leases import Lease
@@ -24,6 +26,7 @@ class LocalLink:
         self._store = parts.store
         self._lease = lease
         self._scratch = Scratch(Path(parts.settings.data))
+        self._archives = Archives(Path(parts.settings.data), parts.blobs)
 
     async def orders(self, hosts: Collection[str], servers: Collection[str] | None = None) -> Orders:
         async with self._store.read() as tx:
@@ -75,6 +78,8 @@ class LocalLink:
         return await transact(self._store, act)
 
     async def image_path(self, image: ImageAt) -> str:
+        if layered.is_layered(image.blob_key):
+            return await self._archives.path(image.blob_key)
         path = self._parts.blobs.local_path(image.blob_key)
         if path is None or not Path(path).exists():
             raise DriverError(f"The data of image {image.id} is gone from this cloud's store.", again=False)

@@ -13,10 +13,15 @@ from typing import NamedTuple
 from trivet.errors import Invalid
 from trivet.store.tx import Tx
 
-_NAME = re.compile(r"^(\d{4})_[a-z_]+\.sql$")
+_NAME = re.compile(r"^(\d{4})_[a-z_]+\.sql\Z")
 
-SQLITE = {"{identity}": "INTEGER PRIMARY KEY AUTOINCREMENT", "{computed}": "VIRTUAL"}
-POSTGRES = {"{identity}": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "{computed}": "STORED"}
+SQLITE = {"{identity}": "INTEGER PRIMARY KEY AUTOINCREMENT", "{computed}": "VIRTUAL", "{bytewise}": ""}
+POSTGRES = {
+    "{identity}": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    "{computed}": "STORED",
+    # Names that clients page by are in the order of their bytes, whatever the database's language is.
+    "{bytewise}": 'COLLATE "C"',
+}
 
 
 class Migration(NamedTuple):

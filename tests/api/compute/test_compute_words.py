@@ -4,11 +4,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.api.compute.server_cloud import Cloud, cloud
 from tests.api.compute.test_compute_quotas import project_of
 
 from trivet.api.network.service import SERVICE as NETWORK
+from trivet.domain.host_link import order_building
+from trivet.domain.servers import metadata as instance_metadata
+from trivet.domain.servers.servers import SERVERS
 from trivet.hosting.processor import cpu_info
 
 __all__ = ["cloud"]
@@ -90,5 +94,38 @@ def test_a_network_service_that_is_not_offered_says_so(path: str, word: str) -> 
 
 @pytest.mark.parametrize(("hostname", "version"), [("web.example.com", "2.94"), ("web", "2.90")])
 async def test_a_hostname_reaches_the_guest_as_it_was_said(cloud: Cloud, hostname: str, version: str) -> None:
+    """By all that tell it: the API, the metadata service and config drive (both halves), and the order to the host."""
     id = await cloud.made(hostname=hostname, version=version, networks="none")
     assert (await cloud.show(id))["OS-EXT-SRV-ATTR:hostname"] == hostname
+    assert await told(cloud, id) == {hostname}
+    renamed = f"new-{hostname}"
+    (await cloud.call("PUT", f"/servers/{id}", {"server": {"hostname": renamed}}, version=version)).ok()
+    assert await told(cloud, id) == {renamed}
+
+
+async def told(cloud: Cloud, id: str) -> set[str]:
+    async with cloud.store.read() as tx:
+        files = await instance_metadata.files(tx, id, cloud.parts.secrets)
+        server = await tx.need(SERVERS, id, "server")
+        assert server.host_id is not None
+        built = await order_building.build(tx, [server.host_id], [id])
+    (order,) = built.orders
+    openstack = msgspec.json.decode(files["openstack/latest/meta_data.json"])
+    ec2 = msgspec.json.decode(files["ec2/latest/meta-data.json"])
+    said = {ec2[name] for name in ("hostname", "local-hostname", "public-hostname")}
+    return said | {openstack["hostname"], order.hostname}
+
+
+@pytest.mark.parametrize(
+    ("name", "hostname"),
+    [
+        ("My.Web_1 !", "my-web-1"),
+        ("a..b", "a--b"),
+        ("x" * 70, "x" * 63),
+        ("-.-", "Server-ID"),
+        ("日本", "Server-ID"),
+    ],
+)
+async def test_a_name_becomes_a_hostname_as_novas_does(cloud: Cloud, name: str, hostname: str) -> None:
+    id = await cloud.made(name=name, networks="none")
+    assert (await cloud.show(id))["OS-EXT-SRV-ATTR:hostname"] == hostname.replace("ID", id)

@@ -1,5 +1,7 @@
 """POST /servers: what is made, what is refused, and that nothing is left behind."""
 
+import dataclasses
+
 import pytest
 from tests.api.compute.server_cloud import Cloud, cloud
 from tests.api.one_service import MINE
@@ -173,6 +175,31 @@ async def test_an_isolation_that_no_host_can_give_is_refused_and_not_forgotten(c
         assert words in (await cloud.create(imageRef=cloud.container_image)).refused(400)
     # A virtual machine has it anyway.
     (await cloud.create()).ok()
+
+
+async def test_a_cloud_that_demands_virtual_machines_for_containers_runs_none_on_a_shared_kernel(cloud: Cloud) -> None:
+    """The class: whatever would run a container that does not run. One that runs already is left as it is."""
+    before = await cloud.made(imageRef=cloud.container_image, networks="none")
+    stopped = await cloud.made(imageRef=cloud.container_image, networks="none")
+    (await cloud.act(stopped, "os-stop")).ok()
+    await cloud.settle()
+    cloud.parts.settings = dataclasses.replace(cloud.parts.settings, container_isolation="vm")
+    for spec in ("{}", '{"trivet:isolation":"namespaces"}'):
+        async with cloud.store.write() as tx:
+            await tx.run("UPDATE flavors SET extra_specs = ? WHERE id = 'tiny'", spec)
+        for token in (None, cloud.token("admin")):
+            answer = await cloud.create(imageRef=cloud.container_image, **({"token": token} if token else {}))
+            assert "container_isolation" in answer.refused(403), spec
+    for id, action, said in (
+        (stopped, "os-start", None),
+        (before, "reboot", {"type": "HARD"}),
+        (before, "rebuild", {"imageRef": cloud.container_image}),
+    ):
+        assert "container_isolation" in (await cloud.act(id, action, said)).refused(403)
+    assert (await cloud.show(before))["status"] == "ACTIVE"
+    (await cloud.create()).ok()
+    (await cloud.act(before, "os-stop")).ok()
+    (await cloud.call("DELETE", f"/servers/{stopped}")).ok()
 
 
 async def test_a_field_is_unknown_before_the_version_that_brought_it(cloud: Cloud) -> None:

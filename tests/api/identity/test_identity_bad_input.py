@@ -125,7 +125,8 @@ async def test_a_member_of_a_project_administers_nothing(identity: Cloud) -> Non
     for route in SERVICE.routes():
         if route.may in ("admin", "operator"):
             answer = await identity.call(route.method, _filled(f"/identity{route.path}", "default"), {}, token=token)
-            assert answer.status == 403, route.path
+            # What is not there (of all but domains) is told first, where upstream does.
+            assert answer.status == (404 if route.seen and "{domain_id}" not in route.path else 403), route.path
 
 
 async def test_what_does_not_exist_is_told_in_identitys_words(identity: Cloud) -> None:

@@ -95,6 +95,8 @@ async def test_a_default_of_another_region_binds_nobody_here_and_that_of_ours_co
     listed = (await identity.get(f"{API}/registered_limits?region_id=elsewhere")).ok("registered_limits")
     assert [one["default_limit"] for one in listed] == [1]
     limit = {**new, "region_id": "nowhere", "resource_limit": 3, "project_id": identity.project_id}
+    assert (await identity.call("POST", f"{API}/limits", {"limits": [limit]})).status == 400
+    await identity.make("region", "regions", id="nowhere")
     assert (await identity.call("POST", f"{API}/limits", {"limits": [limit]})).status == 403
 
 

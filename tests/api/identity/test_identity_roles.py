@@ -128,7 +128,7 @@ async def test_the_list_of_assignments_is_filtered_named_and_effective(identity:
     "query",
     [
         "effective&group.id=x",
-        "effective&scope.OS-INHERIT:inherited_to=projects",
+        "effective&scope.OS-INHERIT:inherited_to=projects&scope.domain.id=x",
         "user.id=x&group.id=y",
         "scope.project.id=x&scope.domain.id=y",
         "include_subtree",
@@ -136,6 +136,57 @@ async def test_the_list_of_assignments_is_filtered_named_and_effective(identity:
 )
 async def test_contradictory_questions_about_assignments_are_refused(identity: Cloud, query: str) -> None:
     assert (await identity.get(f"/identity/v3/role_assignments?{query}")).status == 400
+
+
+async def test_assignments_are_those_of_the_scope_that_was_asked_for_and_as_many(identity: Cloud) -> None:
+    """A domain is also kept as a project: asked for as one it has no assignments of its own."""
+    domain = await identity.make("domain", "domains", name="d")
+    top = await identity.make("project", "projects", name="top", domain_id=domain["id"])
+    low = await identity.make("project", "projects", name="low", domain_id=domain["id"], parent_id=top["id"])
+    user = await identity.make("user", "users", name="u", domain_id=domain["id"])
+    group = await identity.make("group", "groups", name="g", domain_id=domain["id"])
+    assert (await identity.call("PUT", f"/identity/v3/groups/{group['id']}/users/{user['id']}")).status == 204
+    ids = {name: await identity.role_id(name) for name in ("reader", "member")}
+    for path in (
+        f"domains/{domain['id']}/users/{user['id']}/roles/{ids['member']}",
+        f"OS-INHERIT/domains/{domain['id']}/groups/{group['id']}/roles/{ids['member']}/inherited_to_projects",
+        f"projects/{top['id']}/users/{user['id']}/roles/{ids['reader']}",
+    ):
+        assert (await identity.call("PUT", f"/identity/v3/{path}")).status == 204
+
+    async def asked(query: str) -> list[tuple[str, ...]]:
+        answer = await identity.get(f"/identity/v3/role_assignments?user.id={user['id']}&{query}")
+        assert answer.status == 200, answer.raw
+        names = {
+            domain["id"]: "d",
+            top["id"]: "top",
+            low["id"]: "low",
+            ids["reader"]: "reader",
+            ids["member"]: "member",
+        }
+        found = []
+        for one in answer.body["role_assignments"]:
+            kind = next(kind for kind in ("project", "domain") if kind in one["scope"])
+            by = "group" if "membership" in one["links"] else "user"
+            inherited = "inherited" if "OS-INHERIT:inherited_to" in one["scope"] else "given"
+            found.append((names[one["scope"][kind]["id"]], names[one["role"]["id"]], by, inherited))
+        return sorted(found)
+
+    inherited = [(at, role, "group", "inherited") for at in ("low", "top") for role in ("member", "reader")]
+    there = [("d", "member", "user", "given"), ("d", "reader", "user", "given"), ("top", "reader", "user", "given")]
+    assert await asked("effective") == sorted(inherited + there)
+    assert await asked(f"scope.project.id={low['id']}&effective") == inherited[:2]
+    assert await asked(f"scope.project.id={top['id']}&effective") == sorted([*inherited[2:], there[2]])
+    assert await asked(f"scope.project.id={top['id']}&effective&include_subtree=1") == sorted([*inherited, there[2]])
+    assert await asked(f"scope.domain.id={domain['id']}&effective") == there[:2]
+    assert await asked(f"scope.project.id={domain['id']}") == []
+    assert await asked("effective&scope.OS-INHERIT:inherited_to=projects") == inherited
+    assert await asked("scope.OS-INHERIT:inherited_to=none") == [there[0], there[2]]
+    assert await asked(f"role.id={ids['reader']}&effective") == sorted(
+        [one for one in inherited + there if one[1] == "reader"]
+    )
+    few = (await identity.get(f"/identity/v3/role_assignments?user.id={user['id']}&effective&limit=2")).body
+    assert (len(few["role_assignments"]), few["truncated"]) == (2, True)
 
 
 async def test_deleting_a_role_takes_it_from_everybody(identity: Cloud) -> None:

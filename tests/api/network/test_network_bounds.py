@@ -167,3 +167,14 @@ async def test_other_digits_are_no_numbers(here: Cloud, number: str) -> None:
     group = (await here.mine.make("security_group", name="g"))["id"]
     words = {"security_group_id": group, "direction": "ingress", "protocol": number}
     (await here.mine.call("POST", "/v2.0/security-group-rules", {"security_group_rule": words})).refused(400)
+
+
+async def test_a_mac_address_is_one_and_nothing_behind_it(here: Cloud) -> None:
+    """A line feed was let in: then it was another than the one that is taken, and a line in what engines are told."""
+    network, _ = await here.mine.network()
+    await here.mine.make("port", network_id=network, mac_address="fa:16:3e:00:00:01")
+    for mac in ("fa:16:3e:00:00:01\n", "fa:16:3e:00:00:02\n", "fa:16:3e:00:00:02 unknown", "\nfa:16:3e:00:00:02"):
+        await _refused(here.mine, "POST", "ports", {"port": {"network_id": network, "mac_address": mac}})
+        pair = {"ip_address": "10.0.0.9", "mac_address": mac}
+        said = {"port": {"network_id": network, "allowed_address_pairs": [pair]}}
+        await _refused(here.mine, "POST", "ports", said)

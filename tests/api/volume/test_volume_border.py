@@ -8,6 +8,11 @@ import pytest
 from tests.api.volume.test_volume_hands import group_of
 from tests.api.volume.volume_cloud import MINE, VolumeCloud, cloud
 
+from trivet.domain.volumes import acts, messages, snapshots
+from trivet.domain.volumes.snapshots import SNAPSHOTS
+from trivet.domain.volumes.volumes import VOLUMES
+from trivet.errors import Stale
+
 __all__ = ["cloud"]
 
 
@@ -109,3 +114,44 @@ async def test_a_private_type_is_named_to_nobody_else(cloud: VolumeCloud) -> Non
     assert (await cloud.call("POST", f"/types/{type['id']}/action", given, token=cloud.admin)).status == 202
     assert "volumes_secret" in (await cloud.call("GET", f"/os-quota-sets/{MINE}")).ok("quota_set")
     assert (await cloud.call("GET", "/types", query=f"marker={type['id']}")).status == 200
+
+
+async def test_who_saw_a_volume_before_it_was_copied_does_not_delete_it_after(cloud: VolumeCloud) -> None:
+    """The class: what is looked for elsewhere (is a copy being made?) changes nothing in the row that is then written.
+    So who copies marks what it copies from, and the other one, who would not have noticed, looks again."""
+    volume = await cloud.volume()
+    snapshot = await cloud.snapshot(volume["id"])
+    store = cloud.whole.process.parts.store
+    async with store.read() as tx:
+        seen = await tx.need(VOLUMES, volume["id"], "volume"), await tx.need(SNAPSHOTS, snapshot["id"], "snapshot")
+    for source in ({"source_volid": volume["id"]}, {"snapshot_id": snapshot["id"]}):
+        (await cloud.call("POST", "/volumes", {"volume": {"name": "copy", **source}})).ok()
+    async with store.write() as tx:
+        with pytest.raises(Stale):
+            await acts.mark_deleting(tx, seen[0])
+        with pytest.raises(Stale):
+            await snapshots.mark_deleting(tx, seen[1])
+
+
+async def test_a_volume_that_is_given_is_no_larger_than_its_taker_may_have(cloud: VolumeCloud) -> None:
+    volume = await cloud.volume(size=3)
+    made = (await cloud.call("POST", "/volume-transfers", {"transfer": {"volume_id": volume["id"]}})).ok("transfer")
+    accept = {"accept": {"auth_key": made["auth_key"]}}
+    path = f"/volume-transfers/{made['id']}/accept"
+    for most, status in ((2, 413), (3, 202)):
+        async with cloud.whole.process.parts.store.write() as tx:
+            sql = "UPDATE registered_limits SET default_limit = ? WHERE resource_name = 'per_volume_gigabytes'"
+            await tx.run(sql, most)
+        answer = await cloud.call("POST", path, accept, token=cloud.theirs)
+        assert answer.status == status, answer.raw
+
+
+async def test_messages_about_what_fails_are_only_so_many(cloud: VolumeCloud) -> None:
+    """Rows that nobody counts, one for each thing that fails: the oldest go."""
+    volume = await cloud.volume()
+    async with cloud.whole.process.parts.store.write() as tx:
+        record = await tx.need(VOLUMES, volume["id"], "volume")
+        for number in range(1_003):
+            await messages.leave(tx, record, messages.UNKNOWN, str(number))
+    rows = await cloud.rows("SELECT text FROM volume_messages WHERE project_id = ?", MINE)
+    assert len(rows) == 1_000

@@ -7,7 +7,7 @@ import msgspec
 from trivet.api.compute import pages
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
-from trivet.api.kit.routes import Resource
+from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 from trivet.clock import iso, parse_iso
 from trivet.domain.images import images
 from trivet.domain.images import lists as image_lists
@@ -75,14 +75,14 @@ async def metadata(request: Request) -> Reply:
     return Reply(200, {"metadata": (await _needed(request, request.tx)).properties})
 
 
-@resource.on("POST", "/v2.1/images/{image_id}/metadata", may="member", until=_LAST_METADATA)
+@resource.on("POST", "/v2.1/images/{image_id}/metadata", may="member", until=_LAST_METADATA, body_max=LONG_BODY_MAX)
 async def add_metadata(request: Request) -> Reply:
     said = request.read(Metadata).metadata
     image = await _owned(request)
     return Reply(200, {"metadata": (await _write(request, image, image.properties | said)).properties})
 
 
-@resource.on("PUT", "/v2.1/images/{image_id}/metadata", may="member", until=_LAST_METADATA)
+@resource.on("PUT", "/v2.1/images/{image_id}/metadata", may="member", until=_LAST_METADATA, body_max=LONG_BODY_MAX)
 async def replace_metadata(request: Request) -> Reply:
     said = request.read(Metadata).metadata
     return Reply(200, {"metadata": (await _write(request, await _owned(request), said)).properties})

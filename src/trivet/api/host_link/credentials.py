@@ -14,6 +14,7 @@ from trivet.domain.hosts import approvals
 from trivet.domain.hosts import credentials as host_credentials
 from trivet.domain.hosts.approvals import Approval, Size
 from trivet.domain.identity.tokens import revocations
+from trivet.domain.servers.words import Kind
 from trivet.errors import NotFound
 
 resource = Resource()
@@ -23,6 +24,8 @@ class Most(Body, frozen=True):
     vcpus: Count
     memory_mib: Count
     disk_gib: Count
+    kinds: Annotated[tuple[Kind, ...], msgspec.Meta(max_length=3)] | None = None
+    """Which kinds of servers. Without: those approved before, else those that its agent says, else vm and container."""
 
 
 class CredentialCreate(Body, frozen=True):
@@ -39,7 +42,7 @@ async def create(request: Request) -> Reply:
     await revocations.refuse_dead(request.tx, request.parts.tokens, request.caller)
     said = request.read(CredentialCreate)
     if said.capacity is not None:
-        await agent_access.approve(request.tx, said.host, _size(said.capacity))
+        await agent_access.approve(request.tx, said.host, _size(said.capacity), said.capacity.kinds)
     elif said.awaited and await approvals.of(request.tx, said.host) is None:
         await approvals.expect(request.tx, said.host)
     made, secret = await host_credentials.create(request.tx, said.host)
@@ -68,7 +71,16 @@ def _size(said: Most) -> Size:
 
 
 def _view(approval: Approval) -> dict[str, object]:
-    return {"host": approval.host, "said": approval.said, "approved": approval.approved, "sold": approval.sold}
+    return {
+        "host": approval.host,
+        "said": _told(approval.said, approval.said_kinds),
+        "approved": _told(approval.approved, approval.approved_kinds),
+        "sold": _told(approval.sold, approval.sold_kinds),
+    }
+
+
+def _told(size: Size, kinds: tuple[str, ...]) -> dict[str, object]:
+    return msgspec.structs.asdict(size) | {"kinds": kinds}
 
 
 @resource.on("GET", "/capacities", may="admin")
@@ -83,5 +95,7 @@ async def approve(request: Request) -> Reply:
     known = await approvals.of(request.tx, host)
     if known is None:
         raise NotFound("host.absent", f"No agent and no credential has named a host {host[:64]}.")
-    most = _size(request.read(Most)) if request.body.strip() else known.said
-    return Reply(200, _view(await agent_access.approve(request.tx, host, most)))
+    if not request.body.strip():
+        return Reply(200, _view(await agent_access.approve(request.tx, host, known.said, known.said_kinds)))
+    most = request.read(Most)
+    return Reply(200, _view(await agent_access.approve(request.tx, host, _size(most), most.kinds)))

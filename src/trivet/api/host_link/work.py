@@ -1,5 +1,9 @@
 """The work of an agent: what changed, the orders, the reports."""
 
+from typing import Annotated
+
+import msgspec
+
 from trivet.api.host_link import door
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
@@ -16,6 +20,7 @@ from trivet.store import log
 _WAIT_S = 25.0
 _LOOK_EVERY_S = 0.5
 _BATCH = 500
+_Reports = Annotated[list[Report], msgspec.Meta(max_length=1_000)]
 
 resource = Resource()
 
@@ -35,7 +40,7 @@ async def orders(request: Request) -> Reply:
 async def report(request: Request) -> Reply:
     """Server id -> the revision it has now; a server that is not in the answer is no longer this host's."""
     host, _ = await door.changing(request.tx, request)
-    told = request.read(list[Report])
+    told = request.read(_Reports)
     if any(each.host_id != host.id for each in told):
         raise Forbidden("agent.elsewhere", "An agent reports for its own host only.")
     revisions = {}

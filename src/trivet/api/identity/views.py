@@ -55,10 +55,25 @@ def required(given: dict[str, Any], *names: str) -> None:
             raise Invalid("body.invalid", f"{name!r} is a required property.")
 
 
-def changes(request: Request, key: str, kind: type[F]) -> dict[str, Any]:
-    """What a body {key: {...}} says, with all fields that are not known gathered in `extra`."""
+def changes(request: Request, key: str, kind: type[F], *, some: bool = False) -> dict[str, Any]:
+    """Of {key: {...}} what was sent, with the fields that are not known together as `extra`. `some`: nothing at all is
+    no change, and an id is that of the path."""
     fields, extra = read(request, key, kind)
+    if some:
+        check_change(request, key)
     return fields.given() | ({"extra": extra} if extra else {})
+
+
+def check_change(request: Request, key: str) -> None:
+    if not request.read_object()[key]:
+        raise Invalid("body.invalid", f"Invalid input: {key}: {{}} should be non-empty.")
+    check_id(request, key)
+
+
+def check_id(request: Request, key: str) -> None:
+    id = request.values[f"{key}_id"]
+    if request.read_object()[key].get("id", id) != id:
+        raise Invalid("body.invalid", "Cannot change ID")
 
 
 def read(request: Request, key: str, kind: type[F]) -> tuple[F, dict[str, Any]]:
@@ -93,6 +108,11 @@ class Found(NamedTuple, Generic[R]):
     records: list[R]
     truncated: bool
     """There is more."""
+
+
+def limit(request: Request) -> int | None:
+    """For what has no ids to page by."""
+    return lists.limit_of(request, _SPELLING)
 
 
 async def find(

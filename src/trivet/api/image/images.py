@@ -8,7 +8,7 @@ from trivet.api.image.patches import read_patch
 from trivet.api.image.sight import seen
 from trivet.api.kit import lists
 from trivet.api.kit.request import Reply, Request
-from trivet.api.kit.routes import Resource
+from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 from trivet.domain.images import images
 from trivet.domain.images import lists as image_lists
 from trivet.domain.images.images import STORE, Image
@@ -28,7 +28,7 @@ _PATCH_TYPES = {
 }
 
 
-@resource.on("POST", "/v2/images", may="member")
+@resource.on("POST", "/v2/images", may="member", body_max=LONG_BODY_MAX)
 async def create(request: Request) -> Reply:
     blank = Image(id=request.parts.ids.uuid(), project_id=request.caller.project_id)
     wanted = wire.read_create(request.read_object(), blank)
@@ -71,7 +71,7 @@ async def show(request: Request) -> Reply:
     return Reply(200, wire.show(request.parts, image))
 
 
-@resource.on("PATCH", "/v2/images/{image_id}", may="member")
+@resource.on("PATCH", "/v2/images/{image_id}", may="member", body_max=LONG_BODY_MAX)
 async def update(request: Request) -> Reply:
     kind = (request.header("content-type") or "").partition(";")[0].strip().lower()
     draft = _PATCH_TYPES.get(kind)

@@ -15,8 +15,8 @@ from trivet.errors import Forbidden, Invalid, OverQuota
 
 resource = Resource(names="image_id", seen=seen)
 
-_RANGE = re.compile(r"^bytes=([0-9]{0,18})-([0-9]{0,18})$")
-_CONTENT_RANGE = re.compile(r"^bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)$")
+_RANGE = re.compile(r"^bytes=([0-9]{0,18})-([0-9]{0,18})\Z")
+_CONTENT_RANGE = re.compile(r"^bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)\Z")
 
 
 @resource.on("PUT", "/v2/images/{image_id}/file", may="member", tx="none", stream=True)

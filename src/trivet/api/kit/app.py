@@ -18,6 +18,7 @@ from trivet.api.kit.callers import Policy
 from trivet.api.kit.request import Reply, Request, encode
 from trivet.api.kit.routes import Node, Route
 from trivet.api.kit.service import Service
+from trivet.domain.callers import Caller
 from trivet.domain.identity.delegation import access_rules
 from trivet.errors import Busy, Forbidden, Invalid, NotFound, TrivetError
 from trivet.parts import Parts
@@ -65,6 +66,7 @@ class App:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope["method"], scope["path"], dict(scope["headers"]), scope["query_string"], self.parts)
+        request.client = scope.get("client")
         request.id = f"req-{self.parts.ids.uuid()}"
         request_id.set(request.id)
         log.doing.set(Doer(None, request.id))
@@ -87,8 +89,7 @@ class App:
             reply = self._refusal(service, bug, request)
         if service.microversions is not None and request.version:
             reply.headers += service.microversions.reply_headers(request.version)
-        reply.headers.append((b"x-openstack-request-id", request.id.encode()))
-        reply.headers.append((b"x-compute-request-id", request.id.encode()))
+        reply.headers += service.reply_headers(request.id)
         try:
             await self._give(reply, request, send)
         finally:
@@ -141,13 +142,15 @@ class App:
         # Behind a proxy we do not see how the client came; whoever set public_url knows.
         named = host and not self.parts.settings.public_url
         request.url = (f"{scope['scheme']}://{host}" if named else self.parts.settings.url) + service.prefix
-        self._admit(routes[0].may, request)
+        self._admit(service, routes[0].may, request)
         if routes[0].stream:
             route = _choose(routes, request)
             request.stream_from(receive)
         else:
-            request.body = await _body(request, receive, routes[0].body_max)
+            request.body = await _body(request, receive, max(route.body_max for route in routes))
             route = _choose(routes, request)
+            if len(request.body) > route.body_max:
+                raise _too_large(route.body_max)
         request.route = service.prefix + route.path + (f" {route.action}" if route.action else "")
         try:
             callers.check(route.may, request.method, request.caller)
@@ -165,19 +168,25 @@ class App:
                 request.within(tx)
                 await route.seen(request)
 
-    def _admit(self, may: Policy, request: Request) -> None:
-        token = request.header("x-auth-token")
+    def _admit(self, service: Service, may: Policy, request: Request) -> None:
         if may == "host" and request.header(callers.HOST_HEADER) is None:
             raise Forbidden(
                 "host_credential.missing", f"Only the agent of a host may: send {callers.HOST_HEADER}.", status=401
             )
         if may in callers.NO_TOKEN:
             return
-        if token is None:
-            raise Forbidden(
-                "token.missing", "The request you have made requires authentication: send X-Auth-Token.", status=401
-            )
-        request.caller = self.parts.tokens.caller(token)
+        if may == "shared":
+            self._recognise(service, request)
+            return
+        request.caller = _shown(service, request)
+        log.doing.set(Doer(request.caller.user_id, request.id))
+
+    def _recognise(self, service: Service, request: Request) -> None:
+        """Nobody, if the token is none or bad: what is shared with nobody in particular is for him, too."""
+        try:
+            request.caller = _shown(service, request)
+        except Forbidden:
+            return
         log.doing.set(Doer(request.caller.user_id, request.id))
 
     async def _run(self, route: Route, request: Request) -> Reply:
@@ -204,8 +213,10 @@ class App:
     def _refusal(self, service: Service, error: TrivetError, request: Request) -> Reply:
         headers: list[tuple[bytes, bytes]] = []
         if error.http_status == 401:
-            uri = f'Keystone uri="{self.parts.settings.url}/identity"'
-            headers.append((b"www-authenticate", uri.encode()))
+            said = f'Keystone uri="{self.parts.settings.url}/identity"'
+            if service.door is not None:
+                said = service.door.challenge(request)
+            headers.append((b"www-authenticate", said.encode()))
         if isinstance(error, Busy):
             headers.append((b"retry-after", b"1"))
         if error.http_status in (408, 413):
@@ -215,8 +226,8 @@ class App:
             headers.append((b"allow", str(error.details["allow"]).encode()))
         if service.error_text is not None:
             kind, text = service.error_text(error, request.header("accept"))
-            return Reply(error.http_status, text.encode(errors="replace"), headers, content_type=kind)
-        return Reply(error.http_status, service.error_body(error, request.id), headers)
+            return Reply(service.status_of(error), text.encode(errors="replace"), headers, content_type=kind)
+        return Reply(service.status_of(error), service.error_body(error, request.id), headers)
 
     # -- websockets
 
@@ -227,6 +238,11 @@ class App:
             await send({"type": "websocket.close", "code": 4404})
             return
         await handler(scope, receive, send)
+
+
+def _shown(service: Service, request: Request) -> Caller:
+    """Who the caller shows to be."""
+    return service.door.admit(request) if service.door is not None else callers.by_token(request)
 
 
 def _read_version(service: Service, request: Request) -> None:
@@ -313,7 +329,7 @@ def _too_large(body_max: int) -> Invalid:
 
 async def _send(reply: Reply, body: bytes, send: Send, *, head: bool) -> None:
     # 204 and 304 have no body, and so no length either.
-    if reply.status not in (204, 304):
+    if reply.status not in (204, 304) and not (head and reply.says_length):
         reply.headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
     await send({"type": "http.response.body", "body": b"" if head else body})

@@ -6,6 +6,7 @@ page and the test. Roles imply each other: reader < member < manager < admin.
     public         nobody in particular: no token is looked at
     host           the agent of a host, by the host's credential; no token is looked at
     token          anyone with a valid token, whatever its scope
+    shared         anyone, with a token or none: what the owner of the thing says decides, in its own room
     reader         may look, within the project of the token (or the system, or a domain)
     member         may change, within the project of the token
     manager        may change what a manager of the project of the token looks after
@@ -19,10 +20,11 @@ what it names with `decides`.
 
 from typing import Literal
 
+from trivet.api.kit.request import Request
 from trivet.domain.callers import Caller
 from trivet.errors import Forbidden
 
-Policy = Literal["public", "host", "token", "reader", "member", "manager", "admin", "operator", "service"]
+Policy = Literal["public", "host", "token", "shared", "reader", "member", "manager", "admin", "operator", "service"]
 
 Decision = Literal[
     "anyone", "oneself", "owner", "sides", "domain", "within", "person", "roles", "scope", "subject", "service",
@@ -52,8 +54,18 @@ HOST_HEADER = "x-trivet-host-secret"
 NO_TOKEN: tuple[Policy, ...] = ("public", "host")
 
 
+def by_token(request: Request) -> Caller:
+    """Whom the request's X-Auth-Token speaks for."""
+    token = request.header("x-auth-token")
+    if token is None:
+        raise Forbidden(
+            "token.missing", "The request you have made requires authentication: send X-Auth-Token.", status=401
+        )
+    return request.parts.tokens.caller(token)
+
+
 def check(policy: Policy, method: str, caller: Caller) -> None:
-    if policy in (*NO_TOKEN, "token") or _allowed(policy, method, caller):
+    if policy in (*NO_TOKEN, "token", "shared") or _allowed(policy, method, caller):
         return
     needs = f"the role {needed(policy)}"
     if policy in ("member", "manager") and caller.has(policy):

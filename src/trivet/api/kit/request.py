@@ -25,6 +25,7 @@ class Request:
         "_tx",
         "body",
         "caller",
+        "client",
         "headers",
         "id",
         "method",
@@ -53,9 +54,16 @@ class Request:
         self.values: dict[str, str] = {}
         """What stood in the path where the route has a {name}."""
         self.caller: Caller = NOBODY
+        self.client: tuple[str, int] | None = None
+        """Who is at the other end of the connection: a proxy, maybe."""
         self._query: list[tuple[str, str]] | None = None
         self._tx: Tx | None = None
         self._receive: Receive | None = None
+
+    def said(self, name: str) -> str | None:
+        """A header whose value is UTF-8, as its client means it."""
+        raw = self.headers.get(name.encode())
+        return raw.decode(errors="replace") if raw is not None else None
 
     @property
     def tx(self) -> Tx:
@@ -159,6 +167,11 @@ class Reply:
         else:
             self.body = encode(body)
             self.headers.append((b"content-type", (content_type or "application/json").encode()))
+
+    @property
+    def says_length(self) -> bool:
+        """Of a body that HEAD does not send, and that was not even read."""
+        return any(name == b"content-length" for name, _ in self.headers)
 
 
 encode = msgspec.json.Encoder().encode

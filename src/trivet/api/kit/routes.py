@@ -26,6 +26,15 @@ Transaction = Literal["read", "write", "none"]
 
 _ALWAYS = 1_000_000
 
+BODY_MAX = 112 << 10
+"""As with OpenStack's own services. Reading a body is the longest piece of work that nobody cuts, so what a tenant, or
+anybody at all, may say at once is bounded by the route."""
+LONG_BODY_MAX = 256 << 10
+"""Of the routes that take many things or files at once; they say so."""
+OURS_BODY_MAX = 1 << 20
+"""Of routes that only operators, services and hosts may call."""
+_OURS: frozenset[Policy] = frozenset(("admin", "operator", "service", "host"))
+
 
 class Route(msgspec.Struct, frozen=True):
     method: str
@@ -54,7 +63,7 @@ class Declared(TypedDict, total=False):
     since: str | None
     until: str | None
     stream: bool
-    body_max: int
+    body_max: int | None
     action: str | None
 
 
@@ -81,13 +90,14 @@ class Resource:
         since: str | None = None,
         until: str | None = None,
         stream: bool = False,
-        body_max: int = 1 << 20,
+        body_max: int | None = None,
         action: str | None = None,
     ) -> Callable[[Handler], Handler]:
         """`tx`: by default GET reads and everything else writes, in one transaction around the handler.
 
         A writing handler may run again from its start when it lost a race, so it touches nothing but the
-        transaction; one that talks to the outside says tx="none" and opens its own.
+        transaction; one that talks to the outside says tx="none" and opens its own. `body_max` in bytes, by default
+        what fits who may call it.
         """
 
         assert (decides is not None) == (may == "token"), f"{method} {path}: {may} does not say who decides"
@@ -105,7 +115,7 @@ class Resource:
                     until=versions.number(until) if until else _ALWAYS,
                     action=action,
                     stream=stream,
-                    body_max=body_max,
+                    body_max=body_max or (OURS_BODY_MAX if may in _OURS else BODY_MAX),
                     seen=self._seen if f"{{{self._names}}}" in path else None,
                 )
             )
@@ -122,8 +132,9 @@ class Resource:
         tx: Transaction | None = None,
         since: str | None = None,
         until: str | None = None,
+        body_max: int | None = None,
     ) -> Callable[[Handler], Handler]:
-        return self.on("POST", path, may=may, tx=tx, since=since, until=until, action=name)
+        return self.on("POST", path, may=may, tx=tx, since=since, until=until, body_max=body_max, action=name)
 
 
 class Node:
@@ -136,7 +147,7 @@ class Node:
         self.wild: Node | None = None
         self.name = ""
         self.rest: Node | None = None
-        """The node of {name:path}, which takes all that is left of a path, slashes included."""
+        """Of {name:path}: takes all that is left, slashes included, or all up to where the rest of a route begins."""
         self.here: dict[str, list[Route]] = {}
         self.prefix = ""
         """The prefix of the service whose routes end here."""
@@ -180,7 +191,17 @@ class Node:
             if found is not None:
                 values[self.wild.name] = segments[at]
                 return found
-        if self.rest is not None:
-            values[self.rest.name] = "/".join(segments[at:])
-            return self.rest
-        return None
+        return self.rest._walk_from_end(segments, at, values) if self.rest is not None else None
+
+    def _walk_from_end(self, segments: list[str], at: int, values: dict[str, str]) -> "Node | None":
+        """What comes behind takes no more than it must: a name may hold the words that may follow it."""
+        for end in range(len(segments) - 1, at, -1) if self.children else ():
+            child = self.children.get(segments[end])
+            found = child._walk(segments, end + 1, values) if child is not None else None
+            if found is not None:
+                values[self.name] = "/".join(segments[at:end])
+                return found
+        if not self.here:
+            return None
+        values[self.name] = "/".join(segments[at:])
+        return self

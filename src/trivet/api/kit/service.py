@@ -7,11 +7,16 @@ folders in it, are its resources.
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
+from trivet.api.kit.request import Request
 from trivet.api.kit.routes import Resource, Route
 from trivet.api.kit.versions import Microversions
+from trivet.domain.callers import Caller
 from trivet.errors import TrivetError
+
+ReplyHeaders = Callable[[str], list[tuple[bytes, bytes]]]
+"""Request id -> what every answer says."""
 
 ErrorBody = Callable[[TrivetError, str], object]
 """(error, request id) -> what becomes JSON."""
@@ -19,6 +24,23 @@ ErrorBody = Callable[[TrivetError, str], object]
 
 ErrorText = Callable[[TrivetError, str | None], tuple[str, str]]
 """(error, value of Accept) -> media type and text; for a service whose refusals are JSON only for who asks for that."""
+
+
+def request_id_headers(id: str) -> list[tuple[bytes, bytes]]:
+    """As most services tell it."""
+    return [(b"x-openstack-request-id", id.encode()), (b"x-compute-request-id", id.encode())]
+
+
+class Door(Protocol):
+    """How callers of a service show who they are, where it is not by X-Auth-Token alone."""
+
+    def admit(self, request: Request) -> Caller:
+        """Forbidden with status 401 for who is nobody here."""
+        ...
+
+    def challenge(self, request: Request) -> str:
+        """What WWW-Authenticate tells him."""
+        ...
 
 
 class Service:
@@ -34,6 +56,9 @@ class Service:
         error_text: ErrorText | None = None,
         microversions: Microversions | None = None,
         not_offered: Mapping[str, str] | None = None,
+        statuses: Mapping[type[TrivetError], int] | None = None,
+        reply_headers: ReplyHeaders = request_id_headers,
+        door: Door | None = None,
     ) -> None:
         self.package = package
         self.name = name
@@ -45,8 +70,17 @@ class Service:
         self.error_body = error_body
         self.error_text = error_text
         self.microversions = microversions
+        self.door = door
         self.not_offered = not_offered or {}
         """Beginnings of paths that clients know from elsewhere -> what they are for, which there is none of here."""
+
+        self.reply_headers = reply_headers
+        self._statuses = statuses or {}
+        """Where the service has another one for a whole class of errors."""
+
+    def status_of(self, error: TrivetError) -> int:
+        plain = error.http_status == error.status
+        return self._statuses.get(type(error), error.http_status) if plain else error.http_status
 
     def absent(self, path: str) -> str:
         """Why there is nothing at a path below this service's."""

@@ -7,7 +7,7 @@ import re
 
 from trivet.errors import Invalid
 
-_TEXT = re.compile(r"^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$", re.ASCII)
+_TEXT = re.compile(r"^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\Z", re.ASCII)
 
 
 def number(text: str) -> int:

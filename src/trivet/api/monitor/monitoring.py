@@ -71,6 +71,8 @@ def _cloud(found: Facts, parts: Parts) -> Iterator[str]:
     yield from _one("trivet_log_lag_events", "Changes that this process has not read yet.", behind)
     yield from _one("trivet_orders_waiting", "What was asked of servers and is not done yet.", found.orders)
     yield from _one("trivet_oldest_order_seconds", "How long the oldest of it waits.", found.oldest_order_s)
+    damaged = "Objects whose bytes are not what they were when they were taken in."
+    yield from _one("trivet_objects_damaged", damaged, found.damaged_objects)
     yield from head("trivet_lease_left_seconds", "gauge", "How long each lease still holds, whoever has it.")
     for lease in found.leases:
         yield line("trivet_lease_left_seconds", lease.ends_at - now, {"lease": lease.name})

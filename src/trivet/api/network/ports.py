@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType, field
 
 from trivet.api.kit.request import Reply, Request
-from trivet.api.kit.routes import Resource
+from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 from trivet.api.network import bodies
 from trivet.api.network.collections import Collection, Json
 from trivet.domain.hosts import hosts
@@ -151,7 +151,7 @@ async def index(request: Request) -> Reply:
     return await COLLECTION.reply(request, ports.seen_by(request.caller))
 
 
-@resource.on("POST", "/v2.0/ports", may="member")
+@resource.on("POST", "/v2.0/ports", may="member", body_max=LONG_BODY_MAX)
 async def create(request: Request) -> Reply:
     async def make(wanted: PortIn) -> Port:
         said = await _with_host_id(request, bodies.owned(wanted))

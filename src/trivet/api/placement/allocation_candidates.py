@@ -19,8 +19,8 @@ from trivet.errors import Invalid
 
 resource = Resource()
 
-_KEY = re.compile(r"^(resources|required|member_of|in_tree)([a-zA-Z0-9_-]{1,64})?$")
-_NUMBER = re.compile(r"^[1-9][0-9]*$")
+_KEY = re.compile(r"^(resources|required|member_of|in_tree)([a-zA-Z0-9_-]{1,64})?\Z")
+_NUMBER = re.compile(r"^[1-9][0-9]*\Z")
 _SINCE = {"limit": 1016, "group_policy": 1025, "root_required": 1035, "same_subtree": 1036}
 _SINCE_IN_GROUP = {"resources": 1010, "required": 1017, "member_of": 1021, "in_tree": 1031}
 _GROUPS_MAX = 50

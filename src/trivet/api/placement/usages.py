@@ -10,7 +10,7 @@ from trivet.errors import Forbidden
 
 resource = Resource()
 
-_TYPE = re.compile(r"^([A-Z0-9_]+|all|unknown)$")
+_TYPE = re.compile(r"^([A-Z0-9_]+|all|unknown)\Z")
 _LENGTH_MAX = 255
 _TYPED = 1038
 

@@ -8,7 +8,7 @@ from trivet.api.kit.request import Request
 from trivet.errors import Invalid
 
 Text = Annotated[str, msgspec.Meta(max_length=255)]
-Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]{1,255}$")]
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. ]{1,255}\Z")]
 Metadata = Annotated[dict[Key, Text], msgspec.Meta(max_length=128)]
 Size = Annotated[int, msgspec.Meta(ge=1, le=2147483647)]
 _TRUE, _FALSE = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off")

@@ -18,7 +18,7 @@ from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.numbers import whole_number
 from trivet.domain.servers.console_output import CONSOLE_READS, ConsoleRead
 from trivet.domain.servers.servers import SERVERS, Server
-from trivet.errors import Conflict, Forbidden, NotFound
+from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store import leases
 from trivet.store.leases import Lease, Sightings
 from trivet.store.tx import Tx
@@ -40,10 +40,15 @@ async def register(tx: Tx, name: str, facts: Facts, sightings: Sightings) -> Reg
     now = tx.clock.now()
     said = {field: getattr(facts, field) for field in facts.__struct_fields__ if field != "holder"}
     has = Size(facts.vcpus, facts.memory_mib, facts.disk_gib)
-    sold = (await approvals.say(tx, name, has)).sold
-    if sold != has:
-        _logger.warning("Host %s says that it has %s; it sells what is approved, %s.", name, has, sold)
-    said |= msgspec.structs.asdict(sold)
+    approval = await approvals.say(tx, name, has, facts.kinds)
+    sold, kinds = approval.sold, approval.sold_kinds
+    if (sold, kinds) != (has, approval.said_kinds):
+        _logger.warning(
+            "Host %s says that it has %s for %s; it sells what is approved, %s for %s.",
+            name, has, approval.said_kinds, sold, kinds,
+        )  # fmt: skip
+    said |= msgspec.structs.asdict(sold) | {"kinds": kinds}
+    _refuse_nonsense(facts)
     new = Host(id=tx.ids.uuid(), name=name, created_at=now, updated_at=now, agent_seen_at=now, **said)
     host = await hosts.register(tx, new)
     # An agent serves no API: nobody can relay to its consoles.
@@ -51,13 +56,22 @@ async def register(tx: Tx, name: str, facts: Facts, sightings: Sightings) -> Reg
     return Registered(host_id=host.id, host=name, session=f"{lease.holder}:{lease.token}")
 
 
-async def approve(tx: Tx, name: str, most: Size) -> Approval:
+def _refuse_nonsense(facts: Facts) -> None:
+    """What operators are shown of the machine is read again then, in every list of hosts."""
+    try:
+        msgspec.json.decode(facts.cpu_info or "{}", type=dict[str, object])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid("host.cpu_info", f"cpu_info is no JSON object: {error}.") from error
+
+
+async def approve(tx: Tx, name: str, most: Size, kinds: tuple[str, ...] | None = None) -> Approval:
     """What a host may sell: at once, if it is there."""
-    approval = await approvals.approve(tx, name, most)
+    approval = await approvals.approve(tx, name, most, kinds)
     host = await tx.find(HOSTS, "name = ?", name)
     if host is not None:
         sold = approval.sold
-        await hosts.resize(tx, host, vcpus=sold.vcpus, memory_mib=sold.memory_mib, disk_gib=sold.disk_gib)
+        host = await hosts.resize(tx, host, vcpus=sold.vcpus, memory_mib=sold.memory_mib, disk_gib=sold.disk_gib)
+        await hosts.offer(tx, host, approval.sold_kinds)
     return approval
 
 

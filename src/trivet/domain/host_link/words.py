@@ -3,6 +3,7 @@
 Both halves are made from these; a field that one half does not know is passed over, so either may be newer.
 """
 
+import typing
 from typing import Annotated
 
 import msgspec
@@ -21,15 +22,16 @@ class Facts(msgspec.Struct, frozen=True):
 
     holder: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[0-9a-f]+\Z")]
     """The id of the agent's data folder, which stays the same when it restarts."""
-    kinds: tuple[Kind, ...]
+    kinds: Annotated[tuple[Kind, ...], msgspec.Meta(max_length=len(typing.get_args(Kind)))]
     vcpus: Count
     memory_mib: Count
     disk_gib: Count
     hypervisor_type: Word
     hypervisor_version: Count = 1
     address: Word = "127.0.0.1"
-    booted_at: float | None = None
+    booted_at: Annotated[float, msgspec.Meta(ge=0, le=1e12)] | None = None
     cpu_info: Annotated[str, msgspec.Meta(max_length=16384)] | None = None
+    """A JSON object."""
 
 
 class Registered(msgspec.Struct, frozen=True):
@@ -40,7 +42,7 @@ class Registered(msgspec.Struct, frozen=True):
 
 
 class OrdersAsked(msgspec.Struct, frozen=True):
-    servers: tuple[str, ...] | None = None
+    servers: Annotated[tuple[Word, ...], msgspec.Meta(max_length=10_000)] | None = None
     """None: all that are on the host."""
 
 

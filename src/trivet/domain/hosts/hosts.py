@@ -90,6 +90,14 @@ async def resize(tx: Tx, host: Host, *, vcpus: int, memory_mib: int, disk_gib: i
     return host
 
 
+async def offer(tx: Tx, host: Host, kinds: tuple[str, ...]) -> Host:
+    """Which kinds of servers may come from now on; what is there stays."""
+    if kinds != host.kinds:
+        host = await tx.update(HOSTS, host, kinds=kinds, updated_at=tx.clock.now())
+        await _ensure_traits(tx, host)
+    return host
+
+
 async def _ensure_totals(tx: Tx, host: Host, ratios: dict[str, float]) -> None:
     totals = {"VCPU": host.vcpus, "MEMORY_MB": host.memory_mib, "DISK_GB": host.disk_gib}
     await supply.set_totals(tx, host.id, totals, ratios)

@@ -8,7 +8,6 @@ from typing import Literal
 import msgspec
 
 from trivet.store.tx import Tx
-from trivet.store.where import Where
 
 ActorKind = Literal["user", "group"]
 TargetKind = Literal["project", "domain", "system"]
@@ -90,8 +89,3 @@ async def role_ids(tx: Tx, asked: Assignment) -> list[str]:
     """Directly given, whatever the role of what is asked."""
     sql = f"SELECT role_id FROM assignments WHERE {_SQL_SAME} ORDER BY role_id"
     return [str(row[0]) for row in await tx.rows(sql, *_same(asked))]
-
-
-async def everything(tx: Tx, where: Where) -> list[Assignment]:
-    rows = await tx.rows(f"SELECT {_COLUMNS} FROM assignments{where.sql} ORDER BY {_COLUMNS}", *where.values)
-    return [Assignment(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in rows]

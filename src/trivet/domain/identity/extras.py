@@ -20,5 +20,10 @@ def checked(extra: dict[str, Any]) -> dict[str, Any]:
     return extra
 
 
+def options(before: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """What is not said stays, and None takes away."""
+    return {name: value for name, value in {**before, **new}.items() if value is not None}
+
+
 def merged(before: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return checked({**before, **new})

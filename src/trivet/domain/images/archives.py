@@ -59,6 +59,63 @@ def check(file: IO[bytes], allowance: Allowance) -> Facts:
     raise _bad("it has neither index.json (OCI) nor manifest.json (docker)")
 
 
+class Layout(msgspec.Struct, frozen=True):
+    """One image of an archive, as a registry would tell of it: its manifest, and where in the file what it names is."""
+
+    manifest: bytes
+    media_type: str
+    places: dict[str, tuple[int, int]]
+    """Digest -> (where, how long)."""
+
+
+def layout(file: IO[bytes], allowance: Allowance, architecture: str) -> Layout:
+    """Of the image for that architecture, or of the first. Blocking: for a thread."""
+    try:
+        seen = _read(file, allowance)
+        if "index.json" in seen.texts:
+            return _oci_layout(seen, architecture)
+        return _docker_layout(seen)
+    except Broken as error:
+        raise _bad(str(error)) from error
+
+
+def _oci_layout(seen: _Seen, architecture: str) -> Layout:
+    index = _object(seen.texts["index.json"], "index.json")
+    found = list(_manifests(seen, index, 0))
+    fitting = [one for one in found if _check_manifest(seen, one)[0] == architecture] or found
+    if not fitting:
+        raise _bad("its index names no image that is in the file")
+    manifest = fitting[0]
+    named = {_blob_name(one): str(one["digest"]) for one in (manifest["config"], *manifest["layers"])}
+    places = {digest: (seen.places[name].offset, seen.places[name].size) for name, digest in named.items()}
+    kind = manifest.get("mediaType") or "application/vnd.oci.image.manifest.v1+json"
+    return Layout(msgspec.json.encode(manifest), str(kind), places)
+
+
+def _docker_layout(seen: _Seen) -> Layout:
+    """Docker's archives have no manifest as registries have it, so one is made."""
+    _check_docker(seen)
+    (entry,) = msgspec.json.decode(seen.texts["manifest.json"], type=list[dict[str, Any]])
+    kind = "application/vnd.docker.image.rootfs.diff.tar"
+    places: dict[str, tuple[int, int]] = {}
+
+    def described(name: str, media_type: str) -> dict[str, Any]:
+        real = _real(seen, name)
+        place, digest = seen.places[real], f"sha256:{seen.digests[real]}"
+        places[digest] = (place.offset, place.size)
+        seen.file.seek(place.offset)
+        packed = media_type == kind and seen.file.read(2) == b"\x1f\x8b"
+        return {"mediaType": media_type + ".gzip" * packed, "digest": digest, "size": place.size}
+
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "config": described(str(entry["Config"]), "application/vnd.docker.container.image.v1+json"),
+        "layers": [described(str(layer), kind) for layer in entry["Layers"]],
+    }
+    return Layout(msgspec.json.encode(manifest), str(manifest["mediaType"]), places)
+
+
 def _read(file: IO[bytes], allowance: Allowance) -> _Seen:
     seen = _Seen(file, allowance)
     reader = Reader(file)

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import msgspec
 
@@ -40,6 +40,7 @@ _STEP_MIB = 63
 _PIECE_BYTES = 1 << 20
 _SMALL_BYTES = 128 * 1024
 _logger = logging.getLogger(__name__)
+T = TypeVar("T")
 _lookers = ThreadPoolExecutor(ARCHIVE_PLACES, thread_name_prefix="archive")
 
 
@@ -266,12 +267,26 @@ async def _virtual_size(parts: Parts, image: Image, received: Received) -> int |
 
 
 async def check_archive(parts: Parts, image: Image, received: Received) -> None:
+    await _look_into(parts, image, received.key, received.size, archives.check)
+
+
+async def archive_layout(parts: Parts, image: Image, architecture: str) -> archives.Layout:
+    """What a registry would tell of an image that was uploaded as an archive."""
+    assert image.blob_key is not None
+
+    def read(file: IO[bytes], allowance: Allowance) -> archives.Layout:
+        return archives.layout(file, allowance, architecture)
+
+    return await _look_into(parts, image, image.blob_key, image.size or 0, read)
+
+
+async def _look_into(parts: Parts, image: Image, key: str, size: int, look: Callable[[IO[bytes], Allowance], T]) -> T:
     """In threads that nothing else needs, and of which no project takes all."""
-    allowance = Allowance(parts.clock.monotonic, received.size)
-    async with parts.archive_places.place(image.project_id), _local_file(parts.blobs, received.key) as path:
-        looking = asyncio.get_running_loop().run_in_executor(_lookers, _check_file, path, allowance)
+    allowance = Allowance(parts.clock.monotonic, size)
+    async with parts.archive_places.place(image.project_id), _local_file(parts.blobs, key) as path:
+        looking = asyncio.get_running_loop().run_in_executor(_lookers, _look_at_file, path, allowance, look)
         try:
-            await asyncio.shield(looking)
+            return await asyncio.shield(looking)
         except asyncio.CancelledError:
             # The place is free once the thread is.
             allowance.end()
@@ -279,10 +294,10 @@ async def check_archive(parts: Parts, image: Image, received: Received) -> None:
             raise
 
 
-def _check_file(path: str, allowance: Allowance) -> None:
+def _look_at_file(path: str, allowance: Allowance, look: Callable[[IO[bytes], Allowance], T]) -> T:
     file: IO[bytes]
     with Path(path).open("rb") as file:
-        archives.check(file, allowance)
+        return look(file, allowance)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from trivet.domain.callers import Caller
+from trivet.domain.images.layered import is_layered
 from trivet.domain.limits import quotas
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound, OverQuota
 from trivet.ids import is_uuid
@@ -278,6 +279,17 @@ def _count(tx: Tx, project_id: str | None, amounts: dict[str, int], sign: int = 
         changed.update({(name, project_id): sign * amount for name, amount in amounts.items()})
 
 
+def count_kept(tx: Tx, project_id: str, mebibytes: int) -> None:
+    """Bytes that are kept for images, by whoever keeps them; less than none is given back."""
+    if mebibytes:
+        tx.last(_Counts).changed["image_size_total", project_id] += mebibytes
+
+
+def count_upload(tx: Tx, project_id: str, uploads: int) -> None:
+    """One that is under way and no image yet, or no longer."""
+    tx.last(_Counts).changed["image_count_uploading", project_id] += uploads
+
+
 class _Counts:
     """What a transaction's images count more or less, for its end, where everybody of a project meets."""
 
@@ -309,10 +321,12 @@ def mib(size: int | None) -> int:
 def _amounts(image: Image) -> dict[str, int]:
     """What it counts in its project's limits, whatever state it is in."""
     staging = image.status == "uploading"
+    # Layers are counted where they are kept: several images may share them.
+    own = image.blob_key is not None and not is_layered(image.blob_key)
     return {
         "image_count_total": 1,
         "image_count_uploading": int(image.status in UNDER_WAY),
-        "image_size_total": mib(image.size if image.blob_key else 0) + (0 if staging else image.writing_mib),
+        "image_size_total": mib(image.size if own else 0) + (0 if staging else image.writing_mib),
         "image_stage_total": mib(image.staged_size) + (image.writing_mib if staging else 0),
     }
 

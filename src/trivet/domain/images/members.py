@@ -65,6 +65,16 @@ async def add(tx: Tx, caller: Caller, image_id: str, member_id: str) -> Member:
     return Member(image_id, member_id, "pending", now, now)
 
 
+async def copy(tx: Tx, from_id: str, to_id: str) -> None:
+    """To an image that was just made in another's place: who accepted that has accepted this."""
+    await tx.run(
+        "INSERT INTO image_members (image_id, member_id, status, created_at, updated_at)"
+        " SELECT ?, member_id, status, created_at, updated_at FROM image_members WHERE image_id = ?",
+        to_id,
+        from_id,
+    )
+
+
 async def answer(tx: Tx, caller: Caller, image_id: str, member_id: str, status: MemberStatus) -> Member:
     """Only the member itself says whether it wants the image in its lists."""
     image = await _shared(tx, caller, image_id)

@@ -69,7 +69,7 @@ async def _finish_deletes(parts: Parts) -> None:
 
 async def _remove_orphans(parts: Parts) -> None:
     limit = parts.clock.now() - ORPHAN_S
-    old = [key for key in await parts.blobs.keys() if key.startswith(KEY_PREFIX) and _made_at(key) < limit]
+    old = [key for key in await parts.blobs.keys("image") if key.startswith(KEY_PREFIX) and _made_at(key) < limit]
     if not old:
         return
     async with parts.store.read() as tx:

@@ -13,6 +13,7 @@ from trivet.domain.identity import personas
 from trivet.domain.identity.people import projects
 from trivet.domain.limits import limits
 from trivet.domain.limits.limits import LIMITS, REGISTERED_LIMITS, Limit, RegisteredLimit
+from trivet.domain.limits.registered_limits import check_places
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store import leases
 from trivet.store.tx import Tx
@@ -102,6 +103,7 @@ async def create(
     scope = await tx.get(projects.PROJECTS, scope_id)
     if scope is None or scope.is_domain != is_domain:
         raise Invalid("limit.scope", f"Could not find {'domain' if is_domain else 'project'}: {scope_id[:64]}.")
+    await check_places(tx, service_id, region_id)
     registered = await tx.find(
         REGISTERED_LIMITS,
         "resource_name = ? AND service_id = ? AND COALESCE(region_id, '') = ?",

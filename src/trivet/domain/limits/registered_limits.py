@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from trivet.domain.identity.catalog import regions
 from trivet.domain.identity.catalog.services import SERVICES
 from trivet.domain.limits.limits import DEFAULTS, REGISTERED_LIMITS, RegisteredLimit
@@ -17,7 +19,8 @@ async def need(tx: Tx, id: str) -> RegisteredLimit:
 
 
 async def create(tx: Tx, new: RegisteredLimit) -> RegisteredLimit:
-    await _check(tx, new)
+    await check_places(tx, new.service_id, new.region_id)
+    await _refuse_another(tx, new)
     return await tx.insert(REGISTERED_LIMITS, new)
 
 
@@ -41,11 +44,15 @@ async def set_default(tx: Tx, service_type: str, resource: str, limit: int) -> R
     return await tx.update(REGISTERED_LIMITS, found, default_limit=limit)
 
 
-async def _check(tx: Tx, wanted: RegisteredLimit) -> None:
-    if await tx.get(SERVICES, wanted.service_id) is None:
-        raise Invalid("limit.service", f"Could not find service: {wanted.service_id[:64]}.")
-    if wanted.region_id is not None and await tx.get(regions.REGIONS, wanted.region_id) is None:
-        raise Invalid("limit.region", f"Could not find region: {wanted.region_id[:64]}.")
+async def check_places(tx: Tx, service_id: str | None, region_id: str | None) -> None:
+    """What a limit, or a change of one, says of where it counts."""
+    if service_id is not None and await tx.get(SERVICES, service_id) is None:
+        raise Invalid("limit.service", f"Could not find service: {service_id[:64]}.")
+    if region_id is not None and await tx.get(regions.REGIONS, region_id) is None:
+        raise Invalid("limit.region", f"Could not find region: {region_id[:64]}.")
+
+
+async def _refuse_another(tx: Tx, wanted: RegisteredLimit) -> None:
     same = await tx.find(
         REGISTERED_LIMITS,
         "resource_name = ? AND service_id = ? AND COALESCE(region_id, '') = ? AND id <> ?",
@@ -59,14 +66,14 @@ async def _check(tx: Tx, wanted: RegisteredLimit) -> None:
 
 
 async def update(tx: Tx, id: str, changes: dict[str, Any]) -> RegisteredLimit:
+    """What it is for stays as long as projects or domains have limits of their own for it. Its number may change, which
+    keystone refuses then: here the admin's project has such limits from the start, so no default could be changed."""
     found = await need(tx, id)
-    moved = any(changes.get(name, getattr(found, name)) != getattr(found, name) for name in _KEY)
-    if moved:
+    await check_places(tx, changes.get("service_id"), changes.get("region_id"))
+    if any(changes.get(name, getattr(found, name)) != getattr(found, name) for name in _KEY):
         await _refuse_used(tx, id)
-    changed = await tx.update(REGISTERED_LIMITS, found, **changes)
-    if moved:
-        await _check(tx, changed)
-    return changed
+    await _refuse_another(tx, msgspec.structs.replace(found, **changes))
+    return await tx.update(REGISTERED_LIMITS, found, **changes)
 
 
 _KEY = ("service_id", "region_id", "resource_name")

@@ -16,7 +16,7 @@ _NAMES = (
 )
 STANDARD_CLASSES = tuple(_NAMES.split())
 _STANDARD = frozenset(STANDARD_CLASSES)
-_CUSTOM = re.compile(r"^CUSTOM_[A-Z0-9_]+$")
+_CUSTOM = re.compile(r"^CUSTOM_[A-Z0-9_]+\Z")
 _LENGTH_MAX = 255
 
 

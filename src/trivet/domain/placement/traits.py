@@ -11,7 +11,7 @@ from trivet.store.where import Where
 SHARES = "MISC_SHARES_VIA_AGGREGATE"
 """Such a provider lends its inventory to the trees that share an aggregate with it."""
 
-_CUSTOM = re.compile(r"^CUSTOM_[A-Z0-9_]+$")
+_CUSTOM = re.compile(r"^CUSTOM_[A-Z0-9_]+\Z")
 _LENGTH_MAX = 255
 
 

@@ -23,10 +23,11 @@ _SHOWN_S = 1e-6
 
 
 class Call(msgspec.Struct, frozen=True):
-    """The caller of an act and the id of the request."""
+    """Who asks, in which request, and what the cloud demands of a container."""
 
     caller: Caller
     request_id: str
+    isolation: str = "namespaces"
 
 
 class ServerAction(Record, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.create import grace_of
 from trivet.domain.servers.ending import finish_delete
+from trivet.domain.servers.kinds import check_isolation
 from trivet.domain.servers.rules import need_host, ready
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.errors import Forbidden, Invalid
@@ -38,6 +39,7 @@ async def order(
 async def start(tx: Tx, call: Call, id: str) -> Server:
     server = await ready(tx, call, id, "os-start", method="start", states=("stopped",))
     need_host(server, "start")
+    check_isolation(server.kind, call.isolation)
     return await order(tx, call, server, "start", "powering-on", want="running", boots=server.boots + 1)
 
 
@@ -56,6 +58,7 @@ async def reboot(tx: Tx, call: Call, id: str, *, hard: bool) -> Server:
     else:
         server = await ready(tx, call, id, name, method="reboot", states=_SOFT)
     need_host(server, "reboot")
+    check_isolation(server.kind, call.isolation)
     grace_s = 0.0 if hard else grace_of(server.properties)
     task = "rebooting_hard" if hard else "rebooting"
     if server.task is not None:

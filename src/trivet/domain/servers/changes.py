@@ -57,7 +57,7 @@ async def rebuild(tx: Tx, call: Call, id: str, image_id: str, changes: dict[str,
             "Unable to rebuild a volume-backed server: its root disk is a volume, which stays; make a new server.",
         )
     image = await find_image(tx, call, image_id, "Cannot find image for rebuild")
-    kind = kind_of({}, container=image.is_oci)
+    kind = kind_of({}, container=image.is_oci, isolation=call.isolation)
     if (kind == "container") != (server.kind == "container"):
         raise Invalid("server.kind_mismatch", f"Image {image.id} cannot be run by a {server.kind}.")
     check_image(image, server.flavor, server.kind)
@@ -150,7 +150,7 @@ async def _other_flavor(tx: Tx, call: Call, server: Server, flavor_id: str) -> F
             "Server disk was unable to be resized because: a disk does not shrink; choose a flavor with at least "
             f"{server.flavor.disk_gib} GiB.",
         )
-    if kind_of(flavor.extra_specs, container=server.kind == "container") != server.kind:
+    if kind_of(flavor.extra_specs, container=server.kind == "container", isolation=call.isolation) != server.kind:
         raise Invalid("server.kind_mismatch", f"Flavor {flavor.id} is for another kind than {server.kind}.")
     return flavor
 

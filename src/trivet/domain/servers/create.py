@@ -109,7 +109,7 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
     image = await find_image(tx, call, wanted.image_id) if wanted.image_id is not None else None
     if image is None and not disks.boots:
         raise Invalid("server.no_image", "Missing imageRef attribute")
-    kind = kind_of(flavor.extra_specs, container=image is not None and image.is_oci)
+    kind = kind_of(flavor.extra_specs, container=image is not None and image.is_oci, isolation=call.isolation)
     _check(image, disks, flavor, kind)
     copy = flavor_of(flavor)
     properties = image.properties if image is not None else disks.properties
@@ -375,7 +375,6 @@ def grace_of(properties: dict[str, str]) -> float:
 
 
 def hostname_of(name: str, id: str) -> str:
-    """A name that the guest can bear: letters, digits and dashes, at most 63."""
-    plain = re.sub(r"[^a-z0-9.\-]", "", re.sub(r"[ _]", "-", name.lower()))
-    plain = re.sub(r"\.+", "-", plain).strip("-")[:63].rstrip("-")
-    return plain or f"server-{id}"
+    """A name that the guest can bear: letters, digits and dashes, at most 63. Who wants dots says a hostname."""
+    plain = re.sub(r"[^a-z0-9-]", "", re.sub(r"[ _.]", "-", name[:63]).lower()).strip("-")
+    return plain or f"Server-{id}"

@@ -19,8 +19,8 @@ from trivet.store.lists import Asked
 from trivet.store.tx import Tx
 from trivet.store.where import Where, by_tags
 
-_PLAIN = re.compile(r"^(\^?)([\w \-:@/#=,]+)(\$?)$")
-_PLAIN_ADDRESS = re.compile(r"^(\^?)([0-9a-fA-F.:]+)(\$?)$")
+_PLAIN = re.compile(r"^(\^?)([\w \-:@/#=,]+)(\$?)\Z")
+_PLAIN_ADDRESS = re.compile(r"^(\^?)([0-9a-fA-F.:]+)(\$?)\Z")
 
 SORTS: dict[str, str] = {
     "created": "created_at",

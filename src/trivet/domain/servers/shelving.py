@@ -17,6 +17,7 @@ from trivet.domain.servers.actions import Call
 from trivet.domain.servers.acts import TASK_S, order
 from trivet.domain.servers.create import NO_ROOM, SPAWN_S, grace_of
 from trivet.domain.servers.images import SNAPSHOT_S, expect_image
+from trivet.domain.servers.kinds import check_isolation
 from trivet.domain.servers.rules import need_host, ready
 from trivet.domain.servers.server_groups import SERVER_GROUPS
 from trivet.domain.servers.servers import SERVERS, Server
@@ -109,6 +110,7 @@ async def _off(tx: Tx, server: Server) -> Server:
 async def unshelve(tx: Tx, call: Call, id: str, zone: str | None = None, host: str | None = None) -> Server:
     """`zone` and `host` say where one goes that has left its host."""
     server = await ready(tx, call, id, "unshelve", states=("shelved", "shelved_offloaded"))
+    check_isolation(server.kind, call.isolation)
     if server.status == "shelved":
         if zone is not None or host is not None:
             raise Conflict(

@@ -7,6 +7,8 @@ A host that cannot build a new server does not end it: another one is tried. Wha
 a stray there, and its agent's sweep removes it.
 """
 
+import msgspec
+
 from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.images import images
 from trivet.domain.network.ports import ports
@@ -43,6 +45,8 @@ _FATAL = frozenset(
 
 
 _HOSTS_TRIED_MAX = 3
+_WHY_MAX = 2_000
+_VOLUMES_MAX = 1_000
 
 
 async def settle(tx: Tx, report: Report) -> int | None:
@@ -50,6 +54,7 @@ async def settle(tx: Tx, report: Report) -> int | None:
     server = await tx.get(SERVERS, report.server_id)
     if server is None or server.deleted_at is not None or server.host_id != report.host_id:
         return None
+    report = _cut(report)
     if server.want != "gone":
         await attachments.seen(tx, server.id, report.volumes, report.volume_faults)
     settled = await _settle(tx, server, report)
@@ -57,6 +62,13 @@ async def settle(tx: Tx, report: Report) -> int | None:
         return None
     # What came in between the order and its report is news to the agent, whether or not we wrote after it.
     return settled.revision if server.revision == report.revision else report.revision
+
+
+def _cut(report: Report) -> Report:
+    """What a host says goes to the owner, into rows and lists; a host may be anybody's by now."""
+    faults = {id: why[:_WHY_MAX] for id, why in list(report.volume_faults.items())[:_VOLUMES_MAX]}
+    error = report.error[:_WHY_MAX] if report.error is not None else None
+    return msgspec.structs.replace(report, error=error, volumes=report.volumes[:_VOLUMES_MAX], volume_faults=faults)
 
 
 async def _settle(tx: Tx, server: Server, report: Report) -> Server:

@@ -118,6 +118,9 @@ async def _origin(tx: Tx, caller: Caller, wanted: VolumeCreate) -> _Origin:
 
 async def _from_snapshot(tx: Tx, snapshot: Snapshot) -> _Origin:
     await hold(tx, SNAPSHOTS, snapshot.id)
+    # Whoever held it before may have begun to delete it; and who looked before this, and deletes, looks again.
+    snapshot = await tx.need(SNAPSHOTS, snapshot.id, "snapshot")
+    await tx.update(SNAPSHOTS, snapshot, updated_at=tx.clock.now())
     if snapshot.status != "available":
         raise Invalid(
             "snapshot.status",
@@ -129,8 +132,9 @@ async def _from_snapshot(tx: Tx, snapshot: Snapshot) -> _Origin:
 
 async def _from_volume(tx: Tx, volume: Volume) -> _Origin:
     await hold(tx, VOLUMES, volume.id)
-    # Whoever held it before may have begun to give it away.
+    # Whoever held it before may have begun to give it away; and who looked before this, and deletes, looks again.
     volume = await tx.need(VOLUMES, volume.id, "volume")
+    await tx.update(VOLUMES, volume, updated_at=tx.clock.now())
     if volume.status not in ("available", "in-use") or volume.migration_status is not None:
         raise Invalid(
             "volume.status",

@@ -10,6 +10,8 @@ from trivet.store.tx import Tx
 
 KEEP_S = 30 * 24 * 3600.0
 _FORGOTTEN = 500
+_MOST = 1_000
+"""Of one project: whoever asks for what fails, again and again, loses the oldest."""
 Resource = Literal["VOLUME", "VOLUME_SNAPSHOT", "VOLUME_BACKUP", "VOLUME_GROUP"]
 
 UNKNOWN, NO_BACKEND, ATTACH, EXTEND, COPY_IN, COPY_OUT, REVERT, SNAPSHOT = (
@@ -53,6 +55,8 @@ async def leave_about(
         ends_at=now + KEEP_S,
     )
     await tx.insert(MESSAGES, message)
+    old = "SELECT id FROM volume_messages WHERE project_id = ? ORDER BY created_at DESC, id LIMIT ? OFFSET ?"
+    await tx.run(f"DELETE FROM volume_messages WHERE id IN ({old})", project_id, _FORGOTTEN, _MOST)
 
 
 async def visible(tx: Tx, caller: Caller, id: str) -> Message:

@@ -105,6 +105,7 @@ async def accept(tx: Tx, caller: Caller, id: str, key: str) -> Transfer:
     type = await tx.get(types.TYPES, volume.type_id) if volume.type_id is not None else None
     if type is not None and not await types.usable(tx, caller, type):
         raise Invalid("volume_type.not_yours", "The volume's type is not offered to this project.")
+    await limits.check_size(tx, caller.project_id, volume.size_gib)
     await tx.delete(TRANSFERS, transfer)
     await _move(tx, volume, caller, caller.project_id)
     return transfer

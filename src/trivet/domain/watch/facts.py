@@ -4,6 +4,7 @@ import msgspec
 
 from trivet.domain.hosts import capacity
 from trivet.domain.hosts.hosts import HOSTS, Host, is_up
+from trivet.domain.objects import scrub
 from trivet.store import leases, log, migrations
 from trivet.store.leases import Lease
 from trivet.store.tx import Tx
@@ -37,6 +38,8 @@ class Facts(msgspec.Struct, frozen=True):
     orders: int
     """What was asked of servers and is not done yet."""
     oldest_order_s: float
+    damaged_objects: int
+    """Whose bytes are not what they were."""
 
 
 async def read(tx: Tx) -> Facts:
@@ -54,6 +57,7 @@ async def read(tx: Tx) -> Facts:
         servers=await _servers(tx),
         orders=waiting,
         oldest_order_s=max(0.0, now - oldest) if oldest is not None else 0.0,
+        damaged_objects=await scrub.damaged(tx),
     )
 
 

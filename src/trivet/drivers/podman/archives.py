@@ -6,13 +6,13 @@ say it up front. So an image that is already in the store is recognised by a loo
 
 import platform
 import re
-import tarfile
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeVar, cast
+from typing import IO, Literal, TypeVar
 
 import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.tars import Broken, Member, Reader
 
 LARGEST_DOCUMENT = 4 * 1024 * 1024
 MOST_INDEXES = 4
@@ -53,32 +53,44 @@ class _Unreadable(Exception):
     pass
 
 
-class _Sparing:
-    """A file of which nobody reads much at once: a tar may say that the name of a file has a gigabyte."""
+class _Files:
+    """Where the members of an archive stand, by name, and what those of a sensible size say."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self.seek, self.tell = file.seek, file.tell
+        self.places: dict[str, Member] = {}
+        for number, member in enumerate(Reader(file), start=1):
+            if number > MOST_MEMBERS:
+                raise _Unreadable("it holds too many files")
+            if member.kind == "file":
+                self.places[member.name.removeprefix("./")] = member
 
-    def read(self, size: int) -> bytes:
-        if not 0 <= size <= 2 * LARGEST_DOCUMENT:
-            raise _Unreadable("one of its headers is too large")
-        return self._file.read(size)
+    def read(self, name: str, shape: type[Shape]) -> Shape:
+        place = self.places.get(name)
+        if place is None:
+            raise _Unreadable(f"{name} is missing")
+        if place.size > LARGEST_DOCUMENT:
+            raise _Unreadable(f"{name} is too large")
+        self._file.seek(place.offset)
+        try:
+            return msgspec.json.decode(self._file.read(place.size), type=shape)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
+            raise _Unreadable(f"{name} is not what it should be: {e}") from e
 
 
 def read_archive(path: str) -> Archive:
     try:
-        with Path(path).open("rb") as file, tarfile.open(fileobj=cast(BinaryIO, _Sparing(file)), mode="r:") as tar:
-            names = _names(tar)
-            if "index.json" in names:
-                return Archive(path, "oci-archive", _oci_image_id(tar, names))
-            if "manifest.json" in names:
-                return Archive(path, "docker-archive", _docker_image_id(tar, names))
+        with Path(path).open("rb") as file:
+            files = _Files(file)
+            if "index.json" in files.places:
+                return Archive(path, "oci-archive", _oci_image_id(files))
+            if "manifest.json" in files.places:
+                return Archive(path, "docker-archive", _docker_image_id(files))
     except FileNotFoundError as e:
         raise DriverError("The image is not on this host any more.", again=True) from e
-    except (tarfile.TarError, _Unreadable, EOFError, ValueError) as e:
+    except (Broken, _Unreadable) as e:
         raise DriverError(
-            f"The image is no readable OCI or Docker archive ({_reason(e)}). Make one with "
+            f"The image is no readable OCI or Docker archive ({e}). Make one with "
             "'podman save --format oci-archive' or 'skopeo copy' and upload it again.",
             again=False,
         ) from e
@@ -94,32 +106,19 @@ def machine_architecture() -> str:
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
 
-def _reason(e: Exception) -> str:
-    return str(e) if isinstance(e, _Unreadable) else "it is no complete tar file"
-
-
-def _names(tar: tarfile.TarFile) -> dict[str, str]:
-    names = {}
-    for member in tar:
-        names[member.name.removeprefix("./")] = member.name
-        if len(names) > MOST_MEMBERS:
-            raise _Unreadable("it holds too many files")
-    return names
-
-
-def _oci_image_id(tar: tarfile.TarFile, names: dict[str, str]) -> str:
+def _oci_image_id(files: _Files) -> str:
     """From the index to the manifest, where an index may first lead to another one, by platform."""
-    document = _read(tar, names, "index.json", _Document)
+    document = files.read("index.json", _Document)
     for _ in range(MOST_INDEXES):
         if document.config is not None:
             return _digest(document.config.digest)
         blob = _digest(_for_this_machine(document).digest)
-        document = _read(tar, names, f"blobs/sha256/{blob}", _Document)
+        document = files.read(f"blobs/sha256/{blob}", _Document)
     raise _Unreadable("its index leads to no manifest")
 
 
-def _docker_image_id(tar: tarfile.TarFile, names: dict[str, str]) -> str:
-    images = _read(tar, names, "manifest.json", list[_DockerImage])
+def _docker_image_id(files: _Files) -> str:
+    images = files.read("manifest.json", list[_DockerImage])
     if not images:
         raise _Unreadable("its manifest.json is empty")
     return _digest(images[0].config.rpartition("/")[2])
@@ -131,20 +130,6 @@ def _for_this_machine(index: _Document) -> _Pointer:
         if each.platform is None or each.platform == wanted:
             return each
     raise _Unreadable(f"it holds no image for linux/{wanted.architecture}")
-
-
-def _read(tar: tarfile.TarFile, names: dict[str, str], name: str, shape: type[Shape]) -> Shape:
-    content = tar.extractfile(names[name]) if name in names else None
-    if content is None:
-        raise _Unreadable(f"{name} is missing")
-    with content:
-        text = content.read(LARGEST_DOCUMENT + 1)
-    if len(text) > LARGEST_DOCUMENT:
-        raise _Unreadable(f"{name} is too large")
-    try:
-        return msgspec.json.decode(text, type=shape)
-    except msgspec.MsgspecError as e:
-        raise _Unreadable(f"{name} is not what it should be: {e}") from e
 
 
 def _digest(text: str) -> str:

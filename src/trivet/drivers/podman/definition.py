@@ -34,6 +34,9 @@ def name_of(id: str) -> str:
     return NAME_PREFIX + id
 
 
+_KERNEL_NAME_MAX = 64
+
+
 def create_arguments(spec: MachineSpec, image_id: str, folder: Path, base: int, *, quota: bool) -> list[str]:
     """For `podman create`, of a container whose root is `base` on the host.
 
@@ -45,7 +48,7 @@ def create_arguments(spec: MachineSpec, image_id: str, folder: Path, base: int, 
         "--quiet",
         "--pull=never",
         f"--name={name_of(spec.id)}",
-        f"--hostname={spec.hostname}",
+        f"--hostname={kernel_name(spec.hostname)}",
         # The cloud's resolver and hosts come as files or with the image; this host's are none of its business.
         *([f"--network=ns:/run/netns/{spec.netns}", "--dns=none"] if spec.netns else ["--network=none"]),
         "--no-hosts",
@@ -77,6 +80,14 @@ def create_arguments(spec: MachineSpec, image_id: str, folder: Path, base: int, 
     ]
 
 
+def kernel_name(hostname: str) -> str:
+    """What `uname -n` says. The kernel keeps 64 characters, and a name may have 255: then the labels that fit."""
+    if len(hostname) <= _KERNEL_NAME_MAX:
+        return hostname
+    fits = hostname[: _KERNEL_NAME_MAX + 1].rpartition(".")[0]
+    return fits or hostname[:_KERNEL_NAME_MAX]
+
+
 def stop_arguments(id: str, grace_s: float) -> list[str]:
     return ["stop", f"--time={max(0, math.ceil(grace_s))}", name_of(id)]
 
@@ -86,7 +97,8 @@ def files_tar(spec: MachineSpec) -> bytes:
 
     Only files, no folders: a folder in the tar would change the mode of the image's own.
     """
-    hosts = f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {spec.hostname}\n"
+    names = dict.fromkeys((spec.hostname, spec.hostname.partition(".")[0], kernel_name(spec.hostname)))
+    hosts = f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {' '.join(filter(None, names))}\n"
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path, content in sorted({"/etc/hosts": hosts.encode(), **spec.files}.items()):

@@ -1,7 +1,8 @@
 """Shifting: a snapshot's newest layer brought from the host's numbers back to the container's.
 
 A container's own files bear the host's ids on the disk, and podman 4 saves them so. This is a program, run
-for one archive: it reads whatever a tenant wrote, for as long as that takes, in a process of its own.
+for one archive, in a process with limits of its own: it reads whatever a tenant wrote. Members are passed on with all
+that they say, so this is Python's reader, kept from what makes it read without bounds.
 """
 
 import gzip
@@ -19,6 +20,19 @@ from trivet.drivers.podman.ranges import SIZE
 BLOBS = "blobs/sha256/"
 _GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 _LEVEL = 1
+_HEADER_MAX = 1 << 20
+"""More than all extended attributes that a file system keeps of one file."""
+_PAX = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+
+
+class _Plain(tarfile.TarInfo):
+    """A member of which little has to be read before its content; of sparse files the map may go on for ever."""
+
+    def _proc_member(self, archive: Any) -> Any:
+        said_before = self.type in (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, *_PAX)
+        if self.type == tarfile.GNUTYPE_SPARSE or (said_before and self.size > _HEADER_MAX):
+            raise tarfile.ReadError("a header is too large")
+        return super()._proc_member(archive)  # type: ignore[misc]
 
 
 class _Counted(io.RawIOBase):
@@ -44,12 +58,12 @@ class _Counted(io.RawIOBase):
 
 def shift(source: Path, target: Path, base: int) -> None:
     """Of an OCI archive with one image, whose last layer is the container's."""
-    with tarfile.open(source, "r:") as tar, tempfile.TemporaryFile(dir=target.parent) as layer:
+    with tarfile.open(source, "r:", tarinfo=_Plain) as tar, tempfile.TemporaryFile(dir=target.parent) as layer:
         index = json.loads(_read(tar, "index.json"))
         manifest = json.loads(_read(tar, _blob(index["manifests"][0])))
         config = json.loads(_read(tar, _blob(manifest["config"])))
         old = {_blob(each) for each in (index["manifests"][0], manifest["config"], manifest["layers"][-1])}
-        unpacked, packed = _shifted(_open(tar, _blob(manifest["layers"][-1])), layer, base)
+        unpacked, packed = shifted(_open(tar, _blob(manifest["layers"][-1])), layer, base)
         config["rootfs"]["diff_ids"][-1] = unpacked.digest
         manifest["layers"][-1] |= {"digest": packed.digest, "size": packed.size, "mediaType": _GZIP}
         with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as out:
@@ -64,13 +78,13 @@ def shift(source: Path, target: Path, base: int) -> None:
             _add(out, "index.json", io.BytesIO(text), len(text))
 
 
-def _shifted(layer: IO[bytes], target: IO[bytes], base: int) -> tuple[_Counted, _Counted]:
+def shifted(layer: IO[bytes], target: IO[bytes], base: int) -> tuple[_Counted, _Counted]:
     """The layer as unpacked and as packed."""
     packed = _Counted(target)
     with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=_LEVEL, mtime=0) as zipped:
         unpacked = _Counted(cast(IO[bytes], zipped))
         with (
-            tarfile.open(fileobj=layer, mode="r|*") as tar,
+            tarfile.open(fileobj=layer, mode="r|*", tarinfo=_Plain) as tar,
             tarfile.open(fileobj=unpacked, mode="w|", format=tarfile.PAX_FORMAT) as out,
         ):
             for member in tar:

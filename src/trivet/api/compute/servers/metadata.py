@@ -7,7 +7,7 @@ from trivet.api.compute.servers.bodies import Metadata, metadata_within
 from trivet.api.compute.servers.servers import call_of, server_id, visible
 from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
-from trivet.api.kit.routes import Resource
+from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 from trivet.domain.servers import changes as server_changes
 from trivet.domain.servers.servers import Server
 from trivet.errors import Invalid, NotFound
@@ -29,14 +29,14 @@ async def list_metadata(request: Request) -> Reply:
     return Reply(200, {"metadata": (await visible(request)).metadata})
 
 
-@resource.on("POST", PATH, may="member")
+@resource.on("POST", PATH, may="member", body_max=LONG_BODY_MAX)
 async def merge(request: Request) -> Reply:
     said = request.read(MetadataBody).metadata
     server = await _changed(request, said, keep=True)
     return Reply(200, {"metadata": server.metadata})
 
 
-@resource.on("PUT", PATH, may="member")
+@resource.on("PUT", PATH, may="member", body_max=LONG_BODY_MAX)
 async def replace(request: Request) -> Reply:
     said = request.read(MetadataBody).metadata
     server = await _changed(request, said, keep=False)

@@ -12,7 +12,7 @@ from trivet.api.compute.servers.bodies import Rebuild, RebuildBody
 from trivet.api.compute.servers.servers import call_of, server_id
 from trivet.api.kit.bodies import Body, Name, Since, or_none
 from trivet.api.kit.request import Reply, Request
-from trivet.api.kit.routes import Resource
+from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 from trivet.domain.servers import changes as server_changes
 from trivet.domain.servers import shelving
 
@@ -38,7 +38,7 @@ class UnshelveBody(Body, frozen=True, kw_only=True):
     unshelve: Unshelve | None
 
 
-@resource.action(PATH, "rebuild", may="member")
+@resource.action(PATH, "rebuild", may="member", body_max=LONG_BODY_MAX)
 async def rebuild(request: Request) -> Reply:
     body = request.read(RebuildBody, strict=False).rebuild
     changes = await _changes(request, body)

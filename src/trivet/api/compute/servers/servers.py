@@ -15,7 +15,7 @@ from trivet.api.compute.servers.bodies import CreateBody, Nic, UpdateBody
 from trivet.api.compute.servers.queries import query_of, sort_of
 from trivet.api.kit.bodies import or_none
 from trivet.api.kit.request import Reply, Request, encode
-from trivet.api.kit.routes import Resource
+from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 from trivet.domain.servers import acts as server_acts
 from trivet.domain.servers import changes as server_changes
 from trivet.domain.servers import search as server_search
@@ -35,7 +35,7 @@ _HINTS_MAX = 8 * 1024
 
 
 def call_of(request: Request) -> Call:
-    return Call(request.caller, request.id)
+    return Call(request.caller, request.id, request.parts.settings.container_isolation)
 
 
 def server_id(request: Request) -> str:
@@ -46,7 +46,7 @@ async def visible(request: Request) -> Server:
     return await servers.visible(request.tx, request.caller, server_id(request))
 
 
-@resource.on("POST", "/v2.1/servers", may="member")
+@resource.on("POST", "/v2.1/servers", may="member", body_max=LONG_BODY_MAX)
 async def create_servers(request: Request) -> Reply:
     body = request.read(CreateBody, strict=False)
     password = request.parts.ids.secret()[:12] if body.server.adminPass is UNSET else body.server.adminPass

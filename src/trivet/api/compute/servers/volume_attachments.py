@@ -20,7 +20,7 @@ from trivet.errors import Conflict, Invalid
 resource = Resource()
 PATH = "/v2.1/servers/{server_id}/os-volume_attachments"
 
-Device = Annotated[str, msgspec.Meta(pattern=r"(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*$", max_length=64)]
+Device = Annotated[str, msgspec.Meta(pattern=r"(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*\Z", max_length=64)]
 
 
 class NewAttachment(Body, frozen=True, kw_only=True):

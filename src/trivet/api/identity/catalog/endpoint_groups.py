@@ -48,6 +48,8 @@ async def create(request: Request) -> Reply:
     given = views.read(request, "endpoint_group", GroupFields)[0].given()
     if "name" not in given or "filters" not in given:
         raise Invalid("body.invalid", "'name' and 'filters' are required properties.")
+    if not given["filters"]:
+        raise Invalid("body.invalid", "filters cannot be empty.")
     endpoint_groups.check_filters(given["filters"])
     new = EndpointGroup(id=request.tx.ids.hex(), **given)
     return Reply(201, {"endpoint_group": view(request, await endpoint_groups.create(request.tx, new))})
@@ -62,6 +64,7 @@ async def show(request: Request) -> Reply:
 @writes(resource, "PATCH", _GROUP, may="admin")
 async def update(request: Request) -> Reply:
     changes = views.read(request, "endpoint_group", GroupFields)[0].given()
+    views.check_change(request, "endpoint_group")
     found = await endpoint_groups.need(request.tx, request.values["endpoint_group_id"])
     if "filters" in changes:
         endpoint_groups.check_filters(changes["filters"])
@@ -93,7 +96,8 @@ async def show_group_project(request: Request) -> Reply:
     group_id, project_id = request.values["endpoint_group_id"], request.values["project_id"]
     await endpoint_groups.check_given(request.tx, group_id, project_id)
     shown = {"endpoint_group_id": group_id, "project_id": project_id}
-    return Reply(200, {"project": shown})
+    at = f"OS-EP-FILTER/endpoint_groups/{group_id}/projects/{project_id}"
+    return Reply(200, {"project_endpoint_group": views.linked(request, at, shown)})
 
 
 @writes(resource, "PUT", _GROUP_PROJECT, may="admin")
@@ -110,7 +114,7 @@ async def take_group(request: Request) -> Reply:
 
 @looks(resource, f"{_PROJECT}/endpoint_groups")
 async def list_groups_of_project(request: Request) -> Reply:
-    where = endpoint_groups.of_project(request.values["project_id"])
+    where = await endpoint_groups.of_project(request.tx, request.values["project_id"])
     return await views.page(request, "endpoint_groups", ENDPOINT_GROUPS, view, where)
 
 

@@ -28,7 +28,7 @@ class EndpointFields(Fields, frozen=True):
     interface: Interface | UnsetType = UNSET
     url: Url | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
-    name: Text | UnsetType | None = UNSET
+    name: Text | UnsetType = UNSET
     description: Text | UnsetType | None = UNSET
 
 
@@ -80,6 +80,7 @@ async def show(request: Request) -> Reply:
 @writes(resource, "PATCH", "/v3/endpoints/{endpoint_id}", may="admin")
 async def update(request: Request) -> Reply:
     changes = await _changes(request, request.tx)
+    views.check_change(request, "endpoint")
     changed = await endpoints.update(request.tx, request.values["endpoint_id"], changes)
     return Reply(200, {"endpoint": view(request, changed)})
 

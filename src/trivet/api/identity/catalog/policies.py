@@ -61,6 +61,7 @@ async def show(request: Request) -> Reply:
 @writes(resource, "PATCH", _ONE, may="admin")
 async def update(request: Request) -> Reply:
     changes = _given(request)
+    views.check_change(request, "policy")
     found = await policies.need(request.tx, request.values["policy_id"])
     if "extra" in changes:
         changes["extra"] = extras.merged(found.extra, changes["extra"])

@@ -75,6 +75,7 @@ async def show(request: Request) -> Reply:
 @writes(resource, "PATCH", "/v3/regions/{region_id}", may="admin")
 async def update(request: Request) -> Reply:
     fields, extra = views.read(request, "region", RegionFields)
+    views.check_change(request, "region")
     given = fields.given()
     changes: dict[str, Any] = {"extra": extra} if extra else {}
     if "parent_region_id" in given:

@@ -16,17 +16,16 @@ resource = Resource()
 
 class ServiceFields(Fields, frozen=True):
     type: LongName | UnsetType = UNSET
-    name: Text | UnsetType | None = UNSET
+    name: LongName | UnsetType = UNSET
     description: Text | UnsetType | None = UNSET
     enabled: bool | UnsetType = UNSET
 
 
 def view(request: Request, service: Service) -> View:
     shown = {**service.extra, "id": service.id, "type": service.type, "enabled": service.enabled}
-    for name in ("name", "description"):
-        value = getattr(service, name)
-        if value is not None:
-            shown[name] = value
+    shown["name"] = service.name or ""
+    if service.description is not None:
+        shown["description"] = service.description
     return views.linked(request, f"services/{service.id}", shown)
 
 
@@ -52,7 +51,7 @@ async def show(request: Request) -> Reply:
 
 @writes(resource, "PATCH", "/v3/services/{service_id}", may="admin")
 async def update(request: Request) -> Reply:
-    changes = views.changes(request, "service", ServiceFields)
+    changes = views.changes(request, "service", ServiceFields, some=True)
     changed = await services.update(request.tx, request.values["service_id"], changes)
     return Reply(200, {"service": view(request, changed)})
 

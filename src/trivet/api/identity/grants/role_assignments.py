@@ -14,6 +14,7 @@ resource = Resource()
 
 @resource.on("GET", "/v3/role_assignments", may="token", decides="domain")
 async def list_all(request: Request) -> Reply:
+    inherited_to = request.asked("scope.OS-INHERIT:inherited_to")
     asked = Asked(
         user_id=request.asked("user.id"),
         group_id=request.asked("group.id"),
@@ -21,13 +22,17 @@ async def list_all(request: Request) -> Reply:
         project_id=request.asked("scope.project.id"),
         domain_id=request.asked("scope.domain.id"),
         system=request.asked("scope.system") is not None,
-        inherited=request.asked("scope.OS-INHERIT:inherited_to") is not None,
+        inherited=None if inherited_to is None else inherited_to == "projects",
         effective=_on(request, "effective"),
         subtree=_on(request, "include_subtree"),
+        limit=views.limit(request),
     )
-    found = await role_assignments.listed(request.tx, request.parts.identity_memory, request.caller, asked)
+    found = await role_assignments.listed(request.tx, request.caller, asked)
+    truncated = asked.limit is not None and len(found) > asked.limit
+    found = found[: asked.limit]
     names = Names(request.tx) if _on(request, "include_names") else None
-    return views.paged(request, "role_assignments", [await _view(request, one, names) for one in found])
+    shown = [await _view(request, one, names) for one in found]
+    return views.paged(request, "role_assignments", shown, truncated=truncated)
 
 
 def _on(request: Request, name: str) -> bool:

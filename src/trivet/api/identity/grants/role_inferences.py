@@ -10,15 +10,19 @@ from trivet.domain.identity.people import roles
 from trivet.domain.identity.people.roles import Role
 from trivet.errors import NotFound
 
-resource = Resource()
+
+async def _prior(request: Request) -> Role:
+    return await roles.need(request.tx, request.values["role_id"])
+
+
+resource = Resource(names="role_id", seen=_prior)
 
 _OF = "/v3/roles/{role_id}/implies"
 _ONE = "/v3/roles/{role_id}/implies/{implied_role_id}"
 
 
 def _short(request: Request, role: Role) -> View:
-    shown = {"id": role.id, "name": role.name, "description": role.description, "domain_id": role.domain_id}
-    return views.linked(request, f"roles/{role.id}", shown)
+    return views.linked(request, f"roles/{role.id}", {"id": role.id, "name": role.name})
 
 
 def _pair(request: Request, prior: Role, implied: Role, status: int) -> Reply:

@@ -17,7 +17,12 @@ from trivet.domain.limits.limit_rules import Shown
 from trivet.domain.limits.limits import LIMITS
 from trivet.errors import Invalid
 
-resource = Resource()
+
+async def _there(request: Request) -> Shown:
+    return await limit_rules.need(request.tx, request.values["limit_id"])
+
+
+resource = Resource(names="limit_id", seen=_there)
 
 _MODELS = {
     "flat": "Limit enforcement and validation does not take project hierarchy into consideration.",

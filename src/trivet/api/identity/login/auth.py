@@ -16,8 +16,8 @@ resource = Resource()
 @resource.on("GET", "/v3/auth/catalog", may="token", decides="oneself")
 async def show_catalog(request: Request) -> Reply:
     caller = request.caller
-    if not (caller.project_id or caller.domain_id or caller.system):
-        raise Forbidden("token.unscoped", "A token without a scope has no catalog.")
+    if caller.project_id is None:
+        raise Forbidden("token.unscoped", "Only a token for a project has a catalog.")
     listed = await catalog.encoded(
         request.tx, request.parts.identity_memory, request.parts.settings.url, caller.project_id, caller.user_id
     )

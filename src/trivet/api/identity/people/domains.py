@@ -18,9 +18,14 @@ from trivet.domain.identity.people.projects import DEFAULT_DOMAIN, Project
 from trivet.errors import Invalid
 from trivet.store.where import Where
 
-resource = Resource()
 
-_UUID = re.compile(r"^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$")
+async def _there(request: Request) -> Project:
+    return await projects.need(request.tx, request.values["domain_id"], noun="domain")
+
+
+resource = Resource(names="domain_id", seen=_there)
+
+_UUID = re.compile(r"^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\Z")
 
 
 def view(request: Request, domain: Project) -> View:
@@ -75,7 +80,7 @@ async def update(request: Request) -> Reply:
     if request.caller.domain_id is not None:
         raise personas.refusal("identity:update_domain")
     personas.need_operator(request.caller, "identity:update_domain")
-    changes = views.changes(request, "domain", ProjectFields)
+    changes = views.changes(request, "domain", ProjectFields, some=True)
     if id == DEFAULT_DOMAIN and changes.get("enabled") is False:
         raise Invalid("domain.default", "The default domain cannot be disabled.")
     changed = await projects.update(request.tx, request.caller, id, checked(changes))

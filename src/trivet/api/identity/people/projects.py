@@ -73,15 +73,16 @@ def checked(changes: dict[str, Any]) -> dict[str, Any]:
     if "tags" in changes:
         changes["tags"] = check_tags(changes["tags"])
     if "options" in changes:
-        changes["options"] = check_options(changes["options"])
+        changes["options"] = check_options(changes["options"], keep_none=True)
     return changes
 
 
-def check_options(options: dict[str, Any]) -> dict[str, Any]:
+def check_options(options: dict[str, Any], *, keep_none: bool = False) -> dict[str, Any]:
+    """None takes an option away."""
     for name, value in options.items():
         if name != "immutable" or not (value is None or isinstance(value, bool)):
             raise Invalid("body.invalid", f"There is no option {name[:64]!r} with such a value.")
-    return {name: value for name, value in options.items() if value is not None}
+    return {name: value for name, value in options.items() if keep_none or value is not None}
 
 
 @resource.on("GET", "/v3/projects", may="token", decides="domain")
@@ -139,6 +140,7 @@ def _nested(below: list[Project], id: str) -> dict[str, Any] | None:
 @writes(resource, "PATCH", "/v3/projects/{project_id}", may="token", decides="domain")
 async def update(request: Request) -> Reply:
     changes = checked(views.changes(request, "project", ProjectFields))
+    views.check_id(request, "project")
     changed = await projects.update(request.tx, request.caller, request.values["project_id"], changes)
     return Reply(200, {"project": view(request, changed)})
 

@@ -78,9 +78,9 @@ async def show(request: Request) -> Reply:
 @writes(resource, "PATCH", "/v3/roles/{role_id}", may="token", decides="system")
 async def update(request: Request) -> Reply:
     await roles.changeable(request.tx, request.caller, request.values["role_id"], "identity:update_role")
-    changes = views.changes(request, "role", RoleFields)
+    changes = views.changes(request, "role", RoleFields, some=True)
     if "options" in changes:
-        changes["options"] = check_options(changes["options"])
+        changes["options"] = check_options(changes["options"], keep_none=True)
     changed = await roles.update(request.tx, request.caller, request.values["role_id"], changes)
     return Reply(200, {"role": view(request, changed)})
 

@@ -17,7 +17,7 @@ from trivet.domain import removal
 from trivet.domain.identity import personas
 from trivet.domain.identity.grants import groups
 from trivet.domain.identity.login import own_password, scopes
-from trivet.domain.identity.people import federated_users, users
+from trivet.domain.identity.people import federated_users, federation, users
 from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.identity.people.user_options import check_options
 from trivet.domain.identity.people.users import USERS, User
@@ -95,6 +95,8 @@ async def create(request: Request) -> Reply:
     async def act(tx: Tx) -> User:
         await refuse_dead(request, tx)
         now = tx.clock.now()
+        federated = federated_users.check(given.get("federated", []))
+        await federation.check_known(tx, federated)
         new = User(
             id=tx.ids.hex(),
             name=given["name"],
@@ -105,7 +107,7 @@ async def create(request: Request) -> Reply:
             email=given.get("email"),
             passwords=users.with_password((), hashed, now, settings, by_owner=False) if hashed else (),
             password_ends_at=users.ends_at(options, now, settings) if hashed else None,
-            federated=federated_users.check(given.get("federated", [])),
+            federated=federated,
             options=options,
             extra=extra,
         )
@@ -124,6 +126,7 @@ async def show(request: Request) -> Reply:
 @resource.on("PATCH", "/v3/users/{user_id}", may="token", decides="domain", tx="none")
 async def update(request: Request) -> Reply:
     fields, extra = views.read(request, "user", UserFields)
+    views.check_change(request, "user")
     id = request.values["user_id"]
     async with request.parts.store.read() as tx:
         await users.managed(tx, request.caller, id, "identity:update_user")
@@ -146,6 +149,7 @@ async def update(request: Request) -> Reply:
             changes["password_ends_at"] = None
         if "federated" in changes:
             changes["federated"] = federated_users.check(changes["federated"])
+            await federation.check_known(tx, changes["federated"])
         if extra:
             changes["extra"] = extra
         return await users.update(tx, request.caller, id, changes)

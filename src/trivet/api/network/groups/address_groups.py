@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec import UNSET, Struct, UnsetType
 
 from trivet.api.kit.request import Reply, Request
-from trivet.api.kit.routes import Resource
+from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 from trivet.api.network import bodies
 from trivet.api.network.collections import Collection, Json
 from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
@@ -65,7 +65,7 @@ async def index(request: Request) -> Reply:
     return await COLLECTION.reply(request, rbac_policies.seen_by(request.caller, "address_group"))
 
 
-@resource.on("POST", "/v2.0/address-groups", may="member")
+@resource.on("POST", "/v2.0/address-groups", may="member", body_max=LONG_BODY_MAX)
 async def create(request: Request) -> Reply:
     return await COLLECTION.create(request, AddressGroupIn, address_groups.create)
 
@@ -76,14 +76,14 @@ async def show(request: Request) -> Reply:
     return await COLLECTION.one(request, await address_groups.visible(request.tx, request.caller, id))
 
 
-@resource.on("PUT", "/v2.0/address-groups/{address_group_id}", may="member")
+@resource.on("PUT", "/v2.0/address-groups/{address_group_id}", may="member", body_max=LONG_BODY_MAX)
 async def update(request: Request) -> Reply:
     wanted = bodies.one(request, AddressGroupChange, "address_group")
     group = await _own(request)
     return await COLLECTION.one(request, await address_groups.update(request.tx, group, wanted))
 
 
-@resource.on("PUT", "/v2.0/address-groups/{address_group_id}/add_addresses", may="member")
+@resource.on("PUT", "/v2.0/address-groups/{address_group_id}/add_addresses", may="member", body_max=LONG_BODY_MAX)
 async def add_addresses(request: Request) -> Reply:
     group = await _own(request)
     return await COLLECTION.one(
@@ -91,7 +91,7 @@ async def add_addresses(request: Request) -> Reply:
     )
 
 
-@resource.on("PUT", "/v2.0/address-groups/{address_group_id}/remove_addresses", may="member")
+@resource.on("PUT", "/v2.0/address-groups/{address_group_id}/remove_addresses", may="member", body_max=LONG_BODY_MAX)
 async def remove_addresses(request: Request) -> Reply:
     group = await _own(request)
     return await COLLECTION.one(

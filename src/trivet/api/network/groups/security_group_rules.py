@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec import UNSET, UnsetType
 
 from trivet.api.kit.request import Reply, Request
-from trivet.api.kit.routes import Resource
+from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 from trivet.api.network import bodies
 from trivet.api.network.collections import Collection, Json
 from trivet.domain.network import rbac_policies
@@ -70,7 +70,7 @@ async def index(request: Request) -> Reply:
     return await COLLECTION.reply(request, security_group_rules.seen_by(request.caller))
 
 
-@resource.on("POST", "/v2.0/security-group-rules", may="member")
+@resource.on("POST", "/v2.0/security-group-rules", may="member", body_max=LONG_BODY_MAX)
 async def create(request: Request) -> Reply:
     return await COLLECTION.create(request, RuleIn, security_group_rules.create, security_group_rules.before_several)
 

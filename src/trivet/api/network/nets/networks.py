@@ -6,7 +6,7 @@ from functools import partial
 from msgspec import UNSET, UnsetType, field
 
 from trivet.api.kit.request import Reply, Request
-from trivet.api.kit.routes import Resource
+from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 from trivet.api.network import bodies
 from trivet.api.network.collections import Collection, Json
 from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
@@ -107,7 +107,7 @@ async def index(request: Request) -> Reply:
     return await COLLECTION.reply(request, rbac_policies.seen_by(request.caller, "network"))
 
 
-@resource.on("POST", "/v2.0/networks", may="member")
+@resource.on("POST", "/v2.0/networks", may="member", body_max=LONG_BODY_MAX)
 async def create(request: Request) -> Reply:
     known = (PUBLIC, *request.parts.settings.physical)
     make = partial(networks.create, physical_networks=known)

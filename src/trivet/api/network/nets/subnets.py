@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec import UNSET, UnsetType
 
 from trivet.api.kit.request import Reply, Request
-from trivet.api.kit.routes import Resource
+from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 from trivet.api.network import bodies
 from trivet.api.network.collections import Collection, Json
 from trivet.api.network.granted import SHARED_FIRST, by_sharing
@@ -77,7 +77,7 @@ async def index(request: Request) -> Reply:
     return await COLLECTION.reply(request, subnets.seen_by(request.caller))
 
 
-@resource.on("POST", "/v2.0/subnets", may="member")
+@resource.on("POST", "/v2.0/subnets", may="member", body_max=LONG_BODY_MAX)
 async def create(request: Request) -> Reply:
     return await COLLECTION.create(request, SubnetIn, gateways.create_subnet, subnets.before_several)
 

@@ -11,7 +11,7 @@ from trivet.domain.identity.catalog.endpoints import ENDPOINTS
 from trivet.domain.identity.people import projects
 from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.row_locks import hold
-from trivet.errors import Invalid, NotFound
+from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -60,7 +60,8 @@ def projects_of(group_id: str) -> Where:
     return Where().inside("id", "SELECT project_id FROM endpoint_group_projects", given)
 
 
-def of_project(project_id: str) -> Where:
+async def of_project(tx: Tx, project_id: str) -> Where:
+    await projects.need(tx, project_id)
     given = Where().equal("project_id", project_id)
     return Where().inside("id", "SELECT endpoint_group_id FROM endpoint_group_projects", given)
 
@@ -69,11 +70,9 @@ async def give(tx: Tx, group_id: str, project_id: str) -> None:
     await need(tx, group_id)
     await projects.need(tx, project_id)
     await hold(tx, PROJECTS, project_id)
-    await tx.run(
-        "INSERT INTO endpoint_group_projects (endpoint_group_id, project_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        group_id,
-        project_id,
-    )
+    sql = "INSERT INTO endpoint_group_projects (endpoint_group_id, project_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+    if not await tx.run(sql, group_id, project_id):
+        raise Conflict("endpoint_group.given", f"Project {project_id} has endpoint group {group_id} already.")
     memory.note(tx, "endpoint_filters", project_id)
 
 
@@ -112,11 +111,9 @@ async def give_one(tx: Tx, endpoint_id: str, project_id: str) -> None:
     await endpoints.need(tx, endpoint_id)
     await projects.need(tx, project_id)
     await hold(tx, PROJECTS, project_id)
-    await tx.run(
-        "INSERT INTO endpoint_projects (endpoint_id, project_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        endpoint_id,
-        project_id,
-    )
+    sql = "INSERT INTO endpoint_projects (endpoint_id, project_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+    if not await tx.run(sql, endpoint_id, project_id):
+        raise Conflict("endpoint.given", f"Project {project_id} has endpoint {endpoint_id} already.")
     memory.note(tx, "endpoint_filters", project_id)
 
 

@@ -16,7 +16,8 @@ from trivet.store.tx import Tx
 
 Interface = Literal["public", "internal", "admin"]
 
-_WORD = re.compile(r"[$%]\(([^)]*)\)")
+_WORD = re.compile(r"[$%]\(([^()]*)\)s")
+_BEGINS = re.compile(r"[$%]\(")
 _WORDS = frozenset(("project_id", "tenant_id", "user_id", "public_bind_host", "admin_bind_host"))
 
 
@@ -53,9 +54,10 @@ async def _check(tx: Tx, service_id: str | None, region_id: str | None, url: str
         raise Invalid("endpoint.service", f"Could not find service: {service_id[:64]}.")
     if region_id is not None and await tx.get(regions.REGIONS, region_id) is None:
         raise Invalid("endpoint.region", f"Could not find region: {region_id[:64]}.")
-    for word in _WORD.findall(url or ""):
-        if word not in _WORDS:
-            raise Invalid("endpoint.url", f"Cannot create an endpoint with an invalid URL: {(url or '')[:255]}.")
+    # What is filled in is like $(project_id)s or %(project_id)s, and nothing but that begins so.
+    words = _WORD.findall(url or "")
+    if not _WORDS.issuperset(words) or len(words) != len(_BEGINS.findall(url or "")):
+        raise Invalid("endpoint.url", f"Cannot create an endpoint with an invalid URL: {(url or '')[:255]}.")
 
 
 async def update(tx: Tx, id: str, changes: dict[str, Any]) -> Endpoint:

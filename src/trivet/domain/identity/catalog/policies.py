@@ -83,7 +83,10 @@ async def check(tx: Tx, policy_id: str, target: Target) -> None:
 
 
 async def dissociate(tx: Tx, policy_id: str, target: Target) -> None:
-    await check(tx, policy_id, target)
+    """One that is not there is gone already; what it is about must be there."""
+    await _check(tx, policy_id, target)
+    if await _policy_id(tx, target) != policy_id:
+        return
     sql = f"DELETE FROM policy_associations WHERE {_SQL_TARGET}"
     await tx.run(sql, target.endpoint_id, target.service_id, target.region_id)
 

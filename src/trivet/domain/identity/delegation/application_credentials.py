@@ -45,6 +45,10 @@ class RoleRef(msgspec.Struct, frozen=True):
     id: str | None = None
     name: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.id is None and self.name is None:
+            raise ValueError("A role is named by its id or by its name")
+
 
 def hash_ours(secret: str) -> str:
     return _OURS + hashlib.sha256(secret.encode()).hexdigest()
@@ -140,9 +144,9 @@ async def chosen_roles(tx: Tx, known: RoleMap, caller: Caller, asked: list[RoleR
     if caller.app_credential_id is not None:
         mine &= of_token
     chosen = [ref.id if ref.id is not None else known.ids.get(ref.name or "", "") for ref in asked]
-    for id in chosen:
-        if id not in known.by_id:
-            raise NotFound("role.absent", f"Could not find role: {id[:64]}.")
+    for ref, id in zip(asked, chosen, strict=True):
+        if ref.id is None and id not in known.by_id:
+            raise NotFound("role.absent", f"Could not find role: {(ref.name or '')[:64]}.")
         if id not in mine:
             raise Invalid("app_credential.role", f"Could not find role assignment with role: {id[:64]}.")
     return tuple(dict.fromkeys(chosen))

@@ -70,8 +70,8 @@ def refuse_domain_scope(caller: Caller, action: str) -> None:
 
 
 async def visible(tx: Tx, caller: Caller, id: str) -> Trust:
-    refuse_domain_scope(caller, "identity:get_trust")
     found = await need(tx, id)
+    refuse_domain_scope(caller, "identity:get_trust")
     if caller.user_id not in (found.trustor_id, found.trustee_id):
         personas.need_sees_all(caller, "identity:get_trust")
     return found
@@ -229,8 +229,8 @@ async def drop_ended(tx: Tx, before: float, most: int) -> int:
 
 
 async def remove(tx: Tx, caller: Caller, id: str) -> None:
-    refuse_domain_scope(caller, "identity:delete_trust")
     found = await need(tx, id)
+    refuse_domain_scope(caller, "identity:delete_trust")
     if caller.user_id != found.trustor_id:
         personas.need_operator(caller, "identity:delete_trust")
     await end(tx, Where().equal("id", found.id))

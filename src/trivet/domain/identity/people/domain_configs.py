@@ -68,7 +68,8 @@ def check(config: Config, group: str | None = None, option: str | None = None) -
 def check_names(group: str | None, option: str | None) -> None:
     if group is not None and group not in DEFAULTS:
         raise Forbidden("domain_config.group", f"Invalid domain specific configuration: group {group[:64]}.")
-    if group is not None and option is not None and option not in DEFAULTS[group]:
+    hidden = (group, option) in _HIDDEN
+    if group is not None and option is not None and option not in DEFAULTS[group] and not hidden:
         raise Forbidden("domain_config.option", f"Invalid domain specific configuration: option {option[:64]}.")
 
 
@@ -160,9 +161,7 @@ async def update(
 async def delete(tx: Tx, secrets: Secrets, domain_id: str, group: str | None, option: str | None) -> None:
     await projects.need(tx, domain_id, noun="domain")
     check_names(group, option)
-    config = await _stored(tx, secrets, domain_id)
-    if config is None:
-        raise _absent(domain_id, group, option)
+    config = await _stored(tx, secrets, domain_id) or {}
     part(config, group, option, domain_id)
     if group is None:
         config = {}

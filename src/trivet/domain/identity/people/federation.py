@@ -4,6 +4,7 @@ These are the objects. Logging in through them needs a web front that speaks SAM
 not part of this cloud.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -250,3 +251,14 @@ async def change_service_provider(tx: Tx, provider: ServiceProvider, changes: di
 
 async def delete_service_provider(tx: Tx, provider: ServiceProvider) -> None:
     await tx.delete(SERVICE_PROVIDERS, provider)
+
+
+async def check_known(tx: Tx, federated: Sequence[dict[str, Any]]) -> None:
+    """That there are the providers, with the protocols, by which somebody is said to be known."""
+    for one in federated:
+        if await tx.get(IDENTITY_PROVIDERS, one["idp_id"]) is None:
+            raise Invalid("user.idp", f"Could not find Identity Provider: {one['idp_id'][:64]}")
+        known = {protocol.id for protocol in await protocols(tx, one["idp_id"])}
+        for protocol in one["protocols"]:
+            if protocol["protocol_id"] not in known:
+                raise Invalid("user.protocol", f"Could not find federated protocol: {protocol['protocol_id'][:64]}")

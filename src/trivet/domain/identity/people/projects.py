@@ -100,8 +100,12 @@ async def create(tx: Tx, caller: Caller, new: Project) -> Project:
 async def _checked_parent(tx: Tx, parent_id: str) -> list[Project]:
     above = await _up_from(tx, parent_id)
     if not above:
-        raise NotFound("project.absent", f"Could not find project: {parent_id[:64]}.")
-    await _need_enabled(tx, above)
+        raise Invalid("project.parent_absent", f"Could not find project: {parent_id[:64]}.")
+    try:
+        await _need_enabled(tx, above)
+    except Forbidden as error:
+        # To make one below is no good request, to enable one is forbidden, as upstream.
+        raise Invalid(error.code, error.message) from error
     return above
 
 
@@ -179,12 +183,16 @@ async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Pr
         await _need_enabled(tx, await parents(tx, id))
     if "extra" in changes:
         changes["extra"] = extras.merged(found.extra, changes["extra"])
+    if "options" in changes:
+        changes["options"] = extras.options(found.options, changes["options"])
     return await tx.update(PROJECTS, found, **changes)
 
 
 def _refuse_moving(found: Project, changes: dict[str, Any]) -> None:
     for field, told in (("domain_id", "domain"), ("parent_id", "parent"), ("is_domain", "kind")):
         if field in changes and changes[field] != getattr(found, field):
+            if field == "parent_id":
+                raise Forbidden("project.parent_fixed", "Update of `parent_id` is not allowed.")
             raise Invalid("project.fixed", f"The {told} of a project cannot be changed.")
 
 
@@ -199,10 +207,10 @@ async def _disable(tx: Tx, found: Project) -> None:
 
 
 def refuse_immutable(options: dict[str, Any], changes: dict[str, Any] | None) -> None:
-    """Unless the very change lifts it. None: it is to be deleted."""
+    """Unless the change lifts it, and does nothing else. None: it is to be deleted."""
     if options.get("immutable") is not True:
         return
-    asked = (changes or {}).get("options")
-    if isinstance(asked, dict) and asked.get("immutable", True) is not True:
+    asked = (changes or {}).get("options", {})
+    if list(changes or ()) == ["options"] and asked.get("immutable", True) is not True:
         return
     raise Forbidden("resource.immutable", "This is immutable: change its option first.")

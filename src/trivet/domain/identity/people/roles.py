@@ -163,5 +163,5 @@ async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Ro
     if "extra" in changes:
         changes["extra"] = extras.merged(found.extra, changes["extra"])
     if "options" in changes:
-        changes["options"] = {**found.options, **changes["options"]}
+        changes["options"] = extras.options(found.options, changes["options"])
     return await tx.update(ROLES, found, **changes)

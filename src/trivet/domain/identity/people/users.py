@@ -107,8 +107,7 @@ async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Us
     if "extra" in changes:
         changes["extra"] = extras.merged(found.extra, changes["extra"])
     if "options" in changes:
-        both = {**found.options, **changes["options"]}
-        changes["options"] = {name: value for name, value in both.items() if value is not None}
+        changes["options"] = extras.options(found.options, changes["options"])
     return await tx.update(USERS, found, **changes)
 
 

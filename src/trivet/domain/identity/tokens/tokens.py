@@ -138,6 +138,7 @@ class Tokens:
             ("tpd", caller.partner_domain_id),
             ("oauth", caller.oauth_token_id),
             ("rules", caller.access_rules),
+            ("repositories", caller.repositories),
             ("receipt", caller.receipt or None),
         ):
             if value is not None:
@@ -162,7 +163,8 @@ class Tokens:
             self._remembered.move_to_end(token)
             return caller
         caller = self._verified(token)
-        if caller.receipt or caller.ends_at <= self._clock.now() or self.revocations.hit(caller):
+        narrow = caller.receipt or caller.repositories is not None
+        if narrow or caller.ends_at <= self._clock.now() or self.revocations.hit(caller):
             raise unauthorized()
         self._see_off()
         self._remembered[token] = (caller, self.revocations.count)
@@ -187,6 +189,13 @@ class Tokens:
         """What the holder of a receipt has proved so far."""
         caller = self._verified(receipt)
         if not caller.receipt or caller.ends_at <= self._clock.now() or self.revocations.hit(caller):
+            raise unauthorized()
+        return caller
+
+    def of_registry(self, token: str) -> Caller:
+        """Who may do what with which repositories: good for nothing else, and for that nothing else is good."""
+        caller = self._verified(token)
+        if caller.repositories is None or caller.ends_at <= self._clock.now() or self.revocations.hit(caller):
             raise unauthorized()
         return caller
 
@@ -223,6 +232,9 @@ class Tokens:
             oauth_token_id=said.get("oauth"),
             access_rules=tuple((rule[0], rule[1], rule[2]) for rule in said["rules"]) if "rules" in said else None,
             strict_scope=self._strict_scope,
+            repositories=tuple((one[0], one[1], one[2]) for one in said["repositories"])
+            if "repositories" in said
+            else None,
             receipt=bool(said.get("receipt", False)),
         )
 

@@ -12,7 +12,7 @@ from trivet.store.tx import Tx
 
 _OPTIONS_MAX = 20
 MAC_BASE = "fa:16:3e"
-_MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
+_MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}\Z")
 
 
 class AddressPair(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

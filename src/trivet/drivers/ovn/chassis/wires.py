@@ -133,7 +133,7 @@ def veth_name(port_id: str) -> str:
 
 def _inside_lines(wire: Wire, mtu: int, stale: set[str]) -> list[str]:
     device = wire.device
-    number = re.search(r"\d+$", device)
+    number = re.search(r"[0-9]{1,9}\Z", device)
     metric = 100 + (int(number[0]) if number else 0)
     lines = ["link set lo up", f"link set dev {device} mtu {mtu} address {wire.mac} up"]
     lines += [f"address delete {address} dev {device}" for address in sorted(stale)]

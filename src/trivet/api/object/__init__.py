@@ -1,0 +1,1 @@
+"""The object-store API, as Swift speaks it."""

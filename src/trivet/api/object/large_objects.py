@@ -1,0 +1,197 @@
+"""Large objects in Swift's words: manifests in JSON that name segments one by one, and one header that names them by
+how they begin.
+"""
+
+import hashlib
+import re
+from base64 import b64decode
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from trivet.api.kit.request import Reply, Request, encode
+from trivet.api.object import conditions, door, incoming, listings, temp_urls, wire
+from trivet.domain.objects import acts, large, objects
+from trivet.domain.objects.access import Right
+from trivet.domain.objects.containers import Container
+from trivet.domain.objects.objects import Content, Object, Place, Segment
+from trivet.errors import Invalid
+from trivet.store.store import transact
+from trivet.store.tx import Tx
+
+_RANGE = re.compile(r"^\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*$")
+
+
+class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A segment as the client says it."""
+
+    path: str = ""
+    data: str = ""
+    etag: str | None = None
+    size_bytes: int | None = None
+    range: str | None = None
+
+
+_DECODER = msgspec.json.Decoder(list[Wanted])
+
+
+# -- dynamic
+
+
+async def gathered(tx: Tx, request: Request, place: Place, found: Object) -> Object:
+    """With its segments, if it is a dynamic one and is not asked for itself."""
+    said = found.metadata.get(objects.MANIFEST)
+    if not said or request.asked("multipart-manifest") == "get":
+        return found
+    container, _, prefix = unquote(said).lstrip("/").partition("/")
+    return await large.gathered(tx, place.project_id, found, container, prefix)
+
+
+async def check_segments(tx: Tx, request: Request, place: Place, found: Object) -> None:
+    """Who reads the whole may read the parts."""
+    if temp_urls.is_signed(request):
+        return
+    for container in sorted({segment.container for segment in found.manifest or () if not segment.data}):
+        if container != place.container:
+            there = Place(place.project_id, container)
+            home, _ = await objects.find_both(tx, there)
+            await door.check_object(tx, request, there, home, Right.READ)
+
+
+# -- static
+
+
+def shown(request: Request, found: Object) -> Reply:
+    """The manifest itself."""
+    raw = request.asked("format") == "raw"
+    rows = [(_raw if raw else _told)(segment, found) for segment in found.manifest or ()]
+    headers = [(b"x-static-large-object", b"True"), (b"etag", found.etag.encode())]
+    headers += [(b"last-modified", wire.http_date(found.modified_at)), *wire.encoded(found.metadata)]
+    return Reply(200, encode(rows), headers, content_type="application/json; charset=utf-8")
+
+
+def _raw(segment: Segment, found: Object) -> dict[str, object]:
+    if segment.data:
+        return {"data": segment.data}
+    row: dict[str, object] = {
+        "path": f"/{segment.container}/{segment.name}", "etag": segment.etag, "size_bytes": segment.size,
+    }  # fmt: skip
+    return row if segment.range is None else row | {"range": f"{segment.range[0]}-{segment.range[1]}"}
+
+
+def _told(segment: Segment, found: Object) -> dict[str, object]:
+    if segment.data:
+        return {"data": segment.data}
+    row: dict[str, object] = {
+        "name": f"/{segment.container}/{segment.name}", "hash": segment.etag, "bytes": segment.size,
+        "content_type": segment.content_type, "last_modified": listings.moment(found.modified_at),
+    }  # fmt: skip
+    if segment.nested:
+        row["sub_slo"] = True
+    return row if segment.range is None else row | {"range": f"{segment.range[0]}-{segment.range[1]}"}
+
+
+async def put(request: Request, place: Place, home: Container, wanted: Content) -> Reply:
+    said = await _read(request)
+
+    async def act(tx: Tx) -> Object:
+        segments = await _resolved(tx, request, place, said)
+        etag = large.etag_of(segments)
+        asked = incoming.etag_of(request)
+        if asked is not None and asked != etag:
+            raise Invalid("object.etag", "Unable to process the contained instructions", status=422)
+        content = msgspec.structs.replace(
+            wanted, size=sum(segment.length for segment in segments), etag=etag, manifest=segments
+        )
+        return await acts.set_down(tx, place, content, check=lambda there: conditions.check_put(request, there))
+
+    placed = await transact(request.parts.store, act)
+    headers = [(b"etag", f'"{placed.etag}"'.encode()), (b"last-modified", wire.http_date(placed.modified_at))]
+    return wire.done(201, headers)
+
+
+async def _read(request: Request) -> list[Wanted]:
+    raw = bytearray()
+    async for chunk in incoming.body(request):
+        raw += chunk
+        if len(raw) > large.MANIFEST_BYTES_MAX:
+            raise Invalid("manifest.too_large", f"Manifest File > {large.MANIFEST_BYTES_MAX} bytes", status=413)
+    try:
+        said = _DECODER.decode(bytes(raw))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid("manifest.json", f"Manifest must be valid JSON: {error}\n") from error
+    if not said:
+        raise Invalid("manifest.empty", "Manifest must have at least one segment.\n")
+    if len(said) > large.SEGMENTS_MAX:
+        raise Invalid("manifest.segments", f"Number of segments must be <= {large.SEGMENTS_MAX}", status=413)
+    return said
+
+
+async def _resolved(tx: Tx, request: Request, place: Place, said: list[Wanted]) -> tuple[Segment, ...]:
+    found: list[Segment] = []
+    wrong: list[str] = []
+    allowed: set[str] = set()
+    for number, wanted in enumerate(said):
+        if wanted.data:
+            found.append(_inline(number, wanted, wrong))
+            continue
+        container, name = _path(number, wanted)
+        home, there = await objects.find_both(tx, Place(place.project_id, container, name))
+        if container not in allowed:
+            await door.check_object(tx, request, Place(place.project_id, container, name), home, Right.READ)
+            allowed.add(container)
+        where = quote(f"/{container}/{name}")
+        if there is None:
+            wrong.append(f"{where}, 404 Not Found")
+            continue
+        if wanted.etag is not None and wanted.etag.strip('"') != there.etag:
+            wrong.append(f"{where}, Etag Mismatch")
+        if wanted.size_bytes is not None and wanted.size_bytes != there.size:
+            wrong.append(f"{where}, Size Mismatch")
+        if not there.size:
+            wrong.append(f"{where}, Too small; each segment must be at least 1 byte.")
+        span = _span(wanted.range, there.size)
+        if span is not None and not span[0] <= span[1] < there.size:
+            wrong.append(f"{where}, Unsatisfiable Range")
+        found.append(
+            Segment(
+                container, name, there.etag, there.size, there.content_type, span, nested=there.manifest is not None
+            )
+        )
+    if wrong:
+        raise Invalid("manifest.segments", "Errors:\n" + "\n".join(wrong[:100]) + "\n")
+    return tuple(found)
+
+
+def _inline(number: int, wanted: Wanted, wrong: list[str]) -> Segment:
+    try:
+        data = b64decode(wanted.data, validate=True)
+    except ValueError:
+        wrong.append(f"Index {number}: data must be valid base64")
+        data = b""
+    if not data:
+        wrong.append(f"Index {number}: data must not be empty")
+    etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return Segment("", "", etag, len(data), data=wanted.data)
+
+
+def _path(number: int, wanted: Wanted) -> tuple[str, str]:
+    container, _, name = wanted.path.lstrip("/").partition("/")
+    if not container or not name:
+        raise Invalid(
+            "manifest.path", f"Index {number}: path does not refer to an object. Path must be of the form "
+            "/container/object.\n"
+        )  # fmt: skip
+    wire.check_text(wanted.path)
+    return container, name
+
+
+def _span(said: str | None, size: int) -> tuple[int, int] | None:
+    if not said:
+        return None
+    match = _RANGE.match(said)
+    if match is None or not (match[1] or match[2]):
+        raise Invalid("manifest.range", f"Invalid Range {said[:64]!r} in the manifest.\n")
+    if not match[1]:
+        return max(0, size - int(match[2])), size - 1
+    return int(match[1]), min(int(match[2]), size - 1) if match[2] else size - 1

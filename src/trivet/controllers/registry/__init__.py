@@ -1,0 +1,1 @@
+"""What a registry needs done beside its requests."""

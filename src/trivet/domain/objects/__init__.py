@@ -1,0 +1,1 @@
+"""Objects: containers of them, who may reach them, their bytes on the way in and out, and what is left behind."""
