@@ -20,7 +20,8 @@ DATA_MIB=32
 MODULES="virtio_pci virtio_mmio virtio_net virtio_blk virtio_console virtio_rng virtio_scsi sd_mod sr_mod
     ata_piix ata_generic button evdev qemu_fw_cfg isofs vfat nls_ascii nls_cp437 nls_utf8 8021q ${GUEST_MODULES:-}"
 CMDLINE="console=tty0 console=ttyS0,115200 quiet net.ifnames=0 panic=5 nmipanic ${GUEST_CMDLINE:-}"
-PROGRAMS="/usr/sbin/dropbear /usr/bin/dropbearkey /bin/lsblk /sbin/blkid /sbin/mke2fs /bin/nc.openbsd"
+PROGRAMS="/usr/sbin/dropbear /usr/bin/dropbearkey /bin/lsblk /sbin/blkid /sbin/mke2fs /bin/nc.openbsd
+    /usr/sbin/qemu-ga"
 SYSTEMD_BOOT=/usr/lib/systemd/boot/efi/systemd-bootx64.efi
 MBR=/usr/lib/syslinux/mbr/mbr.bin
 PATH=$PATH:/usr/sbin:/sbin
@@ -47,7 +48,7 @@ made_of() {
     cat "$here/build-guest.sh"
     (cd "$here/guest" && find . -type f -print0 | sort -z | xargs -0 sha256sum)
     echo "$kernel_package $kernel_version" "$MODULES" "$CMDLINE"
-    dpkg-query -W busybox-static dropbear-bin libc6 util-linux e2fsprogs netcat-openbsd syslinux systemd-boot-efi
+    dpkg-query -W busybox-static dropbear-bin libc6 util-linux e2fsprogs netcat-openbsd qemu-guest-agent syslinux systemd-boot-efi
 }
 key=$(made_of | sha256sum | cut -c1-64)
 [ -e "$image" ] && [ "$(cat "$out/.guest-key" 2>/dev/null)" = "$key" ] && exit 0

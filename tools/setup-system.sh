@@ -12,7 +12,7 @@ RUN=(
     openvswitch-switch ovn-central ovn-host
     podman runc conmon skopeo
     iproute2 iptables ethtool procps kmod util-linux e2fsprogs
-    busybox-static dropbear-bin netcat-openbsd cpio zstd fdisk dosfstools mtools
+    busybox-static dropbear-bin netcat-openbsd qemu-guest-agent cpio zstd fdisk dosfstools mtools
     syslinux syslinux-common systemd-boot-efi
     python3 python3-venv git make ca-certificates openssl
 )

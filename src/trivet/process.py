@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import trivet.api
+from trivet.agent import device_places
 from trivet.agent.agent import Agent
 from trivet.agent.metadata import MetadataService
 from trivet.api.console.sockets import ConsoleSockets
@@ -222,7 +223,8 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
 
     async def run_agent(lease: Lease) -> None:
         link = LocalLink(parts, lease)
-        metadata = MetadataService(link.instance_at, link.keep_password) if hosting.metadata else None
+        lookup = device_places.of_hosts(link.instance_at, hosting.engines)
+        metadata = MetadataService(lookup, link.keep_password) if hosting.metadata else None
         if hosting.adopt is not None:
             await hosting.adopt()
 

@@ -70,7 +70,7 @@ SERVICES = {
     "neutron": (8_000, 2_500),
     "glance": (800, 200),
     "keystone": (10_000, 4_000),
-    "registry": (20, 10),
+    "registry": (30, 5),
 }
 """And how often a tenant asks each at least, and is let in: a border that nobody comes near is no border."""
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ async def test_a_qemu_that_never_answers_is_told_and_goes_on_when_it_can(vms: Qe
     os.kill(pid, signal.SIGSTOP)
     try:
         waiting = asyncio.create_task(calm.pause(stuck))
-        for verb in (hasty.pause, hasty.suspend, hasty.inject_nmi):
+        for verb in (hasty.pause, hasty.suspend, partial(hasty.inject_nmi, marks={})):
             with pytest.raises(Unanswered) as told:
                 await verb(stuck)
             assert told.value.again

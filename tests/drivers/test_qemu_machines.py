@@ -361,7 +361,8 @@ async def test_a_resized_guest_sees_its_new_size(machines: QemuMachines) -> None
 
 async def test_an_injected_nmi_makes_the_guest_panic(machines: QemuMachines) -> None:
     id = await booted(machines, guest_spec())
-    await machines.inject_nmi(id)
+    await machines.inject_nmi(id, {"interrupts": "1"})
+    assert (await look(machines, id)).marks["interrupts"] == "1"
     await console_shows(machines, id, "Kernel panic")
     await console_shows(machines, id, "GUEST-READY", times=2)
 

@@ -33,6 +33,7 @@ SHAPES = {
         set(body) == {"NeutronError"} and {"type", "message", "detail"} <= set(body["NeutronError"])
     ),
     "glance": lambda body: {"code", "title", "message"} <= set(body),
+    "registry": lambda body: {"code", "message", "detail"} == set(body["errors"][0]),
     "placement": lambda body: {"status", "title", "detail"} <= set(body["errors"][0]),
 }
 _ENDING = ("forceDelete", "shelveOffload", "os-resetState", "lock", "os-force_delete")

@@ -35,7 +35,7 @@ KNOW_EVERY_ROOM = {
 }
 
 DOORS: dict[str, set[str]] = {
-    "agent": {"agent", "console_answers", "engines", "halting", "http_link", "metadata", "scratch"},
+    "agent": {"agent", "console_answers", "device_places", "engines", "halting", "http_link", "metadata", "scratch"},
     "api.compute": set(),
     "api.console": set(),
     "api.host_link": set(),
@@ -55,7 +55,8 @@ DOORS: dict[str, set[str]] = {
     "domain.hosts": {"admission", "approvals", "authority", "capacity", "credentials", "hosts", "overlay", "zones"},
     "domain.identity": {
         "catalog.regions", "catalog.services", "delegation.access_rules", "delegation.application_credentials",
-        "delegation.oauth", "delegation.trusts", "login.methods", "login.proven", "login.scopes", "login.scoping",
+        "delegation.oauth", "delegation.trusts", "login.methods", "login.proven", "login.receipts", "login.scopes",
+        "login.scoping",
         "people.naming", "people.projects", "people.users", "personas", "tokens.revocations", "tokens.signing_keys",
         "tokens.tokens",
     },

@@ -279,6 +279,8 @@ ACTIONS: dict[str, object] = {
     "reboot": {"type": "HARD"},
     "rebuild": {"imageRef": NOBODY},
     "resize": {"flavorRef": "1"},
+    "changePassword": {"adminPass": "stolen"},
+    "trigger_crash_dump": None,
     "delete": {"delete-volumes": False},
     "os-extend": {"new_size": 2},
     "os-set_bootable": {"bootable": True},

@@ -5,6 +5,7 @@ from typing import Any
 from tests.simulation.world import PROJECT, World
 from trivet.controllers.network import rows as network_rows
 from trivet.domain.network.ports.ports import PORTS
+from trivet.domain.servers.orders import rescue_mark
 from trivet.domain.servers.servers import SERVERS
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -101,7 +102,8 @@ async def _hosts_equal_rows(tx: Tx, world: World) -> list[str]:
         # One whose boot failed, and that was stopped then, is a boot behind until it is started again.
         off = seen is not None and seen.power in ("stopped", "crashed")
         behind = seen is not None and not off and seen.marks.get("boots") != str(server.boots)
-        if seen is None or seen.power != server.power or behind:
+        rescue = rescue_mark(server.rescue.number if server.rescue is not None else None)
+        if seen is None or seen.power != server.power or behind or seen.marks.get("rescue", "") != rescue:
             wrong.append(
                 f"server {server.id} is {server.status}/{server.power} boot {server.boots}, on its host: {seen}"
             )

@@ -22,6 +22,7 @@ from trivet.domain.identity.tokens.tokens import Tokens
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.servers import acts as server_acts
 from trivet.domain.servers import create as server_create
+from trivet.domain.servers import guest_words, rescue
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.create import ServerCreate
 from trivet.domain.servers.flavors import FLAVORS, Flavor
@@ -286,6 +287,9 @@ class World:
             "reboot": lambda tx: server_acts.reboot(tx, CALL, id, hard=chance.random() < 0.5),
             "pause": lambda tx: server_acts.pause(tx, CALL, id),
             "unpause": lambda tx: server_acts.unpause(tx, CALL, id),
+            "rescue": lambda tx: rescue.rescue(tx, CALL, id, image_id=None, sealed_password="", from_volume=False),
+            "unrescue": lambda tx: rescue.unrescue(tx, CALL, id),
+            "dump": lambda tx: guest_words.crash_dump(tx, CALL, id),
         }
         act: Any = acts[chance.choice(["delete", "delete", "delete", *acts])]
         await transact(store, act)

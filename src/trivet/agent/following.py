@@ -7,11 +7,17 @@ at any step and done again by whoever comes next.
 import logging
 from typing import Literal
 
+import msgspec
+
 from trivet.agent.config_drive import config_drive
+from trivet.agent.device_places import placed
 from trivet.agent.engines import Engines
+from trivet.agent.guest_words import tell_guest
+from trivet.agent.images import format_of, image_path
 from trivet.agent.link import Link
+from trivet.agent.rescue import join_rescue
 from trivet.agent.volumes import NO_FAULTS, Faults, join_volumes, plugged
-from trivet.domain.servers.orders import ImageAt, Order, Report
+from trivet.domain.servers.orders import Order, Report
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.drivers.contracts.machine import (
@@ -21,6 +27,7 @@ from trivet.drivers.contracts.machine import (
     Nic,
     NicHotplug,
     Pausing,
+    Placing,
     Resizing,
     Seen,
     Sheltering,
@@ -28,7 +35,7 @@ from trivet.drivers.contracts.machine import (
     Suspending,
 )
 from trivet.drivers.contracts.network import Wire, netns_name, tap_name
-from trivet.errors import Conflict, Invalid, NotFound, OverQuota, TrivetError
+from trivet.errors import Conflict, Invalid, OverQuota, TrivetError
 
 _SEED = "/var/lib/cloud/seed/config_drive/"
 """The folder in which cloud-init looks for a config drive that is no drive; containers find the same data there."""
@@ -66,7 +73,9 @@ async def _steps(order: Order, driver: MachineDriver, engines: Engines, link: Li
     await _build(order, driver, engines, link)
     await _join(order, driver, engines)
     await join_volumes(order, driver, faults)
+    await join_rescue(order, driver, link)
     await _power(order, driver, engines, link)
+    await tell_guest(order, driver, link)
     engines.halted.discard(order.server_id)
     return await _snapshot(order, driver, link)
 
@@ -118,6 +127,8 @@ def _report(
         boots=int(seen.marks.get("boots", 0)) if seen else 0,
         builds=int(seen.marks.get("builds", 0)) if seen else 0,
         shape=seen.marks.get("shape", "") if seen else "",
+        rescue=seen.marks.get("rescue", "") if seen else "",
+        passwords=int(seen.marks.get("passwords", 0)) if seen else 0,
         exit_code=seen.exit_code if seen else None,
         snapshot_image_id=filled,
         volumes=tuple(plugged(seen)) if seen else (),
@@ -150,17 +161,16 @@ async def _build(order: Order, driver: MachineDriver, engines: Engines, link: Li
         raise DriverError("Its volumes are not ready yet.", again=True)
     if order.image is None and not any(volume.boots for volume in order.volumes):
         raise DriverError("The server has no image to start from.", again=False)
-    path = await _image_path(order.image, link) if order.image is not None else None
+    path = await image_path(order.image, link) if order.image is not None else None
     await _plug(order, driver, engines)
     files = await link.files(order.server_id) if order.config_drive or order.kind == "container" else {}
-    await driver.create(_spec(order, path, files))
-
-
-async def _image_path(image: ImageAt, link: Link) -> str:
-    try:
-        return await link.image_path(image)
-    except NotFound as refusal:
-        raise DriverError(refusal.message, again=False) from refusal
+    spec = _spec(order, path, files)
+    if spec.config_drive is not None and isinstance(driver, Placing):
+        told = placed(files, driver.places(order.server_id, spec))
+        spec = msgspec.structs.replace(spec, config_drive=config_drive(told))
+    elif files:
+        spec = _spec(order, path, placed(files, {}))
+    await driver.create(spec)
 
 
 async def _reshape(order: Order, driver: MachineDriver, engines: Engines, link: Link, seen: Seen) -> None:
@@ -168,7 +178,7 @@ async def _reshape(order: Order, driver: MachineDriver, engines: Engines, link: 
         raise DriverError("This kind of server cannot change its size.", again=False)
     if seen.power != "stopped":
         await driver.stop(order.server_id, order.grace_s)
-    await driver.resize(order.server_id, order.vcpus, order.memory_mib, order.disk_gib)
+    await driver.resize(order.server_id, order.vcpus, order.memory_mib, order.disk_gib, order.empty)
     if order.want == "running":
         await _start(order, driver, engines, link)
 
@@ -278,6 +288,8 @@ def _marks(order: Order) -> dict[str, str]:
         "boots": str(order.boots),
         "builds": str(order.builds),
         "shape": order.shape,
+        "interrupts": str(order.interrupts),
+        "passwords": str(order.passwords),
         "nics": ",".join(wire.port_id for wire in order.wires),
     }
 
@@ -291,7 +303,7 @@ def _spec(order: Order, image_path: str | None, files: dict[str, bytes]) -> Mach
     disk = None
     if image_path is not None:
         assert order.image is not None
-        disk = Disk(path=image_path, format=_format(order.image.format), size_gib=order.disk_gib)
+        disk = Disk(path=image_path, format=format_of(order.image.format), size_gib=order.disk_gib)
     container = order.kind == "container"
     return MachineSpec(
         id=order.server_id,
@@ -300,6 +312,7 @@ def _spec(order: Order, image_path: str | None, files: dict[str, bytes]) -> Mach
         memory_mib=order.memory_mib,
         disk=disk,
         nics=tuple(_nic(wire) for wire in order.wires),
+        empty=() if container else order.empty,
         volumes=() if container else order.volumes,
         netns=netns_name(order.server_id) if container else None,
         config_drive=config_drive(files) if files and not container else None,
@@ -312,12 +325,4 @@ def _spec(order: Order, image_path: str | None, files: dict[str, bytes]) -> Mach
     )
 
 
-def _format(text: str) -> Literal["qcow2", "raw", "oci"]:
-    found = _FORMATS.get(text)
-    if found is None:
-        raise DriverError(f"An image of disk format {text} cannot be started here; use qcow2, raw or oci.", again=False)
-    return found
-
-
-_FORMATS: dict[str, Literal["qcow2", "raw", "oci"]] = {"qcow2": "qcow2", "raw": "raw", "oci": "oci"}
 _RESTARTS: dict[str, Literal["no", "on-failure", "always"]] = {"on-failure": "on-failure", "always": "always"}

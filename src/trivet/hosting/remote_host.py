@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from trivet.agent import device_places
 from trivet.agent.agent import Agent
 from trivet.agent.console_answers import answer_all
 from trivet.agent.http_link import HttpLink
@@ -66,7 +67,8 @@ class RemoteHost:
         await self._world.enter(registered, self._link)
         if self._agent is None:
             hosts = {registered.host_id: self._world.engines}
-            metadata = MetadataService(self._link.instance_at, self._link.keep_password)
+            lookup = device_places.of_hosts(self._link.instance_at, hosts)
+            metadata = MetadataService(lookup, self._link.keep_password)
             self._agent = Agent(hosts, self._link, self._clock, metadata if self._world.has_guests else None)
             self._ready(registered.host)
         return self._agent

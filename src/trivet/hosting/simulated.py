@@ -94,6 +94,8 @@ def recall(orders: list[Order], machines: dict[str, SimMachines], wires: dict[st
         if order.settled and order.want in powers:
             nics = ",".join(wire.port_id for wire in order.wires)
             marks = {"boots": str(order.boots), "builds": str(order.builds), "shape": order.shape, "nics": nics}
+            marks |= {"interrupts": str(order.interrupts), "passwords": str(order.passwords)}
+            marks["rescue"] = order.rescue_mark
             marks["volumes"] = ",".join(f"{volume.id}={volume.size_gib}" for volume in order.volumes)
             machines[order.host_id].adopt(order.server_id, order.hostname, powers[order.want], marks)
             for wire in order.wires:

@@ -14,10 +14,10 @@ from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.network.nets import networks, subnets
 from trivet.domain.servers import state as reports
 from trivet.domain.servers.flavors import FLAVORS, Flavor
-from trivet.domain.servers.orders import Report
+from trivet.domain.servers.orders import Report, rescue_mark
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.domain.servers.shelving import OFFLOADING
-from trivet.drivers.contracts.machine import machine_shape
+from trivet.drivers.contracts.machine import shape
 from trivet.process import offers, services
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -87,8 +87,10 @@ class Cloud(OneService):
             power=None if "gone" in (server.want, "gone" if server.task == OFFLOADING else "") else POWER[server.want],  # type: ignore[arg-type] # as drivers spell it
             boots=server.boots,
             builds=server.builds,
-            shape=machine_shape(flavor.vcpus, flavor.ram_mib, flavor.disk_gib),
+            shape=shape(flavor.vcpus, flavor.ram_mib, flavor.disk_gib, server.local_disks),
             snapshot_image_id=server.snapshot_image_id,
+            rescue=rescue_mark(server.rescue.number if server.rescue is not None else None),
+            passwords=server.passwords,
             error=self.failing or None,
         )
 

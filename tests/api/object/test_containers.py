@@ -121,6 +121,7 @@ async def test_an_account_is_shared_with_whom_its_list_names(cloud: Cloud) -> No
     await cloud.call("POST", ACCOUNT, x_account_access_control=said)
     assert (await cloud.call("PUT", f"{ACCOUNT}/new", who="stranger")).status == 201
     assert (await cloud.call("POST", ACCOUNT, who="stranger", x_account_meta_a="1")).status == 403
+    assert (await cloud.call("POST", f"{ACCOUNT}/new", who="stranger", x_container_read=".r:*")).status == 403
     assert (await cloud.call("POST", ACCOUNT, x_account_access_control="{")).status == 400
 
 

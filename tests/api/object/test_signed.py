@@ -81,6 +81,22 @@ async def test_a_temporary_url_takes_in_what_it_is_for(cloud: Cloud) -> None:
     assert (await cloud.get(f"box/new?{words}", who="nobody")).status == 401, "nobody comes from there"
 
 
+async def test_a_temporary_url_is_no_way_to_other_objects(cloud: Cloud) -> None:
+    """As CVE-2015-5223 was: what is taken in by it must not stand for what its maker did not mean."""
+    await filled(cloud)
+    path = f"{ACCOUNT}/box/new"
+    words = signed(path, "PUT")
+    for headers in ({"x_object_manifest": "other/x"}, {"x_symlink_target": "other/x"}, {"x_copy_from": "other/x"}):
+        assert (await cloud.call("PUT", f"{path}?{words}", who="nobody", **headers)).status in (400, 401), headers
+    manifest = b'[{"path": "/other/x"}]'
+    answer = await cloud.call("PUT", f"{path}?{words}&multipart-manifest=put", manifest, who="nobody")
+    assert answer.status == 401
+    words = signed(f"{ACCOUNT}/box/dir/x", "POST")
+    answer = await cloud.call("POST", f"{ACCOUNT}/box/dir/x?{words}", who="nobody", x_object_manifest="other/x")
+    assert answer.status == 400
+    assert (await cloud.get("box/new")).status == 404
+
+
 def form(fields: dict[str, str], files: list[tuple[str, bytes]]) -> bytes:
     said = "--B\r\nContent-Disposition: form-data; name="
     parts = [f'{said}"{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items()]

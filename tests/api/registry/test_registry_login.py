@@ -8,6 +8,8 @@ import pytest
 from tests.api.one_service import MINE, ask
 from tests.api.registry.registry_cloud import APP, Cloud, cloud, said
 
+from trivet.domain.identity.people.users import USERS
+
 __all__ = ["cloud"]
 
 PULL, PUSH = f"repository:{APP}:pull", f"repository:{APP}:pull,push"
@@ -109,3 +111,25 @@ async def test_a_token_ends_soon_and_with_what_it_rests_on(cloud: Cloud) -> None
 async def test_odd_headers_are_nobodys(cloud: Cloud, shown: str) -> None:
     for path in ("/v2/token", "/v2/"):
         assert (await ask(cloud.app, "GET", path, headers={"authorization": shown})).status == 401
+
+
+async def test_the_catalog_has_what_its_user_sees_in_all_his_projects(cloud: Cloud) -> None:
+    await cloud.push("1")
+    await cloud.push("1", "mine/other")
+    token = await cloud.bearer("mine", "registry:catalog:*")
+    first = await cloud.call("GET", "/v2/_catalog", bearer=token, query={"n": 1})
+    assert first.body == {"repositories": [f"{MINE}/app"]}
+    rest = await cloud.call("GET", "/v2/_catalog", bearer=token, query={"n": 1, "last": f"{MINE}/app"})
+    assert rest.body == {"repositories": [f"{MINE}/other"]}
+    token = await cloud.bearer("theirs", "registry:catalog:*")
+    assert (await cloud.call("GET", "/v2/_catalog", bearer=token)).body == {"repositories": []}
+    assert (await cloud.call("GET", "/v2/_catalog", bearer=await cloud.bearer("mine", PULL))).status == 401
+
+
+async def test_who_needs_a_second_proof_logs_in_by_something_else(cloud: Cloud) -> None:
+    async with cloud.store.write() as tx:
+        user = await tx.find(USERS, "name = 'mine'")
+        assert user is not None
+        rules = {"multi_factor_auth_enabled": True, "multi_factor_auth_rules": [["password", "totp"]]}
+        await tx.update(USERS, user, options=rules)
+    assert (await cloud.log_in("mine", "secret", PULL)).status == 401

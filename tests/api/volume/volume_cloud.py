@@ -101,7 +101,7 @@ class VolumeCloud:
     async def server(self, *, until: str = "ACTIVE", **words: Any) -> Any:
         server = {"name": "s", "flavorRef": self.flavor_id, "networks": [{"uuid": self.network_id}]} | words
         if "block_device_mapping_v2" not in server:
-            server["imageRef"] = self.image_id
+            server.setdefault("imageRef", self.image_id)
         made = (await self.compute("POST", "/servers", {"server": server})).ok("server")
 
         async def there() -> Any:

@@ -8,7 +8,7 @@ from trivet.api.object import wire
 from trivet.domain.objects.objects import Object
 from trivet.errors import Invalid
 
-_SPAN = re.compile(r"^\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*$")
+_SPAN = re.compile(r"^\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*\Z")
 _SPANS_MAX = 50
 _OVERLAPS_MAX = 2
 

@@ -70,7 +70,7 @@ async def put(request: Request) -> Reply:
     changes, versioned = _changes(request)
 
     async def act(tx: Tx) -> bool:
-        await door.account(tx, request, place, Right.WRITE)
+        await door.account(tx, request, place, _needed(changes))
         await _check_archive(tx, place.project_id, changes)
         return await containers.put(tx, place.project_id, place.container, changes, versioned=versioned)
 
@@ -85,7 +85,7 @@ async def post(request: Request) -> Reply:
     changes, versioned = _changes(request)
 
     async def act(tx: Tx) -> None:
-        await door.account(tx, request, place, Right.WRITE)
+        await door.account(tx, request, place, _needed(changes))
         await _check_archive(tx, place.project_id, changes)
         home = await containers.need(tx, place.project_id, place.container)
         await containers.describe(tx, home, changes, versioned=versioned)
@@ -106,6 +106,11 @@ async def delete(request: Request) -> Reply:
 async def options(request: Request) -> Reply:
     place = wire.place(request)
     return cors.preflight(request, await containers.find(request.tx, place.project_id, place.container))
+
+
+def _needed(changes: dict[str, str]) -> Right:
+    """Who may, and by which key, the owner says."""
+    return Right.WRITE if changes.keys().isdisjoint(_SECRET) else Right.OWNER
 
 
 def _changes(request: Request) -> tuple[dict[str, str], bool | None]:

@@ -1,7 +1,7 @@
 """The door: whether a request may do what it asks, by its token, by a signature in its URL, or by what is shared."""
 
-from trivet.api.kit.request import Request
-from trivet.api.object import temp_urls
+from trivet.api.kit.request import NOBODY, Request
+from trivet.api.object import temp_urls, wire
 from trivet.domain.objects import access, accounts, containers
 from trivet.domain.objects.access import Right
 from trivet.domain.objects.accounts import Account
@@ -39,6 +39,9 @@ async def check_object(tx: Tx, request: Request, place: Place, home: Container |
     if right >= needs and not request.query_string:
         return right
     if temp_urls.is_signed(request):
+        if place != wire.place(request):
+            # It is for what the URL names, and not for what else the request does.
+            raise access.refusal(NOBODY)
         await temp_urls.check(tx, request, place, home)
         return needs
     if right < needs:

@@ -5,7 +5,7 @@ import mimetypes
 from collections.abc import AsyncIterator
 
 from trivet.api.kit.request import Request
-from trivet.api.object import links, wire
+from trivet.api.object import links, temp_urls, wire
 from trivet.domain.numbers import whole_number
 from trivet.domain.objects import names, objects
 from trivet.domain.objects.objects import Content, Place
@@ -65,6 +65,8 @@ def wanted_of(request: Request, place: Place) -> Content:
 def metadata_of(request: Request) -> dict[str, str]:
     said = wire.said(request, objects.META, *KEPT, *links.HEADERS)
     names.check_metadata(objects.META, said)
+    if temp_urls.is_signed(request) and not said.keys().isdisjoint((objects.MANIFEST, *links.HEADERS)):
+        raise Invalid("temp_url.header", "What stands for other objects is not taken by a temporary URL.")
     if said.get(objects.MANIFEST):
         said[objects.MANIFEST] = wire.manifest_path(said[objects.MANIFEST])
     # What is said to be empty is kept so; what is said to be removed is not.

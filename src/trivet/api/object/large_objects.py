@@ -19,7 +19,7 @@ from trivet.errors import Invalid
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
-_RANGE = re.compile(r"^\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*$")
+_RANGE = re.compile(r"^\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*\Z")
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,14 +48,23 @@ async def gathered(tx: Tx, request: Request, place: Place, found: Object) -> Obj
 
 
 async def check_segments(tx: Tx, request: Request, place: Place, found: Object) -> None:
-    """Who reads the whole may read the parts."""
+    """Who reads the whole may read the parts, and the parts of those. A signature is for all of them."""
     if temp_urls.is_signed(request):
         return
-    for container in sorted({segment.container for segment in found.manifest or () if not segment.data}):
-        if container != place.container:
-            there = Place(place.project_id, container)
-            home, _ = await objects.find_both(tx, there)
-            await door.check_object(tx, request, there, home, Right.READ)
+    allowed = {place.container}
+    left = [(found, large.DEPTH_MAX)]
+    while left:
+        whole, deeper = left.pop()
+        for segment in whole.manifest or ():
+            if segment.data or (segment.container in allowed and not segment.nested):
+                continue
+            part = Place(place.project_id, segment.container, segment.name)
+            home, inner = await objects.find_both(tx, part)
+            if segment.container not in allowed:
+                await door.check_object(tx, request, part, home, Right.READ)
+                allowed.add(segment.container)
+            if segment.nested and inner is not None and deeper:
+                left.append((inner, deeper - 1))
 
 
 # -- static

@@ -24,7 +24,7 @@ METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 _BY_LENGTH = {40: "sha1", 64: "sha256", 128: "sha512"}
 _KEYS = ("temp-url-key", "temp-url-key-2")
 _TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ")
-_KEYED = re.compile(r"^(sha1|sha256|sha512):([A-Za-z0-9+/=_-]{1,128})$")
+_KEYED = re.compile(r"^(sha1|sha256|sha512):([A-Za-z0-9+/=_-]{1,128})\Z")
 
 
 def is_signed(request: Request) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from trivet.domain.volumes.backends import Backend
-from trivet.domain.volumes.volumes import WORKING
+from trivet.domain.volumes.volumes import REIMAGING, WORKING
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -18,15 +18,14 @@ async def due(tx: Tx, backend_id: str) -> set[str]:
     """Volumes with something to do, some at a time."""
     found = await tx.rows(
         f"SELECT id FROM volumes WHERE backend_id = ? AND task IS NOT NULL AND status IN ({_WORKING})"
+        f" UNION SELECT id FROM volumes WHERE backend_id = ? AND task IS NOT NULL AND status = '{REIMAGING}'"
         " UNION SELECT volume_id FROM volume_snapshots WHERE works = 1"
         " AND volume_id IN (SELECT id FROM volumes WHERE backend_id = ?)"
         " UNION SELECT volume_id FROM volume_attachments"
         " WHERE (status = 'gone' OR (connection IS NULL AND status <> 'reserved'))"
         " AND volume_id IN (SELECT id FROM volumes WHERE backend_id = ?)"
         f" LIMIT {_BATCH}",
-        backend_id,
-        backend_id,
-        backend_id,
+        *[backend_id] * 4,
     )
     return {str(row[0]) for row in found}
 

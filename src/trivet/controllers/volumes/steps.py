@@ -13,8 +13,9 @@ from trivet.domain.servers import state as server_state
 from trivet.domain.servers.servers import SERVERS
 from trivet.domain.volumes import acts, attachments, backends, groups, limits, messages, snapshots, types
 from trivet.domain.volumes.attachments import ATTACHMENTS, Attachment
+from trivet.domain.volumes.create import image_facts
 from trivet.domain.volumes.snapshots import SNAPSHOTS, Snapshot
-from trivet.domain.volumes.volumes import VOLUMES, Volume
+from trivet.domain.volumes.volumes import REIMAGING, VOLUMES, Volume
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.volume import (
     Connection,
@@ -70,6 +71,8 @@ class Steps:
             return
         if volume.working and volume.status == "reverting":
             await self._revert(volume)
+        if volume.working and volume.status == REIMAGING:
+            await self._reimage(volume)
         volume, used, _ = await self._read(id)
         if volume is not None and volume.launched_at is not None:
             await self._serve(volume, used, again=serve)
@@ -108,10 +111,11 @@ class Steps:
             return FromSnapshot(volume.snapshot_id)
         if volume.source_volume_id is not None:
             return FromVolume(volume.source_volume_id)
-        if volume.image_id is None:
-            return None
+        return await self._of_image(volume.image_id) if volume.image_id is not None else None
+
+    async def _of_image(self, image_id: str) -> Source:
         async with self._parts.store.read() as tx:
-            image = await tx.get(IMAGES, volume.image_id)
+            image = await tx.get(IMAGES, image_id)
         key = image.blob_key if image is not None else None
         path = self._parts.blobs.local_path(key) if key is not None else None
         if image is None or path is None:
@@ -161,6 +165,22 @@ class Steps:
         async def done(tx: Tx) -> None:
             await _restored(tx, snapshot_id)
             await _end(tx, volume)
+
+        await self._transact(done)
+
+    async def _reimage(self, volume: Volume) -> None:
+        """Again from the start, wherever it was cut off."""
+        assert volume.task is not None and volume.task.image_id is not None
+        image_id = volume.task.image_id
+        source = await self._of_image(image_id)
+        await self._driver.remove(volume.id)
+        await self._driver.create(VolumeSpec(volume.id, volume.size_gib, source))
+
+        async def done(tx: Tx) -> None:
+            image, current = await tx.get(IMAGES, image_id), await _still(tx, volume)
+            if current is not None:
+                facts = image_facts(image) if image is not None else None
+                await attachments.settle(tx, current, ended=True, bootable=True, image_metadata=facts)
 
         await self._transact(done)
 
@@ -284,7 +304,7 @@ async def _give_up(tx: Tx, id: str, why: str) -> None:
             return
     request_id = volume.task.request_id if volume.task is not None else ""
     match volume.status if volume.working else None:
-        case "creating":
+        case "creating" | "downloading":
             await messages.leave(tx, volume, messages.COPY_IN, why, request_id)
             await tx.update(VOLUMES, volume, status="error", task=None, updated_at=tx.clock.now())
             await _fail_servers(tx, volume, why)
@@ -345,5 +365,5 @@ async def _fail_servers(tx: Tx, volume: Volume, why: str) -> None:
 async def _fail_server(tx: Tx, server_id: str, why: str) -> None:
     """One that is being built needs its volumes; one that runs goes on without."""
     server = await tx.get(SERVERS, server_id)
-    if server is not None and server.task == "spawning":
+    if server is not None and server.task in ("spawning", "rebuilding"):
         await server_state.fail(tx, server, why)

@@ -126,7 +126,7 @@ async def server_at(tx: Tx, host: Host, network_id: str, ip: str) -> bool:
 
 async def image(tx: Tx, host: Host, id: str, blob_key: str) -> Image:
     """An image that a server of the host starts from, with the bytes that its order named."""
-    await _need_server(tx, host, ("image_id", "shelved_image_id"), id)
+    await _need_server(tx, host, ("image_id", "shelved_image_id", "rescue_image_id"), id)
     found = await tx.get(IMAGES, id)
     if found is None or found.blob_key is None or found.blob_key != blob_key:
         raise NotFound("image.absent", f"Those bytes of image {id} are gone.")

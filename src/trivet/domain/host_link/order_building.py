@@ -19,7 +19,7 @@ from trivet.domain.network.nets.subnets import SUBNETS, Subnet
 from trivet.domain.network.ports import ports
 from trivet.domain.network.ports.ports import Port
 from trivet.domain.servers import state as reports
-from trivet.domain.servers.orders import ImageAt, Order, Orders
+from trivet.domain.servers.orders import ImageAt, Order, Orders, RescueWanted
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.domain.servers.shelving import OFFLOADING
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
@@ -88,14 +88,16 @@ async def _orders(tx: Tx, where: Where) -> list[Order]:
     all_ports = [port for group in plugs.values() for port in group]
     networks = await _by_id(tx, NETWORKS, {port.network_id for port in all_ports})
     subnets = await _by_id(tx, SUBNETS, {ip.subnet_id for port in all_ports for ip in port.fixed_ips})
-    images = await _by_id(
-        tx, IMAGES, {id for server in found for id in (server.image_id, server.shelved_image_id) if id}
-    )
+    images = await _by_id(tx, IMAGES, {id for server in found for id in _images_of(server) if id})
     disks = await volume_orders.of_servers(tx, found)
     return [
         _order(server, plugs.get(server.id, []), networks, subnets, images, disks=disks.get(server.id, NO_DISKS))
         for server in found
     ]
+
+
+def _images_of(server: Server) -> tuple[str | None, ...]:
+    return server.image_id, server.shelved_image_id, server.rescue_image_id
 
 
 async def _by_id(tx: Tx, table: Table[R], ids: Collection[str]) -> dict[str, R]:
@@ -116,7 +118,6 @@ def _order(
     assert server.host_id is not None
     # What comes back from the shelf is made of what was put there.
     image_id = server.shelved_image_id if server.status == "shelved_offloaded" else server.image_id
-    image = images.get(image_id) if image_id else None
     return Order(
         server_id=server.id,
         host_id=server.host_id,
@@ -130,19 +131,37 @@ def _order(
         vcpus=server.flavor.vcpus,
         memory_mib=server.flavor.ram_mib,
         disk_gib=server.root_gib,
-        image=ImageAt(image.id, image.blob_key, "oci" if server.kind == "container" else image.disk_format or "")
-        if image is not None and image.blob_key is not None
-        else None,
+        image=_image_at(server, images, image_id),
         wires=tuple(_wire(server, port, number, networks, subnets) for number, port in enumerate(plugs)),
         # What begins with `trivet:` grants things, so it is the operator's (a flavor) and not the tenant's (an image).
         properties={name: text for name, text in server.properties.items() if not name.startswith("trivet:")}
         | server.flavor.extra_specs,
         config_drive=server.config_drive,
         snapshot_image_id=server.snapshot_image_id,
+        empty=server.local_disks,
+        interrupts=server.interrupts,
+        passwords=server.passwords,
+        rescue=_rescue(server, images),
         volumes=disks.volumes,
         volumes_pending=disks.pending,
         settled=server.task is None,
         crashed=server.power == "crashed",
+    )
+
+
+def _image_at(server: Server, images: dict[str, Image], id: str | None) -> ImageAt | None:
+    image = images.get(id) if id is not None else None
+    if image is None or image.blob_key is None:
+        return None
+    return ImageAt(image.id, image.blob_key, "oci" if server.kind == "container" else image.disk_format or "")
+
+
+def _rescue(server: Server, images: dict[str, Image]) -> RescueWanted | None:
+    rescue = server.rescue
+    if rescue is None:
+        return None
+    return RescueWanted(
+        rescue.number, _image_at(server, images, server.rescue_image_id), device=rescue.device, bus=rescue.bus
     )
 
 

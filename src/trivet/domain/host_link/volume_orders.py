@@ -36,9 +36,9 @@ async def of_servers(tx: Tx, servers: Sequence[Server]) -> dict[str, Disks]:
 def _disks(server: Server, group: list[Attachment], volumes: dict[str, Volume]) -> Disks:
     wanted = [attachment for attachment in group if attachment.status in _HAS]
     ready = tuple(_disk(attachment, volumes[attachment.volume_id]) for attachment in wanted if attachment.connection)
-    building = server.task in ("spawning", "rebuilding")
-    pending = any(attachment.connection is None and (attachment.boots or building) for attachment in wanted)
-    return Disks(ready, pending)
+    building = server.task in ("spawning", "rebuilding", "unshelving")
+    missing = any(attachment.connection is None and (attachment.boots or building) for attachment in wanted)
+    return Disks(ready, missing or server.reimage_id is not None)
 
 
 def _disk(attachment: Attachment, volume: Volume) -> VolumeDisk:

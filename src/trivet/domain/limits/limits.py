@@ -76,7 +76,7 @@ DEFAULTS: dict[str, tuple[str, int]] = {
     "secret_consumers": ("key-manager", 10_000),
     "certificate_authorities": ("key-manager", -1),
     "object_containers": ("object-store", 10_000),
-    "objects": ("object-store", -1),
+    "objects": ("object-store", 1_000_000),
     "object_bytes": ("object-store", 1 << 40),
     "network": ("network", 100),
     "subnet": ("network", 100),

@@ -43,6 +43,8 @@ class AccountAcl(msgspec.Struct, forbid_unknown_fields=True, rename="kebab"):
 
 def in_account(caller: Caller, project_id: str) -> Right:
     """By roles alone."""
+    if not project_id:
+        return Right.NONE
     if caller.is_operator:
         return Right.OWNER
     if caller.owns(project_id):

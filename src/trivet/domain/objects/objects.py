@@ -16,6 +16,7 @@ from trivet.store.tx import Tx
 META = "x-object-meta-"
 MANIFEST = "x-object-manifest"
 LINK, LINK_ACCOUNT = "x-symlink-target", "x-symlink-target-account"
+_SEGMENT_BYTES = 100
 EMPTY_ETAG = "d41d8cd98f00b204e9800998ecf8427e"
 
 
@@ -125,8 +126,13 @@ def absent() -> NotFound:
 
 
 def weight(content: Content | Object) -> int:
-    """What is counted: a large object's bytes are its segments'."""
-    return content.size if content.manifest is None else 0
+    """What is counted: of a large object its manifest, since the bytes are its segments'."""
+    if content.manifest is None:
+        return content.size
+    return sum(
+        _SEGMENT_BYTES + len(one.container) + len(one.name) + len(one.data) + len(one.content_type)
+        for one in content.manifest
+    )
 
 
 async def place(

@@ -16,6 +16,7 @@ from trivet.domain.identity.login import scopes as auth_scopes
 from trivet.domain.identity.login import scoping
 from trivet.domain.identity.login.methods import AppCredentialProof, Identity, PasswordProof, PasswordUser
 from trivet.domain.identity.login.proven import Place
+from trivet.domain.identity.login.receipts import MoreNeeded
 from trivet.domain.identity.login.scoping import Scope
 from trivet.domain.identity.people.naming import DomainRef, unauthorized
 from trivet.domain.identity.people.projects import DEFAULT_DOMAIN, PROJECTS, Project
@@ -68,7 +69,11 @@ async def login(parts: Parts, user: str, password: str) -> Caller:
         return await auth_methods.login(parts, identity, auth_methods.ScopeAsked())
     shown = PasswordUser(name=name, domain=domain, password=password)
     identity = Identity(methods=("password",), password=PasswordProof(shown))
-    return await auth_methods.login(parts, identity, auth_methods.ScopeAsked(unscoped=True))
+    try:
+        return await auth_methods.login(parts, identity, auth_methods.ScopeAsked(unscoped=True))
+    except MoreNeeded as error:
+        why = "A password is not enough for this user: log in with a token or an application credential."
+        raise unauthorized(why) from error
 
 
 async def _split(tx: Tx, user: str) -> tuple[str, DomainRef]:

@@ -14,11 +14,14 @@ _NO_METAL = "this release has no engine for bare metal, so no server of this kin
 _NO_CONTAINER_VOLUMES = "a container takes no volumes yet; keep its data in a VM's volume."
 _NO_SHARES = "this release has no shared file systems yet."
 _NO_MOVE = "this release does not move servers between hosts yet."
-_NO_RESCUE = "this release cannot boot a server from a second image yet; its disk is kept, so rebuild or snapshot it."
+_NO_BOOT = (
+    "a container boots no disk, so there is none that could keep it from booting; mend its files from a shell in its "
+    "console, or make an image of it and look into that."
+)
 _NO_CHECKPOINT = "a container's memory is not saved to disk; pause it, or stop it."
 _NO_SCREEN = "a container has no screen; its serial console is a shell inside it."
 _NO_KERNEL = "a container has no kernel of its own that could dump."
-_NO_AGENT = "it needs an agent inside the guest, which this release does not talk to; use keys, or user data."
+_NO_AGENT = "a container has no agent that would set a password; open a shell in its console, or use keys."
 _NO_SPICE = "consoles are served by VNC and serial port; SPICE, RDP and MKS are other hypervisors'."
 _NEVER_SOFT_DELETED = "servers are deleted at once here, so there is none to bring back."
 
@@ -54,7 +57,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("resume", "goes on after a suspend", container=_NO_CHECKPOINT),
     Action("lock", "refuses everybody but operators"),
     Action("unlock", "ends the lock"),
-    Action("rebuild", "makes its root disk anew from an image; ports and id stay"),
+    Action("rebuild", "makes its root disk, or the volume in its place, anew from an image; ports and id stay"),
     Action("resize", "gives it another flavor, on its host"),
     Action("confirmResize", "keeps the new flavor"),
     Action("revertResize", "goes back to the old flavor"),
@@ -63,14 +66,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("shelve", "stops it and puts it away as an image of its disk"),
     Action("shelveOffload", "frees the host of a shelved server"),
     Action("unshelve", "boots a shelved server, on any host that has room"),
-    Action(
-        "rescue",
-        "boots it from another image",
-        vm=_NO_RESCUE,
-        container="a container boots no disk; open its console instead.",
-    ),
-    Action("unrescue", "ends a rescue", vm=_NO_RESCUE, container="a container cannot be in rescue."),
-    _never("changePassword", "sets a password in the guest", _NO_AGENT),
+    Action("rescue", "boots it from another image, its own disks beside it", container=_NO_BOOT),
+    Action("unrescue", "boots it from its own disk again", container="a container cannot be in rescue."),
+    Action("changePassword", "sets a password in a guest whose agent answers", container=_NO_AGENT),
     Action("os-resetState", "the operator says what state it is in"),
     Action("resetNetwork", "plugs its ports in again; the guest learns the rest from DHCP and metadata"),
     Action("injectNetworkInfo", "the same as resetNetwork"),
@@ -83,12 +81,7 @@ ACTIONS: tuple[Action, ...] = (
     _never("migrate", "moves it to another host, stopped", _NO_MOVE),
     _never("os-migrateLive", "moves it to another host, running", _NO_MOVE),
     Action("evacuate", "makes it again on another host, when its own has failed"),
-    Action(
-        "trigger_crash_dump",
-        "makes its kernel dump",
-        vm="this release does not pass the interrupt to the guest yet.",
-        container=_NO_KERNEL,
-    ),
+    Action("trigger_crash_dump", "interrupts its kernel, so that it dumps", container=_NO_KERNEL),
     Action("os-getConsoleOutput", "the newest output of its console"),
     Action("console vnc", "its screen in a browser", container=_NO_SCREEN),
     Action("console serial", "its serial port; of a container, a shell inside it"),

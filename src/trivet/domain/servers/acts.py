@@ -112,7 +112,7 @@ async def reset_state(tx: Tx, call: Call, id: str, state: str) -> Server:
     if server.task is not None:
         await server_actions.finish(tx, server.id, "The state was reset by an operator.")
     return await _now(
-        tx, call, server, "os-resetState", status=state, task=None, fault=None, deadline_at=None, snapshot_image_id=None
+        tx, call, server, "resetState", status=state, task=None, fault=None, deadline_at=None, snapshot_image_id=None
     )
 
 

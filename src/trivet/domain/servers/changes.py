@@ -11,11 +11,11 @@ from trivet.domain.hosts.hosts import HOSTS
 from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.limits import quotas
 from trivet.domain.placement import claims
-from trivet.domain.servers import flavors, migrations, usage, wishes
+from trivet.domain.servers import flavors, local_disks, migrations, usage, wishes
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.acts import order
-from trivet.domain.servers.create import check_image, cost, find_image, find_key, flavor_of, grace_of
+from trivet.domain.servers.create import cost, flavor_of, grace_of
 from trivet.domain.servers.flavors import Flavor
 from trivet.domain.servers.kinds import kind_of
 from trivet.domain.servers.rules import need_host, ready
@@ -47,46 +47,6 @@ async def _pinned(tx: Tx, server: Server, zone: str | None) -> str | None:
     return zone
 
 
-async def rebuild(tx: Tx, call: Call, id: str, image_id: str, changes: dict[str, Any]) -> Server:
-    """A new root disk from an image; what it is connected to and how it is called stay."""
-    server = await ready(tx, call, id, "rebuild", states=("active", "stopped", "error"))
-    need_host(server, "rebuild")
-    if server.boots_from_volume:
-        raise Invalid(
-            "rebuild.from_volume",
-            "Unable to rebuild a volume-backed server: its root disk is a volume, which stays; make a new server.",
-        )
-    image = await find_image(tx, call, image_id, "Cannot find image for rebuild")
-    kind = kind_of({}, container=image.is_oci, isolation=call.isolation)
-    if (kind == "container") != (server.kind == "container"):
-        raise Invalid("server.kind_mismatch", f"Image {image.id} cannot be run by a {server.kind}.")
-    check_image(image, server.flavor, server.kind)
-    wishes.check(server.flavor, image.properties)
-    if (why := wishes.unmet(server.flavor, image.properties, server.kind)) is not None:
-        raise Invalid("rebuild.unmet", f"No valid host was found. {why}")
-    if changes.get("trusted_certificates"):
-        raise Invalid("image.unverified", "No host checks an image's signature against trusted_image_certificates.")
-    if "key_name" in changes:
-        changes["key_public"] = await find_key(tx, call, changes["key_name"])
-    stopped = server.status == "stopped"
-    grace_s = grace_of(image.properties)
-    return await order(
-        tx,
-        call,
-        server,
-        "rebuild",
-        "rebuilding",
-        in_s=BUILD_S + grace_s,
-        image_id=image.id,
-        properties=image.properties,
-        builds=server.builds + 1,
-        boots=server.boots if stopped else server.boots + 1,
-        want="stopped" if stopped else "running",
-        grace_s=grace_s,
-        **changes,
-    )
-
-
 async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str | None) -> Server:
     server = await ready(tx, call, id, "resize", states=("active", "stopped"))
     need_host(server, "resize")
@@ -99,6 +59,7 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
     await migrations.begin(tx, call, server, wanted)
     grace_s = grace_of(server.properties)
     changes: dict[str, Any] = {"flavor": wanted, "old_flavor": server.flavor, "grace_s": grace_s}
+    changes["local_disks"] = local_disks.resized(server, wanted)
     if disk_config is not None:
         changes["disk_config"] = disk_config
     ordered = await order(tx, call, server, "resize", "resize_prep", in_s=BUILD_S + grace_s, **changes)
@@ -120,7 +81,7 @@ async def revert_resize(tx: Tx, call: Call, id: str) -> Server:
     assert old is not None
     await _hold(tx, server, _held(server, old))
     await migrations.turn(tx, server, "reverting")
-    changes: dict[str, Any] = {"flavor": old, "old_flavor": None}
+    changes: dict[str, Any] = {"flavor": old, "old_flavor": None, "local_disks": local_disks.reverted(server, old)}
     ordered = await order(tx, call, server, "revertResize", "resize_reverting", in_s=BUILD_S, **changes)
     await _move_quota(tx, server, old)
     return ordered
@@ -131,10 +92,10 @@ async def undo_resize(tx: Tx, server: Server) -> Server:
     old = server.old_flavor
     if old is None:
         return server
-    await _hold(tx, server, server_placing.resources_of(old))
+    await _hold(tx, server, _held(server, old))
     before, after = cost(server.flavor), cost(old)
     quotas.at_end(tx, server.project_id, {name: after[name] - amount for name, amount in before.items()})
-    return await tx.update(SERVERS, server, flavor=old, old_flavor=None)
+    return await tx.update(SERVERS, server, flavor=old, old_flavor=None, local_disks=local_disks.reverted(server, old))
 
 
 async def _other_flavor(tx: Tx, call: Call, server: Server, flavor_id: str) -> Flavor:

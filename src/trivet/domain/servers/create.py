@@ -21,7 +21,7 @@ from trivet.domain.numbers import whole_number
 from trivet.domain.placement import claims
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import disks as server_disks
-from trivet.domain.servers import flavors, keypairs, no_room, usage, wishes
+from trivet.domain.servers import flavors, keypairs, local_disks, no_room, usage, volume_images, wishes
 from trivet.domain.servers import nics as server_nics
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.action_table import reason_against
@@ -29,10 +29,12 @@ from trivet.domain.servers.actions import Call
 from trivet.domain.servers.disks import Disks, DiskWanted
 from trivet.domain.servers.flavors import Flavor
 from trivet.domain.servers.kinds import kind_of
+from trivet.domain.servers.local_disks import LocalWanted
 from trivet.domain.servers.nics import Nic, NicsWanted
 from trivet.domain.servers.placing import Spot
 from trivet.domain.servers.servers import SERVERS, Fault, FlavorOf, Server
 from trivet.domain.servers.words import Kind
+from trivet.drivers.contracts.machine import EmptyDisk
 from trivet.errors import Forbidden, Invalid, NotFound, OverQuota
 from trivet.store.tx import Tx
 
@@ -48,7 +50,13 @@ class ServerCreate(msgspec.Struct, frozen=True, kw_only=True):
     image_id: str | None
     """The image of a root disk on its host; None: the server boots from one of its volumes."""
     flavor_id: str
+    found_image: Image | None = None
+    """The image, if whoever read the words has looked at it already, as this caller and in this transaction."""
+    described_by: str | None = None
+    """An image without a disk, which says what kind of machine it is and of which volumes."""
     disks: tuple[DiskWanted, ...] = ()
+    local_disks: tuple[LocalWanted, ...] = ()
+    root_tag: str | None = None
     networks: NicsWanted = ()
     security_groups: tuple[str, ...] | None = None
     key_name: str | None = None
@@ -80,6 +88,7 @@ class _Plan(msgspec.Struct, frozen=True, kw_only=True):
     image: Image | None
     properties: dict[str, str]
     disks: Disks
+    local_disks: tuple[EmptyDisk, ...]
     kind: Kind
     key_public: str | None
     nics: list[Nic]
@@ -106,14 +115,16 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
         raise Forbidden("scope.project_needed", "A server belongs to a project: use a token scoped to one.")
     flavor = await _flavor(tx, call, wanted.flavor_id)
     disks = await server_disks.plan(tx, caller, wanted.disks, wanted.max_count)
-    image = await find_image(tx, call, wanted.image_id) if wanted.image_id is not None else None
+    image = await _image(tx, call, wanted, wanted.image_id)
     if image is None and not disks.boots:
         raise Invalid("server.no_image", "Missing imageRef attribute")
+    described = await _image(tx, call, wanted, wanted.described_by)
     kind = kind_of(flavor.extra_specs, container=image is not None and image.is_oci, isolation=call.isolation)
     _check(image, disks, flavor, kind)
     copy = flavor_of(flavor)
-    properties = image.properties if image is not None else disks.properties
+    properties = _properties(image or described, disks)
     wishes.check(copy, properties)
+    empty = local_disks.plan(wanted.local_disks, copy)
     nics = await server_nics.plan(tx, caller, wanted.networks, wanted.max_count)
     plan = _Plan(
         wanted=wanted,
@@ -121,6 +132,7 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
         image=image,
         properties=properties,
         disks=disks,
+        local_disks=empty,
         kind=kind,
         key_public=await find_key(tx, call, wanted.key_name),
         nics=nics,
@@ -145,6 +157,12 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
 def cost(flavor: FlavorOf, count: int = 1) -> dict[str, int]:
     """What servers take of their project's quota."""
     return {"servers": count, "class:VCPU": count * flavor.vcpus, "class:MEMORY_MB": count * flavor.ram_mib}
+
+
+def _properties(image: Image | None, disks: Disks) -> dict[str, str]:
+    if image is None:
+        return disks.properties
+    return {name: value for name, value in image.properties.items() if name not in volume_images.WORDS}
 
 
 def _unmet(wanted: ServerCreate, nics: list[Nic]) -> str | None:
@@ -220,6 +238,8 @@ async def _one(tx: Tx, call: Call, project_id: str, plan: _Plan, place: _Place) 
         description=wanted.description,
         image_id=plan.image.id if plan.image is not None else None,
         properties=plan.properties,
+        local_disks=plan.local_disks,
+        disk_tags=local_disks.tags(wanted.local_disks, wanted.root_tag),
         host_id=host.id if host else None,
         zone=plan.spot.zone,
         pinned=bool(wanted.host or wanted.hypervisor_hostname or ":" in (wanted.zone or "")),
@@ -312,6 +332,13 @@ async def _flavor(tx: Tx, call: Call, flavor_id: str) -> Flavor:
         raise Invalid(error.code, f"Flavor {flavor_id} could not be found.") from error
 
 
+async def _image(tx: Tx, call: Call, wanted: ServerCreate, id: str | None) -> Image | None:
+    found = wanted.found_image
+    if id is None or (found is not None and found.id == id):
+        return found if id is not None else None
+    return await find_image(tx, call, id)
+
+
 async def find_image(tx: Tx, call: Call, image_id: str, otherwise: str = "Can not find requested image") -> Image:
     try:
         return await images.visible(tx, call.caller, image_id)
@@ -336,6 +363,8 @@ def check_image(image: Image, flavor: Flavor | FlavorOf, kind: Kind) -> None:
     """Whether a root disk of this flavor can be made from the image."""
     if image.status != "active":
         raise Invalid("image.not_active", f"Image {image.id} is not active.")
+    if image.blob_key is None:
+        raise Invalid("image.no_disk", f"Image {image.id} holds no disk, so no root disk can be made from it.")
     if (image.min_ram or 0) > flavor.ram_mib:
         raise Invalid("image.needs_memory", "Flavor's memory is too small for requested image.")
     if kind == "container" or flavor.disk_gib == 0:

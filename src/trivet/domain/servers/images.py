@@ -6,6 +6,7 @@ from trivet.domain.callers import Caller
 from trivet.domain.images import data as image_data
 from trivet.domain.images import images
 from trivet.domain.images.images import IMAGES, Image
+from trivet.domain.servers import volume_images
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.acts import order
 from trivet.domain.servers.rules import need_host, ready
@@ -23,12 +24,16 @@ _STATES = ("active", "stopped", "paused", "suspended")
 
 async def create_image(tx: Tx, call: Call, id: str, name: str, properties: dict[str, str]) -> Image:
     server = await ready(tx, call, id, "createImage", states=_STATES)
+    if server.boots_from_volume:
+        return await volume_images.create(tx, call, server, name, {"image_type": "snapshot"} | properties)
     return await _snapshot(tx, call, server, name, {"image_type": "snapshot"} | properties, action="createImage")
 
 
 async def create_backup(tx: Tx, call: Call, id: str, name: str, backup_type: str, *, rotation: int) -> Image | None:
     """An image of its type, and only the newest `rotation` of that type stay. None: none were to stay."""
     server = await ready(tx, call, id, "createBackup", states=_STATES)
+    if server.boots_from_volume:
+        raise Invalid("backup.from_volume", "Backup is not supported for volume-backed instances.")
     await _drop_oldest(tx, call, server, backup_type, max(rotation - 1, 0))
     if rotation == 0:
         return None
@@ -38,11 +43,6 @@ async def create_backup(tx: Tx, call: Call, id: str, name: str, backup_type: str
 
 async def _snapshot(tx: Tx, call: Call, server: Server, name: str, properties: dict[str, str], *, action: str) -> Image:
     need_host(server, "createImage")
-    if server.boots_from_volume:
-        raise Invalid(
-            "image.from_volume",
-            "The server boots from a volume: make an image of that volume, or a snapshot of it, instead.",
-        )
     image = await expect_image(tx, call.caller, server, name, properties)
     task = "image_backup" if action == "createBackup" else "image_snapshot"
     await order(tx, call, server, action, task, in_s=SNAPSHOT_S, snapshot_image_id=image.id)

@@ -7,6 +7,7 @@ laid into a container. It has the two halves that guests know, `openstack/<versi
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -16,8 +17,11 @@ from trivet.domain.network.nets.subnets import SUBNETS
 from trivet.domain.network.ports import ports
 from trivet.domain.network.routers.floating_ips import FLOATING_IPS
 from trivet.domain.secrets import Secrets
+from trivet.domain.servers import local_disks
 from trivet.domain.servers.network_data import Interface, network_data
 from trivet.domain.servers.servers import SERVERS, Server
+from trivet.domain.servers.tagged_devices import tagged_devices
+from trivet.domain.servers.volumes import of_server
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
@@ -54,8 +58,11 @@ Files = dict[str, bytes]
 async def files(tx: Tx, server_id: str, secrets: Secrets) -> Files:
     """The metadata files of a server; a config drive also holds what only its owner may read."""
     server = await tx.need(SERVERS, server_id, "server")
-    password = None if server.sealed_password is None else secrets.open(server.sealed_password)
-    return build(server, await _interfaces(tx, server), seed=_seed(server, secrets), password=password)
+    sealed = server.new_password or server.sealed_password
+    if server.rescue is not None:
+        sealed = server.rescue.sealed_password
+    password = None if sealed is None else secrets.open(sealed)
+    return await _tree(tx, server, seed=_seed(server, secrets), password=password)
 
 
 async def at(tx: Tx, network_id: str, ip: str, secrets: Secrets) -> Files | None:
@@ -63,7 +70,7 @@ async def at(tx: Tx, network_id: str, ip: str, secrets: Secrets) -> Files | None
     server = await _server_at(tx, network_id, ip)
     if server is None:
         return None
-    tree = build(server, await _interfaces(tx, server), seed=_seed(server, secrets))
+    tree = await _tree(tx, server, seed=_seed(server, secrets))
     for version in OPENSTACK_VERSIONS:
         tree[f"openstack/{version}/password"] = (server.guest_password or "").encode()
     return tree
@@ -95,6 +102,12 @@ def _seed(server: Server, secrets: Secrets) -> bytes:
     return hashlib.shake_256(secrets.derived(f"random seed of server {server.id}")).digest(_SEED_BYTES)
 
 
+async def _tree(tx: Tx, server: Server, *, seed: bytes, password: str | None = None) -> Files:
+    interfaces = await _interfaces(tx, server)
+    devices = tagged_devices(server, interfaces, await of_server(tx, server.id))
+    return build(server, interfaces, seed=seed, password=password, devices=devices)
+
+
 async def _interfaces(tx: Tx, server: Server) -> list[Interface]:
     found = []
     for port in await ports.of_server(tx, server.id, server.project_id):
@@ -109,11 +122,18 @@ async def _interfaces(tx: Tx, server: Server) -> list[Interface]:
 # -- the tree
 
 
-def build(server: Server, interfaces: list[Interface], *, seed: bytes, password: str | None = None) -> Files:
+def build(
+    server: Server,
+    interfaces: list[Interface],
+    *,
+    seed: bytes,
+    password: str | None = None,
+    devices: Sequence[Mapping[str, object]] = (),
+) -> Files:
     tree: Files = {}
     user_data = _decoded(server.user_data)
     for version in OPENSTACK_VERSIONS:
-        for name, content in _openstack(server, interfaces, version, seed, password=password).items():
+        for name, content in _openstack(server, interfaces, version, seed, password=password, devices=devices).items():
             tree[f"openstack/{version}/{name}"] = msgspec.json.encode(content)
         if user_data:
             tree[f"openstack/{version}/user_data"] = user_data
@@ -134,9 +154,15 @@ def _decoded(text: str | None) -> bytes:
 
 
 def _openstack(
-    server: Server, interfaces: list[Interface], version: str, seed: bytes, *, password: str | None
+    server: Server,
+    interfaces: list[Interface],
+    version: str,
+    seed: bytes,
+    *,
+    password: str | None,
+    devices: Sequence[Mapping[str, object]],
 ) -> dict[str, object]:
-    documents: dict[str, object] = {"meta_data.json": _meta_data(server, version, seed, password=password)}
+    documents: dict[str, object] = {"meta_data.json": _meta_data(server, version, seed, password, devices)}
     if version >= "2013-10-17":
         documents["vendor_data.json"] = {}
     if version >= "2015-10-15":
@@ -146,7 +172,9 @@ def _openstack(
     return documents
 
 
-def _meta_data(server: Server, version: str, seed: bytes, *, password: str | None) -> dict[str, object]:
+def _meta_data(
+    server: Server, version: str, seed: bytes, password: str | None, devices: Sequence[Mapping[str, object]]
+) -> dict[str, object]:
     said: dict[str, object] = {
         "uuid": server.id,
         "name": server.name,
@@ -170,7 +198,7 @@ def _meta_data(server: Server, version: str, seed: bytes, *, password: str | Non
     if version >= "2015-10-15":
         said["project_id"] = server.project_id
     if version >= "2016-06-30":
-        said["devices"] = []
+        said["devices"] = devices
     if version >= "2020-10-14":
         said["dedicated_cpus"] = []
     return said
@@ -184,7 +212,7 @@ def _ec2(server: Server, interfaces: list[Interface]) -> dict[str, object]:
         "ami-id": _short("ami", server.image_id or server.id),
         "ami-launch-index": str(server.launch_index),
         "ami-manifest-path": "",
-        "block-device-mapping": {"ami": "vda", "root": "/dev/vda"},
+        "block-device-mapping": {"ami": "vda", "root": "/dev/vda"} | local_disks.devices(server.local_disks),
         "hostname": server.hostname,
         "instance-action": "none",
         "instance-id": _short("i", server.id),

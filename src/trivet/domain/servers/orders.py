@@ -6,8 +6,8 @@ An order is whole: it can be followed from nothing, twice, or late. A report say
 
 import msgspec
 
-from trivet.domain.servers.words import Kind, Want
-from trivet.drivers.contracts.machine import Power, VolumeDisk, machine_shape
+from trivet.domain.servers.words import Kind, RescueBus, RescueDevice, Want
+from trivet.drivers.contracts.machine import EmptyDisk, Power, VolumeDisk, shape
 from trivet.drivers.contracts.network import Wire
 
 
@@ -17,6 +17,14 @@ class ImageAt(msgspec.Struct, frozen=True):
     id: str
     blob_key: str
     format: str
+
+
+class RescueWanted(msgspec.Struct, frozen=True):
+    number: int
+    image: ImageAt | None
+    """None: its bytes are gone. Who is in rescue already stays so."""
+    device: RescueDevice | None = None
+    bus: RescueBus | None = None
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -37,6 +45,11 @@ class Order(msgspec.Struct, frozen=True):
     properties: dict[str, str] = {}
     config_drive: bool = False
     snapshot_image_id: str | None = None
+    empty: tuple[EmptyDisk, ...] = ()
+    interrupts: int = 0
+    passwords: int = 0
+    """How often the guest is to have been told."""
+    rescue: RescueWanted | None = None
     volumes: tuple[VolumeDisk, ...] = ()
     volumes_pending: bool = False
     """It cannot start yet: a volume that it needs is still being made, or its back end has not opened yet."""
@@ -46,8 +59,17 @@ class Order(msgspec.Struct, frozen=True):
     """The last report said that the machine had crashed."""
 
     @property
+    def rescue_mark(self) -> str:
+        return rescue_mark(self.rescue.number if self.rescue is not None else None)
+
+    @property
     def shape(self) -> str:
-        return machine_shape(self.vcpus, self.memory_mib, self.disk_gib)
+        return shape(self.vcpus, self.memory_mib, self.disk_gib, self.empty)
+
+
+def rescue_mark(number: int | None) -> str:
+    """As the machine's marks tell it; nothing if it is in no rescue."""
+    return "" if number is None else str(number)
 
 
 class Orders(msgspec.Struct, frozen=True):
@@ -66,6 +88,8 @@ class Report(msgspec.Struct, frozen=True):
     boots: int = 0
     builds: int = 0
     shape: str = ""
+    rescue: str = ""
+    passwords: int = 0
     exit_code: int | None = None
     snapshot_image_id: str | None = None
     """The image that was filled."""

@@ -10,11 +10,14 @@ from typing import Any, Literal
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.servers.words import Kind, Status, Want
+from trivet.domain.servers.words import Kind, RescueBus, RescueDevice, Status, Want
+from trivet.drivers.contracts.machine import EmptyDisk
 from trivet.errors import NotFound
 from trivet.ids import is_uuid
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
+
+ROOT_DISK = "root"
 
 
 class FlavorOf(msgspec.Struct, frozen=True):
@@ -39,6 +42,17 @@ class Fault(msgspec.Struct, frozen=True):
     details: str = ""
 
 
+class Rescue(msgspec.Struct, frozen=True):
+    """How a server is in rescue, or on its way into it."""
+
+    number: int
+    """The boot it began with: tells one rescue from the next."""
+    device: RescueDevice | None = None
+    bus: RescueBus | None = None
+    """What the image is shown as, behind the disks that are there. None: it takes the place of the root disk."""
+    sealed_password: str | None = None
+
+
 class Server(Record, frozen=True, kw_only=True):
     project_id: str
     user_id: str
@@ -53,6 +67,10 @@ class Server(Record, frozen=True, kw_only=True):
     properties: dict[str, str] = {}
     """The image's properties at the time, which engines read (hw_..., os_..., the container's command)."""
     host_id: str | None = None
+    local_disks: tuple[EmptyDisk, ...] = ()
+    """On its host, besides its root disk."""
+    disk_tags: dict[str, str] = {}
+    """Disk on its host -> the tag under which the guest finds it in its metadata."""
     zone: str | None = None
     """The availability zone that was asked for."""
     group_id: str | None = None
@@ -95,6 +113,17 @@ class Server(Record, frozen=True, kw_only=True):
     """An image that waits to be filled from the root disk."""
     shelved_image_id: str | None = None
     """What its disk is made from when it leaves the shelf."""
+    interrupts: int = 0
+    """How often its guest's kernel should have been made to dump."""
+    passwords: int = 0
+    """How often the guest should have been given a password."""
+    new_password: str | None = None
+    """The one that it is being given, sealed."""
+    reimage_id: str | None = None
+    """The image that the volume which it boots from is made anew from, as soon as its machine is gone."""
+    rescue: Rescue | None = None
+    rescue_image_id: str | None = None
+    """What it boots from while it is in rescue."""
     offload_at: float | None = None
     """When it leaves its host, if it is shelved then."""
     old_flavor: FlavorOf | None = None

@@ -50,8 +50,15 @@ async def shelve(tx: Tx, call: Call, id: str, offload_s: int) -> Server:
         grace_s=grace_s,
         snapshot_image_id=image_id,
         shelved_image_id=image_id,
-        offload_at=tx.clock.now() + offload_s if offload_s >= 0 else None,
+        offload_at=_offload_at(tx, server, offload_s),
     )
+
+
+def _offload_at(tx: Tx, server: Server, offload_s: int) -> float | None:
+    """What boots from a volume leaves no image behind on its host that would make its way back shorter."""
+    if server.boots_from_volume:
+        return tx.clock.now()
+    return tx.clock.now() + offload_s if offload_s >= 0 else None
 
 
 async def offload(tx: Tx, call: Call, id: str) -> Server:

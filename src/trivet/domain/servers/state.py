@@ -13,15 +13,15 @@ from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.images import images
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
-from trivet.domain.servers import changes, migrations, shelved_images, shelving
+from trivet.domain.servers import changes, guest_words, migrations, rebuilding, shelved_images, shelving
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.create import SPAWN_S
 from trivet.domain.servers.ending import finish_delete
-from trivet.domain.servers.orders import Report
+from trivet.domain.servers.orders import Report, rescue_mark
 from trivet.domain.servers.servers import SERVERS, Fault, Server
 from trivet.domain.servers.words import Status, Want
 from trivet.domain.volumes import attachments
-from trivet.drivers.contracts.machine import Power, machine_shape
+from trivet.drivers.contracts.machine import Power, shape
 from trivet.store.tx import Tx
 
 _STATUS: dict[Power, Status] = {
@@ -55,6 +55,8 @@ async def settle(tx: Tx, report: Report) -> int | None:
     if server is None or server.deleted_at is not None or server.host_id != report.host_id:
         return None
     report = _cut(report)
+    if server.reimage_id is not None and report.power is None and report.revision == server.revision:
+        server = await rebuilding.empty(tx, server)
     if server.want != "gone":
         await attachments.seen(tx, server.id, report.volumes, report.volume_faults)
     settled = await _settle(tx, server, report)
@@ -92,9 +94,18 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
         return server
     if report.snapshot_image_id is not None and report.snapshot_image_id == server.snapshot_image_id:
         server = await tx.update(SERVERS, server, snapshot_image_id=None)
-    wanted = machine_shape(server.flavor.vcpus, server.flavor.ram_mib, server.root_gib)
-    if server.snapshot_image_id is not None or report.shape != wanted:
+    if server.snapshot_image_id is not None or report.shape != _shape(server):
         return server
+    if report.rescue != rescue_mark(server.rescue.number if server.rescue is not None else None):
+        return server
+    if report.passwords != server.passwords:
+        if power in ("running", "paused"):
+            return server
+        if server.new_password is not None:
+            return await fail(tx, server, "The guest stopped before it had its new password.", power)
+    if server.rescue is not None:
+        # It is in rescue until somebody ends that, also when its guest has shut down.
+        return await _settled(tx, server, power, "rescued")
     if power in ("stopped", "crashed") and server.want in ("running", "paused", "suspended"):
         # The guest shut itself down, or its memory was lost: that is what it is now, and nobody boots it behind
         # its back.
@@ -115,6 +126,7 @@ async def _settled(tx: Tx, server: Server, power: Power, status: Status, *, want
     if server.shelved_image_id is not None and status != "shelved":
         await shelved_images.drop(tx, server)
         server = await tx.update(SERVERS, server, shelved_image_id=None)
+    server = await guest_words.told(tx, server)
     if server.task is not None:
         await server_actions.finish(tx, server.id)
         await migrations.settled(tx, server)
@@ -198,6 +210,11 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
     await server_actions.finish(tx, server.id, why)
     if server.task == "shelving":
         server = await tx.update(SERVERS, server, shelved_image_id=None, offload_at=None)
+    if server.reimage_id is not None:
+        server = await tx.update(SERVERS, server, reimage_id=None)
+    server = await guest_words.give_up(tx, server)
+    if server.task == "rescuing":
+        server = await tx.update(SERVERS, server, rescue=None, rescue_image_id=None)
     fault = Fault(code=500, message=why, at=now)
     if power is None or server.task in _FATAL:
         return await tx.update(
@@ -209,3 +226,7 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
         SERVERS, server, status=_STATUS[power], want=_WANT[power], power=power, task=None, deadline_at=None,
         fault=None, snapshot_image_id=None, updated_at=now,
     )  # fmt: skip
+
+
+def _shape(server: Server) -> str:
+    return shape(server.flavor.vcpus, server.flavor.ram_mib, server.root_gib, server.local_disks)

@@ -5,9 +5,11 @@ agent sees that the disks of the server are others, and follows.
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from trivet.domain.callers import Caller
 from trivet.domain.servers import actions as server_actions
+from trivet.domain.servers import local_disks
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.rules import ready
 from trivet.domain.servers.servers import SERVERS, Server
@@ -20,7 +22,7 @@ from trivet.store.tx import Tx
 
 MOST = 26
 """Disks of one server, as upstream."""
-_STATES = ("active", "paused", "stopped", "resized", "shelved")
+_STATES = ("active", "paused", "stopped", "resized", "shelved", "shelved_offloaded")
 
 
 class VolumeWanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,10 +51,35 @@ async def attach(tx: Tx, call: Call, id: str, wanted: VolumeWanted) -> Attachmen
     there = await of_server(tx, server.id)
     if len(there) >= MOST:
         raise too_many()
-    await check_reach(tx, server.host_id, volume)
-    attachment = await attachments.add(tx, volume, new(tx, server, volume, wanted, there, mode=mode_of(volume)))
+    await _check_reach(tx, server, volume)
+    attachment = new(tx, server, volume, wanted, there, mode=mode_of(volume))
+    if server.status == "shelved_offloaded":
+        # No machine takes it before the server is on a host again, which then begins with it.
+        attachment = replace(attachment, status="attached", attached_at=attachment.created_at, deadline_at=None)
+    attachment = await attachments.add(tx, volume, attachment)
     await _acted(tx, call, server, "attach_volume")
     return attachment
+
+
+async def need_settled(tx: Tx, server: Server) -> None:
+    """No volume is on its way to the server or from it."""
+    for attachment in await of_server(tx, server.id):
+        if attachment.status != "attached":
+            raise Conflict(
+                "volume.status",
+                f"Invalid volume: volume {attachment.volume_id} of the server must be in-use; it is "
+                f"{attachment.status}. Wait until it is attached or detached.",
+            )
+
+
+async def _check_reach(tx: Tx, server: Server, volume: Volume) -> None:
+    """One that is on no host goes where all its volumes are reached."""
+    if server.status != "shelved_offloaded":
+        await check_reach(tx, server.host_id, volume)
+        return
+    hosts = await attachments.hosts_of(tx, server.id)
+    if hosts is not None:
+        await check_reach(tx, next(iter(hosts), None), volume)
 
 
 def mode_of(volume: Volume) -> Literal["rw", "ro"]:
@@ -105,7 +132,7 @@ def _device(server: Server, there: list[Attachment], wanted: str | None, *, boot
     """A name for people. What the guest calls it, the guest decides."""
     if boots:
         return "/dev/vda"
-    used = {attachment.device for attachment in there} | {"/dev/vda"}
+    used = {attachment.device for attachment in there} | {"/dev/vda", *local_disks.devices(server.local_disks).values()}
     if wanted is not None:
         name = wanted if wanted.startswith("/dev/") else f"/dev/{wanted}"
         if name in used:
@@ -133,7 +160,10 @@ async def detach(tx: Tx, call: Call, id: str, volume_id: str) -> None:
             "volume.status",
             f"Invalid volume: volume {volume_id} must be in-use to be detached; it is {attachment.status}.",
         )
-    await attachments.let_go(tx, attachment)
+    if server.host_id is None:
+        await attachments.change(tx, attachment, "gone", deadline_at=None)
+    else:
+        await attachments.let_go(tx, attachment)
     await _acted(tx, call, server, "detach_volume")
 
 

@@ -52,12 +52,13 @@ _PLAIN: dict[str, Met] = {
 } | dict.fromkeys(
     (
         "boot_menu", "cpu_realtime", "ephemeral_encryption", "hide_hypervisor_id", "ipxe_boot", "locked_memory",
-        "mem_encryption", "qemu_guest_agent", "vif_multiqueue_enabled", "virtio_packed_ring",
+        "mem_encryption", "vif_multiqueue_enabled", "virtio_packed_ring",
     ),
     _OFF,
 )  # fmt: skip
 """Hardware words, without their hw: or hw_, that ask for nothing special, of any kind of server."""
 
+_EITHER = _one_of("true", "yes", "on", "t", "y", "1", "false", "no", "off", "f", "n", "0")
 _MACHINES = re.compile(r"pc|q35|pc-(i440fx|q35)-[0-9.]{1,8}")
 _VM: dict[str, Met] = {
     "architecture": _one_of("x86_64", "amd64"),
@@ -67,6 +68,7 @@ _VM: dict[str, Met] = {
     "cpu_threads": _one_of("1"),
     "disk_bus": _one_of("virtio", "scsi"),
     "firmware_type": _one_of("bios", "uefi"),
+    "qemu_guest_agent": _EITHER,
     "machine_type": lambda said, flavor: _MACHINES.fullmatch(said) is not None,
     "rng_model": _one_of("virtio"),
     "scsi_model": _one_of("virtio-scsi"),
@@ -162,8 +164,8 @@ def check(flavor: FlavorOf, properties: Mapping[str, str]) -> None:
 def unmet(flavor: FlavorOf, properties: Mapping[str, str], kind: Kind) -> str | None:
     """A sentence about the first wish that no host does; None if all are met."""
     for what, amount in (("swap disk", flavor.swap_mib), ("ephemeral disk", flavor.ephemeral_gib)):
-        if amount:
-            return f"No host gives a server the {what} that flavor {flavor.name} asks for."
+        if amount and kind != "vm":
+            return f"No host gives a {kind} the {what} that flavor {flavor.name} asks for."
     for name, said in sorted(flavor.extra_specs.items()):
         if not _spec_met(name, said, flavor, kind):
             return f"No host offers {name}={said[:64]}, which the flavor asks for."
@@ -171,6 +173,10 @@ def unmet(flavor: FlavorOf, properties: Mapping[str, str], kind: Kind) -> str | 
         if not _property_met(name, said, flavor, kind):
             return f"No host offers {name}={said[:64]}, which the image asks for."
     return None
+
+
+def has_guest_agent(properties: Mapping[str, str]) -> bool:
+    return properties.get("hw_qemu_guest_agent", "").lower() in ("true", "yes", "on", "t", "y", "1")
 
 
 def unmet_hint(hints: Mapping[str, Any]) -> str | None:
@@ -234,5 +240,5 @@ def _property_met(name: str, said: str, flavor: FlavorOf, kind: Kind) -> bool:
         return _hardware_met(name.removeprefix("hw_"), said, flavor, kind)
     if name.startswith("trait:"):
         return said in ("required", "forbidden")
-    met = _PROPERTIES.get(name)
+    met = _EITHER if name == "os_require_quiesce" and kind == "vm" else _PROPERTIES.get(name)
     return met is None or met(said, flavor)

@@ -5,6 +5,7 @@ from trivet.domain.volumes import attachments, backends, limits, snapshots, type
 from trivet.domain.volumes.create import SIZE_MAX
 from trivet.domain.volumes.snapshots import SNAPSHOTS
 from trivet.domain.volumes.volumes import (
+    REIMAGING,
     VOLUMES,
     Status,
     Task,
@@ -158,6 +159,11 @@ async def set_read_only(tx: Tx, caller: Caller, id: str, read_only: bool) -> Vol
             "volume.status", f"Invalid volume: Volume {volume.id} status must be available to update readonly flag."
         )
     return await change(tx, volume, read_only=read_only)
+
+
+async def reimage(tx: Tx, volume: Volume, image_id: str, request_id: str) -> Volume:
+    """Nothing stays of what it held. Nobody may use it meanwhile."""
+    return await _begin(tx, volume, REIMAGING, Task(image_id=image_id, request_id=request_id))
 
 
 async def upload(tx: Tx, volume: Volume, image_id: str, request_id: str) -> Volume:

@@ -157,6 +157,12 @@ async def change(tx: Tx, attachment: Attachment, status: State, **changes: Any) 
     return changed
 
 
+async def open_again(tx: Tx, attachment: Attachment, deadline_s: float) -> Attachment:
+    """Its server has lost it for a while: it is let in anew, once nothing else goes on with the volume."""
+    deadline = tx.clock.now() + deadline_s
+    return await change(tx, attachment, "attaching", connection=None, attached_at=None, deadline_at=deadline)
+
+
 async def delete_with_server(tx: Tx, attachment: Attachment, wanted: bool) -> Attachment:
     """Whether the volume goes when its server does."""
     return await tx.update(ATTACHMENTS, attachment, delete_on_termination=wanted, updated_at=tx.clock.now())

@@ -22,6 +22,9 @@ Status = Literal[
 WORKING = ("creating", "deleting", "extending", "uploading", "reverting", "retyping")
 """Where there is a task, the controller has something to do; the index volumes_work names the same."""
 
+REIMAGING: Literal["downloading"] = "downloading"
+"""Likewise, by the index volumes_downloading."""
+
 
 class Task(msgspec.Struct, frozen=True):
     """What the status does not say of what is going on."""
@@ -31,7 +34,7 @@ class Task(msgspec.Struct, frozen=True):
     snapshot_id: str | None = None
     """To which it goes back."""
     image_id: str | None = None
-    """That it becomes."""
+    """That it becomes, or that it is made anew from."""
     request_id: str = ""
 
 
@@ -66,7 +69,7 @@ class Volume(Record, frozen=True, kw_only=True):
     @property
     def working(self) -> bool:
         """The controller has to do what the status says. An operator who resets a status asks for nothing."""
-        return self.task is not None and self.status in WORKING
+        return self.task is not None and self.status in (*WORKING, REIMAGING)
 
 
 VOLUMES = Table("volumes", Volume)

@@ -5,8 +5,8 @@ container) and gives them back from `observe`; that is how the agent knows, afte
 boot and which build of the server it is looking at.
 """
 
-from collections.abc import AsyncIterator
-from typing import Literal, Protocol, runtime_checkable
+from collections.abc import AsyncIterator, Sequence
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import msgspec
 
@@ -50,6 +50,30 @@ class VolumeDisk(msgspec.Struct, frozen=True):
     does."""
 
 
+EmptyFormat = Literal["ext2", "ext3", "ext4", "swap"]
+EMPTY_FORMATS: tuple[EmptyFormat, ...] = get_args(EmptyFormat)
+
+
+class EmptyDisk(msgspec.Struct, frozen=True):
+    """A disk of the machine's own that goes with it, formatted and otherwise empty at first."""
+
+    name: str
+    """`ephemeral0`, `ephemeral1`..., `swap`."""
+    size_mib: int
+    format: EmptyFormat
+
+
+class RescueDisk(msgspec.Struct, frozen=True):
+    """What a machine in rescue boots from."""
+
+    disk: Disk
+    mark: str
+    """`observe` gives it as the mark `rescue`, until the machine is in rescue no more."""
+    device: Literal["disk", "cdrom"] = "disk"
+    bus: Literal["virtio", "scsi", "ide", "sata", "usb"] | None = None
+    """Behind all that the machine has, which keeps its place. None: in place of its root disk, which is the next."""
+
+
 class MachineSpec(msgspec.Struct, frozen=True):
     """Everything a driver needs to make the machine; complete, so that it can be made again from nothing."""
 
@@ -60,6 +84,7 @@ class MachineSpec(msgspec.Struct, frozen=True):
     disk: Disk | None
     """None: a volume takes its place."""
     nics: tuple[Nic, ...] = ()
+    empty: tuple[EmptyDisk, ...] = ()
     volumes: tuple[VolumeDisk, ...] = ()
     netns: str | None = None
     """Containers: the named network namespace that the wire driver filled."""
@@ -75,14 +100,14 @@ class MachineSpec(msgspec.Struct, frozen=True):
     marks: dict[str, str] = {}
 
 
-def machine_shape(vcpus: int, memory_mib: int, disk_gib: int) -> str:
-    """How large a machine is, in the words of the mark `shape`."""
-    return f"{vcpus}/{memory_mib}/{disk_gib}"
-
-
 def shape_of(spec: MachineSpec) -> str:
     """The mark `shape`, which `observe` gives as the machine is now, resized or not; `nics` and `volumes` likewise."""
-    return machine_shape(spec.vcpus, spec.memory_mib, spec.disk.size_gib if spec.disk else 0)
+    return shape(spec.vcpus, spec.memory_mib, spec.disk.size_gib if spec.disk else 0, spec.empty)
+
+
+def shape(vcpus: int, memory_mib: int, disk_gib: int, empty: Sequence[EmptyDisk] = ()) -> str:
+    """How large a machine is, in the words of the mark `shape`."""
+    return f"{vcpus}/{memory_mib}/{disk_gib}" + "".join(f"/{disk.name}={disk.size_mib}" for disk in empty)
 
 
 def volumes_of(spec: MachineSpec) -> str:
@@ -98,6 +123,14 @@ class Seen(msgspec.Struct, frozen=True):
     marks: dict[str, str]
     exit_code: int | None = None
     """The exit code of a machine that stopped by itself, where the engine knows it."""
+
+
+class DevicePlace(msgspec.Struct, frozen=True):
+    """Where the guest finds a device."""
+
+    bus: Literal["pci", "scsi", "none"]
+    address: str = ""
+    """Nothing where the guest numbers them itself."""
 
 
 class MachineDriver(Protocol):
@@ -201,15 +234,49 @@ class Snapshotting(Protocol):
 @runtime_checkable
 class Resizing(Protocol):
     @within(BULKY_S, about="id")
-    async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
-        """Changes the size of a stopped machine; a disk never shrinks."""
+    async def resize(
+        self, id: str, vcpus: int, memory_mib: int, disk_gib: int, empty: tuple[EmptyDisk, ...] = ()
+    ) -> None:
+        """Of a stopped machine; a disk never shrinks, but what was swapped to is nothing to keep."""
         ...
+
+
+@runtime_checkable
+class Rescuing(Protocol):
+    """Of a stopped machine; both hold from its next start on."""
+
+    @within(BULKY_S, about="id")
+    async def rescue(self, id: str, rescue: RescueDisk, config_drive: bytes | None) -> None:
+        """`config_drive` stands in for its own, where it has one."""
+        ...
+
+    @within(PLAIN_S, about="id")
+    async def unrescue(self, id: str) -> None: ...
 
 
 @runtime_checkable
 class CrashDump(Protocol):
     @within(PLAIN_S, about="id")
-    async def inject_nmi(self, id: str) -> None: ...
+    async def inject_nmi(self, id: str, marks: dict[str, str]) -> None:
+        """And keep `marks` beside those that it has."""
+        ...
+
+
+@runtime_checkable
+class GuestAgent(Protocol):
+    """Talks to an agent inside the guest, where the machine's properties ask for one and the guest runs it."""
+
+    @within(PLAIN_S, about="id")
+    async def set_password(self, id: str, user: str, password: str, marks: dict[str, str]) -> None:
+        """And keep `marks` beside those that it has."""
+        ...
+
+
+@runtime_checkable
+class Placing(Protocol):
+    def places(self, id: str, spec: MachineSpec | None = None) -> dict[str, DevicePlace]:
+        """By port, attachment, name of an empty disk, and `root`. `spec` says of a machine that is yet to be made."""
+        ...
 
 
 @runtime_checkable
@@ -235,7 +302,10 @@ MACHINES = (
     VolumeHotplug,
     Snapshotting,
     Resizing,
+    Rescuing,
     CrashDump,
+    GuestAgent,
+    Placing,
     SerialConsole,
     GraphicalConsole,
 )

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import MachineSpec, Nic, Seen
+from trivet.drivers.contracts.machine import EmptyDisk, MachineSpec, Nic, Seen
 from trivet.drivers.podman.console import Consoles
 from trivet.drivers.podman.definition import (
     NAME_PREFIX,
@@ -196,7 +196,9 @@ class PodmanMachines:
         await asyncio.to_thread(part.replace, path)
         return "oci"
 
-    async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
+    async def resize(
+        self, id: str, vcpus: int, memory_mib: int, disk_gib: int, empty: tuple[EmptyDisk, ...] = ()
+    ) -> None:
         """podman forgets changed limits when a container restarts, so it is made again around its content."""
         record = await self._settled(id)
         assert record.spec.disk is not None

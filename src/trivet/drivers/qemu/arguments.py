@@ -10,17 +10,21 @@ import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import MachineSpec, Nic, VolumeDisk
+from trivet.drivers.qemu import empty_disks, guest_agent
 from trivet.drivers.qemu.layout import Layout, Record, Saved
+from trivet.drivers.qemu.rescue import rescue_disk, rescue_node
 
 FIRMWARE_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 FIRMWARE_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 
 _MACHINE = re.compile(r"pc|q35|pc-(i440fx|q35)-[0-9.]{1,8}")
 _NIC_MODELS = {"virtio": "virtio-net-pci", "e1000": "e1000", "e1000e": "e1000e"}
-_VGA, _RNG, _DISK, _SCSI, _FIRST_NIC = 2, 3, 4, 5, 8
-_SLOTS_PC, _SLOTS_Q35 = 24, 16
+_VGA, _RNG, DISK_SLOT, _SCSI, _BESIDE, _PORTS, FIRST_SLOT = 2, 3, 4, 5, 6, 7, 8
+_SLOTS_PC, _SLOTS_Q35 = 23, 16
 _RECONNECT_S, _OPEN_S = 60, 30
 """How long a guest waits for the daemon of a volume: when that has died, and before it is there."""
+_ERRORS = "werror=report,rerror=report"
+"""A full host disk is the guest's I/O error, not a machine that stands still and says nothing."""
 _TRANSLATED_MIB = 128
 """TCG keeps translated code up to this much; its own default is up to 1 GiB a guest."""
 
@@ -40,7 +44,9 @@ def arguments(record: Record, layout: Layout, ground: Ground, saved: Saved | Non
         *_nature(spec, machine, accelerator),
         *_doors(layout),
         *_firmware(spec, layout),
-        *_disks(spec, layout, q35=_is_q35(machine)),
+        *_disks(record, layout, q35=_is_q35(machine)),
+        *_agent(spec, layout, q35=_is_q35(machine)),
+        *_empty(record, layout),
         *_volumes(record),
         *_cards(record, ground, q35=_is_q35(machine)),
     ]
@@ -54,17 +60,21 @@ def machine_type(spec: MachineSpec) -> str:
     return wanted
 
 
+def is_q35(spec: MachineSpec) -> bool:
+    return _is_q35(machine_type(spec))
+
+
 def has_uefi(spec: MachineSpec) -> bool:
     return spec.properties.get("hw_firmware_type") == "uefi"
 
 
 def slots_for(spec: MachineSpec, taken: dict[str, int]) -> dict[str, int]:
-    """A slot for each network card and each volume that does not boot, by port or attachment; what has one keeps it."""
-    wanted = [nic.port_id for nic in spec.nics] + [volume.id for volume in spec.volumes if not volume.boots]
+    """A slot for each network card, each empty disk and each volume that does not boot, by port, name or attachment;
+    what has one keeps it."""
+    wanted = [nic.port_id for nic in spec.nics] + [disk.name for disk in spec.empty]
+    wanted += [volume.id for volume in spec.volumes if not volume.boots]
     slots = {id: taken[id] for id in wanted if id in taken}
-    free = (
-        slot for slot in range(_SLOTS_Q35 if _is_q35(machine_type(spec)) else _SLOTS_PC) if slot not in slots.values()
-    )
+    free = (slot for slot in range(_SLOTS_Q35 if is_q35(spec) else _SLOTS_PC) if slot not in slots.values())
     for id in wanted:
         if id not in slots:
             slot = next(free, None)
@@ -100,9 +110,9 @@ def card_of(spec: MachineSpec, nic: Nic, slot: int, ground: Ground) -> dict[str,
 
 
 def _place(spec: MachineSpec, slot: int) -> dict[str, str]:
-    if _is_q35(machine_type(spec)):
+    if is_q35(spec):
         return {"bus": f"port{slot}"}
-    return {"bus": "pci.0", "addr": hex(_FIRST_NIC + slot)}
+    return {"bus": "pci.0", "addr": hex(FIRST_SLOT + slot)}
 
 
 def node_of(volume: VolumeDisk, name: str) -> dict[str, object]:
@@ -120,15 +130,20 @@ def node_of(volume: VolumeDisk, name: str) -> dict[str, object]:
 
 
 def disk_of(spec: MachineSpec, volume: VolumeDisk, slot: int) -> dict[str, object]:
+    disk = _disk_at(spec, slot, volume.volume_id)
+    if volume.shared:
+        disk["share-rw"] = True
+    return disk
+
+
+def _disk_at(spec: MachineSpec, slot: int, serial: str) -> dict[str, object]:
     disk: dict[str, object] = {
         "id": f"volume{slot}",
         "drive": f"vol{slot}",
-        "serial": volume.volume_id,
+        "serial": serial,
         "werror": "report",
         "rerror": "report",
     }
-    if volume.shared:
-        disk["share-rw"] = True
     if spec.properties.get("hw_disk_bus") == "scsi":
         return {"driver": "scsi-hd", "bus": "scsi.0"} | disk
     return {"driver": "virtio-blk-pci"} | _place(spec, slot) | disk
@@ -183,30 +198,45 @@ def _firmware(spec: MachineSpec, layout: Layout) -> list[str]:
     ]
 
 
-def _disks(spec: MachineSpec, layout: Layout, *, q35: bool) -> list[str]:
-    bus = "pcie.0" if q35 else "pci.0"
-    # A full host disk is the guest's I/O error, not a machine that stands still and says nothing.
-    errors = "werror=report,rerror=report"
-    boots = next((volume for volume in spec.volumes if volume.boots), None)
-    if boots is not None:
-        errors += f",serial={boots.volume_id}" + (",share-rw=on" if boots.shared else "")
+def _disks(record: Record, layout: Layout, *, q35: bool) -> list[str]:
+    spec, rescue = record.spec, record.rescue
+    first = rescue is not None and rescue.bus is None
     words = [
         *("-blockdev", _json(_root(spec, layout))),
-        *("-device", f"virtio-scsi-pci,id=scsi,bus={bus},addr={_SCSI:#x}"),
+        *("-device", f"virtio-scsi-pci,id=scsi,bus={_bus(q35=q35)},addr={_SCSI:#x}"),
+        *(_rescue_first(spec, layout, q35=q35) if first else ()),
+        *("-device", _root_disk(spec, addr=_BESIDE if first else DISK_SLOT, order=0 if rescue is None else 1, q35=q35)),
+        *(rescue_disk(rescue, layout, q35=q35) if rescue is not None and not first else ()),
     ]
-    if spec.properties.get("hw_disk_bus") == "scsi":
-        words += ["-device", f"scsi-hd,id=disk,drive=root,bus=scsi.0,bootindex=0,{errors}"]
-    else:
-        words += ["-device", f"virtio-blk-pci,id=disk,drive=root,bus={bus},addr={_DISK:#x},bootindex=0,{errors}"]
     if spec.config_drive is not None:
+        drive = layout.rescue_drive if rescue is not None and layout.rescue_drive.exists() else layout.config_drive
         iso = {
             "driver": "raw",
             "node-name": "config",
             "read-only": True,
-            "file": {"driver": "file", "filename": str(layout.config_drive)},
+            "file": {"driver": "file", "filename": str(drive)},
         }
         words += ["-blockdev", _json(iso), "-device", _cd(spec, q35=q35)]
     return words
+
+
+def _root_disk(spec: MachineSpec, *, addr: int, order: int, q35: bool) -> str:
+    disk = _plain_disk(spec, "id=disk,drive=root", addr, order, q35=q35)
+    boots = next((volume for volume in spec.volumes if volume.boots), None)
+    if boots is not None:
+        disk += f",serial={boots.volume_id}" + (",share-rw=on" if boots.shared else "")
+    return disk
+
+
+def _rescue_first(spec: MachineSpec, layout: Layout, *, q35: bool) -> list[str]:
+    disk = _plain_disk(spec, "id=rescue,drive=rescue", DISK_SLOT, 0, q35=q35)
+    return ["-blockdev", _json(rescue_node(layout, read_only=False)), "-device", disk]
+
+
+def _plain_disk(spec: MachineSpec, what: str, addr: int, order: int, *, q35: bool) -> str:
+    if spec.properties.get("hw_disk_bus") == "scsi":
+        return f"scsi-hd,{what},bus=scsi.0,bootindex={order},{_ERRORS}"
+    return f"virtio-blk-pci,{what},bus={_bus(q35=q35)},addr={addr:#x},bootindex={order},{_ERRORS}"
 
 
 def _root(spec: MachineSpec, layout: Layout) -> dict[str, object]:
@@ -219,6 +249,26 @@ def _root(spec: MachineSpec, layout: Layout) -> dict[str, object]:
         "discard": "unmap",
         "file": {"driver": "file", "filename": str(layout.root)},
     }
+
+
+def _agent(spec: MachineSpec, layout: Layout, *, q35: bool) -> list[str]:
+    """A port for the agent inside the guest, whether one listens there or not."""
+    if not guest_agent.is_on(spec.properties):
+        return []
+    return [
+        *("-chardev", f"socket,id=agent,path={_word(layout.agent)},server=on,wait=off"),
+        *("-device", f"virtio-serial-pci,id=ports,bus={_bus(q35=q35)},addr={_PORTS:#x},max_ports=2"),
+        *("-device", "virtserialport,bus=ports.0,chardev=agent,name=org.qemu.guest_agent.0"),
+    ]
+
+
+def _empty(record: Record, layout: Layout) -> list[str]:
+    words = []
+    for disk in record.spec.empty:
+        slot = record.slots[disk.name]
+        words += ["-blockdev", _json(empty_disks.node_of(layout.folder, disk, f"vol{slot}"))]
+        words += ["-device", _json(_disk_at(record.spec, slot, disk.name))]
+    return words
 
 
 def _volumes(record: Record) -> list[str]:
@@ -240,7 +290,7 @@ def _cd(spec: MachineSpec, *, q35: bool) -> str:
 
 
 def _cards(record: Record, ground: Ground, *, q35: bool) -> list[str]:
-    bus = "pcie.0" if q35 else "pci.0"
+    bus = _bus(q35=q35)
     words = [
         *("-device", f"VGA,id=vga,bus={bus},addr={_VGA:#x}"),
         *("-object", "rng-random,id=random,filename=/dev/urandom"),
@@ -249,13 +299,17 @@ def _cards(record: Record, ground: Ground, *, q35: bool) -> list[str]:
     if q35:
         # PCI Express cards can only be plugged into ports that were there from the start.
         for slot in range(_SLOTS_Q35):
-            place = f"addr={_FIRST_NIC + slot // 8:#x}.{slot % 8:#x},multifunction=on"
+            place = f"addr={FIRST_SLOT + slot // 8:#x}.{slot % 8:#x},multifunction=on"
             words += ["-device", f"pcie-root-port,id=port{slot},chassis={slot + 1},bus={bus},{place}"]
     for nic in record.spec.nics:
         slot = record.slots[nic.port_id]
         words += ["-netdev", _json(netdev_of(nic, slot))]
         words += ["-device", _json(card_of(record.spec, nic, slot, ground))]
     return words
+
+
+def _bus(*, q35: bool) -> str:
+    return "pcie.0" if q35 else "pci.0"
 
 
 def _is_q35(machine: str) -> bool:

@@ -4,6 +4,7 @@ QEMU's backup job copies a block before anybody may overwrite it, so the copy is
 started, however long it takes and whatever is written meanwhile.
 """
 
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 from qemu.qmp import Message
@@ -14,8 +15,17 @@ from trivet.drivers.qemu.qmp import Talk, talk, text
 _JOB, _NODE = "snapshot", "snapshot-copy"
 
 
-async def copy_node(socket: Path, node: str, path: Path, format: str, what_failed: str) -> None:
-    """Of a QEMU or a storage daemon. The target is there already, empty and large enough."""
+async def copy_node(
+    socket: Path,
+    node: str,
+    path: Path,
+    format: str,
+    what_failed: str,
+    *,
+    still: AbstractAsyncContextManager[None] | None = None,
+) -> None:
+    """Of a QEMU or a storage daemon. The target is there already, empty and large enough. `still` holds whoever writes
+    to the disk for the moment that is copied."""
     target = {
         "driver": format,
         "node-name": _NODE,
@@ -27,15 +37,16 @@ async def copy_node(socket: Path, node: str, path: Path, format: str, what_faile
         await _clear(qemu)
         await qemu.ask("blockdev-add", target)
         try:
-            await _backup(qemu, node, what_failed)
+            await _backup(qemu, node, what_failed, still or nullcontext())
         finally:
             await _clear(qemu)
 
 
-async def _backup(qemu: Talk, node: str, what_failed: str) -> None:
+async def _backup(qemu: Talk, node: str, what_failed: str, still: AbstractAsyncContextManager[None]) -> None:
     news = qemu.hear("JOB_STATUS_CHANGE")
     job = {"job-id": _JOB, "device": node, "target": _NODE, "sync": "full", "auto-dismiss": False}
-    await qemu.ask("blockdev-backup", job)
+    async with still:
+        await qemu.ask("blockdev-backup", job)
     await qemu.until(news, _concluded)
     for found in await _jobs(qemu):
         if found.get("error"):

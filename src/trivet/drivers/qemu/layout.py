@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from trivet.drivers import durable
-from trivet.drivers.contracts.machine import MachineSpec
+from trivet.drivers.contracts.machine import MachineSpec, RescueDisk
 
 T = TypeVar("T")
 
@@ -27,6 +27,7 @@ class Record(msgspec.Struct, frozen=True):
     spec: MachineSpec
     slots: dict[str, int]
     """Port id -> PCI slot. Kept, because a suspended guest must find its cards where it left them."""
+    rescue: RescueDisk | None = None
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -44,6 +45,10 @@ class Layout:
         self.base = folder / "base"
         """The name of the base image under the root disk; written before the disk is made."""
         self.root = folder / "root.qcow2"
+        self.rescue_base = folder / "rescue-base"
+        self.rescue = folder / "rescue.qcow2"
+        self.rescue_drive = folder / "rescue.iso"
+        """In place of the config drive, while it is in rescue."""
         self.config_drive = folder / "config.iso"
         self.firmware_vars = folder / "vars.fd"
         self.console_log = folder / "console.log"
@@ -56,6 +61,10 @@ class Layout:
         """A second QMP socket, so that looking never waits for a verb (or for an operator's client)."""
         self.serial = short / "serial"
         self.vnc = short / "vnc"
+        self.agent = short / "agent"
+        """Of the agent inside the guest, where its image has one."""
+        self.frozen = folder / "frozen"
+        """There while the guest's file systems may stand still."""
 
     def record(self) -> Record | None:
         return read(self.spec, Record)

@@ -15,14 +15,27 @@ from typing import Literal
 import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import Disk, MachineSpec, Nic, Power, Seen, VolumeDisk, shape_of, volumes_of
-from trivet.drivers.qemu import consoles, disks, images, memory, processes, volumes
+from trivet.drivers.contracts.machine import (
+    DevicePlace,
+    Disk,
+    EmptyDisk,
+    MachineSpec,
+    Nic,
+    Power,
+    RescueDisk,
+    Seen,
+    VolumeDisk,
+    shape_of,
+    volumes_of,
+)
+from trivet.drivers.qemu import consoles, disks, empty_disks, guest_agent, images, memory, processes, volumes
 from trivet.drivers.qemu.accelerator import accelerator
 from trivet.drivers.qemu.arguments import FIRMWARE_VARS, Ground, arguments, has_uefi, machine_type, slots_for
 from trivet.drivers.qemu.cards import plug, unplug
 from trivet.drivers.qemu.complaints import refusal
 from trivet.drivers.qemu.layout import Layout, Record, Saved, drop_short, make_short, read, short_directory, write
 from trivet.drivers.qemu.options import Options
+from trivet.drivers.qemu.places import places_of
 from trivet.drivers.qemu.qmp import Talk, talk
 from trivet.drivers.qemu.turns import Absent, Turns
 
@@ -51,6 +64,7 @@ class QemuMachines:
         self._looks = asyncio.Semaphore(_LOOKS)
         self._ground_turn = asyncio.Lock()
         self._ground: Ground | None = None
+        self._thawing: dict[str, asyncio.Task[None]] = {}
         self._exits = processes.Exits()
 
     # -- what every kind has
@@ -72,7 +86,8 @@ class QemuMachines:
                 return
             await processes.kill(layout)
             if spec.disk is not None:
-                await self._make_root(spec.disk, layout)
+                await self._make_root(spec.disk, layout.base, layout.root)
+            await empty_disks.make(layout.folder, spec.empty)
             if spec.config_drive is not None:
                 write(layout.config_drive, spec.config_drive)
                 # The record needs only to know that there is one.
@@ -111,9 +126,9 @@ class QemuMachines:
                 await processes.kill(layout)
                 # From here on it is half-made, whatever happens.
                 layout.spec.unlink(missing_ok=True)
-                base = layout.base.read_text() if layout.base.exists() else None
+                bases = {path.read_text() for path in (layout.base, layout.rescue_base) if path.exists()}
                 await asyncio.to_thread(shutil.rmtree, layout.folder)
-                if base is not None:
+                for base in bases:
                     await self._drop_base(base)
                 if not self._ids():
                     drop_short(self._short, self._directory)
@@ -163,7 +178,7 @@ class QemuMachines:
             slots = slots_for(spec, record.slots)
             if processes.alive(layout):
                 await plug(layout, spec, nic, slots[nic.port_id], await self._ground_now())
-            write(layout.spec, Record(spec, slots))
+            write(layout.spec, msgspec.structs.replace(record, spec=spec, slots=slots))
 
     async def detach_nic(self, id: str, port_id: str) -> None:
         async with self._turn(id, "The network card could not be detached.") as layout:
@@ -175,7 +190,7 @@ class QemuMachines:
                 await unplug(layout, slot)
             left = tuple(nic for nic in record.spec.nics if nic.port_id != port_id)
             spec = msgspec.structs.replace(record.spec, nics=left)
-            write(layout.spec, Record(spec, slots_for(spec, record.slots)))
+            write(layout.spec, msgspec.structs.replace(record, spec=spec, slots=slots_for(spec, record.slots)))
 
     async def attach_volume(self, id: str, volume: VolumeDisk) -> None:
         async with self._turn(id, "The volume could not be attached.") as layout:
@@ -186,7 +201,7 @@ class QemuMachines:
             slots = slots_for(spec, record.slots)
             if processes.alive(layout):
                 await volumes.plug(layout, spec, volume, slots[volume.id])
-            write(layout.spec, Record(spec, slots))
+            write(layout.spec, msgspec.structs.replace(record, spec=spec, slots=slots))
 
     async def detach_volume(self, id: str, attachment_id: str) -> None:
         async with self._turn(id, "The volume could not be detached.") as layout:
@@ -198,7 +213,7 @@ class QemuMachines:
                 await volumes.unplug(layout, record.slots[attachment_id])
             left = tuple(volume for volume in record.spec.volumes if volume.id != attachment_id)
             spec = msgspec.structs.replace(record.spec, volumes=left)
-            write(layout.spec, Record(spec, slots_for(spec, record.slots)))
+            write(layout.spec, msgspec.structs.replace(record, spec=spec, slots=slots_for(spec, record.slots)))
 
     async def resize_volume(self, id: str, attachment_id: str, size_gib: int) -> None:
         async with self._turn(id, "The guest could not be told that the volume has grown.") as layout:
@@ -210,7 +225,8 @@ class QemuMachines:
                 msgspec.structs.replace(volume, size_gib=size_gib) if volume.id == attachment_id else volume
                 for volume in record.spec.volumes
             )
-            write(layout.spec, Record(msgspec.structs.replace(record.spec, volumes=grown), record.slots))
+            spec = msgspec.structs.replace(record.spec, volumes=grown)
+            write(layout.spec, msgspec.structs.replace(record, spec=spec))
 
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
         target = Path(path)
@@ -220,7 +236,7 @@ class QemuMachines:
             target.unlink(missing_ok=True)
             try:
                 if processes.alive(layout):
-                    await disks.copy_running(layout, target)
+                    await disks.copy_running(layout, target, _need(layout).spec.properties)
                 else:
                     await images.flatten(layout.root, target)
             except BaseException:
@@ -228,21 +244,53 @@ class QemuMachines:
                 raise
         return "qcow2"
 
-    async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
+    async def resize(
+        self, id: str, vcpus: int, memory_mib: int, disk_gib: int, empty: tuple[EmptyDisk, ...] = ()
+    ) -> None:
         async with self._turn(id, "The virtual machine could not be resized.") as layout:
-            record = _need(layout)
-            if processes.alive(layout) or memory.is_saved(layout):
-                raise DriverError("A virtual machine must be stopped to be resized.", again=False)
+            record = _need_stopped(layout, "resized")
             disk = record.spec.disk
             if disk is not None:
                 await images.grow(layout.root, disk_gib)
                 disk = msgspec.structs.replace(disk, size_gib=disk_gib)
-            spec = msgspec.structs.replace(record.spec, vcpus=vcpus, memory_mib=memory_mib, disk=disk)
-            write(layout.spec, Record(spec, record.slots))
+            await empty_disks.change(layout.folder, record.spec.empty, empty)
+            spec = msgspec.structs.replace(record.spec, vcpus=vcpus, memory_mib=memory_mib, disk=disk, empty=empty)
+            slots = slots_for(spec, record.slots)
+            write(layout.spec, msgspec.structs.replace(record, spec=spec, slots=slots))
 
-    async def inject_nmi(self, id: str) -> None:
-        async with self._running(id, "The guest could not be interrupted.") as layout, _talk(layout) as qemu:
-            await qemu.ask("inject-nmi")
+    async def rescue(self, id: str, rescue: RescueDisk, config_drive: bytes | None) -> None:
+        async with self._turn(id, "The virtual machine could not be rescued.") as layout:
+            record = _need_stopped(layout, "rescued")
+            await self._make_root(rescue.disk, layout.rescue_base, layout.rescue)
+            if config_drive is not None:
+                write(layout.rescue_drive, config_drive)
+            write(layout.spec, msgspec.structs.replace(record, rescue=rescue))
+
+    async def unrescue(self, id: str) -> None:
+        async with self._turn(id, "The rescue could not be ended.") as layout:
+            write(layout.spec, msgspec.structs.replace(_need_stopped(layout, "made as it was"), rescue=None))
+            base = layout.rescue_base.read_text() if layout.rescue_base.exists() else None
+            for path in (layout.rescue, layout.rescue_drive, layout.rescue_base):
+                path.unlink(missing_ok=True)
+            if base is not None:
+                await self._drop_base(base)
+
+    async def inject_nmi(self, id: str, marks: dict[str, str]) -> None:
+        async with self._running(id, "The guest could not be interrupted.") as layout:
+            async with _talk(layout) as qemu:
+                await qemu.ask("inject-nmi")
+            write(layout.marks, layout.read_marks() | marks)
+
+    async def set_password(self, id: str, user: str, password: str, marks: dict[str, str]) -> None:
+        async with self._running(id, "The password could not be set.") as layout:
+            await guest_agent.set_password(layout, user, password)
+            write(layout.marks, layout.read_marks() | marks)
+
+    def places(self, id: str, spec: MachineSpec | None = None) -> dict[str, DevicePlace]:
+        record = self._layout(id).record() if _is_id(id) else None
+        if record is not None:
+            return places_of(record.spec, record.slots)
+        return places_of(spec, slots_for(spec, {})) if spec is not None else {}
 
     def serial_path(self, id: str) -> str:
         return str(self._layout(id).serial)
@@ -252,16 +300,17 @@ class QemuMachines:
 
     # -- parts of verbs
 
-    async def _make_root(self, disk: Disk, layout: Layout) -> None:
+    async def _make_root(self, disk: Disk, kept: Path, root: Path) -> None:
+        """`kept` holds the name of its base, so that this stays as long as the disk."""
         name = images.base_name(disk)
         base = self._bases / name
         if not base.exists():
             await self._check(disk, name)
         async with self._base_turn:
             self._bases.mkdir(mode=0o700, exist_ok=True)
-            write(layout.base, name.encode())
+            write(kept, name.encode())
             await images.make_base(disk, base)
-        await images.make_root(disk, base, layout.root)
+        await images.make_root(disk, base, root)
 
     async def _look(self, id: str, gate: asyncio.Semaphore) -> Seen | None:
         layout = self._layout(id)
@@ -269,6 +318,8 @@ class QemuMachines:
         if record is None:
             return Seen(id=id, power="stopped", marks={})
         consoles.trim(layout.console_log)
+        if layout.frozen.exists():
+            self._go_on_soon(id)
         async with gate:
             power = await _power(layout)
         if power in ("running", "paused"):
@@ -276,7 +327,22 @@ class QemuMachines:
         # What hangs on it and how large it is are told as they are, not as somebody wrote at its last start.
         nics = ",".join(nic.port_id for nic in record.spec.nics)
         now = {"nics": nics, "volumes": volumes_of(record.spec), "shape": shape_of(record.spec)}
+        now["rescue"] = record.rescue.mark if record.rescue is not None else ""
         return Seen(id=id, power=power, marks=layout.read_marks() | now)
+
+    def _go_on_soon(self, id: str) -> None:
+        """A guest whose file systems stand still, when whoever may be copying it has done."""
+        if id not in self._thawing:
+            task = self._thawing[id] = asyncio.create_task(self._go_on(id), name=f"thaw {id}")
+            task.add_done_callback(lambda _: self._thawing.pop(id))
+
+    async def _go_on(self, id: str) -> None:
+        with suppress(DriverError):
+            async with self._turn(id, "The guest could not go on.") as layout:
+                if layout.frozen.exists() and processes.alive(layout):
+                    await guest_agent.thaw(layout)
+                else:
+                    layout.frozen.unlink(missing_ok=True)
 
     async def _launch(self, layout: Layout) -> None:
         """A process whose guest stands still: new, or as it was suspended."""
@@ -308,7 +374,7 @@ class QemuMachines:
 
     async def _drop_base(self, name: str) -> None:
         async with self._base_turn:
-            for other in self._directory.glob("*/base"):
+            for other in self._directory.glob("*/*base"):
                 if other.read_text() == name:
                     return
             (self._bases / name).unlink(missing_ok=True)
@@ -392,6 +458,12 @@ def _need(layout: Layout) -> Record:
     if record is None:
         raise Absent
     return record
+
+
+def _need_stopped(layout: Layout, done: str) -> Record:
+    if processes.alive(layout) or memory.is_saved(layout):
+        raise DriverError(f"A virtual machine must be stopped to be {done}.", again=False)
+    return _need(layout)
 
 
 def _changeable(layout: Layout) -> Record:

@@ -13,6 +13,7 @@ _PROGRAMS = {
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-img": "qemu-utils",
     "prlimit": "util-linux",
+    "mke2fs": "e2fsprogs",
 }
 """Program -> the Debian package that has it."""
 

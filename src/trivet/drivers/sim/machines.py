@@ -10,14 +10,25 @@ import msgspec
 
 from trivet.clock import Clock
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import MachineSpec, Nic, Power, Seen, VolumeDisk, machine_shape, volumes_of
+from trivet.drivers.contracts.machine import (
+    EmptyDisk,
+    MachineSpec,
+    Nic,
+    Power,
+    RescueDisk,
+    Seen,
+    VolumeDisk,
+    shape,
+    volumes_of,
+)
 from trivet.drivers.sim.consoles import SimConsoles
 
 _LOG_BYTES = 64 * 1024
 
 Step = Literal[
     "create", "start", "stop", "remove", "pause", "unpause", "suspend", "resume", "attach_nic", "detach_nic",
-    "resize", "snapshot", "inject_nmi", "attach_volume", "detach_volume", "resize_volume",
+    "resize", "snapshot", "inject_nmi", "rescue", "unrescue", "set_password",
+    "attach_volume", "detach_volume", "resize_volume",
     "volume_create", "volume_remove", "volume_serve", "volume_grow", "volume_snapshot", "volume_revert",
     "volume_copy_out",
 ]  # fmt: skip
@@ -144,7 +155,7 @@ class SimMachines:
         await self._behave("start")
         machine = self._need(id)
         machine.power = "running"
-        machine.marks = marks | {"volumes": machine.marks.get("volumes", "")}
+        machine.marks = marks | {name: machine.marks.get(name, "") for name in ("volumes", "rescue")}
         said = "".join(f"[    0.00000{n}] {line}\n" for n, line in enumerate(_boot(machine, marks)))
         machine.log = (machine.log + said.encode())[-_LOG_BYTES:]
 
@@ -213,9 +224,11 @@ class SimMachines:
     def _keep_volumes(self, machine: _Machine, volumes: dict[str, str]) -> None:
         machine.marks["volumes"] = ",".join(f"{id}={size}" for id, size in volumes.items())
 
-    async def resize(self, id: str, vcpus: int, memory_mib: int, disk_gib: int) -> None:
+    async def resize(
+        self, id: str, vcpus: int, memory_mib: int, disk_gib: int, empty: tuple[EmptyDisk, ...] = ()
+    ) -> None:
         await self._behave("resize")
-        self._need(id).marks["shape"] = machine_shape(vcpus, memory_mib, disk_gib)
+        self._need(id).marks["shape"] = shape(vcpus, memory_mib, disk_gib, empty)
 
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
         await self._behave("snapshot")
@@ -223,9 +236,22 @@ class SimMachines:
         Path(path).write_bytes(b"\0" * 65536)
         return "raw"
 
-    async def inject_nmi(self, id: str) -> None:
+    async def rescue(self, id: str, rescue: RescueDisk, config_drive: bytes | None) -> None:
+        await self._behave("rescue")
+        self._need(id).marks["rescue"] = rescue.mark
+
+    async def unrescue(self, id: str) -> None:
+        await self._behave("unrescue")
+        self._need(id).marks["rescue"] = ""
+
+    async def set_password(self, id: str, user: str, password: str, marks: dict[str, str]) -> None:
+        await self._behave("set_password")
+        self._need(id).marks |= marks
+
+    async def inject_nmi(self, id: str, marks: dict[str, str]) -> None:
         await self._behave("inject_nmi")
         machine = self._need(id)
+        machine.marks |= marks
         machine.log += b"[    9.999999] NMI received\n"
 
     def serial_path(self, id: str) -> str:

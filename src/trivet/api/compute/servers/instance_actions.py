@@ -14,7 +14,25 @@ from trivet.errors import Invalid, NotFound
 
 resource = Resource()
 PATH = "/v2.1/servers/{server_id}/os-instance-actions"
-_EVENTS = {"create": "compute__do_build_and_run_instance", "delete": "compute_terminate_instance"}
+_EVENTS = {
+    "create": "compute__do_build_and_run_instance",
+    "delete": "compute_terminate_instance",
+    "resize": "compute_prep_resize",
+    "confirmResize": "compute_confirm_resize",
+    "revertResize": "compute_revert_resize",
+    "createImage": "compute_snapshot_instance",
+    "createBackup": "compute_backup_instance",
+    "shelveOffload": "compute_shelve_offload_instance",
+    "changePassword": "compute_set_admin_password",
+    "trigger_crash_dump": "compute_trigger_crash_dump",
+    "attach_interface": "compute_attach_interface",
+    "detach_interface": "compute_detach_interface",
+    "attach_volume": "compute_attach_volume",
+    "detach_volume": "compute_detach_volume",
+    "lock": "api_lock",
+    "unlock": "api_unlock",
+}
+"""As operators know them; others are compute_ACTION_instance."""
 
 
 @resource.on("GET", PATH, may="reader")

@@ -14,10 +14,11 @@ from trivet.api.kit.bodies import Body, Name, Since, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 from trivet.domain.servers import changes as server_changes
-from trivet.domain.servers import shelving
+from trivet.domain.servers import rebuilding, shelving
 
 resource = Resource()
 _NO_CONTENT = 204
+_VOLUMES_SINCE = 2093
 
 
 class Resize(Body, frozen=True, kw_only=True):
@@ -44,7 +45,15 @@ async def rebuild(request: Request) -> Reply:
     changes = await _changes(request, body)
     password = request.parts.ids.secret()[:12] if body.adminPass is UNSET else body.adminPass
     changes["sealed_password"] = request.parts.secrets.seal(password)
-    server = await server_changes.rebuild(request.tx, call_of(request), server_id(request), body.imageRef, changes)
+    server = await rebuilding.rebuild(
+        request.tx,
+        call_of(request),
+        server_id(request),
+        body.imageRef,
+        changes,
+        volumes_too=request.version >= _VOLUMES_SINCE,
+        keep_ephemeral=body.preserve_ephemeral,
+    )
     whole = request.version >= 2075
     parts = views.Shown(extended=whole, key=request.version >= 2054, groups=True, user_data=False)
     view = await views.shown(request, server, parts) | {"adminPass": password}

@@ -18,9 +18,6 @@ resource = Resource()
 
 _REFUSED: tuple[tuple[str, Policy], ...] = (
     ("restore", "member"),
-    ("rescue", "member"),
-    ("unrescue", "member"),
-    ("changePassword", "member"),
     ("migrate", "admin"),
     ("os-migrateLive", "admin"),
 )
@@ -45,8 +42,3 @@ async def _check_host(request: Request, action: str) -> None:
 
 for _name, _may in _REFUSED:
     resource.action(PATH, _name, may=_may)(_refusing(_name))
-
-
-@resource.action(PATH, "trigger_crash_dump", may="member", since="2.17")
-async def trigger_crash_dump(request: Request) -> Reply:
-    return await _refusing("trigger_crash_dump")(request)

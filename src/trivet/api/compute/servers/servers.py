@@ -10,7 +10,7 @@ from msgspec import UNSET
 from trivet.api.compute import pages, quota_words
 from trivet.api.compute.servers import bodies as said
 from trivet.api.compute.servers import views
-from trivet.api.compute.servers.block_devices import disks_of
+from trivet.api.compute.servers.block_devices import devices_of
 from trivet.api.compute.servers.bodies import CreateBody, Nic, UpdateBody
 from trivet.api.compute.servers.queries import query_of, sort_of
 from trivet.api.kit.bodies import or_none
@@ -141,11 +141,15 @@ async def _wanted(request: Request, body: CreateBody, sealed_password: str) -> S
         raise Invalid("hint.too_long", f"Scheduler hints may be at most {_HINTS_MAX} bytes long.")
     metadata_max = await quota_words.metadata_most(request)
     groups = server.security_groups
-    image_id, disks = disks_of(request, body)
+    devices = await devices_of(request, body)
     return ServerCreate(
         name=name,
-        image_id=image_id,
-        disks=disks,
+        image_id=devices.image_id,
+        disks=devices.disks,
+        local_disks=devices.local,
+        root_tag=devices.root_tag,
+        described_by=devices.described_by,
+        found_image=devices.found,
         flavor_id=str(server.flavorRef).rpartition("/")[2],
         networks=_networks(request, body),
         security_groups=None if groups is UNSET else tuple(group.name for group in groups),

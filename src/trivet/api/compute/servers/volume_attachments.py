@@ -18,6 +18,7 @@ from trivet.domain.volumes.attachments import Attachment
 from trivet.errors import Conflict, Invalid
 
 resource = Resource()
+_SHELVED_SINCE = 2020
 PATH = "/v2.1/servers/{server_id}/os-volume_attachments"
 
 Device = Annotated[str, msgspec.Meta(pattern=r"(^/dev/x{0,1}[a-z]{0,1}d{0,1})([a-z]+)[0-9]*\Z", max_length=64)]
@@ -63,6 +64,7 @@ async def show(request: Request) -> Reply:
 @resource.on("POST", PATH, may="member")
 async def attach(request: Request) -> Reply:
     said = request.read(AttachBody, strict=False).attachment
+    await _check_shelved(request, "attach_volume")
     wanted = VolumeWanted(
         volume_id=said.volumeId,
         device=said.device,
@@ -79,7 +81,7 @@ async def update(request: Request) -> Reply:
     said = request.read(UpdateBody, strict=False).attachment
     volume_id, server = request.values["volume_id"], await visible(request)
     if said.volumeId != volume_id:
-        _refuse_swap(request)
+        _refuse_swap(request, volume_id)
     if request.version < 2085:
         raise Conflict("volume.swap_same", "Old and new volume are the same; from 2.85 on, its fields can be changed.")
     attachment = await _named(request, server)
@@ -102,16 +104,26 @@ async def update(request: Request) -> Reply:
     return Reply(202)
 
 
-def _refuse_swap(request: Request) -> None:
+def _refuse_swap(request: Request, volume_id: str) -> None:
     if not request.caller.is_operator:
         raise Invalid("policy.forbidden", "Only an administrator may swap volumes.", status=403)
-    raise Conflict("volume.swap", "Volumes cannot be swapped here; detach one and attach the other.")
+    raise Conflict("volume.swap", f"volume {volume_id[:64]} is not migrating; this API should only be called by Cinder")
 
 
 @resource.on("DELETE", PATH + "/{volume_id}", may="member")
 async def detach(request: Request) -> Reply:
+    await _check_shelved(request, "detach_volume")
     await server_volumes.detach(request.tx, call_of(request), server_id(request), request.values["volume_id"])
     return Reply(202)
+
+
+async def _check_shelved(request: Request, method: str) -> None:
+    """Older clients do not know that a shelved server can change its volumes."""
+    server = await visible(request)
+    if request.version < _SHELVED_SINCE and server.status in ("shelved", "shelved_offloaded"):
+        raise Conflict(
+            "server.state", f"Cannot '{method}' instance {server.id} while it is in vm_state {server.status}"
+        )
 
 
 async def _named(request: Request, server: Server) -> Attachment:
