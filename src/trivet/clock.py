@@ -43,6 +43,6 @@ def iso_micros(at: float | None, suffix: str = "") -> str | None:
 
 
 def parse_iso(text: str) -> float:
-    """Of an ISO 8601 time; without a zone it is UTC. ValueError if it is none."""
+    """Seconds since 1970 of an ISO 8601 time; without a zone it is UTC. Raises ValueError for any other text."""
     at = datetime.fromisoformat(text)
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -71,21 +71,23 @@ def _routes() -> str:
         "# Routes",
         "",
         "Made from the route table (`trivet routes` prints it, too). *may* is the policy: what a caller must be; see",
-        "`api/kit/callers.py`. Where it is `token`, the row decides that the word behind it names:",
+        "`api/kit/callers.py`. *served by* is the file below `src/trivet` to read first. Where *may* is `token`, the",
+        "row decides that the word behind it names:",
         "",
         *(f"- *{word}*: {sentence}" for word, sentence in DECISIONS.items()),
     ]
     for service in services():
         folder = service.package.rpartition(".")[2]
         title = folder if folder == service.name else f"{folder} ({service.name})"
-        lines += ["", f"## {title}", "", "| method | path | may | versions |", "|---|---|---|---|"]
+        lines += ["", f"## {title}", "", "| method | path | may | versions | served by |", "|---|---|---|---|---|"]
         for route in sorted(service.routes(), key=lambda route: (route.path, route.action or "", route.method)):
             path = service.prefix + route.path + (f" `{route.action}`" if route.action else "")
             since = versions.text(route.since) if route.since else ""
             until = versions.text(route.until) if route.until < 1_000_000 else ""
             when = f"{since} - {until}" if since or until else ""
             may = route.may + (f", *{route.decides}*" if route.decides else "")
-            lines.append(f"| {route.method} | {path} | {may} | {when} |")
+            file = route.handler.__module__.removeprefix("trivet.").replace(".", "/") + ".py"
+            lines.append(f"| {route.method} | {path} | {may} | {when} | {file} |")
     return "\n".join(lines) + "\n"
 
 

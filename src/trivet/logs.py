@@ -56,7 +56,7 @@ class Once(logging.Filter):
 
 
 def _places(error: BaseException) -> Iterator[tuple[str, int]]:
-    """Where it came through, the errors that belong together one after the other."""
+    """The places in the code that errors came through, one error after the other."""
     for frame, line in traceback.walk_tb(error.__traceback__):
         yield frame.f_code.co_filename, line
     for one in error.exceptions if isinstance(error, BaseExceptionGroup) else ():

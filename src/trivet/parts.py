@@ -6,10 +6,13 @@ from functools import partial
 from trivet.clock import Clock
 from trivet.domain.host_link.host_changes import HostChanges
 from trivet.domain.host_link.words import ASKED_AGAIN_S
+from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people.passwords import Passwords
 from trivet.domain.identity.tokens import revocations
 from trivet.domain.identity.tokens.tokens import Tokens
+from trivet.domain.images.shown_images import ShownImages
 from trivet.domain.placement.provider_summaries import KnownProviders
+from trivet.domain.secrets import Secrets
 from trivet.domain.shares import Shares
 from trivet.drivers.contracts.blobs import Blobs
 from trivet.ids import Ids
@@ -31,16 +34,20 @@ class Parts:
     tokens: Tokens
     passwords: Passwords
     blobs: Blobs
+    secrets: Secrets = field(default_factory=Secrets)
+    """Opened with the key file at the start; without one (a test) nothing is sealed."""
+    identity_memory: IdentityMemory = field(default_factory=IdentityMemory)
     providers: KnownProviders = field(default_factory=KnownProviders)
+    shown_images: ShownImages = field(default_factory=ShownImages)
     host_changes: HostChanges = field(default_factory=HostChanges)
     archive_places: Shares = field(default_factory=lambda: Shares(ARCHIVE_PLACES, ARCHIVE_PLACES // 2))
-    """Where images' archives are read, a project's at half of them at most."""
+    """Places where archives of images are read; one project takes half of them at most."""
     key_places: Shares = field(default_factory=lambda: Shares(KEY_PLACES, KEY_PLACES // 2))
     """Where pairs of keys are made, which takes a processor for a second."""
     measures: Measures = field(default_factory=Measures)
     sightings: Sightings = field(init=False)
-    """Of what others hold who may have died: the hosts of agents elsewhere, images that are written, imports."""
+    """What this process saw of holders that may have died: agents elsewhere, uploads and imports of images."""
 
     def __post_init__(self) -> None:
         self.sightings = Sightings(self.clock, ASKED_AGAIN_S)
-        self.store.commits.listen(partial(revocations.committed, self.store, self.tokens))
+        self.store.commits.listen(partial(revocations.committed, self.store, self.tokens, self.identity_memory))

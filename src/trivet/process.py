@@ -41,10 +41,11 @@ from trivet.domain.hosts import hosts
 from trivet.domain.identity.people.passwords import Passwords
 from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.identity.tokens import signing_keys
-from trivet.domain.identity.tokens.revocations import RevocationListener
+from trivet.domain.identity.tokens.revocations import IdentityListener
 from trivet.domain.identity.tokens.tokens import Tokens
 from trivet.domain.limits import limits
 from trivet.domain.network.nets import seeds as network_seeds
+from trivet.domain.secrets import Secrets
 from trivet.domain.seeds import Offer
 from trivet.domain.servers import flavors
 from trivet.drivers import durable
@@ -52,7 +53,8 @@ from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.files import FileBlobs
 from trivet.errors import Invalid
-from trivet.hosting import Hosting, host_engines
+from trivet.hosting.host_engines import host_engines
+from trivet.hosting.hosts_here import Hosting
 from trivet.hosting.local_link import LocalLink
 from trivet.ids import Ids, SystemIds
 from trivet.parts import Parts
@@ -133,9 +135,9 @@ async def running(
         follower = Follower(store)
         await follower.start()
         parts.host_changes.follow(follower)
-        listener = RevocationListener(store, parts.tokens, settings.token_s)
+        listener = IdentityListener(store, parts.tokens, parts.identity_memory, parts.secrets, settings.token_s)
         await listener.on_resync()
-        follower.listen("revocations", listener.on_events, listener.on_resync)
+        follower.listen("identity", listener.on_events, listener.on_resync)
         hosting = await host_engines(parts) if with_hosts else None
         if hosting is not None:
             stack.push_async_callback(hosting.close)
@@ -167,10 +169,12 @@ async def _first_start(parts: Parts) -> str | None:
     password = parts.settings.admin_password or secrets.token_urlsafe(18)
     hashed = await parts.passwords.hash(password)
 
+    parts.secrets = Secrets(_secret(Path(parts.settings.data) / "secret"))
+
     async def begin(tx: Tx) -> bool:
         # Several processes may start on one empty database: this row makes them take turns.
         await leases.take_turn(tx, "first start")
-        await signing_keys.load(tx, parts.tokens, _secret(Path(parts.settings.data) / "secret"))
+        await signing_keys.load(tx, parts.tokens, parts.secrets)
         fresh = await seeds.start(tx, parts, hashed, offers(services()))
         await limits.set_model(tx, "strict_two_level" if parts.settings.limit_model == "strict_two_level" else "flat")
         project = await tx.find(PROJECTS, "name = 'admin' AND domain_id = 'default'")

@@ -124,7 +124,7 @@ class Settings:
 
     @property
     def own_url(self) -> str:
-        """Where we listen, as others reach it."""
+        """The address at which this process listens, as others reach it."""
         return self.url_at(self.listen_port)
 
     def url_at(self, port: int) -> str:
@@ -150,7 +150,7 @@ class Settings:
 POSTGRESQL = ("postgresql://", "postgres://")
 _PREFIX = "TRIVET_"
 _NEAR = 0.8
-"""Of 1, for the same."""
+"""How alike two names must be (1 is the same) for one to count as a misspelling of the other."""
 _DATABASES = (*POSTGRESQL, "sqlite:///")
 _PORT = re.compile("[0-9]{1,9}")
 _PORT_MAX = 65535
@@ -161,7 +161,7 @@ _LEAST = {
     "password_history": 0, "password_days": 0, "password_min_days": 0, "shelved_offload_s": -1,
 }  # fmt: skip
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - whether somebody did is the question
-"""And what is left to say on a machine that has no way out."""
+"""Wildcard addresses, and the address to name instead on a machine that has no network."""
 _FAR_AWAY = ((socket.AF_INET6, "2001:db8::1"), (socket.AF_INET, "192.0.2.1"))
 
 

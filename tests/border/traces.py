@@ -86,7 +86,7 @@ class Victim:
             return msgspec.to_builtins((orders, await self._metadata(tx)))
 
     async def _metadata(self, tx: Tx) -> list[Any]:
-        secrets = self.cloud.process.parts.tokens.secrets
+        secrets = self.cloud.process.parts.secrets
         port_id = self.project.held["server_port_id"]
         places = await tx.rows("SELECT network_id, ip FROM addresses WHERE port_id = ? ORDER BY ip", port_id)
         return [await metadata.at(tx, network_id, ip, secrets) for network_id, ip in places]

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from tests.api.image.image_cloud import Cloud as ImageCloud
 from tests.api.network.network_cloud import Cloud as NetworkCloud
-from tests.controllers.test_poisoned_objects import NetworkLab, held, in_virtual_time, staged, weather
+from tests.controllers.test_duties import weather
+from tests.controllers.test_poisoned_objects import NetworkLab, held, staged
 from tests.simulation import virtual_time
-from tests.simulation.virtual_time import VirtualLoop
+from tests.simulation.virtual_time import VirtualLoop, in_virtual_time
 from tests.simulation.world import CALL, World
 
 from trivet.controllers.duties import Duties
@@ -26,7 +27,7 @@ from trivet.drivers.contracts.network import NetworkSpec
 from trivet.drivers.files import FileBlobs
 from trivet.drivers.sim.network import SimNetwork
 from trivet.errors import Conflict
-from trivet.hosting import Hosting
+from trivet.hosting.hosts_here import Hosting
 from trivet.parts import Parts
 from trivet.settings import Settings
 from trivet.store import leases

@@ -84,7 +84,7 @@ async def _use(client: Client, cloud: SimCloud) -> None:
     user = {"name": "admin", "password": cloud.password, "domain": {"name": "Default"}}
     scope = {"project": {"name": "admin", "domain": {"name": "Default"}}}
     auth = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
-    for _ in range(2):  # the first fills the memo
+    for _ in range(2):  # the first fills the memory
         await client.call("POST", "/identity/v3/auth/tokens", auth, name="issue a token")
     await client.call("GET", "/identity/v3/auth/tokens", name="validate a token")
     image = {"name": "a", "disk_format": "raw", "container_format": "bare"}

@@ -20,7 +20,7 @@ from trivet.api.image.service import SERVICE as IMAGE
 from trivet.api.kit.app import App
 from trivet.api.network.service import SERVICE as NETWORK
 from trivet.api.placement.service import SERVICE as PLACEMENT
-from trivet.domain.network.rbac import TABLE_OF
+from trivet.domain.network.rbac_policies import TABLE_OF
 from trivet.drivers.files import FileBlobs
 from trivet.errors import InTheWay
 from trivet.store.store import Store, transact

@@ -17,7 +17,8 @@ import pytest
 from tests.drivers.engines import image_named, need
 
 from trivet.drivers.contracts.machine import Disk, MachineSpec, Seen
-from trivet.drivers.podman import PodmanMachines, missing
+from trivet.drivers.podman.engine import missing
+from trivet.drivers.podman.machines import PodmanMachines
 
 IMAGE = image_named("TRIVET_TEST_CONTAINER")
 PATIENCE_S = 120.0

@@ -10,7 +10,8 @@ from tests.drivers.engines import image_named, need
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Disk, MachineSpec, Nic, Seen
-from trivet.drivers.qemu import QemuMachines, missing
+from trivet.drivers.qemu.machines import QemuMachines
+from trivet.drivers.qemu.options import missing
 
 IMAGE = image_named("TRIVET_TEST_GUEST")
 PATIENCE_S = 300.0

@@ -14,8 +14,9 @@ from tests.drivers import qemu_guests as guests
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import MACHINES
 from trivet.drivers.contracts.patience import Unanswered, patient
-from trivet.drivers.podman import PodmanMachines
-from trivet.drivers.qemu import Options, QemuMachines
+from trivet.drivers.podman.machines import PodmanMachines
+from trivet.drivers.qemu.machines import QemuMachines
+from trivet.drivers.qemu.options import Options
 
 pytestmark = pytest.mark.dataplane
 

@@ -13,8 +13,8 @@ from tests.drivers.podman_containers import IMAGE, a_container, log_has, look, m
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Disk
-from trivet.drivers.podman import PodmanMachines
 from trivet.drivers.podman.archives import machine_architecture
+from trivet.drivers.podman.machines import PodmanMachines
 
 __all__ = ["machines"]
 

@@ -20,8 +20,8 @@ from tests.drivers.podman_containers import (
     started,
 )
 
-from trivet.drivers.podman import PodmanMachines
 from trivet.drivers.podman.engine import Engine
+from trivet.drivers.podman.machines import PodmanMachines
 
 __all__ = ["machines"]
 

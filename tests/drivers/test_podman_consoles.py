@@ -13,7 +13,7 @@ from tests.drivers.podman_containers import (
     started,
 )
 
-from trivet.drivers.podman import PodmanMachines
+from trivet.drivers.podman.machines import PodmanMachines
 
 __all__ = ["machines"]
 

@@ -26,7 +26,7 @@ from tests.drivers.podman_containers import (
 )
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.podman import PodmanMachines
+from trivet.drivers.podman.machines import PodmanMachines
 
 __all__ = ["machines"]
 
@@ -107,7 +107,7 @@ async def test_another_process_takes_over_after_a_kill(machines: PodmanMachines,
     program = (
         "import asyncio, sys, msgspec, pathlib, time\n"
         "from trivet.drivers.contracts.machine import MachineSpec\n"
-        "from trivet.drivers.podman import PodmanMachines\n"
+        "from trivet.drivers.podman.machines import PodmanMachines\n"
         "async def main():\n"
         "    driver = PodmanMachines(pathlib.Path(sys.argv[1]))\n"
         "    spec = msgspec.json.decode(sys.argv[2], type=MachineSpec)\n"

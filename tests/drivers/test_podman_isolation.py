@@ -28,8 +28,9 @@ from tests.drivers.podman_containers import (
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Disk
-from trivet.drivers.podman import PodmanMachines, ranges
+from trivet.drivers.podman import ranges
 from trivet.drivers.podman.engine import Engine
+from trivet.drivers.podman.machines import PodmanMachines
 
 __all__ = ["machines"]
 

@@ -25,7 +25,7 @@ from tests.drivers.podman_containers import (
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Nic, NicHotplug, Pausing, Resizing, SerialConsole, Snapshotting, Suspending
-from trivet.drivers.podman import PodmanMachines
+from trivet.drivers.podman.machines import PodmanMachines
 
 __all__ = ["machines"]
 

@@ -11,7 +11,7 @@ import pytest
 from tests.drivers.podman_containers import log_has, need_engine, running_shell, started
 
 from trivet.drivers.contracts.machine import Disk
-from trivet.drivers.podman import PodmanMachines
+from trivet.drivers.podman.machines import PodmanMachines
 from trivet.drivers.podman.quota import has_quota
 
 FILL = "head -c 2000000000 /dev/zero > /fill; stat -c 'filled %s' /fill; exec sleep 1000"

@@ -21,7 +21,7 @@ from tests.drivers.podman_containers import (
     told,
 )
 
-from trivet.drivers.podman import PodmanMachines
+from trivet.drivers.podman.machines import PodmanMachines
 
 __all__ = ["machines"]
 

@@ -14,8 +14,8 @@ from tests.drivers.podman_containers import eventually, log_has, look, machines,
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import MachineSpec, VolumeDisk, VolumeHotplug
 from trivet.drivers.contracts.volume import Serving, VolumeSpec
-from trivet.drivers.podman import PodmanMachines
-from trivet.drivers.qsd import QsdVolumes
+from trivet.drivers.podman.machines import PodmanMachines
+from trivet.drivers.qsd.volumes import QsdVolumes
 
 __all__ = ["machines"]
 

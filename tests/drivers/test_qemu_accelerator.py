@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trivet.drivers.qemu import accelerator as subject
-from trivet.drivers.qemu import missing
+from trivet.drivers.qemu.options import missing
 
 pytestmark = [pytest.mark.dataplane, pytest.mark.skipif(bool(missing()), reason=f"missing: {missing()}")]
 SOURCE = Path(subject.__file__).with_name("probe.S")

@@ -8,7 +8,8 @@ import pytest
 from tests.drivers.qemu_guests import booted, eventually, guest_spec, look, need_engine, typed
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.qemu import Options, QemuMachines
+from trivet.drivers.qemu.machines import QemuMachines
+from trivet.drivers.qemu.options import Options
 
 pytestmark = pytest.mark.dataplane
 

@@ -12,7 +12,8 @@ import pytest
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Disk, MachineSpec
-from trivet.drivers.qemu import Options, QemuMachines, missing
+from trivet.drivers.qemu.machines import QemuMachines
+from trivet.drivers.qemu.options import Options, missing
 
 pytestmark = [pytest.mark.dataplane, pytest.mark.skipif(bool(missing()), reason=f"missing: {missing()}")]
 

@@ -29,7 +29,8 @@ from tests.drivers.qemu_guests import (
 
 from trivet.drivers.contracts import machine as contract
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.qemu import Options, QemuMachines
+from trivet.drivers.qemu.machines import QemuMachines
+from trivet.drivers.qemu.options import Options
 from trivet.drivers.qemu.qmp import talk
 
 pytestmark = pytest.mark.dataplane
@@ -177,7 +178,7 @@ async def test_a_suspended_guest_goes_on_where_it_was(machines: QemuMachines) ->
 _SUSPEND = """
 import asyncio, sys
 from pathlib import Path
-from trivet.drivers.qemu import QemuMachines
+from trivet.drivers.qemu.machines import QemuMachines
 async def main():
     print("now", flush=True)
     await QemuMachines(Path(sys.argv[1])).suspend(sys.argv[2])
@@ -237,7 +238,7 @@ _DRIVE = """
 import asyncio, sys
 from pathlib import Path
 from tests.drivers.qemu_guests import guest_spec
-from trivet.drivers.qemu import QemuMachines
+from trivet.drivers.qemu.machines import QemuMachines
 async def main():
     machines = QemuMachines(Path(sys.argv[1]))
     spec = guest_spec()

@@ -20,7 +20,8 @@ from tests.drivers.qemu_guests import (
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Nic
-from trivet.drivers.qemu import Options, QemuMachines
+from trivet.drivers.qemu.machines import QemuMachines
+from trivet.drivers.qemu.options import Options
 
 pytestmark = [pytest.mark.dataplane, pytest.mark.skipif(os.geteuid() != 0, reason="taps are made by root")]
 

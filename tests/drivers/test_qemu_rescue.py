@@ -12,7 +12,8 @@ from tests.drivers.qemu_guests import IMAGE, PATIENCE_S, booted, console_shows, 
 from trivet.agent.config_drive import config_drive
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Disk, RescueDisk
-from trivet.drivers.qemu import Options, QemuMachines
+from trivet.drivers.qemu.machines import QemuMachines
+from trivet.drivers.qemu.options import Options
 
 pytestmark = pytest.mark.dataplane
 

@@ -13,9 +13,10 @@ from tests.drivers.qemu_guests import booted, eventually, guest_spec, in_the_end
 
 from trivet.drivers.contracts.machine import VolumeDisk
 from trivet.drivers.contracts.volume import FromImage, Serving, VolumeSpec
-from trivet.drivers.qemu import Options, QemuMachines
-from trivet.drivers.qsd import QsdVolumes
-from trivet.drivers.qsd import missing as qsd_missing
+from trivet.drivers.qemu.machines import QemuMachines
+from trivet.drivers.qemu.options import Options
+from trivet.drivers.qsd.volumes import QsdVolumes
+from trivet.drivers.qsd.volumes import missing as qsd_missing
 
 pytestmark = pytest.mark.dataplane
 

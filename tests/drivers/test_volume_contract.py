@@ -26,7 +26,7 @@ from trivet.drivers.contracts.volume import (
     VolumeDriver,
     VolumeSpec,
 )
-from trivet.drivers.qsd import QsdVolumes, missing
+from trivet.drivers.qsd.volumes import QsdVolumes, missing
 from trivet.drivers.sim.volumes import SimVolumes
 from trivet.drivers.volume_drivers import volume_drivers
 

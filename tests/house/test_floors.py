@@ -22,7 +22,7 @@ FLOORS = (
     ("limits",),
     ("hosts", "images", "key_manager", "objects"),
     ("registry", "volumes"),
-    ("network.words", "network.tags", "network.addresses", "network.rbac"),
+    ("network.words", "network.tags", "network.addresses", "network.rbac_policies"),
     ("network.groups",),
     ("network.nets", "network.agents"),
     ("network.ports",),

@@ -70,7 +70,7 @@ class Elsewhere:
 async def agent(tmp_path: Path) -> AsyncIterator[Elsewhere]:
     async with Cloud() as cloud:
         blobs = cloud.parts.blobs = FullDisk(tmp_path / "blobs")
-        cloud.parts.tokens.secrets = Secrets(b"the cloud's own key")
+        cloud.parts.secrets = Secrets(b"the cloud's own key")
         cloud.app = App(cloud.parts, [COMPUTE, AGENT])
         made = Elsewhere(cloud, blobs, await cloud.made(config_drive=True))
         await made.begin()
@@ -166,7 +166,7 @@ async def test_a_server_is_told_one_random_seed_at_every_door_and_nobody_else_is
     tree = {name: base64.b64decode(text) for name, text in (await agent.call("GET", files)).ok().items()}
     again = {name: base64.b64decode(text) for name, text in (await agent.call("GET", files)).ok().items()}
     assert config_drive(tree) == config_drive(again)
-    agent.cloud.parts.tokens.secrets = Secrets(b"the key of another cloud")
+    agent.cloud.parts.secrets = Secrets(b"the key of another cloud")
     assert seed_in((await agent.call("GET", path)).ok()) != told[0]
 
 

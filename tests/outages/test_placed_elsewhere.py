@@ -9,8 +9,8 @@ from tests.api.compute.server_cloud import POWER, Cloud
 from trivet.domain.hosts import hosts
 from trivet.domain.network.ports.ports import PORTS
 from trivet.domain.servers import state as reports
-from trivet.domain.servers.groups import SERVER_GROUPS, ServerGroup
 from trivet.domain.servers.orders import Report
+from trivet.domain.servers.server_groups import SERVER_GROUPS, ServerGroup
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.store.where import Where
 

@@ -94,6 +94,13 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     given = (await made("other_volume_id", VOLUMES, {"volume": {"size": 1, "name": "w"}}))["id"]
     await _available(cloud, f"{VOLUMES}/{given}", token)
     await made("transfer_id", "/volume/v3/os-volume-transfer", {"transfer": {"volume_id": given}})
+    newest = [(b"openstack-api-version", b"volume 3.70")]
+    said = {"group_type": {"name": f"of {project.id}"}}
+    kind = await cloud.call("POST", "/volume/v3/group_types", said, token=cloud.admin, headers=newest)
+    together = {"group": {"name": "g", "group_type": kind.body["group_type"]["id"], "volume_types": ["__DEFAULT__"]}}
+    answer = await cloud.call("POST", "/volume/v3/groups", together, token=token, headers=newest)
+    assert answer.status == 202, answer.raw
+    project.held["group_id"] = answer.body["group"]["id"]
     await keep(cloud, project, token)
     await _push(cloud, project, token)
     project.held["floating_ip_id"] = project.held["floatingip_id"]

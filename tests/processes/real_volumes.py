@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trivet.cli.main import main
-from trivet.drivers.qsd import QsdVolumes
+from trivet.drivers.qsd.volumes import QsdVolumes
 from trivet.hosting import simulated
 
 

@@ -24,8 +24,8 @@ from tests.programs import BIN, Program, clean, until
 from trivet.drivers.contracts.volume import Serving
 from trivet.drivers.qemu import processes
 from trivet.drivers.qemu.layout import short_directory
-from trivet.drivers.qsd import missing
 from trivet.drivers.qsd.layout import Layout
+from trivet.drivers.qsd.volumes import missing
 
 VOLUMES = 20
 """Each is made, attached, grown and snapshotted, its snapshot is deleted, and every other one is, too."""

@@ -5,7 +5,7 @@ Twenty simulated minutes take a second, and one seed gives one history.
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any, TypeVar
 
@@ -83,3 +83,8 @@ def run(loop: VirtualLoop, work: Coroutine[Any, Any, T]) -> T:
         loop.run_until_complete(asyncio.wait(left, timeout=60) if left else asyncio.sleep(0))
         loop.close()
         asyncio.set_event_loop(None)
+
+
+def in_virtual_time(live: Callable[[VirtualLoop], Coroutine[Any, Any, T]]) -> T:
+    loop = VirtualLoop()
+    return run(loop, live(loop))

@@ -32,7 +32,7 @@ from trivet.drivers.contracts.machine import Disk, MachineSpec
 from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.drivers.sim.network import SimNetwork, SimWires
 from trivet.errors import TrivetError
-from trivet.hosting import Hosting
+from trivet.hosting.hosts_here import Hosting
 from trivet.ids import SeededIds
 from trivet.parts import Parts
 from trivet.process import offer_duties

@@ -24,7 +24,7 @@ _WATCHED_WELL_S = 30.0
 
 
 class Agent:
-    """Of one real host, or of all simulated ones."""
+    """The agent of one real host, or of all simulated ones."""
 
     def __init__(self, hosts: dict[str, Engines], link: Link, clock: Clock, metadata: MetadataService | None) -> None:
         self._hosts = hosts

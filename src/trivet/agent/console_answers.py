@@ -20,7 +20,7 @@ Tell = Callable[[str, ConsoleAnswer], Awaitable[None]]
 
 
 async def answer_all(engines: Engines, questions: Questions, tell: Tell) -> None:
-    """Whoever asked waits for seconds only, so one that cannot be answered now is left to its end."""
+    """A client waits for its answer for seconds only, so a read that cannot be answered now is not tried again."""
     try:
         asked = await questions()
     except TrivetError as error:

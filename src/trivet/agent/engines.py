@@ -28,7 +28,7 @@ class Halted:
         return id in self._ids
 
     def read(self, file: Path) -> None:
-        """Who was halted last time."""
+        """The ids of the machines that were halted last time."""
         self._file = file
         try:
             self._ids |= set(json.loads(file.read_text()))
@@ -64,7 +64,7 @@ class Engines:
     halted: Halted = field(default_factory=Halted)
 
     def __post_init__(self) -> None:
-        """Whoever calls them, every call ends. One driver of several kinds stays one."""
+        """Every call of a driver is bounded, whoever makes it. A driver that serves several kinds is wrapped once."""
         known = {id(driver): patient(driver, MACHINES) for driver in self.machines.values()}
         object.__setattr__(self, "machines", {kind: known[id(driver)] for kind, driver in self.machines.items()})
         object.__setattr__(self, "wires", patient(self.wires, (WireDriver,)))

@@ -38,7 +38,7 @@ from trivet.drivers.contracts.network import Wire, netns_name, tap_name
 from trivet.errors import Conflict, Invalid, OverQuota, TrivetError
 
 _SEED = "/var/lib/cloud/seed/config_drive/"
-"""Where cloud-init looks for a config drive that is no drive; containers find the same data there."""
+"""The folder in which cloud-init looks for a config drive that is no drive; containers find the same data there."""
 _BUG_TRIES = 3
 """What nobody foresaw may pass, but not for ever: then it is told as a failure for good."""
 _GIVEN_UP = (

@@ -101,7 +101,7 @@ class HttpLink:
         return await self._get(f"/servers/{quote(server_id, safe='')}/files", dict[str, bytes])
 
     async def image_path(self, image: ImageAt) -> str:
-        """From the cache, where a file has its name only when it is whole and was checked."""
+        """The image's path in the cache, where a file gets its name only when it is whole and was checked."""
         if not _KEY.match(image.blob_key):
             raise DriverError(f"The data of image {image.id} has a name that cannot be a file's.", again=False)
         path = self._images / image.blob_key

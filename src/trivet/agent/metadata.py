@@ -146,7 +146,7 @@ class MetadataService:
 
 
 async def _opened(wires: WireDriver, network_id: str) -> int:
-    """Who is cancelled while it opens leaves no socket behind: nobody else could have the address."""
+    """A call that is cancelled while it opens leaves no socket behind: nobody else could have the address."""
     opening = asyncio.ensure_future(wires.open_metadata(network_id))
     try:
         return await asyncio.shield(opening)

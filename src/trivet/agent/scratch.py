@@ -16,7 +16,7 @@ class Scratch:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def path(self, name: str) -> str:
-        """Of a file that is not there yet."""
+        """The path for a new file; an old one of that name is removed."""
         path = self._folder / name
         path.unlink(missing_ok=True)
         return str(path)

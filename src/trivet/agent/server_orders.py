@@ -20,7 +20,7 @@ from trivet.drivers.contracts.foreseen import foreseen
 from trivet.errors import TrivetError
 
 _AT_ONCE = 16
-"""Of one kind."""
+"""The most servers of one kind that are followed at the same time."""
 _logger = logging.getLogger(__name__)
 
 
@@ -110,7 +110,7 @@ class ServerOrders:
         return orders + others, unclear | also_unclear
 
     async def serve_metadata(self, order: Order) -> None:
-        """Of its server, on its networks: a guest that boots without would never learn who it is."""
+        """Serves a server's metadata on its networks: a guest that boots without would never learn who it is."""
         if self._metadata is not None:
             for wire in order.wires:
                 await self._metadata.serve(wire.network_id, self._hosts[order.host_id].wires)

@@ -64,7 +64,7 @@ class Sweep:
             await self._leave_networks(orders.values())
 
     async def _serve_everybody(self, orders: Collection[Order]) -> None:
-        """As far as the network's engine answers."""
+        """Serves metadata to every server that is there, as far as the network's engine answers."""
         hanging: set[str] = set()
         for order in orders:
             if order.want == "gone" or order.host_id in hanging:
@@ -86,7 +86,7 @@ class Sweep:
         return seen, silent
 
     async def _look_for(self, kind: Kind) -> dict[str, dict[str, Seen] | None]:
-        """By host; None: its engine does not say."""
+        """What each host's engine has, by host; None where the engine does not answer."""
         found: dict[str, dict[str, Seen] | None] = {}
         for host_id, engines in self._hosts.items():
             if kind in engines.machines:

@@ -94,7 +94,7 @@ def _is_address(name: str) -> bool:
 
 
 def is_self_signed(certificate: Path) -> bool:
-    """So that clients know no authority for it, and must be given the file."""
+    """Whether no authority signed the certificate, so that clients must be given the file."""
     from cryptography import x509  # noqa: PLC0415
 
     found = x509.load_pem_x509_certificate(certificate.read_bytes())

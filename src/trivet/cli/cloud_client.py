@@ -47,7 +47,7 @@ class CloudClient:
         return self._asked(path, json.dumps(said).encode())
 
     def _asked(self, path: str, body: bytes | None) -> Any:
-        """With a token that is made when there is none, or when the one there was has ended."""
+        """Answers of the cloud. Logs in when there is no token, or when the one there was has ended."""
         if self._token:
             try:
                 return self._call(self.url + path, body, {"X-Auth-Token": self._token})[0]
@@ -70,7 +70,8 @@ class CloudClient:
 
 
 def silent(url: str, error: Exception) -> Busy:
-    """Also when it dies in the middle of an answer, or something else listens there."""
+    """The error for a cloud that does not answer, dies in the middle of an answer, or is something else that listens
+    there."""
     why = getattr(error, "reason", error)
     return Busy("status.silent", f"{_origin(url)} is silent or no cloud ({why}). Is it running?")
 
@@ -83,6 +84,6 @@ def trusting(cacert: Path | None) -> ssl.SSLContext:
 
 
 def _origin(url: str) -> str:
-    """Of the service that was asked: behind a balancer another one than we logged in at."""
+    """The origin of the service that was asked, which behind a balancer is not the one that we logged in at."""
     parts = urllib.parse.urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else url

@@ -90,7 +90,8 @@ def _close_to_others(path: Path) -> None:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """By this process alone, whose pid stands in it meanwhile. The kernel frees it however the process ends."""
+    """Locks the folder for this process, whose pid stands in the lock file. The kernel frees it however the process
+    ends."""
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     file = folder / "trivet.pid"
     try:
@@ -115,7 +116,7 @@ def held(folder: Path) -> Iterator[None]:
 class Running(NamedTuple):
     pid: int
     url: str
-    """Where it answers, once it does."""
+    """The URL at which the cloud answers, once it does."""
 
 
 def note_url(folder: Path, url: str) -> None:

@@ -44,14 +44,15 @@ async def _signing_keys(settings: Settings, secret: bytes) -> str:
     from trivet.clock import SystemClock  # noqa: PLC0415 - `trivet --help` need not wait for it
     from trivet.domain.identity.tokens import signing_keys  # noqa: PLC0415
     from trivet.domain.identity.tokens.tokens import Tokens  # noqa: PLC0415
+    from trivet.domain.secrets import Secrets  # noqa: PLC0415
     from trivet.store.store import transact  # noqa: PLC0415
     from trivet.store.tx import Tx  # noqa: PLC0415
 
-    tokens = Tokens(SystemClock())
+    secrets = Secrets(secret)
 
     async def change(tx: Tx) -> None:
-        await signing_keys.load(tx, tokens, secret)
-        await signing_keys.rotate(tx, tokens)
+        await signing_keys.load(tx, Tokens(SystemClock()), secrets)
+        await signing_keys.rotate(tx, secrets)
 
     store = await known_cloud.opened(settings)
     try:

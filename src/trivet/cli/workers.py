@@ -30,7 +30,7 @@ def is_worker() -> bool:
 
 
 def number() -> int:
-    """Of this worker among those of its machine, from 0."""
+    """The number of this worker among those of its machine, from 0."""
     return int(os.environ.get(_NUMBER, "0"))
 
 

@@ -27,7 +27,7 @@ Job = Callable[[Tx], Awaitable[bool]]
 
 
 async def do_all(store: Store, lease: Lease, jobs: Mapping[str, Job]) -> None:
-    """Until it is cancelled, or the lease lost."""
+    """Does all chores in turn until the task is cancelled or the lease is lost."""
     age = _TrustedClock(store.clock)
     async with asyncio.TaskGroup() as group:
         for what, job in jobs.items():

@@ -37,7 +37,8 @@ class Duties:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._sightings = Sightings(store.clock, _LEASE_S, died)
         self._ours_until = 0.0
-        """By then whatever is not renewed has been dropped, since another process may take it soon after."""
+        """The moment by which each duty that was not renewed has been dropped: another process may take it soon
+        after."""
         self._leaving = False
 
     def offer(self, name: str, work: Work) -> None:

@@ -23,7 +23,7 @@ class Holders:
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self.me = f"{name}:{os.fstat(self._file).st_ino}"
-        """As leases name it: a copy of the file is another file."""
+        """The name of this holder in leases. A copied data folder has another file, so its holders have other names."""
 
     def died(self, holder: str) -> bool:
         """Whether it is certain that this one has ended."""
@@ -40,7 +40,7 @@ class Holders:
         os.close(self._file)
 
     def _forget_the_dead(self) -> None:
-        """But the newest, whose leases may still be there."""
+        """Removes the files of dead holders except the newest, whose leases may still be there."""
         known = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in known[_KEPT:]:
             if _is_free(path):

@@ -18,7 +18,7 @@ from trivet.domain.images import sweep as image_sweep
 from trivet.domain.images import tasks as image_tasks
 from trivet.domain.images.data import Received
 from trivet.domain.images.images import IMAGES, Image
-from trivet.domain.images.imports import Wanted
+from trivet.domain.images.imports import ImportWish
 from trivet.domain.images.tasks import TRIES_MAX, ImageTask
 from trivet.drivers import oci_pull
 from trivet.drivers.contracts.errors import DriverError
@@ -47,11 +47,11 @@ class ImageController:
         self._web = source or Web(Allowed(parts.settings.web_allow))
         self._longest_s = longest_s
         self._running: dict[str, tuple[str, asyncio.Task[None]]] = {}
-        """By task id: whose, and who carries it out."""
+        """The imports that run here, by task id: the project, and the asyncio task that carries it out."""
         self._pauses = Pauses(parts.clock)
 
     async def run(self, lease: Lease | None = None) -> None:
-        """Until cancelled."""
+        """Starts imports and sweeps until it is cancelled."""
         clock = self._parts.clock
         swept_at = -_SWEEP_EVERY_S
         try:
@@ -160,7 +160,7 @@ class ImageController:
         if image.staged_key is not None:
             await self._parts.blobs.remove(image.staged_key)
 
-    def _source(self, image: Image, wanted: Wanted) -> AsyncIterator[bytes]:
+    def _source(self, image: Image, wanted: ImportWish) -> AsyncIterator[bytes]:
         if wanted.method == "glance-direct":
             assert image.staged_key is not None
             return self._parts.blobs.read(image.staged_key)
@@ -199,7 +199,7 @@ def _taken() -> Conflict:
     return Conflict("import.taken", "Another process took the import over, since this one was too slow.")
 
 
-def _check_hash(received: Received, wanted: Wanted) -> None:
+def _check_hash(received: Received, wanted: ImportWish) -> None:
     if wanted.os_hash_algo == "sha512" and received.os_hash_value != wanted.os_hash_value:
         raise Conflict("import.hash", "The downloaded data does not have the hash that was said.")
 

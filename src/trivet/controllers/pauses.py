@@ -6,7 +6,7 @@ from trivet.clock import Clock, pause_s
 
 
 class Pauses:
-    """Of many objects, by id."""
+    """Pauses between tries, for many objects, by id."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -18,5 +18,5 @@ class KeyController:
 
     async def change(self, tx: Tx) -> bool:
         if await signing_keys.age_s(tx) > _LIVES_S:
-            await signing_keys.rotate(tx, self._parts.tokens)
+            await signing_keys.rotate(tx, self._parts.secrets)
         return False

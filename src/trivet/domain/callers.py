@@ -37,7 +37,7 @@ class Caller(msgspec.Struct, frozen=True):
     app_credential_id: str | None = None
     trust_id: str | None = None
     partner_id: str | None = None
-    """Of who acts by a trust: whoever else it is between, the trustee if the user is the trustor."""
+    """The other side of the trust that the token was made with: the trustee if the user is the trustor."""
     partner_domain_id: str | None = None
     oauth_token_id: str | None = None
     access_rules: tuple[tuple[str, str, str], ...] | None = None

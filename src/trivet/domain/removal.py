@@ -52,7 +52,7 @@ async def project(tx: Tx, caller: Caller, id: str) -> None:
 
 
 async def domain(tx: Tx, caller: Caller, id: str) -> None:
-    """With everything in it. It must have been disabled before, so that this is no slip."""
+    """Removes a domain with everything in it. It must have been disabled before, so that this is no slip."""
     personas.need_operator(caller, "identity:delete_domain")
     gone = await tx.get(PROJECTS, id)
     if gone is None or not gone.is_domain:

@@ -107,7 +107,7 @@ class FileBlobs:
         )
 
     async def keys(self, kind: str | None = None) -> set[str]:
-        """Also clears away what writers that died have left."""
+        """The keys of all blobs. Files that dead writers left are removed on the way."""
         kinds = await asyncio.to_thread(self._kinds) if kind is None else [kind]
         found = set()
         for each in kinds:

@@ -44,7 +44,7 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 def parse(uri: str) -> Reference:
-    """Of docker://host[:port]/name[:tag][@digest]."""
+    """Reads docker://host[:port]/name[:tag][@digest]."""
     parts = urlsplit(uri)
     name, _, digest = parts.path.strip("/").partition("@")
     name, _, tag = name.partition(":")
@@ -155,7 +155,7 @@ class Pull:
             return await self._web.get(f"http://{rest}", told)
 
     async def _log_in(self, challenge: str) -> None:
-        """As nobody in particular, which is how public images are read."""
+        """Gets an anonymous token, which is how public images are read."""
         kind, _, rest = challenge.partition(" ")
         said = challenge_words(rest)
         if kind.lower() != "bearer" or "realm" not in said:

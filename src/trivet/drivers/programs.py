@@ -34,7 +34,7 @@ class Bounds(NamedTuple):
 
     seconds: float = 120.0
     output_bytes: int = 16 << 20
-    """Of each of its two outputs. More is neither kept nor waited for."""
+    """The most bytes of each of its two outputs. More is neither kept nor waited for."""
     memory_bytes: int | None = None
     cpu_s: int | None = None
     gentle: bool = False
@@ -110,7 +110,8 @@ class _Child:
         return Ended(process.returncode, bytes(pipes.out), bytes(pipes.err))
 
     def kill(self) -> None:
-        """And all that it started, unless it has ended in order: then what it left is meant to stay."""
+        """Kills the program and all that it started, unless it has ended in order: then what it left is meant to
+        stay."""
         with self._turn:
             self._unwanted = True
             # While it is not reaped, nobody else gets its number.
@@ -137,7 +138,7 @@ class _Child:
             return self._process
 
     def _follow(self, pipes: "_Pipes", exit_fd: int) -> str | None:
-        """Until it has ended, or costs too much: how."""
+        """Waits until the program has ended, which is None, or costs too much, and then says of what."""
         until = time.monotonic() + self._bounds.seconds
         poll = select.poll()
         poll.register(exit_fd, select.POLLIN)
@@ -166,7 +167,8 @@ def _over(pid: int) -> bool:
 
 
 def _bind(pid: int, bounds: Bounds) -> None:
-    """From outside, since nothing of ours may run between fork and exec in a process of many threads."""
+    """Sets the limits from outside, since nothing of ours may run between fork and exec in a process of many
+    threads."""
     with contextlib.suppress(ProcessLookupError):
         resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
         if bounds.memory_bytes is not None:

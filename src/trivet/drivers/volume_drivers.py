@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from trivet.drivers.contracts.volume import VolumeDriver
-from trivet.drivers.qsd import QsdVolumes
+from trivet.drivers.qsd.volumes import QsdVolumes
 from trivet.drivers.sim.volumes import SimVolumes
 
 Maker = Callable[[Path], VolumeDriver]

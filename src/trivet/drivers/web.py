@@ -38,7 +38,7 @@ class Pace(NamedTuple):
     """The least that a server must do to be listened to."""
 
     answer_s: float = 60.0
-    """From the first word to the end of an answer's headers, each redirect by itself."""
+    """Seconds from the first byte to the end of an answer's headers, for each redirect anew."""
     bytes_s: int = 64 << 10
     """Measured over the time that it was waited for, not the time that its bytes took us."""
     over_s: float = 30.0
@@ -67,7 +67,7 @@ class Allowed:
 
 
 def is_public(address: Address) -> bool:
-    """Also of the addresses that wrap another one: the inner one counts."""
+    """Whether an address is public. Of an address that wraps another one, the inner one counts."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
         if inner is None and address in _NAT64:
@@ -90,7 +90,8 @@ class _Wire:
             self.cut()
 
     def cut(self) -> None:
-        """Who is still reading, in his thread, is woken: to close under him would wait for him, in the event loop."""
+        """Wakes the thread that is still reading: to close the socket under it would make the event loop wait for
+        it."""
         self._cut = True
         if self._socket is not None:
             with contextlib.suppress(OSError):

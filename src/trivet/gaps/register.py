@@ -21,7 +21,7 @@ class Gap(msgspec.Struct, frozen=True):
     evidence: tuple[str, ...] = ()
     """pytest node ids, relative to the checkout."""
     missing: str = ""
-    """Of a row that is partly closed: what is not there yet."""
+    """What is not there yet, in a row that is partly closed."""
     probe: str | None = None
     """The name of a live probe (probes.py)."""
 

@@ -21,7 +21,7 @@ _TEND_S = 180.0
 @dataclass(slots=True)
 class Hosting:
     name: str
-    """Of the duty to look after these hosts."""
+    """The name of the duty to look after these hosts."""
     engines: dict[str, Engines]
     network: NetworkDriver
     metadata: bool = True
@@ -34,11 +34,11 @@ class Hosting:
     """What is said of the volumes' back end."""
     adopt_volumes: Callable[[], Awaitable[None]] | None = None
     temper: Temper | None = None
-    """Of a simulation."""
+    """How a simulation misbehaves; None for real engines."""
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Whoever calls them, every call ends."""
+        """Every call of a driver is bounded, whoever makes it."""
         self.network = patient(self.network, (NetworkDriver,))
         self.volumes = patient(self.volumes, VOLUMES) if self.volumes is not None else None
         if self.tend is not None:
@@ -50,7 +50,7 @@ class Hosting:
         return engines.machines.get(kind) if engines else None
 
     def console_path(self, target: ConsoleTarget) -> str | None:
-        """Where the stream lies on this machine; None if the machine is another process's."""
+        """The path of a console's stream on this machine; None if another process has the server."""
         driver = self.driver(target.host_id, target.kind)
         try:
             if target.type == "serial" and isinstance(driver, SerialConsole):

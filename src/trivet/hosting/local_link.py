@@ -63,12 +63,12 @@ class LocalLink:
 
     async def files(self, server_id: str) -> dict[str, bytes]:
         async with self._store.read() as tx:
-            return await instance_metadata.files(tx, server_id, self._parts.tokens.secrets)
+            return await instance_metadata.files(tx, server_id, self._parts.secrets)
 
     async def instance_at(self, network_id: str, ip: str) -> dict[str, bytes] | None:
         """What the metadata service says to a guest."""
         async with self._store.read() as tx:
-            return await instance_metadata.at(tx, network_id, ip, self._parts.tokens.secrets)
+            return await instance_metadata.at(tx, network_id, ip, self._parts.secrets)
 
     async def keep_password(self, network_id: str, ip: str, password: str) -> bool:
         async def act(tx: Tx) -> bool:

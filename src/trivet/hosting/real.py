@@ -15,8 +15,8 @@ from trivet.drivers.ovn.central.northbound import OvnNetwork
 from trivet.drivers.ovn.chassis.wires import OvnWires
 from trivet.drivers.ovn.engine import External, OvnEngine
 from trivet.drivers.ovn.seats import Alone, Centre, Keys, Seat, read_underlay
-from trivet.drivers.qsd import QsdVolumes
-from trivet.drivers.qsd import missing as qsd_missing
+from trivet.drivers.qsd.volumes import QsdVolumes
+from trivet.drivers.qsd.volumes import missing as qsd_missing
 from trivet.hosting.hosts_here import Hosting, backend_of
 from trivet.hosting.this_machine import Has, ThisMachine, keep_keys, tag_of
 from trivet.parts import Parts
@@ -68,7 +68,7 @@ async def _seat(parts: Parts, data: Path, host: Host) -> Seat:
         return Alone()
     keys = Keys.under(data / "overlay")
     seat = Centre(read_underlay(parts.settings.underlay), keys, chassis_of(host.id))
-    secrets = parts.tokens.secrets
+    secrets = parts.secrets
     private_key, asked = authority.request(_CENTRE)
     await transact(parts.store, lambda tx: overlay.lay(tx, secrets, seat.southbound))
     admitted = await transact(parts.store, lambda tx: overlay.sign(tx, secrets, asked, _CENTRE, seat.underlay.ip))

@@ -27,7 +27,7 @@ from trivet.ids import Ids
 _TEND_EVERY_S = 5.0
 _AGAIN_FIRST_S = 0.5
 _AGAIN_MOST_S = 15.0
-"""Also what `ASKED_AGAIN_S` relies on, where another agent has the host."""
+"""The longest pause between tries; `ASKED_AGAIN_S` relies on it, where another agent has the host."""
 _logger = logging.getLogger(__name__)
 
 
@@ -47,7 +47,8 @@ class RemoteHost:
         self._agent: Agent | None = None
 
     async def run(self) -> None:
-        """Until it is cancelled. A credential that is refused at the very start is the operator's to mend."""
+        """Runs until it is cancelled. A credential that is refused at the very start ends it: an operator must mend
+        that."""
         failures = 0
         while True:
             try:
@@ -124,7 +125,7 @@ def _pause(failures: int) -> float:
 
 
 def holder_of(data: Path, ids: Ids) -> tuple[str, int]:
-    """Who this agent is, the same after a restart, and the lock that keeps a second one out of its directory."""
+    """The agent's id, the same after a restart, and the lock that keeps a second agent out of its directory."""
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(data / "agent", os.O_RDWR | os.O_CREAT, 0o600)
     try:

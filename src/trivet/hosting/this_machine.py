@@ -20,11 +20,12 @@ from trivet.drivers.contracts.machine import MachineDriver
 from trivet.drivers.ovn.chassis.wires import OvnWires
 from trivet.drivers.ovn.engine import missing as ovn_missing
 from trivet.drivers.ovn.seats import Keys
-from trivet.drivers.podman import PodmanMachines
-from trivet.drivers.podman import missing as podman_missing
-from trivet.drivers.qemu import Options, QemuMachines
-from trivet.drivers.qemu import missing as qemu_missing
-from trivet.drivers.qemu import version as qemu_version
+from trivet.drivers.podman.engine import missing as podman_missing
+from trivet.drivers.podman.machines import PodmanMachines
+from trivet.drivers.qemu.machines import QemuMachines
+from trivet.drivers.qemu.options import Options
+from trivet.drivers.qemu.options import missing as qemu_missing
+from trivet.drivers.qemu.options import version as qemu_version
 from trivet.errors import Invalid
 from trivet.hosting.processor import cpu_info
 

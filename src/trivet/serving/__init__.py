@@ -1,1 +1,1 @@
-"""Where one process answers HTTP: its doors, with TLS or without, and how it stops."""
+"""Serving: how one process answers HTTP, with TLS or without, and how it stops."""

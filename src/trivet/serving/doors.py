@@ -22,7 +22,7 @@ class Doors:
         self._sockets: list[socket.socket] = []
         self._aside: list[socket.socket] = []
         self.own_url = settings.own_url
-        """Where this very process answers, and no other."""
+        """The URL at which this very process answers, and no other."""
 
     def __enter__(self) -> Self:
         """What is missing is told before anything is made."""

@@ -21,7 +21,7 @@ _LAST_ANSWERS_S = 3.0
 
 
 class _Config(uvicorn.Config):
-    """With a context for TLS that is ours, since its certificate changes under it."""
+    """Uvicorn's configuration with a TLS context of ours, since the certificate may change while it runs."""
 
     context: ssl.SSLContext | None = None
 

@@ -28,7 +28,7 @@ class Connections:
         self._open = 0
         """Lent, at hand, or being made."""
         self._at_hand: list[tuple[Any, float]] = []
-        """And since when; the last used on top."""
+        """Connections that are free, and since when; the last used is on top."""
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._tidying: asyncio.TimerHandle | None = None
         self._closed = False

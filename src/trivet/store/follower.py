@@ -39,7 +39,7 @@ class Follower:
         self._behind.discard(name)
 
     def leave(self, name: str, on_events: Listener) -> None:
-        """Of one that listens no more by that name, since another came in its place, nothing is changed."""
+        """Ends a listener. If another one has taken its name meanwhile, nothing changes."""
         if name in self._listeners and self._listeners[name][0] == on_events:
             del self._listeners[name]
 

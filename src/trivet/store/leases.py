@@ -63,7 +63,7 @@ class Sightings:
         return now - since
 
     def forget_all_but(self, names: Collection[str]) -> None:
-        """Of what is gone."""
+        """Forgets sightings of all names but these."""
         for name in self._seen.keys() - set(names):
             del self._seen[name]
 
@@ -99,7 +99,7 @@ def _over(sightings: Sightings | None, holder: str, name: str, stamp: Stamp, sec
 
 
 async def take_turn(tx: Tx, name: str) -> None:
-    """From here to the commit, one transaction at a time."""
+    """Makes transactions take turns: from here to the commit, only one at a time."""
     await tx.run(
         "INSERT INTO leases (name, holder, token, ends_at) VALUES (?, '', 1, ?)"
         " ON CONFLICT (name) DO UPDATE SET token = leases.token + 1",
@@ -132,7 +132,7 @@ async def renew_all(tx: Tx, holder: str, seconds: float) -> set[str]:
 
 
 async def all_held(tx: Tx) -> list[Lease]:
-    """By anybody, as far as the rows say: not given back, though perhaps of somebody who died."""
+    """All leases that the rows say are held: not given back, though perhaps of a holder that died."""
     rows = await tx.rows(
         "SELECT name, holder, token, ends_at FROM leases WHERE ends_at <> ? ORDER BY name LIMIT 1000", _GIVEN_BACK
     )

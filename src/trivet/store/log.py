@@ -51,7 +51,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Doer(msgspec.Struct, frozen=True):
-    """By whom and by which request what is done now is done; neither where the cloud does it by itself."""
+    """The user and the request that cause what is done now; neither where the cloud acts by itself."""
 
     user_id: str | None = None
     request_id: str | None = None

@@ -32,7 +32,7 @@ class Migration(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """Of what it does; comments may be improved at any time."""
+        """The digest of its statements; comments are left out and may be improved at any time."""
         return hashlib.sha256("\n".join(statements(self.sql, {})).encode()).hexdigest()[:16]
 
 

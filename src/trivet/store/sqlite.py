@@ -88,7 +88,7 @@ def told(error: sqlite3.Error) -> Exception:
 
 
 class SqliteStore:
-    """Where records live when one machine is enough."""
+    """The store in one SQLite file, for clouds of one machine."""
 
     def __init__(self, path: Path | str, clock: Clock, ids: Ids, *, patience_s: float = 10.0) -> None:
         self.clock = clock

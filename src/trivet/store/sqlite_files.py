@@ -16,7 +16,7 @@ Identity = tuple[int, int] | None
 
 class Files:
     def __init__(self, path: str) -> None:
-        """Of a database that is open, in WAL mode."""
+        """Watches the files of a database that is open in WAL mode."""
         self._paths = [path, *(path + ending for ending in _BESIDE)]
         self._known = self._found()
         self._rescued = False

@@ -24,7 +24,7 @@ class Wake:
 
     def __init__(self) -> None:
         self._waiting: dict[asyncio.Future[None], None] = {}
-        """In the order in which they came: a set's would differ from run to run."""
+        """Waiters in the order in which they came; the order of a set would differ from run to run."""
 
     def set(self) -> None:
         for waiting in self._waiting:

@@ -18,7 +18,7 @@ class Where:
         self.values: list[Value] = []
 
     def copy(self) -> "Where":
-        """As it is by now, to go on in two ways."""
+        """A copy of the conditions so far, to go on in two ways."""
         return Where().add(" AND ".join(self._parts), *self.values) if self._parts else Where()
 
     def add(self, condition: str, *values: Value) -> "Where":

@@ -105,7 +105,7 @@ async def test_a_hostname_reaches_the_guest_as_it_was_said(cloud: Cloud, hostnam
 
 async def told(cloud: Cloud, id: str) -> set[str]:
     async with cloud.store.read() as tx:
-        files = await instance_metadata.files(tx, id, cloud.parts.tokens.secrets)
+        files = await instance_metadata.files(tx, id, cloud.parts.secrets)
         server = await tx.need(SERVERS, id, "server")
         assert server.host_id is not None
         built = await order_building.build(tx, [server.host_id], [id])

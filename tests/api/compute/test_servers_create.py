@@ -286,7 +286,7 @@ async def test_the_project_of_the_token_owns_the_server(cloud: Cloud) -> None:
 
 async def test_a_password_is_kept_where_only_the_cloud_can_read_it(cloud: Cloud) -> None:
     """The class: what a caller says or is told in confidence, at create and at rebuild, and the row that holds it."""
-    cloud.parts.tokens.secrets = Secrets(b"a key file")
+    cloud.parts.secrets = Secrets(b"a key file")
     answer = (await cloud.create(adminPass="tell-nobody-1", networks="none")).ok()["server"]
     assert answer["adminPass"] == "tell-nobody-1"
     await cloud.settle()
@@ -294,7 +294,7 @@ async def test_a_password_is_kept_where_only_the_cloud_can_read_it(cloud: Cloud)
         (row,) = await cloud.rows("SELECT * FROM servers WHERE id = ?", answer["id"])
         assert not [column for column in row if isinstance(column, str) and "tell-nobody" in column]
         async with cloud.store.read() as tx:
-            drive = await instance_metadata.files(tx, answer["id"], cloud.parts.tokens.secrets)
+            drive = await instance_metadata.files(tx, answer["id"], cloud.parts.secrets)
         assert said.encode() in drive["openstack/latest/meta_data.json"]
         image = {"imageRef": cloud.vm_image, "adminPass": "tell-nobody-2"}
         (await cloud.act(answer["id"], "rebuild", image)).ok()

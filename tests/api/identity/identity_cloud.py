@@ -13,6 +13,7 @@ from tests.api.one_service import Answer, OneService, Skewed, ask, store_on
 from trivet.api.identity.service import SERVICE
 from trivet.domain import seeds
 from trivet.domain.identity.tokens import signing_keys
+from trivet.domain.secrets import Secrets
 from trivet.process import offers, services
 from trivet.settings import Settings
 
@@ -27,8 +28,9 @@ class Cloud(OneService):
 
     async def fill(self) -> None:
         hashed = await self.parts.passwords.hash("secret")
+        self.parts.secrets = Secrets(b"a key file")
         async with self.store.write() as tx:
-            await signing_keys.load(tx, self.parts.tokens, b"a key file")
+            await signing_keys.load(tx, self.parts.tokens, self.parts.secrets)
             await seeds.start(tx, self.parts, hashed, offers(services()))
         answer = await self.login("admin", "secret", project=("admin", "default"))
         self.admin = answer.headers["x-subject-token"]

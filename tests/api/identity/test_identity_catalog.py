@@ -36,7 +36,7 @@ async def test_the_catalog_follows_the_address_of_the_cloud(new_identity: NewClo
     urls = [url for urls in (await _types(identity, identity.admin)).values() for url in urls]
     assert urls and all(url.startswith("https://cloud.example.org/") for url in urls)
     identity.parts.settings = Settings(listen="127.0.0.1:9999")
-    identity.parts.tokens.memo.forget()
+    identity.parts.identity_memory.forget()
     urls = [url for urls in (await _types(identity, identity.admin)).values() for url in urls]
     assert all(url.startswith("http://127.0.0.1:9999/") for url in urls)
 

@@ -19,7 +19,7 @@ class KeyCloud(OneService):
     def __init__(self, database: str = "") -> None:
         self.clock = Skewed()
         super().__init__(SERVICE, store_on(database, self.clock))
-        self.parts.tokens.secrets = Secrets(b"of the cloud")
+        self.parts.secrets = Secrets(b"of the cloud")
 
     async def fill(self) -> None:
         async with self.store.write() as tx:

@@ -116,10 +116,10 @@ async def test_the_database_tells_no_payload_without_the_clouds_key(keys: KeyClo
     assert len(wraps) == 1, "a project has one key"
     for clear in (b"open sesame", base64.b64encode(b"open sesame"), base64.b64encode(b"another")):
         assert clear.decode() not in everything
-    keys.parts.tokens.secrets = Secrets(b"of another cloud")
+    keys.parts.secrets = Secrets(b"of another cloud")
     answer = await keys.payload(id)
     assert answer.status == 503 and b"key file" in answer.raw
-    keys.parts.tokens.secrets = Secrets(b"of the cloud")
+    keys.parts.secrets = Secrets(b"of the cloud")
     async with keys.store.write() as tx:
         await tx.run(
             "UPDATE stored_secrets SET sealed = (SELECT o.sealed FROM stored_secrets o WHERE o.id = ?) WHERE id = ?",
@@ -140,7 +140,7 @@ async def test_each_project_has_a_key_of_its_own(keys: KeyCloud) -> None:
 async def test_new_keys_open_what_the_old_ones_sealed_and_the_old_ones_are_gone(keys: KeyCloud) -> None:
     kept = {await keys.secret(project=project, **TEXT): project for project in (MINE, THEIRS) for _ in range(2)}
     empty = await keys.secret(name="nothing in it")
-    secrets = keys.parts.tokens.secrets
+    secrets = keys.parts.secrets
     async with keys.store.read() as tx:
         before = {row[0] for row in await tx.rows("SELECT id FROM payload_keys")}
     assert await transact(keys.store, lambda tx: rotation.begin(tx, secrets)) == 2

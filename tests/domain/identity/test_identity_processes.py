@@ -10,10 +10,12 @@ from tests.postgres import PostgresCluster
 from trivet.clock import Clock, SystemClock
 from trivet.controllers.signing_keys import KeyController
 from trivet.domain.callers import Caller
+from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people.passwords import Passwords
 from trivet.domain.identity.tokens import revocations, signing_keys
-from trivet.domain.identity.tokens.revocations import RevocationListener
+from trivet.domain.identity.tokens.revocations import IdentityListener
 from trivet.domain.identity.tokens.tokens import Tokens
+from trivet.domain.secrets import Secrets
 from trivet.errors import Busy, Forbidden
 from trivet.ids import SystemIds
 from trivet.parts import Parts
@@ -29,20 +31,22 @@ from trivet.store.tx import Change
 class Process:
     store: Store
     tokens: Tokens
+    memory: IdentityMemory
+    secrets: Secrets
     follower: Follower
 
     @classmethod
     async def start(cls, store: Store, secret: bytes = b"the key file") -> "Process":
-        tokens = Tokens(store.clock)
+        tokens, memory, secrets = Tokens(store.clock), IdentityMemory(), Secrets(secret)
         follower = Follower(store)
-        listener = RevocationListener(store, tokens, 3600)
-        follower.listen("revocations", listener.on_events, listener.on_resync)
+        listener = IdentityListener(store, tokens, memory, secrets, 3600)
+        follower.listen("identity", listener.on_events, listener.on_resync)
         await follower.start()
         async with store.write() as tx:
-            await signing_keys.load(tx, tokens, secret)
+            await signing_keys.load(tx, tokens, secrets)
         async with store.read() as tx:
-            await revocations.fill(tx, tokens)
-        return cls(store, tokens, follower)
+            await revocations.fill(tx, tokens, memory)
+        return cls(store, tokens, memory, secrets, follower)
 
     def caller(self, **fields: str) -> Caller:
         now = self.store.clock.now()
@@ -78,6 +82,7 @@ def parts_of(process: Process, clock: Clock) -> Parts:
         ids=process.store.ids,
         store=process.store,
         tokens=process.tokens,
+        secrets=process.secrets,
         passwords=Passwords(),
         blobs=None,  # type: ignore[arg-type] # nothing here reads a blob
     )
@@ -125,28 +130,28 @@ async def test_a_process_that_starts_later_knows_what_was_revoked_before(stores:
 
 async def test_what_was_remembered_is_forgotten_when_another_process_writes(stores: list[Store]) -> None:
     one, two = [await Process.start(store) for store in stores]
-    generation = two.tokens.memo.generation
-    two.tokens.memo.keep("word", "old", generation)
+    generation = two.memory.generation
+    two.memory.keep("word", "old", generation)
     async with one.store.write() as tx:
         tx.note(Change(noun="users", id="ann", verb="updated", revision=2))
     await two.follower.step()
-    assert two.tokens.memo.get("word") is None
-    two.tokens.memo.keep("word", "read before the change", generation)
-    assert two.tokens.memo.get("word") is None
+    assert two.memory.get("word") is None
+    two.memory.keep("word", "read before the change", generation)
+    assert two.memory.get("word") is None
 
 
 async def test_a_rotation_interrupts_nobody_and_the_second_one_ends_the_oldest_key(stores: list[Store]) -> None:
     one, two = [await Process.start(store) for store in stores]
     oldest = one.tokens.issue(one.caller())
     async with one.store.write() as tx:
-        await signing_keys.rotate(tx, one.tokens)
+        await signing_keys.rotate(tx, one.secrets)
     await one.follower.step()
     newer = one.tokens.issue(one.caller())
     assert two.accepts(newer), "the other process knew the next key before it heard of the rotation"
     await two.follower.step()
     assert two.accepts(oldest) and two.accepts(newer)
     async with two.store.write() as tx:
-        await signing_keys.rotate(tx, two.tokens)
+        await signing_keys.rotate(tx, two.secrets)
     await one.follower.step()
     await two.follower.step()
     for process in (one, two):
@@ -189,7 +194,7 @@ async def test_without_the_key_file_nobody_signs(stores: list[Store]) -> None:
 
 async def test_a_process_forgets_revocations_that_can_hit_nobody_any_more(stores: list[Store]) -> None:
     tokens = Tokens(stores[0].clock)
-    listener = RevocationListener(stores[0], tokens, 3600)
+    listener = IdentityListener(stores[0], tokens, IdentityMemory(), Secrets(), 3600)
     now = stores[0].clock.now()
     for number in range(2000):
         tokens.revocations.cut("token", f"old{number}", now - 7200)

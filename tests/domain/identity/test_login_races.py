@@ -81,7 +81,7 @@ async def test_a_login_during_the_change_of_a_password_has_no_token_after_it(two
     new = await here.token("ann", "new")
     for cloud in two:
         async with cloud.store.read() as tx:
-            await revocations.fill(tx, cloud.parts.tokens)
+            await revocations.fill(tx, cloud.parts.tokens, cloud.parts.identity_memory)
         with pytest.raises(Forbidden):
             cloud.parts.tokens.caller(token)
         assert cloud.parts.tokens.caller(new).user_id == user_id
@@ -167,7 +167,7 @@ async def test_what_is_taken_away_while_a_password_is_compared_is_in_no_token(
     slow.close()
     for cloud in two:
         async with cloud.store.read() as tx:
-            await revocations.fill(tx, cloud.parts.tokens)
+            await revocations.fill(tx, cloud.parts.tokens, cloud.parts.identity_memory)
     if answer.status == 201:
         with pytest.raises(Forbidden):
             here.parts.tokens.caller(answer.headers["x-subject-token"])

@@ -8,7 +8,7 @@ from tests.api.identity.identity_cloud import Cloud
 from tests.domain.identity.test_login_races import two
 
 from trivet.domain.identity.tokens import revocations
-from trivet.domain.identity.tokens.revocations import RevocationListener
+from trivet.domain.identity.tokens.revocations import IdentityListener
 from trivet.store import log
 from trivet.store.follower import Follower
 
@@ -73,7 +73,7 @@ async def outcome(cloud: Cloud, ids: dict[str, str]) -> object:
 
 async def hear(cloud: Cloud) -> None:
     async with cloud.store.read() as tx:
-        await revocations.fill(tx, cloud.parts.tokens)
+        await revocations.fill(tx, cloud.parts.tokens, cloud.parts.identity_memory)
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -96,8 +96,9 @@ async def test_who_comes_again_is_answered_from_memory(two: tuple[Cloud, Cloud])
     here, late = two
     ids = await furnish(here)
     follower = Follower(late.store)
-    listener = RevocationListener(late.store, late.parts.tokens, 3600)
-    follower.listen("revocations", listener.on_events, listener.on_resync)
+    parts = late.parts
+    listener = IdentityListener(late.store, parts.tokens, parts.identity_memory, parts.secrets, 3600)
+    follower.listen("identity", listener.on_events, listener.on_resync)
     await follower.start()
     await hear(late)
     for heard in ("when it started", "from the log"):

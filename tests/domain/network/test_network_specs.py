@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from trivet.domain.network import addresses
 from trivet.domain.network import specs as network_specs
 from trivet.domain.network.addresses import FixedIp, Pool, network_of, parsed
-from trivet.domain.network.nets import subnets
+from trivet.domain.network.nets import subnet_blocks
 from trivet.domain.network.nets.networks import Network
 from trivet.domain.network.nets.subnets import Subnet
 from trivet.domain.network.ports.ports import Port
@@ -69,7 +69,7 @@ def test_a_routers_way_out_is_the_external_subnets_gateway() -> None:
 def test_default_pools_leave_out_what_no_host_may_have(
     cidr: str, gateway: str | None, pools: list[tuple[str, str]]
 ) -> None:
-    found = subnets.default_pools(network_of(cidr), gateway)
+    found = subnet_blocks.default_pools(network_of(cidr), gateway)
     assert [(pool.start, pool.end) for pool in found] == pools
 
 
@@ -78,7 +78,7 @@ def test_default_pools_leave_out_what_no_host_may_have(
 def test_default_pools_hold_every_host_but_the_gateway_once(prefixlen: int, base: int, pick: int) -> None:
     block = network_of(f"{parsed('0.0.0.0') + base}/{prefixlen}")
     gateway = str(block[1 + pick % (block.num_addresses - 2)])
-    pools = subnets.default_pools(block, gateway)
+    pools = subnet_blocks.default_pools(block, gateway)
     sizes = [int(parsed(pool.end)) - int(parsed(pool.start)) + 1 for pool in pools]
     assert sum(sizes) == block.num_addresses - 3
     assert not addresses.holds(pools, parsed(gateway))

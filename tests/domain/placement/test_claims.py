@@ -87,8 +87,6 @@ async def test_a_place_must_fit_the_wishes(store: Store) -> None:
         await provide(tx, "ssd", vcpu=8, traits=("SSD",))
         await provide(tx, "slow", vcpu=8, traits=("SSD", "SLOW"))
         await provide(tx, "part", vcpu=99, parent="plain")
-        await tx.run("INSERT INTO provider_aggregates VALUES ('plain', 'rack1')")
-        await tx.run("INSERT INTO provider_aggregates VALUES ('slow', 'rack2')")
 
     async def fitting(**wishes: object) -> set[str]:
         async with store.read() as tx:
@@ -97,9 +95,6 @@ async def test_a_place_must_fit_the_wishes(store: Store) -> None:
     assert await fitting() == {"plain", "ssd", "slow"}
     assert await fitting(required=frozenset({"SSD"})) == {"ssd", "slow"}
     assert await fitting(required=frozenset({"SSD"}), forbidden=frozenset({"SLOW"})) == {"ssd"}
-    assert await fitting(aggregates=(frozenset({"rack1", "rack2"}),)) == {"plain", "slow"}
-    assert await fitting(aggregates=(frozenset({"rack1", "rack2"}), frozenset({"rack2"}))) == {"slow"}
-    assert await fitting(outside=frozenset({"rack1", "rack2"})) == {"ssd"}
     assert await fitting(only=frozenset({"ssd", "part"})) == {"ssd"}
     assert await fitting(excluded=frozenset({"ssd"})) == {"plain", "slow"}
 

@@ -13,7 +13,7 @@ from tests.postgres import PostgresCluster
 
 from trivet.clock import SystemClock
 from trivet.domain.identity.people.projects import PROJECTS, Project
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.nets import seeds as network_seeds
 from trivet.ids import SystemIds
 from trivet.store.tx import Tx
@@ -41,7 +41,7 @@ class Roomy(Cloud):
         async with self.store.write() as tx:
             for n in (1, 2, 3):
                 network_id = await self.add_network(tx, f"blue{n}", f"10.{n}.0.0/16")
-                await rbac.grant(tx, "operators", "network", network_id, "access_as_shared")
+                await rbac_policies.grant(tx, "operators", "network", network_id, "access_as_shared")
                 self.shared.append(network_id)
 
     async def lead_out(self) -> None:

@@ -15,7 +15,7 @@ __all__ = ["cloud"]
 async def devices(cloud: VolumeCloud, id: str, places: dict[str, DevicePlace]) -> list[dict[str, Any]]:
     parts = cloud.whole.process.parts
     async with parts.store.read() as tx:
-        files = await metadata.files(tx, id, parts.tokens.secrets)
+        files = await metadata.files(tx, id, parts.secrets)
     assert "devices" not in msgspec.json.decode(files["openstack/2015-10-15/meta_data.json"])
     found = placed(files, places)["openstack/latest/meta_data.json"]
     assert b"trivet:at" not in found

@@ -62,7 +62,7 @@ def _amount(said: str) -> int:
 _FILTERS = {"minRam": lists.at_least("ram_mib", _amount), "minDisk": lists.at_least("disk_gib", _amount)}
 _QUERY = {"limit", "marker", "is_public", "minRam", "minDisk", "sort_key", "sort_dir"}
 _LEAN = 2102
-"""From here on without what nobody used, and with a filter by name."""
+"""From this version on, fields that nobody used are gone, and there is a filter by name."""
 
 
 class FlavorWanted(Body, frozen=True, kw_only=True):
@@ -203,7 +203,7 @@ def shown(request: Request, flavor: Flavor) -> dict[str, Any]:
 
 
 async def needed(request: Request) -> Flavor:
-    """Of the path, for the flavor's own sub-resources."""
+    """The flavor that the path names; its sub-resources use this, too."""
     flavor = await request.tx.get(FLAVORS, request.values["flavor_id"])
     if flavor is None:
         raise NotFound("flavor.absent", f"Flavor {request.values['flavor_id']} could not be found.")

@@ -84,7 +84,7 @@ def hypervisor_detail(request: Request, host: Host, capacity: Capacity) -> dict[
 
 
 def uptime(request: Request, host: Host) -> str | None:
-    """As the command `uptime` tells it, as far as it is known."""
+    """The uptime of a host in the words of the command `uptime`. What no agent reports is left out."""
     if host.booted_at is None or not hosts.is_up(host):
         return None
     now = request.parts.clock.now()

@@ -75,7 +75,7 @@ def time_of(request: Request, name: str) -> float | None:
 
 
 def known(request: Request, names: set[str], *, since: int) -> None:
-    """From `since` on, what is not known is refused."""
+    """Refuses unknown query parameters from version `since` on."""
     if request.version >= since:
         for name, _ in request.query:
             if name not in names:

@@ -108,7 +108,7 @@ async def change(request: Request) -> Reply:
 
 @resource.on("DELETE", "/v2.1/os-quota-sets/{tenant_id}", may="admin")
 async def reset(request: Request) -> Reply:
-    """Of one user; or of the project, and then of all its users."""
+    """Ends the limits of one user; or those of the project, and with them those of all its users."""
     project_id, user_id = request.values["tenant_id"], request.asked("user_id")
     await user_limits.reset(request.tx, project_id, user_id)
     if user_id is None:

@@ -175,7 +175,7 @@ async def _reply(request: Request, group: SecurityGroup) -> Reply:
 
 
 async def shown(tx: Tx, groups: list[SecurityGroup]) -> list[dict[str, Any]]:
-    """With their rules; those about what goes out were never nova's."""
+    """Security groups with their rules. Rules about what goes out are left out: nova never had any."""
     rules = await security_groups.rules_of(tx, [group.id for group in groups]) if groups else {}
     names = await _named(tx, [rule for found in rules.values() for rule in found])
     return [

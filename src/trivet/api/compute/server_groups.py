@@ -9,8 +9,8 @@ from trivet.api.compute import pages
 from trivet.api.kit.bodies import Body, or_none
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain.servers import groups as server_groups
-from trivet.domain.servers.groups import SERVER_GROUPS, GroupPolicy, ServerGroup
+from trivet.domain.servers import server_groups
+from trivet.domain.servers.server_groups import SERVER_GROUPS, GroupPolicy, ServerGroup
 from trivet.errors import Forbidden, Invalid
 from trivet.store import lists
 from trivet.store.where import Where
@@ -19,7 +19,7 @@ resource = Resource()
 
 GroupName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^\S(.*\S)?\Z")]
 _RULED = 2064
-"""From here on one policy with rules, in place of a list of policies."""
+"""From this version on a group has one policy with rules, in place of a list of policies."""
 
 
 class OldGroupWanted(Body, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ _UNREACHABLE = 4502
 _logger = logging.getLogger(__name__)
 
 Finder = Callable[[ConsoleTarget], str | None]
-"""Where the stream of a console lies on this machine."""
+"""Tells where the stream of a console lies on this machine."""
 Trust = Callable[[], ssl.SSLContext | None]
 
 
@@ -120,7 +120,7 @@ async def _received(receive: Receive) -> bytes | None:
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, receive: Receive, send: Send) -> None:
-    """Both ways until either side ends."""
+    """Carries bytes both ways until either side ends."""
 
     async def outward() -> None:
         while data := await reader.read(_CHUNK):
@@ -135,7 +135,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, rece
 
 
 async def _both(outward: Coroutine[None, None, None], inward: Coroutine[None, None, None], send: Send) -> None:
-    """Until either side ends; the client is told if it was the server's."""
+    """Runs both directions until either side ends; if it was the server's side, the client is told."""
     tasks = [asyncio.create_task(outward), asyncio.create_task(inward)]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:

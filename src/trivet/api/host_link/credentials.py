@@ -90,7 +90,7 @@ async def capacities(request: Request) -> Reply:
 
 @resource.on("PUT", "/capacities/{host}", may="admin")
 async def approve(request: Request) -> Reply:
-    """From now on. With no body: as much as its agent says that it has."""
+    """Approves a host's capacity. Without a body, as much is approved as its agent says that it has."""
     host = request.values["host"]
     known = await approvals.of(request.tx, host)
     if known is None:

@@ -1,4 +1,4 @@
-"""Who is at the door: the host whose credential is shown, once for every handler.
+"""The door of the agents' routes: finds the host whose credential a request shows, once for every handler.
 
 The kit's tokens are people's; an agent has none. So of routes for a `host` the kit asks only that a credential is
 shown, and each handler asks here, in its transaction, whose it is.

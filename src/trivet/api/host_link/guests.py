@@ -16,7 +16,7 @@ resource = Resource()
 async def files(request: Request) -> Reply:
     host = await door.looking(request.tx, request)
     server = await agent_access.server(request.tx, host, request.values["server_id"])
-    return Reply(200, await instance_metadata.files(request.tx, server.id, request.parts.tokens.secrets))
+    return Reply(200, await instance_metadata.files(request.tx, server.id, request.parts.secrets))
 
 
 @resource.on("GET", "/metadata", may="host")
@@ -26,7 +26,7 @@ async def metadata(request: Request) -> Reply:
     network_id, ip = _asked(request, "network_id"), _asked(request, "ip")
     if not await agent_access.server_at(request.tx, host, network_id, ip):
         return Reply(200, {})
-    return Reply(200, await instance_metadata.at(request.tx, network_id, ip, request.parts.tokens.secrets) or {})
+    return Reply(200, await instance_metadata.at(request.tx, network_id, ip, request.parts.secrets) or {})
 
 
 @resource.on("POST", "/metadata/password", may="host")

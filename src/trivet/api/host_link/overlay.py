@@ -23,5 +23,5 @@ class Asked(Body, frozen=True):
 @resource.on("POST", "/overlay", may="host")
 async def join(request: Request) -> Reply:
     host, _ = await door.changing(request.tx, request)
-    asked, secrets = request.read(Asked).request, request.parts.tokens.secrets
-    return Reply(200, await overlay.admit(request.tx, secrets, asked, host.id))
+    asked, secrets = request.read(Asked).request, request.parts.secrets
+    return Reply(200, await overlay.sign_chassis(request.tx, secrets, asked, host.id))

@@ -85,7 +85,7 @@ def _position(request: Request) -> int | None:
 
 
 async def _since(parts: Parts, host: Host, after: int) -> Changes:
-    """As this process's follower has it, and what is not there from the log itself."""
+    """Changes since a position, from what this process has followed, or else from the log itself."""
     known = parts.host_changes.since(host.id, after)
     if known is not None:
         return known

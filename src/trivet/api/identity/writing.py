@@ -26,7 +26,7 @@ def looks(resource: Resource, path: str, method: str = "GET") -> Callable[[Handl
 
 
 def _refuse_domain_scope(request: Request) -> None:
-    """Who acts for one domain does not act for the whole cloud, even as its admin."""
+    """A token for one domain does not act for the whole cloud, even with the role admin."""
     if request.caller.domain_id is not None:
         raise personas.refusal(f"{request.method} {request.path[:255]}")
 

@@ -46,7 +46,10 @@ async def index(request: Request) -> Reply:
     _refuse_empty_id(request)
     asked = lists.asked(request, SPELLING, lists.sort_of(request, SORTING, SORT_COLUMNS))
     found = await image_lists.find(request.tx, request.caller, _read_query(request), asked)
-    body: dict[str, object] = {"images": [wire.show(image) for image in found], "schema": "/v2/schemas/images"}
+    body: dict[str, object] = {
+        "images": [wire.show(request.parts, image) for image in found],
+        "schema": "/v2/schemas/images",
+    }
     return Reply(200, body | links(request, "/v2/images", [image.id for image in found]))
 
 
@@ -65,7 +68,7 @@ def _refuse_empty_id(request: Request) -> None:
 @resource.on("GET", "/v2/images/{image_id}", may="reader")
 async def show(request: Request) -> Reply:
     image = await images.visible(request.tx, request.caller, request.values["image_id"])
-    return Reply(200, wire.show(image))
+    return Reply(200, wire.show(request.parts, image))
 
 
 @resource.on("PATCH", "/v2/images/{image_id}", may="member", body_max=LONG_BODY_MAX)

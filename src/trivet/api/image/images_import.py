@@ -12,7 +12,7 @@ from trivet.clock import iso
 from trivet.domain.images import images
 from trivet.domain.images import imports as image_imports
 from trivet.domain.images import tasks as image_tasks
-from trivet.domain.images.imports import Wanted
+from trivet.domain.images.imports import ImportWish
 from trivet.errors import Invalid
 
 resource = Resource(names="image_id", seen=seen)
@@ -46,7 +46,7 @@ class LocationCreate(Body, frozen=True, kw_only=True):
 async def import_(request: Request) -> Reply:
     body = request.read(ImportRequest)
     header = request.header("x-image-meta-store")
-    wanted = Wanted(
+    wanted = ImportWish(
         method=body.method.name,
         uri=body.method.uri,
         stores=(*body.stores, header) if header else tuple(body.stores),
@@ -91,7 +91,7 @@ async def add_location(request: Request) -> Reply:
     """A location is somebody else's to change or lose, so its bytes are copied here, and checked."""
     body = request.read(LocationCreate)
     data = body.validation_data
-    wanted = Wanted(
+    wanted = ImportWish(
         method="web-download", uri=body.url, os_hash_algo=data.os_hash_algo, os_hash_value=data.os_hash_value
     )
     image_id = request.values["image_id"]

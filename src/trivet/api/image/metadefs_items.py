@@ -99,7 +99,7 @@ async def show_property(request: Request) -> Reply:
 
 
 async def _property(request: Request, namespace: Namespace) -> metadefs.Item:
-    """Who asks for a property as a resource type spells it may use that type's prefix."""
+    """A property, which a client may name with the prefix of a resource type if it names the type, too."""
     name, asked = request.values["property_name"], request.asked("resource_type")
     if asked is not None:
         association = await metadefs.item(request.tx, namespace, "resource_type", asked)

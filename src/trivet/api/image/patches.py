@@ -17,7 +17,7 @@ _OPS = ("add", "remove", "replace")
 _decode = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
-class Change(msgspec.Struct, frozen=True):
+class PatchStep(msgspec.Struct, frozen=True):
     op: Op
     name: str
     value: Any
@@ -53,7 +53,7 @@ _STEPS_MAX = 500
 """An image has fewer fields and properties than that. Each step is a copy of all of them."""
 
 
-def read_patch(body: bytes, draft: int) -> list[Change]:
+def read_patch(body: bytes, draft: int) -> list[PatchStep]:
     try:
         operations = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -63,7 +63,7 @@ def read_patch(body: bytes, draft: int) -> list[Change]:
     return [_change(operation, draft) for operation in operations]
 
 
-def _change(operation: dict[str, Any], draft: int) -> Change:
+def _change(operation: dict[str, Any], draft: int) -> PatchStep:
     op, path = _draft_10(operation) if draft == 10 else _draft_4(operation)
     name = _name(path)
     if name in wire.READ_ONLY:
@@ -76,7 +76,7 @@ def _change(operation: dict[str, Any], draft: int) -> Change:
         wire.check_property_name(name)
     if op != "remove" and "value" not in operation:
         raise Invalid("patch.invalid", f'Operation "{op}" requires a member named "value".')
-    return Change(op, name, operation.get("value"), draft)
+    return PatchStep(op, name, operation.get("value"), draft)
 
 
 def _draft_10(operation: dict[str, Any]) -> tuple[Op, object]:
@@ -98,7 +98,7 @@ def _draft_4(operation: dict[str, Any]) -> tuple[Op, object]:
 
 
 def _name(path: object) -> str:
-    """Of a pointer like /name; ~1 stands for a slash and ~0 for a tilde."""
+    """The name in a pointer like /name; ~1 stands for a slash and ~0 for a tilde."""
     if not isinstance(path, str) or not path.startswith("/"):
         raise Invalid("patch.invalid", f'Pointer `{str(path)[:100]}` does not start with "/".')
     parts = path[1:].split("/")

@@ -1,6 +1,5 @@
 """Words of the image API: an image as clients see it, and an image out of what clients say."""
 
-from collections import OrderedDict
 from typing import Any
 
 import msgspec
@@ -9,6 +8,7 @@ from trivet.api.kit.request import encode
 from trivet.clock import iso
 from trivet.domain.images.images import STORE, Image
 from trivet.errors import Forbidden, Invalid
+from trivet.parts import Parts
 
 RESERVED_PREFIX = "os_glance"
 READ_ONLY = frozenset(
@@ -34,26 +34,10 @@ _WORDS: dict[str, Any] = {
 _VISIBILITIES = ("public", "private", "shared", "community")
 _INT_MAX = 2**31 - 1
 
-_views: OrderedDict[tuple[str, int], msgspec.Raw] = OrderedDict()
-_VIEWS_MAX = 4096
-_VIEW_MAX = 8192
-"""Bytes of one that is worth remembering: an image may have megabytes of properties."""
 
-
-def show(image: Image) -> msgspec.Raw:
-    """Of what is committed. Encoded once per revision: lists mostly hold images that did not change.
-
-    Who writes shows `view`: if its transaction fails, the next writer makes another image of the same revision.
-    """
-    key = (image.id, image.revision)
-    encoded = _views.get(key)
-    if encoded is None:
-        encoded = msgspec.Raw(encode(view(image)))
-        if len(bytes(encoded)) <= _VIEW_MAX:
-            _views[key] = encoded
-        if len(_views) > _VIEWS_MAX:
-            _views.popitem(last=False)
-    return encoded
+def show(parts: Parts, image: Image) -> msgspec.Raw:
+    """An image as it is committed. Who has just written one shows `view`."""
+    return parts.shown_images.shown(image, lambda image: encode(view(image)))
 
 
 def view(image: Image) -> dict[str, object]:

@@ -56,7 +56,7 @@ async def create(request: Request) -> Reply:
             pair = await asyncio.to_thread(making.pair, wish.bit_length, wish.passphrase)
 
     async def act(tx: Tx) -> Order:
-        made = await orders.create(tx, parts.tokens.secrets, owner, wish, meta, pair=pair)
+        made = await orders.create(tx, parts.secrets, owner, wish, meta, pair=pair)
         await limits.settled(tx, _CREATING)
         return made
 

@@ -46,7 +46,7 @@ async def create(request: Request) -> Reply:
         created_at=now,
         updated_at=now,
     )
-    await stored_secrets.create(tx, request.parts.tokens.secrets, new, payload[0] if payload else None)
+    await stored_secrets.create(tx, request.parts.secrets, new, payload[0] if payload else None)
     await limits.settled(tx, CREATING)
     url = views.ref(request, "secrets", new.id)
     return Reply(201, {"secret_ref": url}, [(b"location", url.encode())])
@@ -91,7 +91,7 @@ async def payload(request: Request) -> Reply:
 async def _payload(request: Request, doing: str) -> Reply:
     tx = request.tx
     found = await stored_secrets.readable(tx, request.caller, request.values["secret_id"], doing, access.READ)
-    raw = await stored_secrets.payload_of(tx, request.parts.tokens.secrets, found)
+    raw = await stored_secrets.payload_of(tx, request.parts.secrets, found)
     kind = media_types.wanted(request.header("accept"), stored_secrets.kept_as(found), raw, doing)
     said = f"{kind}; charset=utf-8" if kind == media_types.TEXT else kind
     return Reply(200, raw, content_type=said)
@@ -116,7 +116,7 @@ async def fill(request: Request) -> Reply:
         raise no_transport_key()
     kind = media_types.TEXT if said == "text/plain" else media_types.BYTES
     raw = media_types.sent(request.body, kind, request.header("content-encoding"), UPDATING)
-    await stored_secrets.fill(tx, request.parts.tokens.secrets, found, kind, raw)
+    await stored_secrets.fill(tx, request.parts.secrets, found, kind, raw)
     return Reply(204)
 
 

@@ -246,7 +246,7 @@ def _shown(service: Service, request: Request) -> Caller:
 
 
 def _read_version(service: Service, request: Request) -> None:
-    """Of what is nowhere: a refusal names the version, too. One that the service does not speak is not looked for."""
+    """Reads the version of a request that no route serves, since a refusal names it, too; a bad one is ignored."""
     if service.microversions is not None:
         with suppress(Invalid):
             request.version = service.microversions.asked(request.headers)

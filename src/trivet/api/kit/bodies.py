@@ -33,7 +33,7 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 def or_none(said: T | UnsetType | None) -> T | None:
-    """Where a field that was left out means the same as null."""
+    """A field's value, for fields where being left out means the same as null."""
     return None if isinstance(said, UnsetType) else said
 
 

@@ -1,4 +1,4 @@
-"""Who is asking, and what a route lets them do.
+"""Callers: who is asking, and what a route lets them do.
 
 A route names its policy beside its handler, in one word; the word generates the check, the reference
 page and the test. Roles imply each other: reader < member < manager < admin.
@@ -47,7 +47,7 @@ DECISIONS: dict[Decision, str] = {
     "key roles": "who acts in a project, in the project: member, or creator, observer and audit as they were before it",
     "keys": "as key roles, whose project it is, unless it is private; who is in its access list reads it",
 }
-"""By whose row it is decided who may, where the role alone does not say."""
+"""What decides who may use a route, where the role alone does not."""
 
 HOST_HEADER = "x-trivet-host-secret"
 """The header in which the agent of a host shows its credential."""

@@ -41,13 +41,13 @@ class Route(msgspec.Struct, frozen=True):
     path: str
     may: Policy
     decides: Decision | None
-    """By what row, where `may` is token."""
+    """What decides who may use the route, where `may` is token."""
     handler: Handler
     tx: Transaction
     since: int
     until: int
     action: str | None
-    """Of POST .../action: the one key of the body that chooses this route."""
+    """The one key of the body that chooses this route, if it is POST .../action."""
     stream: bool
     """The handler reads the body itself, in chunks."""
     body_max: int
@@ -150,7 +150,7 @@ class Node:
         """Of {name:path}: takes all that is left, slashes included, or all up to where the rest of a route begins."""
         self.here: dict[str, list[Route]] = {}
         self.prefix = ""
-        """Of the service whose routes end here."""
+        """The prefix of the service whose routes end here."""
 
     def add(self, route: Route, prefix: str) -> None:
         node = self

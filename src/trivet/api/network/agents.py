@@ -67,7 +67,7 @@ def _always(value: str) -> Narrow:
 
 
 def _by_zone(request: Request, where: Where, values: list[str]) -> None:
-    where.any_of(f"COALESCE(zone, '{zones.DEFAULT}')", values)
+    where.any_of(f"COALESCE(zone, '{zones.DEFAULT_ZONE}')", values)
 
 
 def _by_life(request: Request, where: Where, values: list[str]) -> None:

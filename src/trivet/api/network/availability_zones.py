@@ -10,7 +10,7 @@ resource = Resource()
 
 @resource.on("GET", "/v2.0/availability_zones", may="reader")
 async def index(request: Request) -> Reply:
-    names = list(dict.fromkeys([zones.DEFAULT, *await zones.named(request.tx)]))
+    names = list(dict.fromkeys([zones.DEFAULT_ZONE, *await zones.named(request.tx)]))
     found = [
         {"name": name, "resource": resource, "state": "available"}
         for name in names

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from trivet.api.kit.lists import Narrow
 from trivet.api.kit.request import Request
 from trivet.api.network.collections import flag
-from trivet.domain.network import rbac
-from trivet.domain.network.rbac import ObjectType
+from trivet.domain.network import rbac_policies
+from trivet.domain.network.rbac_policies import ObjectType
 from trivet.store.tables import Record
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -23,13 +23,15 @@ async def shared_of(request: Request, kind: ObjectType, found: Sequence[Record])
     if not found or _just_made(request.tx, found):
         return set()
     only = found[0].id if len(found) == 1 else None
-    return await rbac.shared_with(request.tx, request.caller, kind, only)
+    return await rbac_policies.shared_with(request.tx, request.caller, kind, only)
 
 
 def _just_made(tx: Tx, found: Sequence[Record]) -> bool:
-    """By this transaction, which shared nothing: then nobody else can have."""
+    """Whether this transaction made all of them and shared nothing: then nobody else can see them."""
     made = {change.id for change in tx.changes if change.verb == "created"}
-    return all(one.id in made for one in found) and all(change.noun != rbac.RBAC_POLICIES.name for change in tx.changes)
+    return all(one.id in made for one in found) and all(
+        change.noun != rbac_policies.RBAC_POLICIES.name for change in tx.changes
+    )
 
 
 def by_sharing(kind: ObjectType, column: str = "id") -> Narrow:

@@ -60,7 +60,7 @@ async def _limits(tx: Tx, project_id: str) -> Json:
 
 @resource.on("GET", "/v2.0/quotas", may="operator")
 async def index(request: Request) -> Reply:
-    """Of the projects that have limits of their own."""
+    """The quotas of those projects that have limits of their own."""
     projects = await limits.projects_with(request.tx, NAMES)
     found = [{"project_id": id, "tenant_id": id, **await _limits(request.tx, id)} for id in projects]
     return Reply(200, {"quotas": found})

@@ -8,9 +8,9 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
 from trivet.api.network.collections import Collection, Json
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.nets import external
-from trivet.domain.network.rbac import RBAC_POLICIES, Action, ObjectType, RbacPolicy
+from trivet.domain.network.rbac_policies import RBAC_POLICIES, Action, ObjectType, RbacPolicy
 from trivet.domain.network.words import Text
 
 resource = Resource()
@@ -56,7 +56,7 @@ COLLECTION = Collection(
 
 @resource.on("GET", "/v2.0/rbac-policies", may="reader")
 async def index(request: Request) -> Reply:
-    return await COLLECTION.reply(request, rbac.own_of(request.caller))
+    return await COLLECTION.reply(request, rbac_policies.own_of(request.caller))
 
 
 @resource.on("POST", "/v2.0/rbac-policies", may="member")
@@ -66,7 +66,7 @@ async def create(request: Request) -> Reply:
         return await external.create_policy(
             request.tx,
             request.caller,
-            rbac.owner(request.caller, owned.project_id),
+            rbac_policies.owner(request.caller, owned.project_id),
             kind=owned.object_type,
             object_id=owned.object_id,
             action=owned.action,
@@ -74,7 +74,7 @@ async def create(request: Request) -> Reply:
         )
 
     async def before(wishes: Sequence[RbacPolicyIn]) -> None:
-        await rbac.hold(request.tx, ((wish.object_type, wish.object_id) for wish in wishes))
+        await rbac_policies.hold(request.tx, ((wish.object_type, wish.object_id) for wish in wishes))
 
     return await COLLECTION.made(request, RbacPolicyIn, make, before)
 
@@ -82,13 +82,13 @@ async def create(request: Request) -> Reply:
 @resource.on("GET", "/v2.0/rbac-policies/{rbac_policy_id}", may="reader")
 async def show(request: Request) -> Reply:
     return await COLLECTION.one(
-        request, await rbac.visible(request.tx, request.caller, request.values["rbac_policy_id"])
+        request, await rbac_policies.visible(request.tx, request.caller, request.values["rbac_policy_id"])
     )
 
 
 @resource.on("PUT", "/v2.0/rbac-policies/{rbac_policy_id}", may="member")
 async def update(request: Request) -> Reply:
-    policy = await rbac.own(request.tx, request.caller, request.values["rbac_policy_id"], "update_rbac_policy")
+    policy = await rbac_policies.own(request.tx, request.caller, request.values["rbac_policy_id"], "update_rbac_policy")
     wanted = bodies.one(request, RbacPolicyChange, "rbac_policy")
     return await COLLECTION.one(
         request, await external.retarget_policy(request.tx, request.caller, policy, wanted.target_tenant)
@@ -97,6 +97,6 @@ async def update(request: Request) -> Reply:
 
 @resource.on("DELETE", "/v2.0/rbac-policies/{rbac_policy_id}", may="member")
 async def delete(request: Request) -> Reply:
-    policy = await rbac.own(request.tx, request.caller, request.values["rbac_policy_id"], "delete_rbac_policy")
+    policy = await rbac_policies.own(request.tx, request.caller, request.values["rbac_policy_id"], "delete_rbac_policy")
     await external.delete_policy(request.tx, policy)
     return Reply(204)

@@ -8,7 +8,7 @@ from msgspec import Struct
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.callers import Caller
-from trivet.domain.network import rbac, tags
+from trivet.domain.network import rbac_policies, tags
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.nets import networks, subnet_pools, subnets
 from trivet.domain.network.ports import ports
@@ -46,7 +46,7 @@ async def _record(request: Request) -> tuple[Table[Any], Any]:
 
 async def _put(request: Request, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> tuple[str, ...]:
     table, record = await _record(request)
-    rbac.must_own(request.caller, record.project_id, "update_tags")
+    rbac_policies.must_own(request.caller, record.project_id, "update_tags")
     wanted = change(record.tags)
     if wanted == record.tags:
         return wanted

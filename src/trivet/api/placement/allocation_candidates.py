@@ -79,7 +79,7 @@ def _ask(request: Request) -> Ask:
 
 
 def _suffixes(request: Request) -> list[str]:
-    """Of all groups, in the order in which they were named."""
+    """The suffixes of all request groups, in the order in which they were named."""
     found: dict[str, None] = {}
     for name, _ in request.query:
         if name in _SINCE and request.version >= _SINCE[name]:

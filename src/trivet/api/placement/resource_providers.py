@@ -136,5 +136,5 @@ def _shown(request: Request, provider: Provider) -> object:
 
 
 async def needed(request: Request) -> Provider:
-    """Of the path, for what belongs to a provider, too."""
+    """The provider that the path names; its sub-resources use this, too."""
     return await providers.need(request.tx, request.values["uuid"])

@@ -43,7 +43,7 @@ def says_json(request: Request) -> None:
 def reply(
     request: Request, status: int, body: object = None, *, changed_at: float | None = None, location: str | None = None
 ) -> Reply:
-    """From 1.15 on, what is shown says when it last changed; that is now, if nothing better is known."""
+    """From 1.15 on a reply says when its content last changed, or the current time if that is not known."""
     answer = Reply(status, body)
     if request.version >= _SAYS_WHEN and (body is not None or changed_at is not None):
         at = request.parts.clock.now() if changed_at is None else changed_at
@@ -68,7 +68,7 @@ def accepts_json(request: Request) -> None:
 
 
 def first(request: Request, name: str) -> str | None:
-    """Where only one makes sense, the first counts."""
+    """The first value of a parameter of which only one makes sense."""
     values = request.asked_all(name)
     return values[0] if values else None
 
@@ -84,7 +84,7 @@ def bad(sentence: str) -> Invalid:
 
 
 def uuid(text: str, what: str) -> str:
-    """In its usual form."""
+    """A UUID in its usual form, lower case with dashes."""
     usual = _usual(text)
     if not is_uuid(usual):
         raise Invalid("uuid.invalid", f"{what}: {text[:64]!r} is not a 'uuid'")

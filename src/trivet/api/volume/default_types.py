@@ -12,12 +12,12 @@ resource = Resource()
 PATH = "/v3/default-types"
 
 
-class Wanted(Loose, frozen=True, kw_only=True):
+class DefaultType(Loose, frozen=True, kw_only=True):
     volume_type: Name
 
 
 class SetBody(Loose, frozen=True, kw_only=True):
-    default_type: Wanted
+    default_type: DefaultType
 
 
 @resource.on("GET", PATH, may="operator", since="3.62")

@@ -11,6 +11,7 @@ from trivet.api.volume import paging
 from trivet.api.volume.bodies import Loose, Text, flag, name_of
 from trivet.api.volume.paths import VolumeResource
 from trivet.clock import iso_micros
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.volumes import groups, limits
 from trivet.domain.volumes.groups import GROUP_SNAPSHOTS, GROUPS, Group, GroupSnapshot, GroupWanted
 from trivet.errors import Invalid
@@ -180,7 +181,7 @@ async def _view(request: Request, group: Group) -> dict[str, Any]:
         "name": group.name,
         "description": group.description,
         "status": group.status,
-        "availability_zone": group.zone or "nova",
+        "availability_zone": group.zone or DEFAULT_ZONE,
         "created_at": iso_micros(group.created_at),
         "group_type": group.group_type_id,
         "volume_types": group.type_ids,

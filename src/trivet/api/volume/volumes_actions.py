@@ -158,7 +158,7 @@ async def upload(request: Request) -> Reply:
         request.tx,
         request.caller,
         volume_id(request),
-        uploads.Wanted(
+        uploads.UploadWish(
             name=said.image_name,
             disk_format=said.disk_format,
             container_format=said.container_format,

@@ -40,7 +40,7 @@ _SWEEP_S = 60.0
 _BATCH_S = 0.01
 _AT_ONCE = 400
 _SLICES = 15
-"""Of everything, one is applied anew at each sweep."""
+"""Each sweep applies one of so many slices of everything anew."""
 
 _logger = logging.getLogger(__name__)
 S = TypeVar("S")
@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 class NetworkController:
-    """Of one lease: whoever has the duty next, perhaps this process again, begins with another."""
+    """Applies networks under one lease. The next holder of the duty, perhaps this process again, makes another one."""
 
     def __init__(self, store: Store, driver: NetworkDriver, lease: Lease) -> None:
         self._store = store
@@ -149,7 +149,7 @@ class NetworkController:
     async def _ensure(
         self, noun: Noun, specs: Mapping[str, Callable[[], S]], ensure: Callable[[S], Awaitable[None]]
     ) -> list[S]:
-        """Those that the engine took."""
+        """Applies specs, and gives back those that the engine took."""
         taken = []
         for id, spec in specs.items():
             made = await self._try(noun, id, _made(spec, ensure))

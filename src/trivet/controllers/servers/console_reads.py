@@ -49,7 +49,7 @@ class ConsoleReads:
         task.add_done_callback(self._tasks.discard)
 
     async def _bounded(self, what: str, work: Coroutine[None, None, None]) -> None:
-        """Whoever asked waits for seconds only: what cannot be told is not tried again."""
+        """A client waits for its answer for seconds only, so a read that fails is not tried again."""
         try:
             await foreseen(what, work, TrivetError)
         except (DriverError, TrivetError) as error:

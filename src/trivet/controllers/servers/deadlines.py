@@ -24,7 +24,7 @@ class Deadlines:
         """id -> its deadline, and how much time it had when that was seen first"""
 
     def passed(self, open: Iterable[tuple[str, float]]) -> list[str]:
-        """Those of all that have a deadline whose time is over."""
+        """The servers whose deadline is over."""
         now = self._clock.now()
         before, self._time = self._time, {}
         for id, deadline_at in open:

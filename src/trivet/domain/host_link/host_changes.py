@@ -22,7 +22,7 @@ class HostChanges:
         self._follower: Follower | None = None
         self._recent: deque[Event] = deque()
         self._floor = 0
-        """Of all that came after it nothing is missing here."""
+        """The position in the log from which on nothing is missing here."""
         self._position = 0
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
 
@@ -48,7 +48,7 @@ class HostChanges:
         return told(reversed(news), self._position)
 
     async def wait(self, host_id: str, timeout_s: float) -> None:
-        """Until something happened on the host, or everything is to be looked at again."""
+        """Waits until something happened on the host, or everything is to be looked at again."""
         waiting = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(host_id, set()).add(waiting)
         try:

@@ -70,7 +70,8 @@ async def _lots(tx: Tx, ids: list[str], size: int) -> tuple[list[Order], list[st
 
 
 async def tell(store: Store, unclear: Collection[str], admit: Callable[[Tx], Awaitable[object]]) -> None:
-    """Who waits for one of them is told what is in the way. `admit` says whether the caller may still speak."""
+    """Tells clients that wait for a server why no order can be made. `admit` raises if the caller may not speak any
+    more."""
     for id in sorted(unclear):
         with suppress(Unforeseen):
             await foreseen(f"server {id}", transact(store, partial(_note, id, admit)), TrivetError)

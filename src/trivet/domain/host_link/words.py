@@ -18,10 +18,10 @@ sees that the other one has ended."""
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """Of the machine that an agent runs on. Its name is not among them: the credential says which host it is."""
+    """Facts of the machine that an agent runs on. Its name is not among them: the credential says which host it is."""
 
     holder: Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[0-9a-f]+\Z")]
-    """Of the agent's own data: the same after its restart."""
+    """The id of the agent's data folder, which stays the same when it restarts."""
     kinds: Annotated[tuple[Kind, ...], msgspec.Meta(max_length=len(typing.get_args(Kind)))]
     vcpus: Count
     memory_mib: Count
@@ -48,7 +48,7 @@ class OrdersAsked(msgspec.Struct, frozen=True):
 
 class Changes(msgspec.Struct, frozen=True):
     position: int
-    """Where to go on from."""
+    """The position in the log from which to ask next."""
     servers: dict[str, int] = {}
     """Id -> newest revision."""
     console_reads: bool = False

@@ -63,7 +63,7 @@ def _text(kinds: tuple[str, ...]) -> str:
 
 
 async def say(tx: Tx, host: str, said: Size, kinds: tuple[str, ...]) -> Approval:
-    """As its agent has it now."""
+    """Records the capacity that the host's agent reports."""
     awaited = (
         "UPDATE host_capacities SET awaited = 0, approved_vcpus = ?, approved_memory_mib = ?, approved_disk_gib = ?,"
         " approved_kinds = ? WHERE host = ? AND awaited = 1"

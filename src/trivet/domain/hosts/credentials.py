@@ -14,7 +14,7 @@ from trivet.store.tx import Tx
 
 class HostCredential(Record, frozen=True, kw_only=True):
     host: str
-    """By name: the credential is made before the host first reports."""
+    """The name of the host. It has no id yet: the credential is made before the host first reports."""
     digest: str
     created_at: float
 
@@ -38,7 +38,7 @@ async def create(tx: Tx, host: str) -> tuple[HostCredential, str]:
 
 
 async def revoke(tx: Tx, id: str) -> None:
-    """From the next call on it is good for nothing."""
+    """Ends a credential. The next call that shows it is refused."""
     await tx.delete(HOST_CREDENTIALS, await tx.need(HOST_CREDENTIALS, id, "credential"))
 
 

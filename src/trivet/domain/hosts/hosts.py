@@ -36,9 +36,9 @@ class Host(Record, frozen=True, kw_only=True):
     hypervisor_version: int = 1
     address: str = "127.0.0.1"
     api_url: str = ""
-    """Of the process that looks after it now: where its consoles are."""
+    """The URL of the process that looks after the host now; its consoles are there."""
     zone: str | None = None
-    """Of the aggregate that says so; else the default zone's."""
+    """The zone that an aggregate gives to the host; None: it is in the default zone."""
     enabled: bool = True
     disabled_reason: str | None = None
     forced_down: bool = False
@@ -140,7 +140,7 @@ def _with_own(host: Host, traits: set[str]) -> set[str]:
 
 
 async def look_after(tx: Tx, host_ids: Collection[str], api_url: str) -> None:
-    """From now on the process at `api_url` does."""
+    """Records that the process at `api_url` looks after these hosts from now on."""
     where = Where().any_of("id", host_ids)
     await tx.run(f"UPDATE hosts SET api_url = ?{where.sql}", api_url, *where.values)
 

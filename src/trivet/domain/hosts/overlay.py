@@ -43,11 +43,6 @@ async def lay(tx: Tx, secrets: Secrets, southbound: str) -> Overlay:
     return known if known.southbound == southbound else await tx.update(OVERLAYS, known, southbound=southbound)
 
 
-async def admit(tx: Tx, secrets: Secrets, asked: str, host_id: str) -> Admitted:
-    """A host elsewhere, as the chassis that it is."""
-    return await sign(tx, secrets, asked, chassis_of(host_id))
-
-
 async def sign(tx: Tx, secrets: Secrets, asked: str, name: str, ip: str | None = None) -> Admitted:
     """A certificate in that name, and whom to show it to."""
     known = await tx.get(OVERLAYS, _THE_ONE)
@@ -59,3 +54,8 @@ async def sign(tx: Tx, secrets: Secrets, asked: str, name: str, ip: str | None =
         )
     own = Authority(known.authority, secrets.open(known.sealed_key))
     return Admitted(name, known.southbound, authority.sign(own, asked, name, ip), known.authority)
+
+
+async def sign_chassis(tx: Tx, secrets: Secrets, asked: str, host_id: str) -> Admitted:
+    """A certificate for the chassis that a host becomes."""
+    return await sign(tx, secrets, asked, chassis_of(host_id))

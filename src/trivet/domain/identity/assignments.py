@@ -42,7 +42,7 @@ async def add(tx: Tx, new: Assignment) -> bool:
 
 
 MINE = "actor_id IN (SELECT group_id FROM memberships WHERE user_id = ? UNION ALL SELECT ?)"
-"""Of a user and its groups; to be bound to the user's id twice."""
+"""A condition: the assignment is one of a user or of its groups. It takes the user's id twice."""
 
 _SQL_ON_PROJECT = f"""
     WITH RECURSIVE up (id, parent_id) AS (

@@ -1,4 +1,4 @@
-"""The memo of a process: what identity has read and put together before (role names, catalogs, token bodies).
+"""The memory of a process: what identity has read and put together before (role names, catalogs, token bodies).
 
 Whatever identity writes empties it, in this process at once and in the others when they hear of it through
 the log. A value is kept only if nothing was written since its reading began: whoever reads takes the
@@ -12,7 +12,7 @@ from trivet.store.tx import Change, Tx
 _KEPT_MAX = 5_000
 
 
-class Memo:
+class IdentityMemory:
     def __init__(self) -> None:
         self.generation = 0
         self.heard_to = 0

@@ -24,7 +24,7 @@ _HASH_LENGTHS = {"sha256": 64, "sha512": 128}
 _URI_MAX = 2048
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class ImportWish(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     uri: str | None = None
     stores: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def request(
-    tx: Tx, caller: Caller, image_id: str, wanted: Wanted, *, request_id: str, said: dict[str, object]
+    tx: Tx, caller: Caller, image_id: str, wanted: ImportWish, *, request_id: str, said: dict[str, object]
 ) -> ImageTask:
     """Ask for an import. `said` is the body as it came, for the task to show."""
     _check(wanted)
@@ -45,11 +45,11 @@ async def request(
     return await image_tasks.request(tx, caller, "api_image_import", image_id, request_id=request_id, said=task_input)
 
 
-def wanted_of(task: ImageTask) -> Wanted:
-    return msgspec.convert(task.input["wanted"], Wanted)
+def wanted_of(task: ImageTask) -> ImportWish:
+    return msgspec.convert(task.input["wanted"], ImportWish)
 
 
-def _check(wanted: Wanted) -> None:
+def _check(wanted: ImportWish) -> None:
     if wanted.method not in METHODS:
         raise Invalid("import.method", f"Unknown import method name '{wanted.method[:64]}'.")
     for store in wanted.stores:
@@ -87,7 +87,7 @@ def _check_hash(algorithm: str | None, value: str | None) -> None:
         raise Invalid("import.hash", f"os_hash_value is not a {algorithm} in hexadecimal digits.")
 
 
-def _check_image(image: Image, wanted: Wanted) -> None:
+def _check_image(image: Image, wanted: ImportWish) -> None:
     if image.status == "active":
         raise Conflict("image.active", "Image with status active cannot be target for import")
     if wanted.method == "web-download" and image.status != "queued":

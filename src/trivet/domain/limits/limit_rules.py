@@ -26,7 +26,7 @@ class Shown(msgspec.Struct, frozen=True):
     limit: Limit
     of_domain: bool
     domain_id: str
-    """Of the scope, or the scope itself."""
+    """The domain of the scope, or the scope itself if it is a domain."""
 
 
 async def visible(tx: Tx, caller: Caller, id: str) -> Shown:
@@ -141,7 +141,7 @@ async def update(tx: Tx, id: str, changes: dict[str, Any]) -> Shown:
 
 
 async def set_limit(tx: Tx, project_id: str, resource: str, limit: int) -> None:
-    """As the quotas of compute and of the network say it."""
+    """Sets a limit in the way of the quota calls of compute and network."""
     strict = await _strict_turn(tx)
     registered = await limits.set_limit(tx, project_id, resource, limit)
     scope = await tx.get(projects.PROJECTS, project_id) if strict else None

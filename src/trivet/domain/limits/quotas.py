@@ -116,7 +116,7 @@ class _Owed:
 
 
 async def _drop(tx: Tx, scope_ids: list[str]) -> None:
-    """In the order in which all take them: by resource and then by scope, and turns last."""
+    """Drops usage rows in the order in which everybody locks them: by resource, then by scope, and turns last."""
     found: list[tuple[bool, str, str]] = []
     for scope_id in scope_ids:
         rows = await tx.rows("SELECT resource FROM quota_usages WHERE scope_id = ?", scope_id)
@@ -126,7 +126,7 @@ async def _drop(tx: Tx, scope_ids: list[str]) -> None:
 
 
 def forget(tx: Tx, scope_id: str) -> None:
-    """Of who is removed nothing is counted any more, once all else is done."""
+    """Ends all counting for a scope that is being removed, after everything else was removed."""
     tx.last(_Owed).gone.add(scope_id)
 
 

@@ -57,7 +57,7 @@ async def set_limit(tx: Tx, project_id: str, user_id: str, resource: str, limit:
 
 
 async def reset(tx: Tx, project_id: str, user_id: str | None = None) -> None:
-    """Of one user, or of all in the project."""
+    """Ends the limits of one user, or of all users in the project."""
     where = Where().equal("project_id", project_id)
     if user_id is not None:
         where.equal("user_id", user_id)

@@ -74,7 +74,7 @@ def _no_block(cidr: str) -> Invalid:
 
 
 def block_of(cidr: str) -> Network:
-    """Where a lone address does not stand for a block of one."""
+    """Reads a block, where a lone address does not stand for a block of one."""
     found = network_of(cidr)
     if "/" not in cidr:
         raise Invalid("address.invalid", f"'{cidr[:64]}' isn't a recognized IP subnet cidr, '{found}' is recommended")
@@ -98,7 +98,7 @@ def eui64(cidr: str, mac: str) -> str:
 
 
 async def hold_pools(tx: Tx, subnet_id: str, pools: Iterable[Pool]) -> None:
-    """Whoever wants an address of them waits until the commit."""
+    """Locks address pools: whoever wants an address of them waits until the commit."""
     for pool in sorted(pools, key=lambda pool: pool.start):
         await tx.run("UPDATE allocation_pools SET next = next WHERE subnet_id = ? AND first = ?", subnet_id, pool.start)
 

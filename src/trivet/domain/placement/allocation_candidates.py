@@ -34,7 +34,7 @@ class Alone(msgspec.Struct, frozen=True):
 class Together(msgspec.Struct, frozen=True):
     candidates: list[Candidate]
     summaries: list[Summary]
-    """Of all providers that take part in some, or are in the tree of one that does."""
+    """The summaries of all providers that take part in a candidate, or are in the tree of one that does."""
 
 
 async def search(tx: Tx, ask: Ask, known: KnownProviders) -> Alone | Together:

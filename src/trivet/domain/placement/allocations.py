@@ -45,7 +45,7 @@ async def holder(tx: Tx, consumer_id: str) -> Holder | None:
 
 
 async def of_consumer(tx: Tx, consumer_id: str) -> dict[str, Held]:
-    """By provider, the oldest first."""
+    """The allocations of a consumer by provider, the oldest first."""
     return _gathered(
         await tx.rows(
             "SELECT c.provider_id, p.generation, c.class, c.used FROM claims c"
@@ -57,7 +57,7 @@ async def of_consumer(tx: Tx, consumer_id: str) -> dict[str, Held]:
 
 
 async def of_provider(tx: Tx, provider_id: str) -> dict[str, Held]:
-    """By consumer."""
+    """The allocations on a provider by consumer."""
     return _gathered(
         await tx.rows(
             "SELECT c.consumer_id, o.generation, c.class, c.used FROM claims c"
@@ -106,7 +106,7 @@ async def reshape(
 
 
 async def _why_not(tx: Tx, wanted: list[tuple[Consumer, Allocations]]) -> TrivetError:
-    """In the words of the first thing that stands in the way."""
+    """Says why a claim failed: the first thing that stands in its way."""
     ids = {id for _, allocations in wanted for id in allocations}
     absent = ids - set(await providers.some(tx, sorted(ids)))
     if absent:

@@ -14,7 +14,7 @@ from trivet.store.tx import Tx
 from trivet.store.where import Where
 
 MOST = 10_000
-"""As many candidates are made at most, and a hundred times as many combinations tried."""
+"""The most candidates that are made; a hundred times as many combinations are tried."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +26,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """At least one trait of each set."""
     forbidden: frozenset[str] = frozenset()
     member_of: tuple[frozenset[str], ...] = ()
-    """In at least one aggregate of each set."""
+    """The provider is in at least one aggregate of each set."""
     outside: frozenset[str] = frozenset()
     in_tree: str | None = None
 

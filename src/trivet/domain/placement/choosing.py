@@ -25,10 +25,6 @@ class Want(msgspec.Struct, frozen=True, kw_only=True):
     resources: dict[str, int]
     required: frozenset[str] = frozenset()
     forbidden: frozenset[str] = frozenset()
-    aggregates: tuple[frozenset[str], ...] = ()
-    """In at least one aggregate of each set."""
-    outside: frozenset[str] = frozenset()
-    """In none of these aggregates."""
     only: frozenset[str] | None = None
     excluded: frozenset[str] = frozenset()
     spread: bool = True
@@ -107,24 +103,13 @@ def _narrow(where: Where, want: Want) -> None:
         where.add(
             f"(SELECT 1 FROM provider_traits{inner.sql} AND provider_id = i.provider_id LIMIT 1) IS NULL", *inner.values
         )
-    for group in want.aggregates:
-        inner = Where().any_of("aggregate_id", sorted(group))
-        where.add(
-            f"(SELECT 1 FROM provider_aggregates{inner.sql} AND provider_id = i.provider_id LIMIT 1) = 1", *inner.values
-        )
-    if want.outside:
-        inner = Where().any_of("aggregate_id", sorted(want.outside))
-        where.add(
-            f"(SELECT 1 FROM provider_aggregates{inner.sql} AND provider_id = i.provider_id LIMIT 1) IS NULL",
-            *inner.values,
-        )
     if want.only is not None:
         where.any_of("i.provider_id", sorted(want.only))
     where.none_of("i.provider_id", sorted(want.excluded))
 
 
 def shuffled(tx: Tx, found: Sequence[tuple[T, int]], band: int) -> list[T]:
-    """Those within `band` of the emptiest, which is the first, in any order; then the others in theirs."""
+    """Providers within `band` of the emptiest one in random order, then the others in the order they came in."""
     if not found:
         return []
     edge = found[0][1] - band

@@ -29,7 +29,7 @@ _SQL_MOVE_ON = "UPDATE providers SET generation = generation + 1 WHERE id = ?"
 
 
 class Consumer(msgspec.Struct, frozen=True):
-    """Who takes capacity: a server, a port, a volume, or whatever a placement client says."""
+    """What takes capacity: a server, a port, a volume, or whatever a placement client names."""
 
     id: str
     project_id: str
@@ -42,7 +42,9 @@ async def take(tx: Tx, consumer: Consumer, allocations: Allocations) -> bool:
     await tx.savepoint()
     await _register(tx, consumer)
     for provider_id, amounts in sorted(allocations.items()):
-        if not await _change(tx, provider_id, {name: _Change(amount, (amount,)) for name, amount in amounts.items()}):
+        if not await _change(
+            tx, provider_id, {name: _ClaimChange(amount, (amount,)) for name, amount in amounts.items()}
+        ):
             await tx.undo()
             return False
         await _write_down(tx, consumer.id, provider_id, amounts)
@@ -65,8 +67,8 @@ async def replace(
     return done
 
 
-class _Change(msgspec.Struct, frozen=True):
-    """Of one class of one provider."""
+class _ClaimChange(msgspec.Struct, frozen=True):
+    """How a claim changes what is taken of one class of one provider."""
 
     more: int = 0
     units: tuple[int, ...] = ()
@@ -77,7 +79,7 @@ class Replacing(msgspec.Struct, frozen=True):
     """Consumers are held and hold nothing; what that means for providers is known but not done."""
 
     consumers: list[tuple[Consumer, Allocations]]
-    changes: dict[str, dict[str, _Change]]
+    changes: dict[str, dict[str, _ClaimChange]]
     """provider id -> class -> change"""
 
 
@@ -86,7 +88,7 @@ async def begin_replacing(
 ) -> Replacing:
     """Half of `replace`, for who changes the providers as well: that comes after the consumers."""
     consumers = sorted(wanted, key=lambda pair: pair[0].id)
-    changes: dict[str, dict[str, _Change]] = {}
+    changes: dict[str, dict[str, _ClaimChange]] = {}
     for consumer, allocations in consumers:
         generation = await _register(tx, consumer)
         if consumer.id in known and known[consumer.id] != (generation - 1 or None):
@@ -114,7 +116,7 @@ async def free(tx: Tx, consumer_id: str) -> bool:
     """Give back all that the consumer holds; whether it held anything. Twice is the same as once."""
     if not await tx.run("UPDATE consumers SET generation = generation + 1 WHERE id = ?", consumer_id):
         return False
-    changes: dict[str, dict[str, _Change]] = {}
+    changes: dict[str, dict[str, _ClaimChange]] = {}
     _add(changes, await _give_up(tx, consumer_id), -1)
     for provider_id, of_provider in sorted(changes.items()):
         await _change(tx, provider_id, of_provider)
@@ -192,16 +194,16 @@ async def _write_down(tx: Tx, consumer_id: str, provider_id: str, amounts: dict[
     )
 
 
-def _add(changes: dict[str, dict[str, _Change]], allocations: Allocations, sign: Literal[1, -1]) -> None:
+def _add(changes: dict[str, dict[str, _ClaimChange]], allocations: Allocations, sign: Literal[1, -1]) -> None:
     for provider_id, amounts in allocations.items():
         of_provider = changes.setdefault(provider_id, {})
         for name, amount in amounts.items():
-            before = of_provider.get(name, _Change())
+            before = of_provider.get(name, _ClaimChange())
             units = (*before.units, amount) if sign > 0 else before.units
-            of_provider[name] = _Change(before.more + sign * amount, units)
+            of_provider[name] = _ClaimChange(before.more + sign * amount, units)
 
 
-async def _change(tx: Tx, provider_id: str, changes: dict[str, _Change]) -> bool:
+async def _change(tx: Tx, provider_id: str, changes: dict[str, _ClaimChange]) -> bool:
     """Take from one provider, and give back, in one statement. If that is impossible for one class: False, and the
     caller undoes what was done to the others."""
     added: list[str | int] = []

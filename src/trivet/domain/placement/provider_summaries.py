@@ -25,7 +25,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 
 
 class Units(msgspec.Struct, frozen=True, gc=False):
-    """In what amounts some of a class can be taken."""
+    """The amounts in which some of a class can be taken."""
 
     free: int
     least: int
@@ -90,7 +90,7 @@ class Known:
         return self._times
 
     def words(self, shape: object, tell: Callable[[Summary], bytes]) -> bytes:
-        """As `tell` says it, which for one shape says a summary always alike."""
+        """The summary in the words of `tell`, which for one `shape` always gives the same words."""
         if self._shape != shape:
             self._shape, self._words = shape, tell(self.summary)
         return self._words
@@ -120,7 +120,7 @@ class KnownProviders:
         return found
 
     async def all_with(self, tx: Tx, need: Need) -> list[tuple[Known, int]]:
-        """Those that could meet it, and how often."""
+        """The providers that could meet the request, and how often."""
         rows = await tx.rows("SELECT id, generation, created_at FROM providers")
         self.count = len(rows)
         need = self._same(need)
@@ -142,14 +142,14 @@ class KnownProviders:
 
 
 async def of_single(tx: Tx, ids: Iterable[str]) -> list[Summary]:
-    """Of providers that are trees by themselves."""
+    """The summaries of providers that are trees by themselves."""
     found = {id: Summary(id, None, id, {}, [], {}) for id in ids}
     await _fill(tx, found)
     return list(found.values())
 
 
 async def of_trees(tx: Tx, ids: Iterable[str]) -> list[Summary]:
-    """Of all providers in the trees of these."""
+    """The summaries of all providers in the trees of these."""
     roots = {str(row[0]) for row in await _chunked(tx, "SELECT root_id FROM providers WHERE id IN", list(ids))}
     rows = await _chunked(tx, "SELECT id, parent_id, root_id FROM providers WHERE root_id IN", list(roots))
     found = {str(row[0]): Summary(str(row[0]), row[1], str(row[2]), {}, [], {}) for row in rows}

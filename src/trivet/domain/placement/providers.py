@@ -38,7 +38,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     """At least one trait of each set."""
     forbidden: frozenset[str] = frozenset()
     member_of: tuple[frozenset[str], ...] = ()
-    """In at least one aggregate of each set."""
+    """The provider is in at least one aggregate of each set."""
     outside: frozenset[str] = frozenset()
 
 
@@ -55,7 +55,7 @@ async def need(tx: Tx, id: str) -> Provider:
 
 
 async def some(tx: Tx, ids: list[str]) -> dict[str, Provider]:
-    """Those of `ids` that exist."""
+    """The providers among `ids` that exist."""
     if not ids:
         return {}
     where = Where().any_of("id", ids)
@@ -127,7 +127,8 @@ async def hold(tx: Tx, ids: Iterable[str]) -> None:
 
 
 async def _in_held_trees(tx: Tx, *ids: str, also: Iterable[str] = ()) -> dict[str, Provider]:
-    """Those of `ids` that exist. Their trees keep their shape until the commit: a tree's root stands for all of it."""
+    """The providers among `ids` that exist. Their roots are locked, so their trees keep their shape until the
+    commit."""
     before = await some(tx, list(ids))
     await hold(tx, {provider.root_id for provider in before.values()}.union(also))
     held = await some(tx, list(ids))

@@ -21,7 +21,7 @@ _LENGTH_MAX = 255
 
 
 async def missing(tx: Tx, names: Iterable[str]) -> set[str]:
-    """Those of `names` that are no resource classes."""
+    """The names among `names` that are no resource classes."""
     custom = set(names) - _STANDARD
     if custom:
         where = Where().any_of("name", sorted(custom))
@@ -69,7 +69,7 @@ async def rename(tx: Tx, name: str, new_name: str) -> None:
 
 
 async def _hold_all_of(tx: Tx, name: str) -> None:
-    """Who holds some of a class, then who has some, in the order of all claims (domain/placement/claims.py)."""
+    """Locks the consumers that hold some of a class, then the providers that have some, in the order of all claims."""
     holders, havers = await _holders(tx, name), await _havers(tx, name)
     for id in holders:
         await tx.run("UPDATE consumers SET generation = generation WHERE id = ?", id)

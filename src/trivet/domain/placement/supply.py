@@ -95,7 +95,7 @@ async def leave(tx: Tx, provider_id: str, aggregate_id: str) -> None:
 
 
 async def end(tx: Tx, provider_id: str) -> None:
-    """Of a provider that is held, and that nobody has claimed anything of."""
+    """Ends the inventory of a provider that is locked and of which nothing is claimed."""
     for table in ("inventories", "provider_traits", "provider_aggregates"):
         await tx.run(f"DELETE FROM {table} WHERE provider_id = ?", provider_id)
     await tx.run("DELETE FROM providers WHERE id = ?", provider_id)

@@ -20,7 +20,7 @@ async def exists(tx: Tx, name: str) -> bool:
 
 
 async def missing(tx: Tx, names: Iterable[str]) -> set[str]:
-    """Those of `names` that are no traits."""
+    """The names among `names` that are no traits."""
     custom = set(names) - STANDARD_TRAITS
     if custom:
         where = Where().any_of("name", sorted(custom))

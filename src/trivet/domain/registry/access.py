@@ -10,7 +10,7 @@ import re
 import msgspec
 
 from trivet.domain.callers import Caller, expanded
-from trivet.domain.identity.delegation.app_credentials import APP_CREDENTIALS
+from trivet.domain.identity.delegation.application_credentials import APP_CREDENTIALS
 from trivet.domain.identity.login import methods as auth_methods
 from trivet.domain.identity.login import scopes as auth_scopes
 from trivet.domain.identity.login import scoping
@@ -148,7 +148,7 @@ async def _in_project(tx: Tx, parts: Parts, who: Caller, project: Project) -> fr
     roles = who.roles if who.project_id == project.id else frozenset[str]()
     if _is_free(who):
         place = Scope(project=Place(project.id, project.domain_id))
-        roles = expanded(tuple(await scoping.roles_in(tx, parts.tokens.memo, who.user_id, place)))
+        roles = expanded(tuple(await scoping.roles_in(tx, parts.identity_memory, who.user_id, place)))
     if "member" in roles:
         return frozenset((PULL, PUSH, DELETE))
     return frozenset((PULL,)) if "reader" in roles else frozenset()

@@ -27,7 +27,7 @@ _NEVER_SOFT_DELETED = "servers are deleted at once here, so there is none to bri
 
 class Action(msgspec.Struct, frozen=True):
     name: str
-    """As the API spells it."""
+    """The action's name in the API."""
     does: str
     vm: str = WORKS
     container: str = WORKS

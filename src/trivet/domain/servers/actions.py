@@ -17,7 +17,7 @@ from trivet.store.where import Where
 NEWEST = (("started_at", True), ("id", True))
 """First."""
 KEPT = 1000
-"""Of one server: who acts for ever pushes out the oldest."""
+"""The most actions that are kept of one server; the oldest go first."""
 _SHOWN_S = 1e-6
 """Clients see microseconds of times that are kept finer: what they were shown must find the action again."""
 

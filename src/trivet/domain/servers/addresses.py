@@ -18,7 +18,7 @@ class Connected(msgspec.Struct, frozen=True):
     """What is known of one server."""
 
     networks: dict[str, list[Address]]
-    """By the network's name, in the order in which the ports came."""
+    """Addresses by the network's name, in the order in which the ports came."""
     groups: list[str]
     """Names of security groups, one for each port that is in it."""
 

@@ -8,6 +8,7 @@ from types import EllipsisType
 from typing import Any
 
 from trivet.domain.hosts.hosts import HOSTS
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.limits import quotas
 from trivet.domain.placement import claims
 from trivet.domain.servers import flavors, local_disks, migrations, usage, wishes
@@ -41,7 +42,7 @@ async def _pinned(tx: Tx, server: Server, zone: str | None) -> str | None:
     if zone is None:
         return None
     host = await tx.get(HOSTS, server.host_id) if server.host_id else None
-    if server.zone is not None or host is None or (host.zone or server_placing.DEFAULT_ZONE) != zone:
+    if server.zone is not None or host is None or (host.zone or DEFAULT_ZONE) != zone:
         raise Conflict("zone.mismatch", f"Server {server.id} cannot be pinned to zone {zone}: it is not there.")
     return zone
 

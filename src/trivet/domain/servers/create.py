@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from trivet.domain.hosts.hosts import Host
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.images import images
 from trivet.domain.images.images import Image
 from trivet.domain.limits import quotas
@@ -29,7 +30,7 @@ from trivet.domain.servers.flavors import Flavor
 from trivet.domain.servers.kinds import kind_of
 from trivet.domain.servers.local_disks import LocalWanted
 from trivet.domain.servers.nics import Nic, NicsWanted
-from trivet.domain.servers.placing import DEFAULT_ZONE, Spot
+from trivet.domain.servers.placing import Spot
 from trivet.domain.servers.servers import SERVERS, Fault, FlavorOf, Server
 from trivet.domain.servers.words import Kind
 from trivet.drivers.contracts.machine import EmptyDisk
@@ -46,7 +47,7 @@ class ServerCreate(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     image_id: str | None
-    """Of a root disk on its host; None: it boots from one of its volumes."""
+    """The image of a root disk on its host; None: the server boots from one of its volumes."""
     flavor_id: str
     found_image: Image | None = None
     """The image, if whoever read the words has looked at it already, as this caller and in this transaction."""
@@ -78,7 +79,7 @@ class ServerCreate(msgspec.Struct, frozen=True, kw_only=True):
     max_count: int = 1
 
 
-class _Parts(msgspec.Struct, frozen=True, kw_only=True):
+class _Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What was found for a wish: the same for all servers of one request."""
 
     wanted: ServerCreate
@@ -98,7 +99,7 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Place(msgspec.Struct, frozen=True):
-    """Of one of these servers."""
+    """One server of the request, and the host that was claimed for it."""
 
     id: str
     name: str
@@ -124,7 +125,7 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
     wishes.check(copy, properties)
     empty = local_disks.plan(wanted.local_disks, copy)
     nics = await server_nics.plan(tx, caller, wanted.networks, wanted.max_count)
-    parts = _Parts(
+    plan = _Plan(
         wanted=wanted,
         flavor=copy,
         image=image,
@@ -143,12 +144,12 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
         reservation_id=f"r-{tx.ids.hex()[:8]}",
         unmet=wishes.unmet(copy, properties, kind) or _unmet(wanted, nics),
     )
-    count = await _count(tx, call, caller.project_id, parts)
+    count = await _count(tx, call, caller.project_id, plan)
     await quotas.foresee(tx, caller.project_id, "volumes", count * disks.made)
-    places = await _places(tx, call, caller.project_id, parts, count)
-    parts = await _with_shared(tx, call, caller.project_id, parts, places)
-    made = [await _one(tx, call, caller.project_id, parts, place) for place in places]
-    await _take_quota(tx, call, caller.project_id, parts.flavor, made)
+    places = await _places(tx, call, caller.project_id, plan, count)
+    plan = await _with_shared(tx, call, caller.project_id, plan, places)
+    made = [await _one(tx, call, caller.project_id, plan, place) for place in places]
+    await _take_quota(tx, call, caller.project_id, plan.flavor, made)
     return made
 
 
@@ -172,7 +173,7 @@ def _unmet(wanted: ServerCreate, nics: list[Nic]) -> str | None:
     return wishes.unmet_hint(wanted.hints)
 
 
-async def _places(tx: Tx, call: Call, project_id: str, parts: _Parts, count: int) -> list[_Place]:
+async def _places(tx: Tx, call: Call, project_id: str, plan: _Plan, count: int) -> list[_Place]:
     """All rooms are taken before anything that many requests share (addresses, quotas), so that nobody waits for a
     room with such a row in hand."""
     if count > 1:
@@ -180,72 +181,72 @@ async def _places(tx: Tx, call: Call, project_id: str, parts: _Parts, count: int
     found = []
     for index in range(count):
         id = tx.ids.uuid()
-        name = parts.wanted.name if count == 1 else f"{parts.wanted.name}-{index + 1}"
-        found.append(await _place(tx, call, project_id, parts, _Place(id, name, index, None)))
+        name = plan.wanted.name if count == 1 else f"{plan.wanted.name}-{index + 1}"
+        found.append(await _place(tx, call, project_id, plan, _Place(id, name, index, None)))
     return found
 
 
-async def _place(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place) -> _Place:
-    if parts.unmet is not None:
-        return msgspec.structs.replace(place, why_not=parts.unmet)
-    properties = parts.properties
+async def _place(tx: Tx, call: Call, project_id: str, plan: _Plan, place: _Place) -> _Place:
+    if plan.unmet is not None:
+        return msgspec.structs.replace(place, why_not=plan.unmet)
+    properties = plan.properties
     host = await server_placing.claim(
         tx,
         place.id,
         project_id,
         call.caller.user_id,
-        kind=parts.kind,
-        flavor=_on_host(parts),
+        kind=plan.kind,
+        flavor=_on_host(plan),
         properties=properties,
-        where=parts.spot,
+        where=plan.spot,
     )
-    why_not = "" if host else await no_room.why_not(tx, parts.kind, _on_host(parts), properties, parts.spot)
+    why_not = "" if host else await no_room.why_not(tx, plan.kind, _on_host(plan), properties, plan.spot)
     return msgspec.structs.replace(place, host=host, why_not=why_not)
 
 
-async def _with_shared(tx: Tx, call: Call, project_id: str, parts: _Parts, places: list[_Place]) -> _Parts:
+async def _with_shared(tx: Tx, call: Call, project_id: str, plan: _Plan, places: list[_Place]) -> _Plan:
     """What the project still lacks is made, and what several ports need is held, with the rooms in hand: the default
     group first, then a network, then addresses. In any other order first servers wait for each other in a circle."""
-    groups = await _groups(tx, call, parts.wanted.security_groups)
+    groups = await _groups(tx, call, plan.wanted.security_groups)
     if not any(place.host for place in places):
-        return msgspec.structs.replace(parts, security_groups=groups)
-    nics = await server_nics.with_networks(tx, call.caller, parts.nics)
+        return msgspec.structs.replace(plan, security_groups=groups)
+    nics = await server_nics.with_networks(tx, call.caller, plan.nics)
     network_ids = [nic.network.id for nic in nics if nic.network is not None]
     if network_ids and len(places) * len(nics) > 1:
         if groups is None:
             await security_groups.default_id(tx, project_id)
         await ports.hold(tx, network_ids)
-    return msgspec.structs.replace(parts, nics=nics, security_groups=groups)
+    return msgspec.structs.replace(plan, nics=nics, security_groups=groups)
 
 
-async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place) -> Server:
+async def _one(tx: Tx, call: Call, project_id: str, plan: _Plan, place: _Place) -> Server:
     now = tx.clock.now()
-    wanted = parts.wanted
+    wanted = plan.wanted
     id, name, host = place.id, place.name, place.host
-    group = parts.spot.group
+    group = plan.spot.group
     server = Server(
         id=id,
         project_id=project_id,
         user_id=call.caller.user_id,
         name=name,
-        kind=parts.kind,
-        flavor=parts.flavor,
+        kind=plan.kind,
+        flavor=plan.flavor,
         hostname=wanted.hostname or hostname_of(name, id),
         created_at=now,
         updated_at=now,
         description=wanted.description,
-        image_id=parts.image.id if parts.image is not None else None,
-        properties=parts.properties,
-        local_disks=parts.local_disks,
+        image_id=plan.image.id if plan.image is not None else None,
+        properties=plan.properties,
+        local_disks=plan.local_disks,
         disk_tags=local_disks.tags(wanted.local_disks, wanted.root_tag),
         host_id=host.id if host else None,
-        zone=parts.spot.zone,
+        zone=plan.spot.zone,
         pinned=bool(wanted.host or wanted.hypervisor_hostname or ":" in (wanted.zone or "")),
         group_id=group.id if group else None,
         key_name=wanted.key_name,
-        key_public=parts.key_public,
+        key_public=plan.key_public,
         user_data=wanted.user_data,
-        config_drive=wanted.config_drive or parts.properties.get("img_config_drive") == "mandatory",
+        config_drive=wanted.config_drive or plan.properties.get("img_config_drive") == "mandatory",
         files=wanted.files,
         sealed_password=wanted.sealed_password,
         metadata=wanted.metadata,
@@ -253,36 +254,36 @@ async def _one(tx: Tx, call: Call, project_id: str, parts: _Parts, place: _Place
         access_ipv4=wanted.access_ipv4,
         access_ipv6=wanted.access_ipv6,
         disk_config=wanted.disk_config,
-        reservation_id=parts.reservation_id,
+        reservation_id=plan.reservation_id,
         launch_index=place.index,
         trusted_certificates=wanted.trusted_certificates,
         hints=wanted.hints,
-        grace_s=grace_of(parts.properties),
+        grace_s=grace_of(plan.properties),
         status="building" if host else "error",
         task="spawning" if host else None,
         fault=None if host else Fault(code=500, message=f"{NO_ROOM} {place.why_not}", at=now),
-        deadline_at=now + SPAWN_S + (server_disks.MADE_S if parts.disks.made else 0.0) if host else None,
+        deadline_at=now + SPAWN_S + (server_disks.MADE_S if plan.disks.made else 0.0) if host else None,
     )
     if host is None:
         await tx.insert(SERVERS, server)
         await server_actions.begin(tx, call, server, "create", error=f"{NO_ROOM} {place.why_not}")
         return server
     nic_tags = {}
-    for nic in parts.nics:
+    for nic in plan.nics:
         port = await server_nics.attach(
-            tx, call.caller, server, nic, group_ids=parts.security_groups, zone=host.zone or DEFAULT_ZONE
+            tx, call.caller, server, nic, group_ids=plan.security_groups, zone=host.zone or DEFAULT_ZONE
         )
         if nic.tag is not None:
             nic_tags[port.id] = nic.tag
     server = await tx.insert(SERVERS, msgspec.structs.replace(server, nic_tags=nic_tags) if nic_tags else server)
-    await server_disks.attach(tx, call.caller, server, parts.disks, call.request_id)
+    await server_disks.attach(tx, call.caller, server, plan.disks, call.request_id)
     await server_actions.begin(tx, call, server, "create")
     return server
 
 
-def _on_host(parts: _Parts) -> FlavorOf:
+def _on_host(plan: _Plan) -> FlavorOf:
     """What it takes of its host: a root disk only if it has one there."""
-    return parts.flavor if parts.image is not None else msgspec.structs.replace(parts.flavor, disk_gib=0)
+    return plan.flavor if plan.image is not None else msgspec.structs.replace(plan.flavor, disk_gib=0)
 
 
 def _check(image: Image | None, disks: Disks, flavor: Flavor, kind: Kind) -> None:
@@ -297,12 +298,12 @@ def _check(image: Image | None, disks: Disks, flavor: Flavor, kind: Kind) -> Non
         raise Invalid("image.needs_memory", "Flavor's memory is too small for requested image.")
 
 
-async def _count(tx: Tx, call: Call, project_id: str, parts: _Parts) -> int:
+async def _count(tx: Tx, call: Call, project_id: str, plan: _Plan) -> int:
     """How many servers to try: as many as were wanted if the quota has room for them, else the fewest."""
-    wanted = parts.wanted
+    wanted = plan.wanted
     if wanted.min_count == wanted.max_count:
         return wanted.max_count
-    amounts = cost(parts.flavor, wanted.max_count)
+    amounts = cost(plan.flavor, wanted.max_count)
     await tx.savepoint()
     try:
         await quotas.take(tx, project_id, amounts, user_id=call.caller.user_id, count=usage.taken_by_user)

@@ -42,7 +42,7 @@ class Disks(msgspec.Struct, frozen=True, kw_only=True):
     image: Image | None = None
     """That the server boots from, by way of a volume."""
     properties: dict[str, str] = {}
-    """Of what it boots from, as its image had them."""
+    """The properties of the image that the boot volume was made from."""
     hosts: frozenset[str] | None = None
     """That reach the volumes; None: all."""
 

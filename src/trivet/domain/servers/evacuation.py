@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from trivet.domain.hosts.hosts import HOSTS, Host
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import migrations
@@ -46,7 +47,7 @@ async def leave_dead(
         await server_actions.begin(tx, call, server, "evacuate", error=NO_ROOM)
         return server
     for port in sorted(await ports.of_server(tx, server.id, server.project_id), key=attrgetter("id")):
-        zone = found.zone or server_placing.DEFAULT_ZONE
+        zone = found.zone or DEFAULT_ZONE
         await ports.bind(tx, port, server_id=server.id, host_id=found.id, zone=zone)
     await migrations.evacuated(tx, call, server, source, found)
     stopped = stays_stopped or server.status == "stopped"

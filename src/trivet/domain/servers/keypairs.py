@@ -69,12 +69,12 @@ async def delete(tx: Tx, user_id: str, name: str) -> None:
 
 
 async def forget(tx: Tx, user_id: str) -> None:
-    """With their user."""
+    """Deletes key pairs together with their user."""
     await tx.run("DELETE FROM keypairs WHERE user_id = ?", user_id)
 
 
 def fingerprint(public_key: str, kind: KeyType) -> str:
-    """As people compare them: MD5 of an SSH key, SHA-1 of a certificate. Invalid if it is neither."""
+    """The fingerprint as people compare it: MD5 of an SSH key, SHA-1 of a certificate. Invalid if it is neither."""
     return _ssh_fingerprint(public_key) if kind == "ssh" else _x509_fingerprint(public_key)
 
 

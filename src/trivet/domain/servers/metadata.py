@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.network.nets.networks import NETWORKS
 from trivet.domain.network.nets.subnets import SUBNETS
 from trivet.domain.network.ports import ports
@@ -49,14 +50,13 @@ EC2_VERSIONS = (
     "2009-04-04",
     "latest",
 )
-_DEFAULT_ZONE = "nova"
 _SEED_BYTES = 512
 
 Files = dict[str, bytes]
 
 
 async def files(tx: Tx, server_id: str, secrets: Secrets) -> Files:
-    """Of a server that is there; a config drive also holds what only its owner may read."""
+    """The metadata files of a server; a config drive also holds what only its owner may read."""
     server = await tx.need(SERVERS, server_id, "server")
     sealed = server.new_password or server.sealed_password
     if server.rescue is not None:
@@ -66,7 +66,7 @@ async def files(tx: Tx, server_id: str, secrets: Secrets) -> Files:
 
 
 async def at(tx: Tx, network_id: str, ip: str, secrets: Secrets) -> Files | None:
-    """Of the server that has this address on this network: the source address of who asks the service."""
+    """The metadata files of the server that asks: the one that has this source address on this network."""
     server = await _server_at(tx, network_id, ip)
     if server is None:
         return None
@@ -180,7 +180,7 @@ def _meta_data(
         "name": server.name,
         "hostname": server.hostname,
         "launch_index": server.launch_index,
-        "availability_zone": server.zone or _DEFAULT_ZONE,
+        "availability_zone": server.zone or DEFAULT_ZONE,
     }
     if server.metadata:
         said["meta"] = server.metadata
@@ -219,7 +219,7 @@ def _ec2(server: Server, interfaces: list[Interface]) -> dict[str, object]:
         "instance-type": server.flavor.name,
         "local-hostname": server.hostname,
         "local-ipv4": local,
-        "placement": {"availability-zone": server.zone or _DEFAULT_ZONE},
+        "placement": {"availability-zone": server.zone or DEFAULT_ZONE},
         "public-hostname": server.hostname,
         "public-ipv4": public,
         "reservation-id": server.reservation_id,

@@ -23,7 +23,7 @@ _FIELDS = (
 NEWEST = (("created_at", True), ("number", True))
 """First."""
 _KEPT = 100
-"""Of one server."""
+"""The most migrations that are kept of one server."""
 _SHOWN_S = 1e-6
 """Clients see microseconds of times that are kept finer."""
 _ENDS: dict[str, tuple[Status, Status]] = {
@@ -46,7 +46,7 @@ class Migration(msgspec.Struct, frozen=True):
     id: str
     server_id: str
     project_id: str
-    """Of who asked."""
+    """The project of the caller who asked for the migration."""
     user_id: str
     type: str
     status: str
@@ -63,7 +63,7 @@ class Migration(msgspec.Struct, frozen=True):
 class MigrationQuery(msgspec.Struct, frozen=True, kw_only=True):
     equal: dict[str, str] = {}
     host: str | None = None
-    """From or to it."""
+    """A host: migrations from it or to it are found."""
     changed_since: float | None = None
     changed_before: float | None = None
 
@@ -98,7 +98,7 @@ async def _begin(tx: Tx, call: Call, server: Server, way: _Way, flavor: FlavorOf
 
 
 async def turn(tx: Tx, server: Server, status: Status) -> None:
-    """Of what is going on with the server, if anything is."""
+    """Moves the server's current migration, if there is one, to its next state."""
     await tx.run(
         "UPDATE server_migrations SET status = ?, updated_at = ? WHERE server_id = ?"
         " AND status IN ('migrating', 'finished', 'confirming', 'reverting')",

@@ -23,7 +23,7 @@ class Interface(msgspec.Struct, frozen=True):
     port: Port
     mtu: int
     subnets: dict[str, Subnet]
-    """Of the port's addresses, by id."""
+    """The subnets of the port's addresses, by id."""
     public_ips: tuple[str, ...] = ()
 
 

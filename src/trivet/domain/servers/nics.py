@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from trivet.domain.callers import Caller
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.nets import networks
 from trivet.domain.network.nets.networks import NETWORKS, Network
@@ -19,7 +19,7 @@ from trivet.domain.network.ports import ports
 from trivet.domain.network.ports.addresses import FixedIpAsked
 from trivet.domain.network.ports.ports import Port
 from trivet.domain.network.ports.wishes import PortCreate
-from trivet.domain.network.routers import auto_topology
+from trivet.domain.network.routers import auto_allocated_topologies
 from trivet.domain.servers.servers import Server
 from trivet.errors import Conflict, Forbidden, InTheWay, Invalid, NotFound, Stale
 from trivet.ids import is_uuid
@@ -113,7 +113,7 @@ async def _usable(tx: Tx, caller: Caller, network_id: str) -> Network:
 
 async def _pluggable(tx: Tx, caller: Caller, network: Network) -> Network:
     foreign = network.external and not caller.is_operator and not caller.owns(network.project_id)
-    if foreign and network.id not in await rbac.shared_with(tx, caller, "network", network.id):
+    if foreign and network.id not in await rbac_policies.shared_with(tx, caller, "network", network.id):
         raise Forbidden(
             "network.external", f"It is not allowed to create an interface on external network {network.id}"
         )
@@ -137,7 +137,7 @@ async def _own_network(tx: Tx, caller: Caller, *, auto: bool) -> list[Nic]:
 
 
 async def with_networks(tx: Tx, caller: Caller, nics: list[Nic]) -> list[Nic]:
-    """Those of a plan, when the rooms are taken."""
+    """The networks of a plan, found or made once the server has its place on a host."""
     return [
         msgspec.structs.replace(nic, network=await _allocated(tx, caller))
         if nic.network is None and nic.port is None
@@ -149,7 +149,7 @@ async def with_networks(tx: Tx, caller: Caller, nics: list[Nic]) -> list[Nic]:
 async def _allocated(tx: Tx, caller: Caller) -> Network:
     """The network that is made for a project which has none and asks for one."""
     try:
-        topology = await auto_topology.ensure(tx, caller, caller.project_id or "")
+        topology = await auto_allocated_topologies.ensure(tx, caller, caller.project_id or "")
     except (Stale, InTheWay):
         raise  # A race that was lost: all of this runs again.
     except (Conflict, NotFound) as error:

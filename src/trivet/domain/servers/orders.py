@@ -58,7 +58,7 @@ class Order(msgspec.Struct, frozen=True):
     settled: bool = False
     """Nothing was asked since the last report: following it only checks."""
     crashed: bool = False
-    """So the last report said."""
+    """The last report said that the machine had crashed."""
 
     @property
     def rescue_mark(self) -> str:
@@ -84,7 +84,7 @@ class Report(msgspec.Struct, frozen=True):
     server_id: str
     host_id: str
     revision: int
-    """Of the order that was followed."""
+    """The revision of the order that was followed."""
     power: Power | None = None
     """None: there is nothing here."""
     boots: int = 0

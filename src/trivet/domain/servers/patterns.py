@@ -65,7 +65,7 @@ _Node = _Letter | _Edge | _Row | _Choice | _Repeat
 
 
 class _Reader:
-    """From text to a tree."""
+    """Reads the text of a pattern into a tree."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -218,7 +218,8 @@ def _none_of(test: Test) -> Test:
 
 
 class _Place:
-    """In a pattern: what may come here, and where that leads; with no test, one may be at each of `then` at once."""
+    """A place in a pattern: what may come here, and where that leads. Without a test it is at each of `then` at
+    once."""
 
     __slots__ = ("edge", "fits", "then")
 

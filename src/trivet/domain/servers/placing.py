@@ -12,12 +12,12 @@ import msgspec
 from trivet.domain.callers import Caller, expanded
 from trivet.domain.hosts import hosts
 from trivet.domain.hosts.hosts import HOSTS, Host
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.numbers import whole_number
 from trivet.domain.placement import claims
 from trivet.domain.placement.choosing import Want
-from trivet.domain.servers import groups as server_groups
-from trivet.domain.servers import wishes
-from trivet.domain.servers.groups import SERVER_GROUPS, ServerGroup
+from trivet.domain.servers import server_groups, wishes
+from trivet.domain.servers.server_groups import SERVER_GROUPS, ServerGroup
 from trivet.domain.servers.servers import FlavorOf, Server
 from trivet.domain.servers.words import Kind
 from trivet.domain.volumes import attachments
@@ -26,18 +26,16 @@ from trivet.ids import is_uuid
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
-DEFAULT_ZONE = "nova"
-
 
 class Spot(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the caller lets a server go. `zone` is what stays pinned."""
+    """The hosts that a server may go to. `zone` is what stays pinned."""
 
     zone: str | None = None
     only: frozenset[str] | None = None
     excluded: frozenset[str] = frozenset()
     group: ServerGroup | None = None
     hints: tuple[str, ...] = ()
-    """Those that narrowed it."""
+    """The scheduler hints that narrowed the choice."""
     named: bool = False
     """An operator said which host."""
 
@@ -79,7 +77,7 @@ async def spot(
 
 
 def within(spot: Spot, hosts: frozenset[str] | None) -> Spot:
-    """Also only on these."""
+    """The spot narrowed to these hosts."""
     return msgspec.structs.replace(spot, only=_both(spot.only, hosts))
 
 
@@ -232,7 +230,7 @@ def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset
 
 
 async def _hosts_of(tx: Tx, caller: Caller, said: Any) -> frozenset[str]:
-    """Where the named servers of the caller's run; ids of others' and of nobody's count for nothing, as in nova."""
+    """The hosts of those named servers that are the caller's; other ids count for nothing, as in nova."""
     ids = [said] if isinstance(said, str) else said if isinstance(said, list) else []
     if not ids:
         return frozenset()

@@ -6,6 +6,7 @@ The rows change at once; the agent sees that the wires of the server are others,
 from typing import Any
 
 from trivet.domain.hosts.hosts import HOSTS
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.network.nets import networks
 from trivet.domain.network.ports import changes as port_changes
 from trivet.domain.network.ports import ports
@@ -19,7 +20,6 @@ from trivet.domain.servers import nics as server_nics
 from trivet.domain.servers import wishes
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.nics import NicWanted
-from trivet.domain.servers.placing import DEFAULT_ZONE
 from trivet.domain.servers.rules import ready
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.errors import Conflict, InTheWay, Invalid, NotFound, Stale

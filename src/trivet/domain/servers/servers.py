@@ -65,7 +65,7 @@ class Server(Record, frozen=True, kw_only=True):
     description: str | None = None
     image_id: str | None = None
     properties: dict[str, str] = {}
-    """Of the image, as they were: what engines read (hw_..., os_..., the container's command)."""
+    """The image's properties at the time, which engines read (hw_..., os_..., the container's command)."""
     host_id: str | None = None
     local_disks: tuple[EmptyDisk, ...] = ()
     """On its host, besides its root disk."""
@@ -82,7 +82,7 @@ class Server(Record, frozen=True, kw_only=True):
     files: dict[str, str] = {}
     """Personality: path -> base64 content."""
     sealed_password: str | None = None
-    """Of its administrator, as its config drive tells it."""
+    """The administrator's password, which the config drive tells to the guest."""
     guest_password: str | None = None
     """What the guest said its password is, sealed with the owner's key: it may say so once."""
     metadata: dict[str, str] = {}
@@ -95,7 +95,7 @@ class Server(Record, frozen=True, kw_only=True):
     locked: bool = False
     locked_reason: str | None = None
     locked_by_operator: bool = False
-    """Then its owner cannot unlock it."""
+    """An operator locked it, so its owner cannot unlock it."""
     trusted_certificates: tuple[str, ...] = ()
     hints: dict[str, Any] = {}
     """What the caller told the scheduler, as it came."""
@@ -150,7 +150,7 @@ class Server(Record, frozen=True, kw_only=True):
 
     @property
     def root_gib(self) -> int:
-        """Of a disk on its host; what boots from a volume has none."""
+        """The size of the root disk on its host; 0 for a server that boots from a volume."""
         return 0 if self.boots_from_volume else self.flavor.disk_gib
 
 

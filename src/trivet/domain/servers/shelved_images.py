@@ -17,5 +17,5 @@ async def drop(tx: Tx, server: Server) -> None:
 
 
 def owner_of(server: Server) -> Caller:
-    """As whom the cloud acts on what belongs to a server's project."""
+    """The caller as which the cloud acts on what belongs to a server's project."""
     return Caller(user_id=server.user_id, roles=expanded(("member",)), project_id=server.project_id)

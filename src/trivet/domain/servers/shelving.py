@@ -9,16 +9,17 @@ from operator import attrgetter
 
 import msgspec
 
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.acts import TASK_S, order
 from trivet.domain.servers.create import NO_ROOM, SPAWN_S, grace_of
-from trivet.domain.servers.groups import SERVER_GROUPS
 from trivet.domain.servers.images import SNAPSHOT_S, expect_image
 from trivet.domain.servers.kinds import check_isolation
 from trivet.domain.servers.rules import need_host, ready
+from trivet.domain.servers.server_groups import SERVER_GROUPS
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.domain.servers.shelved_images import owner_of
 from trivet.domain.volumes import attachments
@@ -68,7 +69,7 @@ async def offload(tx: Tx, call: Call, id: str) -> Server:
 
 
 async def begin_offload(tx: Tx, server: Server) -> Server:
-    """From now on its host takes everything of it away."""
+    """Begins to offload a shelved server: its host takes everything of it away."""
     now = tx.clock.now()
     return await tx.update(
         SERVERS, server, task=OFFLOADING, offload_at=None, grace_s=0.0, deadline_at=now + TASK_S, updated_at=now
@@ -97,7 +98,7 @@ async def _off(tx: Tx, server: Server) -> Server:
     if server.host_id is not None:
         await server_placing.leave(tx, server)
     for port in sorted(await ports.of_server(tx, server.id, server.project_id), key=attrgetter("id")):
-        await ports.bind(tx, port, server_id=server.id, host_id=None, zone=server.zone or server_placing.DEFAULT_ZONE)
+        await ports.bind(tx, port, server_id=server.id, host_id=None, zone=server.zone or DEFAULT_ZONE)
     return await tx.update(
         SERVERS,
         server,
@@ -150,9 +151,7 @@ async def _unshelve_anew(tx: Tx, call: Call, server: Server, zone: str | None, h
         await server_actions.begin(tx, call, server, "unshelve", error=NO_ROOM)
         return server
     for port in sorted(await ports.of_server(tx, server.id, server.project_id), key=attrgetter("id")):
-        await ports.bind(
-            tx, port, server_id=server.id, host_id=found.id, zone=found.zone or server_placing.DEFAULT_ZONE
-        )
+        await ports.bind(tx, port, server_id=server.id, host_id=found.id, zone=found.zone or DEFAULT_ZONE)
     return await order(
         tx,
         call,

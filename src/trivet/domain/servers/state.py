@@ -9,6 +9,7 @@ a stray there, and its agent's sweep removes it.
 
 import msgspec
 
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.images import images
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
@@ -17,7 +18,6 @@ from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.create import SPAWN_S
 from trivet.domain.servers.ending import finish_delete
 from trivet.domain.servers.orders import Report, rescue_mark
-from trivet.domain.servers.placing import DEFAULT_ZONE
 from trivet.domain.servers.servers import SERVERS, Fault, Server
 from trivet.domain.servers.words import Status, Want
 from trivet.domain.volumes import attachments

@@ -32,7 +32,7 @@ class VolumeWanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def of_server(tx: Tx, server_id: str) -> list[Attachment]:
-    """Those that it has, or that are on their way to it."""
+    """The volumes that a server has, or that are being attached to it."""
     found = (await attachments.of_servers(tx, (server_id,))).get(server_id, [])
     return [attachment for attachment in found if not attachment.undone]
 

@@ -113,7 +113,7 @@ _PROPERTIES: dict[str, Met] = {
     "os_shutdown_timeout": lambda said, flavor: _number(said) >= 0,
     "ramdisk_id": _one_of(""),
 }
-"""Of images. What begins otherwise, and is not here, says what the image is and asks for nothing."""
+"""Image properties that ask for something. Any other one only says what the image is."""
 _OLD_NAMES = {
     "architecture": "hw_architecture",
     "hypervisor_type": "img_hv_type",

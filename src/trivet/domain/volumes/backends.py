@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -24,7 +25,7 @@ class Backend(Record, frozen=True, kw_only=True):
 
     host_id: str | None = None
     """The only host whose servers reach its volumes; None: all do."""
-    zone: str = "nova"
+    zone: str = DEFAULT_ZONE
     driver: str
     abilities: tuple[str, ...] = ()
     total_gib: int

@@ -7,6 +7,7 @@ clients of this API learn about capacity.
 import msgspec
 
 from trivet.domain.callers import Caller
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.images import images
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.row_locks import hold
@@ -18,7 +19,6 @@ from trivet.domain.volumes.volumes import VOLUMES, Task, Volume, changeable
 from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.store.tx import Tx
 
-DEFAULT_ZONE = "nova"
 SIZE_MAX = 1 << 20
 """A PiB."""
 _GIB = 1 << 30

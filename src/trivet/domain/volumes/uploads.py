@@ -13,7 +13,7 @@ from trivet.store.tx import Tx
 _LEFT_OUT = ("image_id", "image_name", "checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class UploadWish(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     disk_format: str = "raw"
     container_format: str = "bare"
@@ -22,7 +22,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     force: bool = False
 
 
-async def begin(tx: Tx, caller: Caller, id: str, wanted: Wanted, request_id: str) -> tuple[Volume, Image]:
+async def begin(tx: Tx, caller: Caller, id: str, wanted: UploadWish, request_id: str) -> tuple[Volume, Image]:
     volume = await changeable(tx, caller, id)
     need_status(volume, ("available", "in-use") if wanted.force else ("available",), "upload to an image")
     if wanted.disk_format not in ("raw", "qcow2") or wanted.container_format != "bare":

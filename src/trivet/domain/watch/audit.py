@@ -10,7 +10,7 @@ FILTERS = ("noun", "noun_id", "project_id", "user_id", "request_id", "verb")
 
 
 async def search(tx: Tx, asked: dict[str, str], *, after: int | None, since: float | None, limit: int) -> list[Entry]:
-    """In the order in which it happened; without `after` the newest there are."""
+    """Entries in the order in which they happened, after `after` or else the newest."""
     where = Where()
     for name, value in asked.items():
         where = where.add(f"{name} = ?", value)

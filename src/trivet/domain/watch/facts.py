@@ -34,7 +34,7 @@ class Facts(msgspec.Struct, frozen=True):
     leases: list[Lease]
     hosts: list[HostFact]
     servers: dict[str, int]
-    """By status."""
+    """The number of servers by status."""
     orders: int
     """What was asked of servers and is not done yet."""
     oldest_order_s: float

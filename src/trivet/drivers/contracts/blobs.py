@@ -55,5 +55,5 @@ class Blobs(Protocol):
         ...
 
     def local_path(self, key: str) -> str | None:
-        """Where the bytes lie on this machine, for engines that read files; None if they are elsewhere."""
+        """The path of the bytes on this machine, for engines that read files; None if they are elsewhere."""
         ...

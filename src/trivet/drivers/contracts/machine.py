@@ -17,7 +17,7 @@ Power = Literal["running", "paused", "suspended", "stopped", "crashed"]
 
 
 class Disk(msgspec.Struct, frozen=True):
-    """Where the root disk comes from: a local, complete, checked copy of the image."""
+    """The source of the root disk: a local, complete, checked copy of the image."""
 
     path: str
     format: Literal["qcow2", "raw", "oci"]
@@ -38,7 +38,7 @@ class VolumeDisk(msgspec.Struct, frozen=True):
     """A volume that the machine has, and how it is reached."""
 
     id: str
-    """Of the attachment: one volume may be attached to a machine again under another."""
+    """The id of the attachment. When a volume is attached to the machine again, that is another attachment."""
     volume_id: str
     size_gib: int
     connection: Connection
@@ -48,7 +48,8 @@ class VolumeDisk(msgspec.Struct, frozen=True):
     at: str = ""
     """Containers: where it is mounted, or with `/dev/` before it, which device it is."""
     boots: bool = False
-    """In place of a root disk made from an image; it stays as long as the machine does."""
+    """The machine boots from it instead of from a root disk made from an image; it stays as long as the machine
+    does."""
 
 
 EmptyFormat = Literal["ext2", "ext3", "ext4", "swap"]
@@ -107,6 +108,7 @@ def shape_of(spec: MachineSpec) -> str:
 
 
 def shape(vcpus: int, memory_mib: int, disk_gib: int, empty: Sequence[EmptyDisk] = ()) -> str:
+    """How large a machine is, in the words of the mark `shape`."""
     return f"{vcpus}/{memory_mib}/{disk_gib}" + "".join(f"/{disk.name}={disk.size_mib}" for disk in empty)
 
 
@@ -122,7 +124,7 @@ class Seen(msgspec.Struct, frozen=True):
     power: Power
     marks: dict[str, str]
     exit_code: int | None = None
-    """Of a machine that stopped by itself, where the engine knows it."""
+    """The exit code of a machine that stopped by itself, where the engine knows it."""
 
 
 class DevicePlace(msgspec.Struct, frozen=True):
@@ -210,7 +212,7 @@ class Sheltering(Protocol):
 
 @runtime_checkable
 class VolumeHotplug(Protocol):
-    """Of a machine that runs, or that will when it is started again."""
+    """Attaches and detaches volumes of a machine that runs; one that is stopped has them when it is started again."""
 
     @within(PLAIN_S, about="id")
     async def attach_volume(self, id: str, volume: VolumeDisk) -> None: ...

@@ -18,7 +18,7 @@ class SubnetSpec(msgspec.Struct, frozen=True):
     cidr: str
     ip_version: Literal[4, 6]
     gateway: str | None
-    """Also the address of the router, if a router is plugged; None: the subnet has no way out."""
+    """The gateway's address, which is the router's if one is plugged; None: the subnet has no way out."""
     dhcp: bool
     dns: tuple[str, ...] = ()
     routes: tuple[tuple[str, str], ...] = ()
@@ -167,7 +167,7 @@ class Wire(msgspec.Struct, frozen=True):
     device: str = "eth0"
     """Inside the namespace; a tap's name follows from the port id (see `tap_name`)."""
     addresses: tuple[str, ...] = ()
-    """With prefix length; configured inside the namespace, where nothing runs a DHCP client."""
+    """Addresses with prefix length; they are set inside the namespace, where nothing runs a DHCP client."""
     gateway: str | None = None
     routes: tuple[tuple[str, str], ...] = ()
     """(destination, next hop; an empty next hop means on the link)."""
@@ -184,7 +184,7 @@ def tap_name(port_id: str) -> str:
 
 
 def netns_name(server_id: str) -> str:
-    """Of a container; the namespaces of one host share one directory."""
+    """The name of a container's network namespace; the namespaces of one host share one directory."""
     return f"tv-{server_id[:18]}"
 
 

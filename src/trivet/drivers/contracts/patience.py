@@ -147,5 +147,5 @@ def patient(driver: D, contracts: Iterable[type], most_s: float = math.inf) -> D
 
 
 def behind(driver: object) -> object:
-    """Who does the work: for who knows the engine itself, such as a simulation."""
+    """The driver behind the bounds, for callers that know the engine itself, such as a simulation."""
     return driver.driver if isinstance(driver, _Patient) else driver

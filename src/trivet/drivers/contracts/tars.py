@@ -12,7 +12,7 @@ import msgspec
 BLOCK = 512
 NAME_MAX = 4096
 _HEADER_MAX = 64 << 10
-"""Of what says more about the next member: long names and pax records."""
+"""The largest header that says more about the next member (long names and pax records)."""
 _CHUNK = 1 << 20
 _HEADERS_MAX = 40_000
 _FILES = (b"\0", b"0", b"7")
@@ -30,7 +30,7 @@ class Member(msgspec.Struct, frozen=True):
     """file, folder, hard or soft (links), other"""
     size: int
     offset: int
-    """Where its content begins."""
+    """The offset at which the member's content begins."""
     target: str = ""
 
 
@@ -41,7 +41,7 @@ class Reader:
         self._file = file
         self._at = 0
         self._left = 0
-        """Of the current member."""
+        """Bytes of the current member that are not read yet."""
         self._padding = 0
         self._headers = 0
 

@@ -27,7 +27,7 @@ class FromSnapshot(msgspec.Struct, frozen=True, tag="snapshot"):
 
 
 class FromVolume(msgspec.Struct, frozen=True, tag="volume"):
-    """As it is at one moment, in use or not."""
+    """The source is a volume as it is at one moment, in use or not."""
 
     id: str
 
@@ -54,7 +54,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Serving(msgspec.Struct, frozen=True):
-    """Who may reach a volume: all of them, and nobody else."""
+    """The attachments that may reach a volume: all of them, and nobody else."""
 
     exports: Mapping[str, bool] = {}
     """Attachment id -> whether it may only read."""
@@ -65,7 +65,7 @@ class Connection(msgspec.Struct, frozen=True):
     """How one attachment reaches its volume. Kept with the attachment, and handed to machine drivers as it is."""
 
     path: str
-    """Of a Unix socket on the volume's host that speaks NBD."""
+    """The path of a Unix socket on the volume's host that speaks NBD."""
     export: str
     driver: Literal["nbd"] = "nbd"
 
@@ -99,7 +99,7 @@ class VolumeDriver(Protocol):
 
     @within(REMOVE_S, about="id")
     async def remove(self, id: str) -> None:
-        """With everything of it. Absent already is fine."""
+        """Removes a volume with everything of it. Absent already is fine."""
         ...
 
     @within(PLAIN_S, about="id")
@@ -109,7 +109,7 @@ class VolumeDriver(Protocol):
 
     @within(PLAIN_S, about="id")
     async def grow(self, id: str, size_gib: int) -> None:
-        """In use or not; never smaller."""
+        """Makes a volume larger, in use or not; never smaller."""
         ...
 
     @within(LOOK_S, looks=True)
@@ -136,7 +136,7 @@ class Snapshots(Protocol):
 
     @within(BULKY_S, about="volume_id")
     async def revert(self, volume_id: str, id: str) -> None:
-        """Of a volume that nobody uses."""
+        """Puts a volume that nobody uses back to a snapshot."""
         ...
 
 

@@ -144,7 +144,7 @@ def southbound_of(directory: Path, seat: Seat) -> str:
 
 
 def daemons(directory: Path, seat: Seat) -> dict[str, Daemon]:
-    """In the order in which they start."""
+    """The daemons in the order in which they start."""
     switch = f"unix:{directory}/db.sock"
     southbound = southbound_of(directory, seat)
     northd = Daemon("ovn-northd", directory, (f"--ovnnb-db={switch}", f"--ovnsb-db={southbound}"))

@@ -51,7 +51,7 @@ class External(msgspec.Struct, frozen=True):
     """The provider network at the host's own door."""
 
     address: str
-    """Of the host on that network, with prefix length, such as 172.24.4.1/24."""
+    """The host's address on that network, with prefix length, such as 172.24.4.1/24."""
     physical: str = "public"
     masquerade: bool = False
     """Let what comes from that network out into the world, as coming from this host."""

@@ -89,7 +89,7 @@ class Ovsdb:
         return list(results)
 
     async def read(self, wanted: dict[Key, list[str]]) -> dict[Key, dict[str, Json]]:
-        """Of rows named by uuid (the one index OVSDB has) those that exist, with these columns.
+        """Reads rows by uuid, the one index that OVSDB has: those that exist, with these columns.
 
         A column that nobody asked for may be long: a switch lists all its ports.
         """
@@ -205,7 +205,8 @@ class Ovsdb:
 
 
 async def _connect(path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """By way of its open folder: the kernel takes no name above 107 characters, and a data folder may be deep."""
+    """Connects through the open folder: the kernel takes no name above 107 characters, and a data folder may be
+    deep."""
     folder = os.open(Path(path).parent, os.O_PATH | os.O_DIRECTORY)
     try:
         return await asyncio.open_unix_connection(f"/proc/self/fd/{folder}/{Path(path).name}", limit=2**20)

@@ -4,8 +4,3 @@ There is no daemon. podman is a program that runs for some 30 ms of CPU at each 
 conmon of 2 MiB per container, so an idle host costs nothing and killing our process stops nobody's
 container (docs/decisions/0007-podman.md).
 """
-
-from trivet.drivers.podman.engine import missing
-from trivet.drivers.podman.machines import PodmanMachines
-
-__all__ = ["PodmanMachines", "missing"]

@@ -3,8 +3,3 @@
 There is no daemon between us and QEMU. The process belongs to nobody once it runs: killing ours stops no
 guest, and the next one of ours finds it by its pid file (docs/decisions/0006-qemu.md).
 """
-
-from trivet.drivers.qemu.machines import QemuMachines
-from trivet.drivers.qemu.options import Options, missing, version
-
-__all__ = ["Options", "QemuMachines", "missing", "version"]

@@ -13,7 +13,7 @@ class SimConsoles:
         self._open: dict[str, asyncio.Task[None]] = {}
 
     def path(self, id: str, hostname: str) -> str:
-        """Of a Unix socket that answers from now on."""
+        """The path of a Unix socket that answers from now on."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="trivet-sim-"))
         path = self._folder / id

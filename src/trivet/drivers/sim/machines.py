@@ -122,7 +122,7 @@ def _boot(machine: _Machine, marks: dict[str, str]) -> tuple[str, ...]:
 
 
 class SimMachines:
-    """Of one simulated host; every kind alike."""
+    """The machines of one simulated host; every kind is alike."""
 
     def __init__(self, clock: Clock, temper: Temper) -> None:
         self._clock = clock

@@ -55,7 +55,7 @@ class GroupName(Body, frozen=True, kw_only=True):
 
 
 class BlockDevice(Body, frozen=True, kw_only=True):
-    """Both generations of the mapping; which of them applies is told by the field that holds it."""
+    """A block device mapping of either generation; the field that holds it tells which one applies."""
 
     source_type: Literal["volume", "image", "snapshot", "blank"] | UnsetType = UNSET
     destination_type: Literal["local", "volume"] | UnsetType = UNSET

@@ -77,7 +77,7 @@ async def topology(request: Request) -> Reply:
 
 @resource.on("GET", SERVER + "/os-server-password", may="reader")
 async def password(request: Request) -> Reply:
-    """Of the guest's own saying, sealed with the server's key."""
+    """The password that the guest itself reported, sealed with the server's key."""
     server = await visible(request)
     return Reply(200, {"password": server.guest_password or ""})
 
@@ -116,7 +116,7 @@ async def virtual_interfaces(request: Request) -> Reply:
 
 
 async def _refused(request: Request, action: str) -> Reply:
-    """With the reason that the table of actions gives."""
+    """Refuses an action with the reason that the table of actions gives."""
     request.read_object()
     server = await ready(request.tx, call_of(request), server_id(request), action, tasks=None)
     raise AssertionError(f"{action} is said to work for a {server.kind}, but nothing does it")

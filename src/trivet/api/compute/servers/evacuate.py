@@ -58,6 +58,6 @@ async def evacuate(request: Request) -> Reply:
         server_id(request),
         target,
         stays_stopped=request.version >= _STOPPED_SINCE,
-        sealed_password=request.parts.tokens.secrets.seal(password),
+        sealed_password=request.parts.secrets.seal(password),
     )
     return Reply(200, {"adminPass": password} if request.version < _SILENT_SINCE else None)

@@ -32,6 +32,6 @@ async def trigger_crash_dump(request: Request) -> Reply:
 @resource.action(PATH, "changePassword", may="member")
 async def change_password(request: Request) -> Reply:
     password = request.read(PasswordBody).changePassword.adminPass
-    sealed = request.parts.tokens.secrets.seal(password)
+    sealed = request.parts.secrets.seal(password)
     await guest_words.change_password(request.tx, call_of(request), server_id(request), sealed)
     return Reply(ACCEPTED)

@@ -44,7 +44,7 @@ async def rebuild(request: Request) -> Reply:
     body = request.read(RebuildBody, strict=False).rebuild
     changes = await _changes(request, body)
     password = request.parts.ids.secret()[:12] if body.adminPass is UNSET else body.adminPass
-    changes["sealed_password"] = request.parts.tokens.secrets.seal(password)
+    changes["sealed_password"] = request.parts.secrets.seal(password)
     server = await rebuilding.rebuild(
         request.tx,
         call_of(request),
@@ -55,7 +55,7 @@ async def rebuild(request: Request) -> Reply:
         keep_ephemeral=body.preserve_ephemeral,
     )
     whole = request.version >= 2075
-    parts = views.Parts(extended=whole, key=request.version >= 2054, groups=True, user_data=False)
+    parts = views.Shown(extended=whole, key=request.version >= 2054, groups=True, user_data=False)
     view = await views.shown(request, server, parts) | {"adminPass": password}
     if request.version >= 2057:
         view["user_data"] = server.user_data

@@ -34,7 +34,7 @@ async def rescue(request: Request) -> Reply:
         call_of(request),
         server_id(request),
         image_id=or_none(said.rescue_image_ref),
-        sealed_password=request.parts.tokens.secrets.seal(password),
+        sealed_password=request.parts.secrets.seal(password),
         from_volume=request.version >= _FROM_VOLUME_SINCE,
     )
     return Reply(200, {"adminPass": password})

@@ -30,7 +30,7 @@ resource = Resource()
 
 _NO_CONTENT = 204
 _COUNT_MAX = 500
-"""Of one transaction: others wait while it makes them."""
+"""The most servers that one request makes: it makes them in one transaction, and others wait meanwhile."""
 _HINTS_MAX = 8 * 1024
 
 
@@ -50,7 +50,7 @@ async def visible(request: Request) -> Server:
 async def create_servers(request: Request) -> Reply:
     body = request.read(CreateBody, strict=False)
     password = request.parts.ids.secret()[:12] if body.server.adminPass is UNSET else body.server.adminPass
-    wanted = await _wanted(request, body, request.parts.tokens.secrets.seal(password))
+    wanted = await _wanted(request, body, request.parts.secrets.seal(password))
     made = await create(request.tx, call_of(request), wanted)
     if body.server.return_reservation_id:
         return Reply(202, {"reservation_id": made[0].reservation_id})
@@ -87,7 +87,7 @@ async def _found(request: Request) -> list[Server]:
 @resource.on("GET", "/v2.1/servers/{server_id}", may="reader")
 async def show(request: Request) -> Reply:
     server = await visible(request)
-    return Reply(200, {"server": await views.shown(request, server, views.Parts(groups=True))})
+    return Reply(200, {"server": await views.shown(request, server, views.Shown(groups=True))})
 
 
 @resource.on("PUT", "/v2.1/servers/{server_id}", may="member")
@@ -111,7 +111,7 @@ async def update(request: Request) -> Reply:
         request.tx, call_of(request), server_id(request), changes, zone=... if pin is UNSET else pin
     )
     whole = request.version >= 2075
-    parts = views.Parts(extended=whole, key=whole, groups=True)
+    parts = views.Shown(extended=whole, key=whole, groups=True)
     return Reply(200, {"server": await views.shown(request, server, parts)})
 
 

@@ -14,9 +14,9 @@ from trivet.api.compute.servers.words import POWER, status_of
 from trivet.api.kit.request import Request
 from trivet.domain.hosts import hosts
 from trivet.domain.hosts.hosts import HOSTS, Host
+from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.servers import addresses as server_addresses
 from trivet.domain.servers.addresses import NOTHING, Connected
-from trivet.domain.servers.placing import DEFAULT_ZONE
 from trivet.domain.servers.servers import FlavorOf, Server
 from trivet.domain.volumes import attachments
 from trivet.domain.volumes.attachments import Attachment
@@ -28,7 +28,7 @@ _PROGRESSING = frozenset(("ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE
 _FAULTY = frozenset(("ERROR", "DELETED"))
 
 
-class Parts:
+class Shown:
     """Which parts of a server a reply shows. Nova showed little after a change, until 2.75."""
 
     __slots__ = ("extended", "groups", "key", "user_data")
@@ -42,7 +42,7 @@ class Parts:
         self.user_data = user_data
 
 
-EVERYTHING = Parts()
+EVERYTHING = Shown()
 
 
 def links(request: Request, id: str) -> list[Json]:
@@ -56,7 +56,7 @@ def brief(request: Request, server: Server) -> Json:
     return {"id": server.id, "name": server.name, "links": links(request, server.id)}
 
 
-async def detailed(request: Request, servers: Sequence[Server], parts: Parts = EVERYTHING) -> list[Json]:
+async def detailed(request: Request, servers: Sequence[Server], parts: Shown = EVERYTHING) -> list[Json]:
     placed = {server.host_id for server in servers if server.host_id is not None}
     found: dict[str, Host] = {}
     if placed:
@@ -69,7 +69,7 @@ async def detailed(request: Request, servers: Sequence[Server], parts: Parts = E
     return [view.of(server) for server in servers]
 
 
-async def shown(request: Request, server: Server, parts: Parts = EVERYTHING) -> Json:
+async def shown(request: Request, server: Server, parts: Shown = EVERYTHING) -> Json:
     return (await detailed(request, (server,), parts))[0]
 
 
@@ -79,7 +79,7 @@ class _View:
         request: Request,
         found: dict[str, Host],
         connected: dict[str, Connected],
-        parts: Parts,
+        parts: Shown,
         *,
         volumes: dict[str, list[Attachment]],
     ) -> None:

@@ -13,9 +13,9 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
 from trivet.domain.identity import personas
-from trivet.domain.identity.delegation import access_rules, app_credentials
+from trivet.domain.identity.delegation import access_rules, application_credentials
 from trivet.domain.identity.delegation.access_rules import ACCESS_RULES, RULES_MAX, AccessRule
-from trivet.domain.identity.delegation.app_credentials import APP_CREDENTIALS, AppCredential, RoleRef
+from trivet.domain.identity.delegation.application_credentials import APP_CREDENTIALS, AppCredential, RoleRef
 from trivet.domain.identity.people.roles import role_map
 from trivet.domain.identity.tokens import revocations
 from trivet.errors import Forbidden, Invalid
@@ -30,7 +30,7 @@ Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class RuleWanted(Body, frozen=True):
-    """Of a new one all but the id, of one that is there the id."""
+    """An access rule as a body names it: a new one by all but its id, an existing one by its id."""
 
     id: Id | None = None
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^/")] | None = None
@@ -38,7 +38,7 @@ class RuleWanted(Body, frozen=True):
     service: LongName | None = None
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class NewApplicationCredential(msgspec.Struct, frozen=True):
     name: LongName
     description: Annotated[str, msgspec.Meta(max_length=255)] | None = None
     secret: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)] | None = None
@@ -49,7 +49,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class WantedBody(msgspec.Struct, frozen=True):
-    application_credential: Wanted
+    application_credential: NewApplicationCredential
 
 
 def _rule_view(request: Request, rule: AccessRule) -> View:
@@ -58,7 +58,7 @@ def _rule_view(request: Request, rule: AccessRule) -> View:
 
 
 async def _view(request: Request, tx: Tx, credential: AppCredential) -> View:
-    roles = await app_credentials.roles_of(tx, credential)
+    roles = await application_credentials.roles_of(tx, credential)
     shown: View = {
         "id": credential.id,
         "name": credential.name,
@@ -70,7 +70,7 @@ async def _view(request: Request, tx: Tx, credential: AppCredential) -> View:
         "unrestricted": credential.unrestricted,
         "system": None,
     }
-    rules = await app_credentials.rules_of(tx, credential)
+    rules = await application_credentials.rules_of(tx, credential)
     if rules is not None:
         shown["access_rules"] = [
             {"id": rule.id, "path": rule.path, "method": rule.method, "service": rule.service} for rule in rules
@@ -80,7 +80,7 @@ async def _view(request: Request, tx: Tx, credential: AppCredential) -> View:
 
 @resource.on("GET", _ALL, may="token", decides="owner")
 async def list_all(request: Request) -> Reply:
-    where = app_credentials.listed(request.caller, request.values["user_id"])
+    where = application_credentials.listed(request.caller, request.values["user_id"])
     found = await views.find(request, APP_CREDENTIALS, where, columns=("name",))
     shown = [await _view(request, request.tx, credential) for credential in found.records]
     return views.paged(request, "application_credentials", shown, truncated=found.truncated)
@@ -96,12 +96,12 @@ async def create(request: Request) -> Reply:
         raise Forbidden("app_credential.scope", "Only a token scoped to a project makes an application credential.")
     project_id = caller.project_id
     secret = wanted.secret or request.parts.ids.secret()
-    hashed = await request.parts.passwords.hash(secret) if wanted.secret else app_credentials.hash_ours(secret)
+    hashed = await request.parts.passwords.hash(secret) if wanted.secret else application_credentials.hash_ours(secret)
 
     async def act(tx: Tx) -> View:
         await refuse_dead(request, tx)
-        await app_credentials.refuse_restricted(tx, caller)
-        known = await role_map(tx, request.parts.tokens.memo)
+        await application_credentials.refuse_restricted(tx, caller)
+        known = await role_map(tx, request.parts.identity_memory)
         new = AppCredential(
             id=tx.ids.hex(),
             name=wanted.name,
@@ -109,12 +109,12 @@ async def create(request: Request) -> Reply:
             project_id=project_id,
             secret_hash=hashed,
             description=wanted.description,
-            role_ids=await app_credentials.chosen_roles(tx, known, caller, wanted.roles),
+            role_ids=await application_credentials.chosen_roles(tx, known, caller, wanted.roles),
             unrestricted=bool(wanted.unrestricted),
             ends_at=ending(wanted.expires_at),
             access_rule_ids=await _rules(tx, caller.user_id, wanted.access_rules),
         )
-        return await _view(request, tx, await app_credentials.create(tx, caller, new))
+        return await _view(request, tx, await application_credentials.create(tx, caller, new))
 
     shown = await transact(request.parts.store, act)
     return Reply(201, {"application_credential": {**shown, "secret": secret}})
@@ -140,7 +140,7 @@ async def _rules(tx: Tx, user_id: str, wanted: list[RuleWanted] | None) -> tuple
 
 @resource.on("GET", f"{_ALL}/{{app_credential_id}}", may="token", decides="owner")
 async def show(request: Request) -> Reply:
-    found = await app_credentials.visible(
+    found = await application_credentials.visible(
         request.tx, request.caller, request.values["user_id"], request.values["app_credential_id"]
     )
     return Reply(200, {"application_credential": await _view(request, request.tx, found)})
@@ -148,8 +148,8 @@ async def show(request: Request) -> Reply:
 
 @writes(resource, "DELETE", f"{_ALL}/{{app_credential_id}}", may="token", decides="owner")
 async def delete(request: Request) -> Reply:
-    await app_credentials.refuse_restricted(request.tx, request.caller)
-    gone = await app_credentials.delete(
+    await application_credentials.refuse_restricted(request.tx, request.caller)
+    gone = await application_credentials.delete(
         request.tx, request.caller, request.values["user_id"], request.values["app_credential_id"]
     )
     await revocations.cut(request.tx, "app_credential", gone.id)

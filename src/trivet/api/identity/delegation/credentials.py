@@ -34,7 +34,7 @@ def view(request: Request, credential: Credential) -> View:
         "user_id": credential.user_id,
         "project_id": credential.project_id,
         "type": credential.type,
-        "blob": request.parts.tokens.secrets.open(credential.sealed) if opened else "",
+        "blob": request.parts.secrets.open(credential.sealed) if opened else "",
     }
     return views.linked(request, f"credentials/{credential.id}", shown)
 
@@ -55,7 +55,7 @@ async def create(request: Request) -> Reply:
     views.required(given, "blob", "type")
     made = await credentials.create(
         request.tx,
-        request.parts.tokens.secrets,
+        request.parts.secrets,
         request.caller,
         user_id=given.get("user_id") or request.caller.user_id,
         project_id=given.get("project_id"),
@@ -77,7 +77,7 @@ async def show(request: Request) -> Reply:
 async def update(request: Request) -> Reply:
     changes = views.changes(request, "credential", CredentialFields)
     changed = await credentials.update(
-        request.tx, request.parts.tokens.secrets, request.caller, request.values["credential_id"], changes
+        request.tx, request.parts.secrets, request.caller, request.values["credential_id"], changes
     )
     return Reply(200, {"credential": view(request, changed)})
 

@@ -62,7 +62,7 @@ def _view(request: Request, key: Key) -> View:
 
 @resource.on("GET", _ALL, may="token", decides="owner")
 async def list_all(request: Request) -> Reply:
-    secrets = request.parts.tokens.secrets
+    secrets = request.parts.secrets
     found = await ec2.listed(request.tx, secrets, request.caller, request.values["user_id"])
     return views.paged(request, "credentials", [_view(request, key) for key in found])
 
@@ -70,7 +70,7 @@ async def list_all(request: Request) -> Reply:
 @writes(resource, "POST", _ALL, may="token", decides="owner")
 async def create(request: Request) -> Reply:
     project_id = request.read(NewKey).tenant_id
-    secrets = request.parts.tokens.secrets
+    secrets = request.parts.secrets
     made = await ec2.create(request.tx, secrets, request.caller, request.values["user_id"], project_id)
     return Reply(201, {"credential": _view(request, made)})
 
@@ -78,7 +78,7 @@ async def create(request: Request) -> Reply:
 @resource.on("GET", f"{_ALL}/{{access}}", may="token", decides="owner")
 async def show(request: Request) -> Reply:
     found = await ec2.visible(request.tx, request.caller, request.values["access"])
-    return Reply(200, {"credential": _view(request, ec2.shown(request.parts.tokens.secrets, request.caller, found))})
+    return Reply(200, {"credential": _view(request, ec2.shown(request.parts.secrets, request.caller, found))})
 
 
 @writes(resource, "DELETE", f"{_ALL}/{{access}}", may="token", decides="owner")
@@ -101,13 +101,13 @@ async def _key(request: Request, access: str) -> Key:
         found = await ec2.by_access(tx, access)
     if found is None:
         raise unauthorized()
-    return ec2.opened(request.parts.tokens.secrets, found)
+    return ec2.opened(request.parts.secrets, found)
 
 
 async def _token(request: Request, key: Key) -> Reply:
     caller = await delegation.by_ec2_key(request.parts, key)
     parts = request.parts
-    body = await token_facts.encoded(parts.store, parts.tokens.memo, parts.settings.url, caller)
+    body = await token_facts.encoded(parts.store, parts.identity_memory, parts.settings.url, caller)
     headers = [(b"x-subject-token", request.parts.tokens.issue(caller).encode()), (b"vary", b"X-Auth-Token")]
     return Reply(200, body, headers, content_type="application/json")
 

@@ -15,7 +15,7 @@ from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
 from trivet.domain.identity import extras
 from trivet.domain.identity.delegation import oauth, oauth_signatures
-from trivet.domain.identity.delegation.app_credentials import RoleRef
+from trivet.domain.identity.delegation.application_credentials import RoleRef
 from trivet.domain.identity.delegation.oauth import CONSUMERS, OAUTH_TOKENS, Consumer, OauthToken
 from trivet.domain.identity.delegation.oauth_signatures import SignedRequest
 from trivet.domain.identity.people.roles import ROLES
@@ -66,7 +66,7 @@ async def create(request: Request) -> Reply:
     secret = request.tx.ids.hex()
     new = Consumer(
         id=request.tx.ids.hex(),
-        sealed=request.parts.tokens.secrets.seal(secret),
+        sealed=request.parts.secrets.seal(secret),
         description=fields.given().get("description"),
         extra=extra,
     )
@@ -109,21 +109,21 @@ async def request_token(request: Request) -> Reply:
     project_id = request.header("requested-project-id")
     if not project_id:
         raise Invalid("oauth.project", "Send the project as Requested-Project-Id.")
-    secrets = request.parts.tokens.secrets
+    secrets = request.parts.secrets
     return _form(*await oauth.request_token(request.tx, secrets, signed(request), project_id))
 
 
 @writes(resource, "PUT", "/v3/OS-OAUTH1/authorize/{request_token_id}", may="token", decides="oneself")
 async def authorize(request: Request) -> Reply:
     asked = request.read(AuthorizeBody).roles
-    memo, id = request.parts.tokens.memo, request.values["request_token_id"]
-    verifier = await oauth.authorize(request.tx, memo, request.caller, id, asked)
+    memory, id = request.parts.identity_memory, request.values["request_token_id"]
+    verifier = await oauth.authorize(request.tx, memory, request.caller, id, asked)
     return Reply(200, {"token": {"oauth_verifier": verifier}})
 
 
 @writes(resource, "POST", "/v3/OS-OAUTH1/access_token", may="public")
 async def access_token(request: Request) -> Reply:
-    return _form(*await oauth.access_token(request.tx, request.parts.tokens.secrets, signed(request)))
+    return _form(*await oauth.access_token(request.tx, request.parts.secrets, signed(request)))
 
 
 # -- what a user has authorised

@@ -12,8 +12,8 @@ from trivet.api.identity.writing import writes
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso_micros
-from trivet.domain.identity.delegation import app_credentials, trusts
-from trivet.domain.identity.delegation.app_credentials import RoleRef
+from trivet.domain.identity.delegation import application_credentials, trusts
+from trivet.domain.identity.delegation.application_credentials import RoleRef
 from trivet.domain.identity.delegation.trusts import TRUSTS, Trust
 from trivet.domain.identity.people.roles import ROLES
 from trivet.store.where import Where
@@ -24,7 +24,7 @@ _ALL = "/v3/OS-TRUST/trusts"
 _ONE = "/v3/OS-TRUST/trusts/{trust_id}"
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class TrustAsked(msgspec.Struct, frozen=True):
     trustor_user_id: Id
     trustee_user_id: Id
     impersonation: bool
@@ -37,7 +37,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class WantedBody(msgspec.Struct, frozen=True):
-    trust: Wanted
+    trust: TrustAsked
 
 
 async def _view(request: Request, trust: Trust, *, with_roles: bool) -> View:
@@ -73,8 +73,8 @@ async def list_all(request: Request) -> Reply:
 @writes(resource, "POST", _ALL, may="token", decides="sides")
 async def create(request: Request) -> Reply:
     body = request.read(WantedBody).trust
-    await app_credentials.refuse_restricted(request.tx, request.caller)
-    wanted = trusts.Wanted(
+    await application_credentials.refuse_restricted(request.tx, request.caller)
+    wanted = trusts.NewTrust(
         trustor_id=body.trustor_user_id,
         trustee_id=body.trustee_user_id,
         impersonation=body.impersonation,
@@ -85,7 +85,7 @@ async def create(request: Request) -> Reply:
         allow_redelegation=bool(body.allow_redelegation),
         redelegations=body.redelegation_count,
     )
-    made = await trusts.create(request.tx, request.parts.tokens.memo, request.caller, wanted)
+    made = await trusts.create(request.tx, request.parts.identity_memory, request.caller, wanted)
     return Reply(201, {"trust": await _view(request, made, with_roles=True)})
 
 
@@ -97,7 +97,7 @@ async def show(request: Request) -> Reply:
 
 @writes(resource, "DELETE", _ONE, may="token", decides="sides")
 async def delete(request: Request) -> Reply:
-    await app_credentials.refuse_restricted(request.tx, request.caller)
+    await application_credentials.refuse_restricted(request.tx, request.caller)
     await trusts.remove(request.tx, request.caller, request.values["trust_id"])
     return Reply(204)
 

@@ -19,14 +19,14 @@ _ALL = "/v3/OS-FEDERATION/mappings"
 _ONE = "/v3/OS-FEDERATION/mappings/{mapping_id}"
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class NewMapping(msgspec.Struct, frozen=True):
     rules: list[Any]
     schema_version: str | None = None
     """Some clients say null for what they leave to us."""
 
 
 class WantedBody(msgspec.Struct, frozen=True):
-    mapping: Wanted
+    mapping: NewMapping
 
 
 def view(request: Request, mapping: Mapping) -> View:

@@ -19,7 +19,7 @@ async def show_catalog(request: Request) -> Reply:
     if not (caller.project_id or caller.domain_id or caller.system):
         raise Forbidden("token.unscoped", "A token without a scope has no catalog.")
     listed = await catalog.encoded(
-        request.tx, request.parts.tokens.memo, request.parts.settings.url, caller.project_id, caller.user_id
+        request.tx, request.parts.identity_memory, request.parts.settings.url, caller.project_id, caller.user_id
     )
     links = {"self": views.url(request, "auth/catalog"), "next": None, "previous": None}
     return Reply(200, {"catalog": listed, "links": links})

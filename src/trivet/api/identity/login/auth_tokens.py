@@ -71,8 +71,8 @@ async def _issued(request: Request, caller: Caller) -> Reply:
 async def _told(request: Request, status: int, subject: Caller, token: bytes) -> Reply:
     """What a token says; the token itself goes in a header."""
     parts, with_catalog = request.parts, request.asked("nocatalog") is None
-    memo = parts.tokens.memo
-    body = await token_facts.encoded(parts.store, memo, parts.settings.url, subject, with_catalog=with_catalog)
+    memory = parts.identity_memory
+    body = await token_facts.encoded(parts.store, memory, parts.settings.url, subject, with_catalog=with_catalog)
     return Reply(status, body, [(b"x-subject-token", token), _VARY], content_type="application/json")
 
 

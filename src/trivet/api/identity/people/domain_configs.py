@@ -39,20 +39,20 @@ async def _show(request: Request) -> Reply:
     if request.caller.domain_id is not None:
         raise personas.refusal("identity:get_domain_config")
     personas.need_sees_all(request.caller, "identity:get_domain_config")
-    found = await domain_configs.show(request.tx, request.parts.tokens.secrets, domain_id, group, option)
+    found = await domain_configs.show(request.tx, request.parts.secrets, domain_id, group, option)
     return Reply(200, {"config": found})
 
 
 async def _update(request: Request) -> Reply:
     domain_id, group, option = _asked(request)
-    secrets = request.parts.tokens.secrets
+    secrets = request.parts.secrets
     changed = await domain_configs.update(request.tx, secrets, domain_id, _said(request), group=group, option=option)
     return Reply(200, {"config": changed})
 
 
 async def _delete(request: Request) -> Reply:
     domain_id, group, option = _asked(request)
-    await domain_configs.delete(request.tx, request.parts.tokens.secrets, domain_id, group, option)
+    await domain_configs.delete(request.tx, request.parts.secrets, domain_id, group, option)
     return Reply(204)
 
 
@@ -64,7 +64,7 @@ for _path in _LEVELS:
 
 @writes(resource, "PUT", _ALL, may="admin")
 async def replace(request: Request) -> Reply:
-    domain_id, secrets = request.values["domain_id"], request.parts.tokens.secrets
+    domain_id, secrets = request.values["domain_id"], request.parts.secrets
     fresh = await domain_configs.replace(request.tx, secrets, domain_id, _said(request))
     found = await domain_configs.show(request.tx, secrets, domain_id, None, None)
     return Reply(201 if fresh else 200, {"config": found})

@@ -9,7 +9,7 @@ from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 from trivet.api.network import bodies
 from trivet.api.network.collections import Collection, Json
 from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.groups import address_groups
 from trivet.domain.network.groups.address_groups import (
     ADDRESS_GROUPS,
@@ -62,7 +62,7 @@ COLLECTION = Collection(
 
 @resource.on("GET", "/v2.0/address-groups", may="reader")
 async def index(request: Request) -> Reply:
-    return await COLLECTION.reply(request, rbac.seen_by(request.caller, "address_group"))
+    return await COLLECTION.reply(request, rbac_policies.seen_by(request.caller, "address_group"))
 
 
 @resource.on("POST", "/v2.0/address-groups", may="member", body_max=LONG_BODY_MAX)

@@ -7,8 +7,8 @@ from msgspec import UNSET, UnsetType
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network.collections import Collection, Json
-from trivet.domain.network.groups import default_rules, security_group_rules
-from trivet.domain.network.groups.default_rules import DEFAULT_RULES, DefaultRule
+from trivet.domain.network.groups import default_security_group_rules, security_group_rules
+from trivet.domain.network.groups.default_security_group_rules import DEFAULT_RULES, DefaultRule
 from trivet.domain.network.groups.security_group_rules import RuleCreate
 from trivet.domain.network.words import Text
 from trivet.store.where import Where
@@ -17,7 +17,7 @@ resource = Resource()
 
 
 class DefaultRuleIn(RuleCreate, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    security_group_id: Text = default_rules.PARENT
+    security_group_id: Text = default_security_group_rules.PARENT
     tenant_id: Text | UnsetType = UNSET
     used_in_default_sg: bool = False
     used_in_non_default_sg: bool = True
@@ -66,12 +66,12 @@ async def create(request: Request) -> Reply:
 
 @resource.on("GET", "/v2.0/default-security-group-rules/{default_security_group_rule_id}", may="reader")
 async def show(request: Request) -> Reply:
-    rule = await default_rules.visible(request.tx, request.values["default_security_group_rule_id"])
+    rule = await default_security_group_rules.visible(request.tx, request.values["default_security_group_rule_id"])
     return await COLLECTION.one(request, rule)
 
 
 @resource.on("DELETE", "/v2.0/default-security-group-rules/{default_security_group_rule_id}", may="admin")
 async def delete(request: Request) -> Reply:
-    rule = await default_rules.visible(request.tx, request.values["default_security_group_rule_id"])
-    await default_rules.delete(request.tx, rule)
+    rule = await default_security_group_rules.visible(request.tx, request.values["default_security_group_rule_id"])
+    await default_security_group_rules.delete(request.tx, rule)
     return Reply(204)

@@ -8,7 +8,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 from trivet.api.network import bodies
 from trivet.api.network.collections import Collection, Json
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.addresses import network_of
 from trivet.domain.network.groups import security_group_rules
 from trivet.domain.network.groups.security_groups import SECURITY_GROUP_RULES, SecurityGroupRule
@@ -84,7 +84,7 @@ async def show(request: Request) -> Reply:
 @resource.on("DELETE", "/v2.0/security-group-rules/{security_group_rule_id}", may="member")
 async def delete(request: Request) -> Reply:
     rule = await _visible(request)
-    rbac.must_own(request.caller, rule.project_id, "delete_security_group_rule")
+    rbac_policies.must_own(request.caller, rule.project_id, "delete_security_group_rule")
     await security_group_rules.delete(request.tx, rule)
     return Reply(204)
 

@@ -11,7 +11,7 @@ from trivet.api.network import bodies
 from trivet.api.network.collections import Collection, Json
 from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
 from trivet.api.network.groups.security_group_rules import view as view_rule
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.groups.security_groups import SECURITY_GROUPS, SecurityGroup, SecurityGroupRule
 from trivet.domain.network.words import Text
@@ -60,15 +60,15 @@ COLLECTION = Collection(
 
 @resource.on("GET", "/v2.0/security-groups", may="reader", tx="none")
 async def index(request: Request) -> Reply:
-    """Who looks at a project's groups sees its default one, so it is made if need be."""
+    """Lists security groups. A project's default group is always among them, so it is made if need be."""
     await _ensure_default(request)
     async with request.parts.store.read() as tx:
         request.within(tx)
-        return await COLLECTION.reply(request, rbac.seen_by(request.caller, "security_group"))
+        return await COLLECTION.reply(request, rbac_policies.seen_by(request.caller, "security_group"))
 
 
 async def _ensure_default(request: Request) -> None:
-    """Also of another project, if the operator asks for just that one's groups."""
+    """Makes the default group of the caller's project, or of the one project that an operator asks for."""
     asked = request.asked("project_id") or request.asked("tenant_id")
     project_id = asked if asked and request.caller.is_operator else request.caller.project_id
     if project_id is None:

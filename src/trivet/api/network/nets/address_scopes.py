@@ -9,7 +9,7 @@ from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
 from trivet.api.network.collections import Collection, Json
 from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.nets import address_scopes
 from trivet.domain.network.nets.address_scopes import (
     ADDRESS_SCOPES,
@@ -59,7 +59,7 @@ COLLECTION = Collection(
 
 @resource.on("GET", "/v2.0/address-scopes", may="reader")
 async def index(request: Request) -> Reply:
-    return await COLLECTION.reply(request, rbac.seen_by(request.caller, "address_scope"))
+    return await COLLECTION.reply(request, rbac_policies.seen_by(request.caller, "address_scope"))
 
 
 @resource.on("POST", "/v2.0/address-scopes", may="member")

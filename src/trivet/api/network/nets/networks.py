@@ -10,7 +10,8 @@ from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 from trivet.api.network import bodies
 from trivet.api.network.collections import Collection, Json
 from trivet.api.network.granted import SHARED_FIRST, by_sharing, shared_of
-from trivet.domain.network import rbac
+from trivet.domain.hosts.zones import DEFAULT_ZONE
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.nets import networks
 from trivet.domain.network.nets.networks import NETWORKS, Network
 from trivet.domain.network.routers import floating_ips
@@ -54,7 +55,7 @@ def _view(network: Network, *, shared: bool, operator: bool) -> Json:
         "mtu": network.mtu,
         "port_security_enabled": network.port_security_enabled,
         "availability_zone_hints": network.availability_zone_hints,
-        "availability_zones": ("nova",) if network.subnets else (),
+        "availability_zones": (DEFAULT_ZONE,) if network.subnets else (),
         "ipv4_address_scope": None,
         "ipv6_address_scope": None,
         "is_default": network.is_default,
@@ -103,7 +104,7 @@ def _nothing(where: Where) -> None:
 
 @resource.on("GET", "/v2.0/networks", may="reader")
 async def index(request: Request) -> Reply:
-    return await COLLECTION.reply(request, rbac.seen_by(request.caller, "network"))
+    return await COLLECTION.reply(request, rbac_policies.seen_by(request.caller, "network"))
 
 
 @resource.on("POST", "/v2.0/networks", may="member", body_max=LONG_BODY_MAX)

@@ -2,7 +2,7 @@
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain.network.routers import auto_topology
+from trivet.domain.network.routers import auto_allocated_topologies
 from trivet.errors import Forbidden
 
 resource = Resource()
@@ -23,15 +23,15 @@ def _project(request: Request) -> str:
 async def show(request: Request) -> Reply:
     project_id = _project(request)
     if "dry-run" in request.asked_all("fields"):
-        await auto_topology.check(request.tx)
+        await auto_allocated_topologies.check(request.tx)
         return _reply("dry-run=pass", project_id)
-    found = await auto_topology.ensure(request.tx, request.caller, project_id)
+    found = await auto_allocated_topologies.ensure(request.tx, request.caller, project_id)
     return _reply(found.network_id, project_id)
 
 
 @resource.on("DELETE", "/v2.0/auto-allocated-topology/{project_id}", may="member")
 async def delete(request: Request) -> Reply:
-    await auto_topology.delete(request.tx, _project(request))
+    await auto_allocated_topologies.delete(request.tx, _project(request))
     return Reply(204)
 
 

@@ -9,10 +9,12 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
 from trivet.api.network.collections import Collection, Json
-from trivet.domain.network import rbac
+from trivet.domain.hosts.zones import DEFAULT_ZONE
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.nets.subnets import Route
-from trivet.domain.network.routers import routers
-from trivet.domain.network.routers.routers import ROUTERS, Attached, Router
+from trivet.domain.network.routers import legs, routers
+from trivet.domain.network.routers.legs import Attached
+from trivet.domain.network.routers.routers import ROUTERS, Router
 from trivet.domain.network.words import Id, Text
 
 resource = Resource()
@@ -55,7 +57,7 @@ def _view(router: Router) -> Json:
         },
         "routes": router.routes,
         "availability_zone_hints": router.availability_zone_hints,
-        "availability_zones": ("nova",),
+        "availability_zones": (DEFAULT_ZONE,),
         "flavor_id": None,
         **bodies.standard(router),
     }
@@ -68,7 +70,7 @@ COLLECTION = Collection(
 
 @resource.on("GET", "/v2.0/routers", may="reader")
 async def index(request: Request) -> Reply:
-    return await COLLECTION.reply(request, rbac.own_of(request.caller))
+    return await COLLECTION.reply(request, rbac_policies.own_of(request.caller))
 
 
 @resource.on("POST", "/v2.0/routers", may="member")
@@ -105,14 +107,14 @@ async def delete(request: Request) -> Reply:
 async def add_router_interface(request: Request) -> Reply:
     router = await _own(request, "add_router_interface")
     wanted = request.read(InterfaceIn)
-    return _attached(await routers.add_interface(request.tx, request.caller, router, wanted.subnet_id, wanted.port_id))
+    return _attached(await legs.add_interface(request.tx, request.caller, router, wanted.subnet_id, wanted.port_id))
 
 
 @resource.on("PUT", "/v2.0/routers/{router_id}/remove_router_interface", may="member")
 async def remove_router_interface(request: Request) -> Reply:
     router = await _own(request, "remove_router_interface")
     wanted = request.read(InterfaceIn)
-    return _attached(await routers.remove_interface(request.tx, router, wanted.subnet_id, wanted.port_id))
+    return _attached(await legs.remove_interface(request.tx, router, wanted.subnet_id, wanted.port_id))
 
 
 @resource.on("PUT", "/v2.0/routers/{router_id}/add_extraroutes", may="member")

@@ -11,19 +11,19 @@ import msgspec
 
 from trivet.domain.identity.catalog.endpoints import ENDPOINTS, Endpoint, address
 from trivet.domain.identity.catalog.services import SERVICES, Service
-from trivet.domain.identity.memory import Memo
+from trivet.domain.identity.memory import IdentityMemory
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
 _WORD = re.compile(r"[$%]\((\w+)\)s")
 
 
-async def encoded(tx: Tx, memo: Memo, cloud_url: str, project_id: str | None, user_id: str) -> msgspec.Raw:
+async def encoded(tx: Tx, memory: IdentityMemory, cloud_url: str, project_id: str | None, user_id: str) -> msgspec.Raw:
     """For everybody the same, unless a project has endpoints of its own or a URL names who asks."""
-    known = remembered(memo, project_id, user_id)
+    known = remembered(memory, project_id, user_id)
     if known is not None:
         return known
-    generation = memo.generation
+    generation = memory.generation
     special = frozenset(
         str(row[0])
         for row in await tx.rows(
@@ -44,19 +44,19 @@ async def encoded(tx: Tx, memo: Memo, cloud_url: str, project_id: str | None, us
         words |= {"project_id": project_id, "tenant_id": project_id}
     raw = msgspec.Raw(msgspec.json.encode(list(_entries(services, endpoints, cloud_url, words))))
     if shared:
-        memo.keep("catalog", raw, generation)
-        memo.keep("catalog_special", special, generation)
+        memory.keep("catalog", raw, generation)
+        memory.keep("catalog_special", special, generation)
     else:
-        memo.keep(("catalog", project_id, user_id), raw, generation)
+        memory.keep(("catalog", project_id, user_id), raw, generation)
     return raw
 
 
-def remembered(memo: Memo, project_id: str | None, user_id: str) -> msgspec.Raw | None:
-    everybody: msgspec.Raw | None = memo.get("catalog")
-    special: frozenset[str] | None = memo.get("catalog_special")
+def remembered(memory: IdentityMemory, project_id: str | None, user_id: str) -> msgspec.Raw | None:
+    everybody: msgspec.Raw | None = memory.get("catalog")
+    special: frozenset[str] | None = memory.get("catalog_special")
     if everybody is not None and special is not None and project_id not in special:
         return everybody
-    own: msgspec.Raw | None = memo.get(("catalog", project_id, user_id))
+    own: msgspec.Raw | None = memory.get(("catalog", project_id, user_id))
     return own
 
 

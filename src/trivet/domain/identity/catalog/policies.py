@@ -114,7 +114,7 @@ async def of_endpoint(tx: Tx, endpoint_id: str) -> Policy:
 
 
 async def endpoints_of(tx: Tx, policy_id: str) -> Where:
-    """Those for which it is the nearest."""
+    """The endpoints for which this policy is the nearest."""
     await need(tx, policy_id)
     found = []
     for endpoint in await tx.select(ENDPOINTS, order="id"):

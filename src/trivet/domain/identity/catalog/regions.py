@@ -50,7 +50,7 @@ async def update(tx: Tx, id: str, changes: dict[str, Any]) -> Region:
 
 
 async def delete(tx: Tx, id: str) -> None:
-    """With the regions below it; none may have endpoints."""
+    """Deletes a region with all regions below it. None of them may have endpoints."""
     found = await need(tx, id)
     await hold(tx, REGIONS, id)
     used = await tx.row(
@@ -71,5 +71,5 @@ async def delete(tx: Tx, id: str) -> None:
 
 
 async def ensure(tx: Tx, id: str) -> None:
-    """As clients made regions before these were things of their own: by naming them."""
+    """Makes a region if it is not there: old clients make regions by naming them in an endpoint."""
     await tx.insert_new(REGIONS, Region(id=id))

@@ -35,7 +35,7 @@ async def update(tx: Tx, id: str, changes: dict[str, Any]) -> Service:
 
 
 async def delete(tx: Tx, id: str) -> None:
-    """With its endpoints."""
+    """Deletes a service with its endpoints."""
     found = await need(tx, id)
     await hold(tx, SERVICES, id)
     if await tx.row("SELECT 1 FROM registered_limits WHERE service_id = ?", id) is not None:

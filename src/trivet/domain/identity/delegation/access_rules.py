@@ -76,7 +76,8 @@ async def delete(tx: Tx, caller: Caller, user_id: str, id: str) -> None:
 
 
 def check_together(rules: Sequence[tuple[str, str, str]]) -> None:
-    """Of one application credential. All of them are looked at with each request, and stand in its tokens."""
+    """Bounds the rules of one application credential: each request looks at all of them, and they stand in its
+    tokens."""
     if len(rules) > RULES_MAX or sum(len(path) for _, _, path in rules) > PATHS_MAX:
         raise Invalid(
             "access_rule.too_many",

@@ -25,7 +25,7 @@ ACCESS_RULES = Bound("access_rules", "user_id", 1_000, "access rules")
 CREDENTIALS = Bound("credentials", "user_id", 500, "credentials")
 OAUTH_TOKENS = Bound("oauth_tokens", "user_id", 500, "OAuth tokens")
 TRUSTS = Bound("trusts", "trustor_id", 5_000, "trusts")
-"""With those that ended lately: their rows stay for a while, so that nothing rests on them."""
+"""Trusts that ended lately count, too: their rows stay for a while, until nothing can rest on them."""
 
 CONSUMERS_MAX = 1_000
 REQUESTS_MAX = 1_000

@@ -40,7 +40,7 @@ def access_hash(access: str) -> str:
 
 
 def fields_of(blob: str) -> dict[str, Any]:
-    """Of a blob that is JSON."""
+    """The fields of a blob that is JSON."""
     try:
         found = msgspec.json.decode(blob)
     except msgspec.DecodeError as error:
@@ -51,7 +51,7 @@ def fields_of(blob: str) -> dict[str, Any]:
 
 
 def may_open(caller: Caller, user_id: str) -> bool:
-    """Who has the secret has all that its user may: a reader sees that there is one, and no more."""
+    """Whether a caller sees the secret. It gives all that its user may, so a reader only sees that there is one."""
     return caller.is_operator or (user_id == caller.user_id and not caller.is_lent)
 
 

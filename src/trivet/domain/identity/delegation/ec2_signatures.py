@@ -111,7 +111,7 @@ def _version4_sign(secret: str, scope: str, text: str) -> str:
 
 
 def s3_signature(secret: str, token: str) -> str:
-    """Of the string that an S3 client signed, which comes in base64."""
+    """The signature of the string that an S3 client signed; that string comes in base64."""
     try:
         text = base64.urlsafe_b64decode(token)
         lines = text.decode().split("\n")

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from trivet.domain.callers import Caller
 from trivet.domain.identity import assignments, personas
 from trivet.domain.identity.delegation import bounds, oauth_signatures
-from trivet.domain.identity.delegation.app_credentials import RoleRef
+from trivet.domain.identity.delegation.application_credentials import RoleRef
 from trivet.domain.identity.delegation.oauth_signatures import SignedRequest
-from trivet.domain.identity.memory import Memo
+from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people import projects
 from trivet.domain.identity.people.roles import ROLES, Role, role_map
 from trivet.domain.identity.people.users import USERS
@@ -83,12 +83,12 @@ async def request_token(tx: Tx, secrets: Secrets, signed: SignedRequest, project
     return await tx.insert(OAUTH_TOKENS, new), secret
 
 
-async def authorize(tx: Tx, memo: Memo, caller: Caller, id: str, asked: list[RoleRef]) -> str:
+async def authorize(tx: Tx, memory: IdentityMemory, caller: Caller, id: str, asked: list[RoleRef]) -> str:
     """The verifier that the user is to tell the program."""
     if caller.is_lent:
         raise personas.refusal("identity:authorize_request_token")
     token = await _token(tx, id, "request")
-    known = await role_map(tx, memo)
+    known = await role_map(tx, memory)
     has = known.closed(await assignments.roles_on(tx, caller.user_id, "project", token.project_id))
     chosen = [ref.id if ref.id is not None else known.ids.get(ref.name or "", "") for ref in asked]
     if not chosen or not set(chosen) <= has:
@@ -134,7 +134,7 @@ async def accepted(tx: Tx, secrets: Secrets, signed: SignedRequest) -> OauthToke
 async def _check_signature(
     tx: Tx, secrets: Secrets, signed: SignedRequest, consumer: Consumer, token: OauthToken | None = None
 ) -> None:
-    """And that nobody shows it again: who overhears a signed request must not get what it asks for."""
+    """Checks the signature, and that it was not shown before: an overheard request must not work a second time."""
     token_secret = secrets.open(token.sealed) if token is not None else ""
     oauth_signatures.check(signed, secrets.open(consumer.sealed), token_secret, tx.clock.now())
     sql = "INSERT INTO oauth_nonces (consumer_id, token_id, nonce, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"

@@ -22,7 +22,7 @@ _METHODS = (*_HASHES, "PLAINTEXT")
 class SignedRequest(msgspec.Struct, frozen=True):
     method: str
     url: str
-    """As the client wrote it, without a query."""
+    """The URL as the client wrote it, without its query."""
     query: tuple[tuple[str, str], ...]
     oauth: dict[str, str]
     """The oauth_ parameters of its Authorization header."""

@@ -8,8 +8,8 @@ import msgspec
 from trivet.domain.callers import Caller
 from trivet.domain.identity import assignments, personas
 from trivet.domain.identity.delegation import bounds
-from trivet.domain.identity.delegation.app_credentials import RoleRef
-from trivet.domain.identity.memory import Memo
+from trivet.domain.identity.delegation.application_credentials import RoleRef
+from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people import naming, users
 from trivet.domain.identity.people.naming import UserRef
 from trivet.domain.identity.people.projects import PROJECTS
@@ -96,7 +96,7 @@ async def roles_of(tx: Tx, trust: Trust) -> list[Role]:
 # -- making one
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class NewTrust(msgspec.Struct, frozen=True):
     trustor_id: str
     trustee_id: str
     impersonation: bool
@@ -108,11 +108,11 @@ class Wanted(msgspec.Struct, frozen=True):
     redelegations: int | None = None
 
 
-async def create(tx: Tx, memo: Memo, caller: Caller, wanted: Wanted) -> Trust:
+async def create(tx: Tx, memory: IdentityMemory, caller: Caller, wanted: NewTrust) -> Trust:
     if wanted.trustor_id != caller.user_id or caller.domain_id is not None or caller.system:
         raise personas.refusal("identity:create_trust")
     await users.need(tx, wanted.trustee_id)
-    known = await role_map(tx, memo)
+    known = await role_map(tx, memory)
     role_ids = _role_ids(known, wanted)
     if wanted.ends_at is not None and wanted.ends_at <= tx.clock.now():
         raise Invalid("trust.ended", "The 'expires_at' must not be before now.")
@@ -138,7 +138,7 @@ async def create(tx: Tx, memo: Memo, caller: Caller, wanted: Wanted) -> Trust:
     return await tx.insert(TRUSTS, new)
 
 
-def _redelegations(wanted: Wanted) -> int:
+def _redelegations(wanted: NewTrust) -> int:
     if not wanted.allow_redelegation:
         return 0
     if wanted.remaining_uses is not None:
@@ -151,7 +151,7 @@ def _redelegations(wanted: Wanted) -> int:
     return asked
 
 
-def _from(source: Trust, new: Trust, wanted: Wanted) -> Trust:
+def _from(source: Trust, new: Trust, wanted: NewTrust) -> Trust:
     """Trusting on."""
     if source.redelegations_left <= 0:
         raise Forbidden("trust.no_redelegation", "This trust may not be delegated on.")
@@ -171,7 +171,7 @@ def _from(source: Trust, new: Trust, wanted: Wanted) -> Trust:
     return msgspec.structs.replace(new, redelegated_from=source.id, redelegations_left=left)
 
 
-def _role_ids(known: RoleMap, wanted: Wanted) -> tuple[str, ...]:
+def _role_ids(known: RoleMap, wanted: NewTrust) -> tuple[str, ...]:
     found = []
     for ref in wanted.roles:
         id = ref.id if ref.id is not None else known.ids.get(ref.name or "", "")
@@ -183,7 +183,7 @@ def _role_ids(known: RoleMap, wanted: Wanted) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-async def _check_has(tx: Tx, known: RoleMap, caller: Caller, wanted: Wanted, role_ids: tuple[str, ...]) -> None:
+async def _check_has(tx: Tx, known: RoleMap, caller: Caller, wanted: NewTrust, role_ids: tuple[str, ...]) -> None:
     """The trustor can only give what he has himself, and a program of his what it was given."""
     if wanted.project_id is None:
         if role_ids:
@@ -237,7 +237,7 @@ async def remove(tx: Tx, caller: Caller, id: str) -> None:
 
 
 async def end(tx: Tx, where: Where) -> None:
-    """And those that were delegated on from them."""
+    """Ends these trusts and those that were delegated on from them."""
     for ended in await tx.select(TRUSTS, where.add("deleted_at IS NULL")):
         await revocations.cut(tx, "trust", ended.id)
         await tx.update(TRUSTS, ended, deleted_at=tx.clock.now())

@@ -56,7 +56,7 @@ async def roles_of(tx: Tx, caller: Caller, asked: Assignment) -> Where:
 
 
 async def _checked(tx: Tx, caller: Caller, asked: Assignment, *, changing: bool, any_role: bool = False) -> Role:
-    """Who may not is refused first, whether or not any of it exists."""
+    """Checks the caller first, and only then whether what is named exists."""
     actor_domain = await _actor_domain(tx, asked)
     target = await tx.get(projects.PROJECTS, asked.target_id) if asked.target_kind != "system" else None
     role = None if any_role else await tx.get(roles.ROLES, asked.role_id)

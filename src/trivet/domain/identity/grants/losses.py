@@ -4,7 +4,7 @@ Whoever loses a role, by whatever way, loses every token that rested on it and e
 made from it, in the transaction that takes the role away.
 """
 
-from trivet.domain.identity.delegation.app_credentials import APP_CREDENTIALS
+from trivet.domain.identity.delegation.application_credentials import APP_CREDENTIALS
 from trivet.domain.identity.people.roles import ROLES, note_change
 from trivet.domain.identity.tokens import revocations
 from trivet.domain.identity.tokens.tokens import grant_of
@@ -46,7 +46,7 @@ async def lost_role(tx: Tx, user_id: str, target_id: str | None) -> None:
 
 
 async def cut_holders(tx: Tx, role_id: str) -> None:
-    """Who has a role will have less: by it, or by a role that implies it."""
+    """Cuts the tokens of everybody who has this role, itself or through a role that implies it: it will mean less."""
     rows = await tx.rows(
         "WITH RECURSIVE prior (id) AS (SELECT id FROM roles WHERE id = ?"
         " UNION SELECT i.prior_id FROM implied_roles i JOIN prior ON i.implied_id = prior.id)"

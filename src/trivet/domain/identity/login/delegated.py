@@ -3,8 +3,8 @@
 import msgspec
 
 from trivet.domain.callers import EC2_METHOD, Caller
-from trivet.domain.identity.delegation import app_credentials, oauth, trusts
-from trivet.domain.identity.delegation.app_credentials import APP_CREDENTIALS, AppCredential
+from trivet.domain.identity.delegation import application_credentials, oauth, trusts
+from trivet.domain.identity.delegation.application_credentials import APP_CREDENTIALS, AppCredential
 from trivet.domain.identity.delegation.ec2 import Key
 from trivet.domain.identity.delegation.oauth_signatures import SignedRequest
 from trivet.domain.identity.login import scoping
@@ -29,7 +29,7 @@ async def prove_app_credential(
     if found is None or user is None:
         await parts.passwords.waste(secret)
         raise unauthorized()
-    if not await app_credentials.matches(parts.passwords, secret, found.secret_hash):
+    if not await application_credentials.matches(parts.passwords, secret, found.secret_hash):
         raise unauthorized()
     if found.ends_at is not None and found.ends_at <= parts.clock.now():
         raise unauthorized()
@@ -50,13 +50,13 @@ async def by_app_credential(parts: Parts, proven: Proven) -> Caller:
     assert credential is not None
     async with parts.store.read() as tx:
         scope = await scoping.project(tx, ProjectRef(id=credential.project_id))
-        has = await scoping.roles_in(tx, parts.tokens.memo, proven.user.id, scope)
-        known = await role_map(tx, parts.tokens.memo)
+        has = await scoping.roles_in(tx, parts.identity_memory, proven.user.id, scope)
+        known = await role_map(tx, parts.identity_memory)
         # What the user lost meanwhile, the program has lost too.
         roles = known.names(credential.role_ids) & has
         if not roles:
             raise unauthorized()
-        rules = await app_credentials.rules_of(tx, credential)
+        rules = await application_credentials.rules_of(tx, credential)
         caller = _caller(parts, proven, scope, roles)
     return msgspec.structs.replace(
         caller,
@@ -70,8 +70,8 @@ async def by_trust(parts: Parts, proven: Proven, trust_id: str) -> Caller:
     async def act(tx: Tx) -> Caller:
         trust, trustor = await trusts.use(tx, trust_id, proven.user.id)
         scope = await scoping.project(tx, ProjectRef(id=trust.project_id)) if trust.project_id else scoping.UNSCOPED
-        has = await scoping.roles_in(tx, parts.tokens.memo, trust.trustor_id, scope)
-        known = await role_map(tx, parts.tokens.memo)
+        has = await scoping.roles_in(tx, parts.identity_memory, trust.trustor_id, scope)
+        known = await role_map(tx, parts.identity_memory)
         roles = known.names(trust.role_ids)
         if not roles <= has:
             raise Forbidden("trust.roles", "The trustor no longer has all the roles of the trust.")
@@ -95,15 +95,15 @@ async def by_oauth(parts: Parts, signed: SignedRequest) -> Caller:
 
     async def act(tx: Tx) -> Caller:
         try:
-            token = await oauth.accepted(tx, parts.tokens.secrets, signed)
+            token = await oauth.accepted(tx, parts.secrets, signed)
         except NotFound as error:
             raise unauthorized() from error
         user = await naming.find_user(tx, UserRef(id=token.user_id)) if token.user_id else None
         if user is None:
             raise unauthorized()
         scope = await scoping.project(tx, ProjectRef(id=token.project_id))
-        has = await scoping.roles_in(tx, parts.tokens.memo, user.id, scope)
-        roles = (await role_map(tx, parts.tokens.memo)).names(token.role_ids) & has
+        has = await scoping.roles_in(tx, parts.identity_memory, user.id, scope)
+        roles = (await role_map(tx, parts.identity_memory)).names(token.role_ids) & has
         if not roles:
             raise unauthorized()
         caller = _caller(parts, Proven(user=user, methods=("oauth1",), began_at=began_at), scope, roles)
@@ -123,7 +123,7 @@ async def by_ec2_key(parts: Parts, key: Key) -> Caller:
         proven = Proven(user=user, methods=(EC2_METHOD,), began_at=began_at)
         if key.trust_id is None:
             scope = await scoping.project(tx, ProjectRef(id=key.project_id))
-            roles = await scoping.roles_in(tx, parts.tokens.memo, user.id, scope)
+            roles = await scoping.roles_in(tx, parts.identity_memory, user.id, scope)
             if not roles:
                 raise unauthorized()
             return _caller(parts, proven, scope, roles)

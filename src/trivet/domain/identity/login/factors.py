@@ -24,7 +24,7 @@ async def by_password(
     """
     async with parts.store.read() as tx:
         if wanted is not None:
-            user, granted = await login_facts.read(tx, parts.tokens.memo, who, wanted)
+            user, granted = await login_facts.read(tx, parts.identity_memory, who, wanted)
         else:
             user, granted = await find_user(tx, who), None
         if user is not None:
@@ -47,7 +47,7 @@ async def by_passcode(parts: Parts, who: UserRef, passcode: str) -> User:
 
     async def act(tx: Tx) -> bool:
         await logins.take_try(tx, known, parts.settings)
-        right = await totp.accept(tx, parts.tokens.secrets, known.id, passcode)
+        right = await totp.accept(tx, parts.secrets, known.id, passcode)
         if right:
             await logins.give_back(tx, known, parts.settings)
         return right

@@ -1,13 +1,13 @@
 """Login facts: a user, the project that a token is wanted for, and the roles there, in one statement.
 
 Nearly every login asks for just these, and on PostgreSQL a statement costs more than what it reads. Who comes again is
-answered from the memo, but only after a look at the log's end: another process may have written a moment ago, and a
+answered from the memory, but only after a look at the log's end: another process may have written a moment ago, and a
 token issued on what was true before would be too young for the revocation to hit it.
 """
 
 from trivet.domain.identity.login.proven import Granted, Place
 from trivet.domain.identity.login.scoping import ProjectRef, project_condition
-from trivet.domain.identity.memory import Memo
+from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people.naming import Condition, UserRef, user_condition
 from trivet.domain.identity.people.roles import VERSION, role_map
 from trivet.domain.identity.people.users import USERS, User
@@ -39,12 +39,12 @@ def _sql(user: Condition, project: Condition) -> str:
     """
 
 
-async def read(tx: Tx, memo: Memo, who: UserRef, wanted: ProjectRef) -> tuple[User | None, Granted]:
+async def read(tx: Tx, memory: IdentityMemory, who: UserRef, wanted: ProjectRef) -> tuple[User | None, Granted]:
     key = "login", who.id, who.name, who.domain, wanted
-    known: tuple[User, Granted] | None = memo.get(key)
-    if known is not None and await revocations.is_current(tx, memo):
+    known: tuple[User, Granted] | None = memory.get(key)
+    if known is not None and await revocations.is_current(tx, memory):
         return known
-    generation = memo.generation
+    generation = memory.generation
     user, project = user_condition(who), project_condition(wanted)
     rows = await tx.rows(_sql(user, project), *user.values, *project.values)
     if not rows:
@@ -52,7 +52,7 @@ async def read(tx: Tx, memo: Memo, who: UserRef, wanted: ProjectRef) -> tuple[Us
     *_, project_id, domain_id, version, _ = rows[0]
     place = Place(project_id, domain_id) if project_id is not None else None
     direct = [str(row[-1]) for row in rows if row[-1] is not None]
-    found = USERS.from_row(rows[0][:_COUNT]), Granted(place, (await role_map(tx, memo, version)).names(direct))
+    found = USERS.from_row(rows[0][:_COUNT]), Granted(place, (await role_map(tx, memory, version)).names(direct))
     if place is not None:
-        memo.keep(key, found, generation)
+        memory.keep(key, found, generation)
     return found

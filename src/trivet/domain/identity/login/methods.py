@@ -98,7 +98,7 @@ async def _granted(parts: Parts, proven: Proven, asked: ScopeAsked) -> tuple[Sco
         return Scope(project=proven.granted.project), proven.granted.roles
     async with parts.store.read() as tx:
         scope = await _scope(tx, parts, proven, asked)
-        return scope, await scoping.roles_in(tx, parts.tokens.memo, proven.user.id, scope)
+        return scope, await scoping.roles_in(tx, parts.identity_memory, proven.user.id, scope)
 
 
 async def _prove(parts: Parts, identity: Identity, asked: ScopeAsked, receipt: str | None) -> Proven:
@@ -155,5 +155,5 @@ async def _scope(tx: Tx, parts: Parts, proven: Proven, asked: ScopeAsked) -> Sco
     if asked.system:
         return Scope(system=True)
     if asked.says_nothing:
-        return await scoping.default(tx, parts.tokens.memo, proven.user)
+        return await scoping.default(tx, parts.identity_memory, proven.user)
     return scoping.UNSCOPED

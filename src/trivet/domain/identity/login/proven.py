@@ -3,7 +3,7 @@
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.identity.delegation.app_credentials import AppCredential
+from trivet.domain.identity.delegation.application_credentials import AppCredential
 from trivet.domain.identity.people.users import User
 
 
@@ -32,4 +32,4 @@ class Proven(msgspec.Struct, frozen=True):
     """The token that was shown, if one was."""
     app_credential: AppCredential | None = None
     granted: Granted | None = None
-    """Where it was read together with the user."""
+    """The roles in the wanted scope, if they were read together with the user."""

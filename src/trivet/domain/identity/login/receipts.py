@@ -23,7 +23,7 @@ class MoreNeeded(Forbidden):
 
 
 def refusal(parts: Parts, user: User, methods: tuple[str, ...], began_at: float) -> MoreNeeded:
-    """As with a token, what was revoked since the login began hits its receipt."""
+    """The refusal of a receipt. As with a token, what was revoked since the login began hits it."""
     caller = Caller(
         user_id=user.id,
         roles=frozenset(),

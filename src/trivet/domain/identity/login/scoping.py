@@ -10,7 +10,7 @@ from trivet.domain.callers import Caller
 from trivet.domain.identity import assignments
 from trivet.domain.identity.assignments import SYSTEM
 from trivet.domain.identity.login.proven import Place, Proven
-from trivet.domain.identity.memory import Memo
+from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people.naming import Condition, DomainRef, enabled_domain, unauthorized
 from trivet.domain.identity.people.roles import VERSION, role_map
 from trivet.domain.identity.people.users import User
@@ -78,7 +78,7 @@ async def domain(tx: Tx, which: DomainRef) -> Scope:
     return Scope(domain=found)
 
 
-async def default(tx: Tx, memo: Memo, user: User) -> Scope:
+async def default(tx: Tx, memory: IdentityMemory, user: User) -> Scope:
     """The user's default project, if there is one on which it has a role."""
     if user.default_project_id is None:
         return UNSCOPED
@@ -86,23 +86,23 @@ async def default(tx: Tx, memo: Memo, user: User) -> Scope:
     if found is None:
         return UNSCOPED
     scope = Scope(project=found)
-    return scope if await roles_in(tx, memo, user.id, scope) else UNSCOPED
+    return scope if await roles_in(tx, memory, user.id, scope) else UNSCOPED
 
 
-async def roles_in(tx: Tx, memo: Memo, user_id: str, scope: Scope) -> frozenset[str]:
+async def roles_in(tx: Tx, memory: IdentityMemory, user_id: str, scope: Scope) -> frozenset[str]:
     """Names, with all that they imply."""
     if scope.target is None:
         return frozenset()
     direct = await assignments.roles_on(tx, user_id, *scope.target)
     row = await tx.row(f"SELECT {VERSION}")
     assert row is not None
-    return (await role_map(tx, memo, row[0])).names(direct)
+    return (await role_map(tx, memory, row[0])).names(direct)
 
 
 def caller_of(
     ids: Ids, proven: Proven, scope: Scope, roles: frozenset[str], token_s: int, *, strict_scope: bool
 ) -> Caller:
-    """Who the new token will speak for. One made from a token ends when that one does."""
+    """The caller that the new token will speak for. A token that is made from another ends when that one does."""
     parent = proven.parent
     return Caller(
         user_id=proven.user.id,

@@ -9,9 +9,9 @@ import msgspec
 from trivet.clock import iso_micros
 from trivet.domain.callers import Caller
 from trivet.domain.identity.catalog import catalog
-from trivet.domain.identity.delegation.app_credentials import told as app_credential_told
+from trivet.domain.identity.delegation.application_credentials import told as app_credential_told
 from trivet.domain.identity.delegation.trusts import told as trust_told
-from trivet.domain.identity.memory import Memo
+from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people.federation import SERVICE_PROVIDERS
 from trivet.domain.identity.people.projects import PROJECTS, Project
 from trivet.domain.identity.people.roles import RoleMap, role_map
@@ -24,40 +24,42 @@ from trivet.store.where import Where
 _encode = msgspec.json.Encoder().encode
 
 
-async def encoded(store: Store, memo: Memo, cloud_url: str, caller: Caller, *, with_catalog: bool = True) -> bytes:
+async def encoded(
+    store: Store, memory: IdentityMemory, cloud_url: str, caller: Caller, *, with_catalog: bool = True
+) -> bytes:
     """The JSON of {"token": ...}."""
-    facts: bytes | None = memo.get(("token", caller.audit_id))
+    facts: bytes | None = memory.get(("token", caller.audit_id))
     if facts is None:
-        generation = memo.generation
-        facts = _encode(await _facts(store, memo, caller))
-        memo.keep(("token", caller.audit_id), facts, generation)
+        generation = memory.generation
+        facts = _encode(await _facts(store, memory, caller))
+        memory.keep(("token", caller.audit_id), facts, generation)
     if not with_catalog or not (caller.project_id or caller.domain_id or caller.system):
         return b'{"token":' + facts + b"}"
-    listed = catalog.remembered(memo, caller.project_id, caller.user_id)
+    listed = catalog.remembered(memory, caller.project_id, caller.user_id)
     if listed is None:
         async with store.read() as tx:
-            listed = await catalog.encoded(tx, memo, cloud_url, caller.project_id, caller.user_id)
+            listed = await catalog.encoded(tx, memory, cloud_url, caller.project_id, caller.user_id)
     return b'{"token":' + facts[:-1] + b',"catalog":' + bytes(listed) + b"}}"
 
 
-async def _facts(store: Store, memo: Memo, caller: Caller) -> dict[str, object]:
+async def _facts(store: Store, memory: IdentityMemory, caller: Caller) -> dict[str, object]:
     found: dict[str, object] = {
         "methods": list(caller.methods),
-        "user": await _user(store, memo, caller.user_id),
+        "user": await _user(store, memory, caller.user_id),
         "audit_ids": [caller.audit_id, *([caller.parent_audit_id] if caller.parent_audit_id else [])],
         "expires_at": iso_micros(caller.ends_at, "Z"),
         "issued_at": iso_micros(caller.issued_at, "Z"),
     }
     if caller.project_id is not None:
-        found |= await _project(store, memo, caller.project_id)
+        found |= await _project(store, memory, caller.project_id)
     elif caller.domain_id is not None:
-        found["domain"] = await _domain(store, memo, caller.domain_id)
+        found["domain"] = await _domain(store, memory, caller.domain_id)
     elif caller.system:
         found["system"] = {"all": True}
     if caller.project_id or caller.domain_id or caller.system:
-        ids = (await _roles(store, memo)).ids
+        ids = (await _roles(store, memory)).ids
         found["roles"] = [{"id": ids[name], "name": name} for name in sorted(caller.roles) if name in ids]
-    if shared := await _service_providers(store, memo):
+    if shared := await _service_providers(store, memory):
         found["service_providers"] = shared
     if caller.app_credential_id or caller.oauth_token_id or caller.trust_id:
         async with store.read() as tx:
@@ -78,62 +80,62 @@ async def _delegated(tx: Tx, caller: Caller) -> dict[str, object]:
     return found
 
 
-async def _roles(store: Store, memo: Memo) -> RoleMap:
-    known: RoleMap | None = memo.get("roles")
+async def _roles(store: Store, memory: IdentityMemory) -> RoleMap:
+    known: RoleMap | None = memory.get("roles")
     if known is None:
         async with store.read() as tx:
-            known = await role_map(tx, memo)
+            known = await role_map(tx, memory)
     return known
 
 
-async def _service_providers(store: Store, memo: Memo) -> list[dict[str, str]]:
-    known: list[dict[str, str]] | None = memo.get("service_providers")
+async def _service_providers(store: Store, memory: IdentityMemory) -> list[dict[str, str]]:
+    known: list[dict[str, str]] | None = memory.get("service_providers")
     if known is None:
-        generation = memo.generation
+        generation = memory.generation
         async with store.read() as tx:
             enabled = await tx.select(SERVICE_PROVIDERS, Where().equal("enabled", 1), order="id")
         known = [{"id": one.id, "auth_url": one.auth_url, "sp_url": one.sp_url} for one in enabled]
-        memo.keep("service_providers", known, generation)
+        memory.keep("service_providers", known, generation)
     return known
 
 
-async def _user(store: Store, memo: Memo, user_id: str) -> dict[str, object]:
-    known: dict[str, object] | None = memo.get(("user told", user_id))
+async def _user(store: Store, memory: IdentityMemory, user_id: str) -> dict[str, object]:
+    known: dict[str, object] | None = memory.get(("user told", user_id))
     if known is None:
-        generation = memo.generation
+        generation = memory.generation
         async with store.read() as tx:
             user = await tx.get(USERS, user_id)
         if user is None:
             raise NotFound("token.absent", "The token's user is gone.")
         known = {
-            "domain": await _domain(store, memo, user.domain_id),
+            "domain": await _domain(store, memory, user.domain_id),
             "id": user.id,
             "name": user.name,
             "password_expires_at": iso_micros(user.password_ends_at, ""),
         }
-        memo.keep(("user told", user_id), known, generation)
+        memory.keep(("user told", user_id), known, generation)
     return known
 
 
-async def _project(store: Store, memo: Memo, project_id: str) -> dict[str, object]:
-    known: dict[str, object] | None = memo.get(("project told", project_id))
+async def _project(store: Store, memory: IdentityMemory, project_id: str) -> dict[str, object]:
+    known: dict[str, object] | None = memory.get(("project told", project_id))
     if known is None:
-        generation = memo.generation
+        generation = memory.generation
         async with store.read() as tx:
             project = await tx.need(PROJECTS, project_id, "project")
-        domain = await _domain(store, memo, project.domain_id or project.id)
+        domain = await _domain(store, memory, project.domain_id or project.id)
         known = {"project": {**_named(project), "domain": domain}, "is_domain": project.is_domain}
-        memo.keep(("project told", project_id), known, generation)
+        memory.keep(("project told", project_id), known, generation)
     return known
 
 
-async def _domain(store: Store, memo: Memo, domain_id: str) -> dict[str, str]:
-    known: dict[str, str] | None = memo.get(("domain", domain_id))
+async def _domain(store: Store, memory: IdentityMemory, domain_id: str) -> dict[str, str]:
+    known: dict[str, str] | None = memory.get(("domain", domain_id))
     if known is None:
-        generation = memo.generation
+        generation = memory.generation
         async with store.read() as tx:
             known = _named(await tx.need(PROJECTS, domain_id, "domain"))
-        memo.keep(("domain", domain_id), known, generation)
+        memory.keep(("domain", domain_id), known, generation)
     return known
 
 

@@ -30,7 +30,7 @@ def step_at(now: float) -> int:
 
 
 async def accept(tx: Tx, secrets: Secrets, user_id: str, said: str) -> bool:
-    """In a write transaction, since it uses the passcode up."""
+    """Whether a passcode is right. Needs a write transaction, since it uses the passcode up."""
     now_step = step_at(tx.clock.now())
     for credential in await tx.select(CREDENTIALS, Where().equal("user_id", user_id).equal("type", "totp")):
         try:

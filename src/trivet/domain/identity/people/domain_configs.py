@@ -74,7 +74,7 @@ def check_names(group: str | None, option: str | None) -> None:
 
 
 def password_rules(settings: Settings, domain_id: str, option: str | None) -> Any:
-    """Of the cloud, which the default domain stands for."""
+    """The cloud's rules for passwords, shown as the configuration of the default domain."""
     if domain_id != projects.DEFAULT_DOMAIN:
         raise Forbidden(
             "domain_config.group", "Invalid domain specific configuration: security_compliance is not per domain."

@@ -63,7 +63,7 @@ async def need_provider(tx: Tx, id: str) -> IdentityProvider:
 
 
 async def create_provider(tx: Tx, caller: Caller, id: str, given: dict[str, Any]) -> IdentityProvider:
-    """With a domain of its own, if none is named."""
+    """Makes an identity provider, with a domain of its own if none is named."""
     personas.need_operator(caller, "identity:create_identity_provider")
     await _free_remote_ids(tx, id, given.get("remote_ids", ()))
     domain_id = given.get("domain_id")

@@ -31,7 +31,7 @@ class Passwords:
         self._waiting: SimpleQueue[_Work | None] = SimpleQueue()
         self._threads: list[Thread] = []
         self.close = weakref.finalize(self, _dismiss, self._waiting)
-        """Also when it is forgotten."""
+        """Ends the threads; garbage collection calls it, too."""
 
     async def hash(self, password: str) -> str:
         return await self._in_thread(lambda: self._hasher.hash(password))
@@ -40,7 +40,7 @@ class Passwords:
         return await self._in_thread(lambda: self._verify(password, hashed))
 
     async def waste(self, password: str) -> None:
-        """As long as a check takes, for a user that does not exist: nobody can tell by the time."""
+        """Takes as long as a check, for a user that does not exist: nobody can tell that by the time."""
         if self._dummy is None:
             self._dummy = await self.hash("nobody's")
         await self.matches(password, self._dummy)

@@ -169,7 +169,7 @@ async def managed(tx: Tx, caller: Caller, id: str, action: str) -> Project:
 
 
 async def update(tx: Tx, caller: Caller, id: str, changes: dict[str, Any]) -> Project:
-    """Of a project or a domain; `changes` are fields of the record."""
+    """Changes a project or a domain; `changes` are fields of the record."""
     found = await managed(tx, caller, id, "identity:update_project")
     if found.is_domain:
         personas.need_operator(caller, "identity:update_domain")

@@ -10,7 +10,7 @@ import msgspec
 
 from trivet.domain.callers import Caller
 from trivet.domain.identity import extras, personas
-from trivet.domain.identity.memory import Memo
+from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.people.projects import need as need_project
 from trivet.domain.identity.people.projects import refuse_immutable
 from trivet.errors import Conflict, Invalid, NotFound
@@ -41,11 +41,11 @@ class RoleMap(msgspec.Struct, frozen=True):
 
     by_id: dict[str, Role]
     ids: dict[str, str]
-    """Of roles that belong to no domain, by name."""
+    """The ids of the roles that belong to no domain, by name."""
     implied: dict[str, tuple[str, ...]]
     """Directly, by the id of the prior role."""
     version: int
-    """Of the rules, when they were read."""
+    """The version of the role rules when they were read."""
 
     def closed(self, role_ids: Iterable[str]) -> set[str]:
         """The roles and all that they imply, however far."""
@@ -68,12 +68,12 @@ VERSION = "(SELECT version FROM role_rules)"
 """To be read with what somebody has: the log may not have told yet what has become of the roles."""
 
 
-async def role_map(tx: Tx, memo: Memo, version: int | None = None) -> RoleMap:
-    """As remembered, unless that is of another version than the one just read."""
-    known: RoleMap | None = memo.get("roles")
+async def role_map(tx: Tx, memory: IdentityMemory, version: int | None = None) -> RoleMap:
+    """The role rules from memory, unless `version` says that they have changed."""
+    known: RoleMap | None = memory.get("roles")
     if known is not None and version in (None, known.version):
         return known
-    generation = memo.generation
+    generation = memory.generation
     row = await tx.row(f"SELECT {VERSION}")
     assert row is not None
     by_id = {role.id: role for role in await tx.select(ROLES)}
@@ -86,7 +86,7 @@ async def role_map(tx: Tx, memo: Memo, version: int | None = None) -> RoleMap:
         implied={prior: tuple(ids) for prior, ids in implied.items()},
         version=row[0],
     )
-    memo.keep("roles", known, generation)
+    memory.keep("roles", known, generation)
     return known
 
 
@@ -121,7 +121,7 @@ async def need(tx: Tx, id: str) -> Role:
 
 
 def listed(caller: Caller, domain_id: str | None) -> Where:
-    """Of a domain, or of none."""
+    """A condition: roles of this domain, or of none."""
     if domain_id is not None:
         if caller.domain_id is not None:
             raise personas.refusal("identity:list_domain_roles")

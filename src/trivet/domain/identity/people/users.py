@@ -69,7 +69,7 @@ async def managed(tx: Tx, caller: Caller, id: str, action: str) -> User:
 
 
 def default_domain(caller: Caller) -> str:
-    """Of what is made without naming one."""
+    """The domain for what is made without naming one."""
     return caller.domain_id or caller.project_domain_id or DEFAULT_DOMAIN
 
 

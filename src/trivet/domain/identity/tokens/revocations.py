@@ -11,9 +11,10 @@ from typing import Literal
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.identity.memory import Memo
+from trivet.domain.identity.memory import IdentityMemory
 from trivet.domain.identity.tokens import signing_keys
 from trivet.domain.identity.tokens.tokens import Tokens, rests_on, unauthorized
+from trivet.domain.secrets import Secrets
 from trivet.errors import TrivetError
 from trivet.store import log
 from trivet.store.log import Event
@@ -52,13 +53,13 @@ NOUNS = frozenset(
         "service_providers",
     )
 )
-"""What a process may have in its memo."""
+"""What a process may have in its memory."""
 _NOUNS = sorted(NOUNS)
 
 
-async def is_current(tx: Tx, memo: Memo) -> bool:
-    """Whether what was in the memo when this was called is still so: the log may hold what we have not heard of."""
-    return await log.nothing_since(tx, memo.heard_to, _NOUNS)
+async def is_current(tx: Tx, memory: IdentityMemory) -> bool:
+    """Whether what was in the memory when this was called is still so: the log may hold what we have not heard of."""
+    return await log.nothing_since(tx, memory.heard_to, _NOUNS)
 
 
 async def cut(tx: Tx, what: What, target: str) -> None:
@@ -68,11 +69,11 @@ async def cut(tx: Tx, what: What, target: str) -> None:
     _say(tx, row, "created")
 
 
-async def committed(store: Store, tokens: Tokens, changes: Sequence[Change]) -> None:
+async def committed(store: Store, tokens: Tokens, memory: IdentityMemory, changes: Sequence[Change]) -> None:
     """This process does not wait for the log to hear of what it has written itself: whoever asked for it would, once
     answered, still find it otherwise."""
     for change in changes:
-        apply(tokens, change)
+        apply(tokens, memory, change)
     cuts = _slipped_past(changes)
     if cuts:
         try:
@@ -95,7 +96,7 @@ def _slipped_past(changes: Sequence[Change]) -> list[str]:
 
 
 async def _cut_later(tx: Tx, ids: Sequence[str]) -> None:
-    """Once more, after the commit: who logged in while it was under way still read what was true before."""
+    """Repeats cuts after their commit: a login that ran meanwhile still read what was true before."""
     for row in await tx.select(REVOCATIONS, Where().any_of("id", ids), order="id"):
         _say(tx, await tx.update(REVOCATIONS, row, cutoff=tx.clock.now()), "updated")
 
@@ -105,13 +106,13 @@ def _say(tx: Tx, row: Revocation, verb: Verb) -> None:
     tx.note(Change(noun="revocations", id=row.id, verb=verb, revision=row.revision, detail=said))
 
 
-async def fill(tx: Tx, tokens: Tokens) -> None:
+async def fill(tx: Tx, tokens: Tokens, memory: IdentityMemory) -> None:
     """All that can still matter, for a process that starts or was away."""
     head = await log.head(tx)
     for row in await tx.select(REVOCATIONS):
         tokens.revocations.cut(row.what, row.target, row.cutoff)
-    tokens.memo.forget()
-    tokens.memo.heard_to = head
+    memory.forget()
+    memory.heard_to = head
 
 
 async def hit(tx: Tx, tokens: Tokens, caller: Caller) -> bool:
@@ -135,40 +136,45 @@ async def drop_before(tx: Tx, at: float) -> int:
     return await tx.run("DELETE FROM revocations WHERE cutoff < ?", at)
 
 
-def apply(tokens: Tokens, change: Change | Event) -> None:
+def apply(tokens: Tokens, memory: IdentityMemory, change: Change | Event) -> None:
     if change.noun == "revocations" and change.detail is not None:
         what, target, at = msgspec.json.decode(change.detail, type=tuple[str, str, float])
         tokens.revocations.cut(what, target, at)
     elif change.noun in NOUNS:
-        tokens.memo.forget()
+        memory.forget()
 
 
 _TRIM_FROM = 1000
 
 
-class RevocationListener:
-    """What a process does about the log for the sake of tokens. Give its two methods to the Follower."""
+class IdentityListener:
+    """What a process does about the log for its tokens, signing keys and what it remembers of identity.
 
-    def __init__(self, store: Store, tokens: Tokens, token_s: float) -> None:
+    Give its two methods to the Follower.
+    """
+
+    def __init__(self, store: Store, tokens: Tokens, memory: IdentityMemory, secrets: Secrets, token_s: float) -> None:
         self._store = store
         self._tokens = tokens
+        self._memory = memory
+        self._secrets = secrets
         self._token_s = token_s
         """How long a token lives: what was cut before that hits nobody any more."""
         self._trim_at = _TRIM_FROM
 
     async def on_events(self, events: list[Event]) -> None:
         for event in events:
-            apply(self._tokens, event)
-            self._tokens.memo.heard_to = event.seq
+            apply(self._tokens, self._memory, event)
+            self._memory.heard_to = event.seq
         revocations = self._tokens.revocations
         if len(revocations.cutoffs) > self._trim_at:
             revocations.forget_before(self._store.clock.now() - self._token_s)
             self._trim_at = max(_TRIM_FROM, 2 * len(revocations.cutoffs))
         if any(event.noun == "signing_keys" for event in events):
             async with self._store.read() as tx:
-                await signing_keys.reload(tx, self._tokens)
+                await signing_keys.reload(tx, self._tokens, self._secrets)
 
     async def on_resync(self) -> None:
         async with self._store.read() as tx:
-            await fill(tx, self._tokens)
-            await signing_keys.reload(tx, self._tokens)
+            await fill(tx, self._tokens, self._memory)
+            await signing_keys.reload(tx, self._tokens, self._secrets)

@@ -27,23 +27,21 @@ class StoredKey(Record, frozen=True, kw_only=True):
 SIGNING_KEYS = Table("signing_keys", StoredKey)
 
 
-async def load(tx: Tx, tokens: Tokens, secret: bytes | None = None) -> None:
+async def load(tx: Tx, tokens: Tokens, secrets: Secrets) -> None:
     """Give `tokens` the keys of the database; the first start makes them, so this needs a write transaction."""
-    if secret is not None:
-        tokens.secrets = Secrets(secret)
     keys = await _all(tx)
     for place in ("primary", "next"):
         if place not in keys:
             # Another process may be first; then its key is the key.
-            await tx.insert_new(SIGNING_KEYS, _new(tx, place, tokens.secrets))
+            await tx.insert_new(SIGNING_KEYS, _new(tx, place, secrets))
             keys = await _all(tx)
-    _use(keys, tokens)
+    _use(keys, tokens, secrets)
 
 
-async def reload(tx: Tx, tokens: Tokens) -> None:
+async def reload(tx: Tx, tokens: Tokens, secrets: Secrets) -> None:
     keys = await _all(tx)
     if "primary" in keys:
-        _use(keys, tokens)
+        _use(keys, tokens, secrets)
 
 
 async def age_s(tx: Tx) -> float:
@@ -52,7 +50,7 @@ async def age_s(tx: Tx) -> float:
     return tx.clock.now() - keys["next"].created_at if "next" in keys else 0.0
 
 
-async def rotate(tx: Tx, tokens: Tokens) -> None:
+async def rotate(tx: Tx, secrets: Secrets) -> None:
     """One place on. Other processes hear of it through the log; until then they sign with what is now previous."""
     keys = await _all(tx)
     if "previous" in keys:
@@ -61,7 +59,7 @@ async def rotate(tx: Tx, tokens: Tokens) -> None:
         await tx.update(SIGNING_KEYS, keys["primary"], place="previous")
     if "next" in keys:
         await tx.update(SIGNING_KEYS, keys["next"], place="primary")
-    await tx.insert(SIGNING_KEYS, _new(tx, "next", tokens.secrets))
+    await tx.insert(SIGNING_KEYS, _new(tx, "next", secrets))
 
 
 def generate(id: str) -> SigningKey:
@@ -92,9 +90,9 @@ async def _all(tx: Tx) -> dict[str, StoredKey]:
     return {key.place: key for key in await tx.select(SIGNING_KEYS)}
 
 
-def _use(keys: dict[str, StoredKey], tokens: Tokens) -> None:
+def _use(keys: dict[str, StoredKey], tokens: Tokens, secrets: Secrets) -> None:
     known = {
-        place: SigningKey(id=key.id, private_pem=tokens.secrets.open(key.sealed), public_pem=key.public_pem)
+        place: SigningKey(id=key.id, private_pem=secrets.open(key.sealed), public_pem=key.public_pem)
         for place, key in keys.items()
     }
     signing = known["primary"]

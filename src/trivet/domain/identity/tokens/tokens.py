@@ -17,14 +17,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 
 from trivet.clock import Clock
 from trivet.domain.callers import Caller, expanded
-from trivet.domain.identity.memory import Memo
-from trivet.domain.secrets import Secrets
 from trivet.errors import Forbidden
 
 _REMEMBERED = 5_000
 """Some 8 MiB. Who has more tokens in use than that pays for a signature now and then, which is 0.1 ms."""
 _SEEN_OFF = 2
-"""With each that comes: more than one, so that those that ended leave sooner than new ones come."""
+"""Tokens to look at for each new one: more than one, so that ended tokens leave faster than new ones come."""
 _ES256 = ECDSA(SHA256())
 
 
@@ -102,8 +100,6 @@ class Tokens:
 
     def __init__(self, clock: Clock, *, strict_scope: bool = False) -> None:
         self.revocations = Revocations()
-        self.secrets = Secrets()
-        self.memo = Memo()
         self._clock = clock
         self._strict_scope = strict_scope
         self._signing: tuple[bytes, EllipticCurvePrivateKey] | None = None
@@ -153,7 +149,8 @@ class Tokens:
         return (signed + b"." + _b64(r.to_bytes(32, "big") + s.to_bytes(32, "big"))).decode()
 
     def caller(self, token: str) -> Caller:
-        """Who the token speaks for; Forbidden with status 401 if nobody, or nobody any more."""
+        """The caller that the token speaks for. Forbidden with status 401 if it is invalid, has ended or was
+        revoked."""
         remembered = self._remembered.get(token)
         if remembered is not None:
             caller, checked_at_count = remembered
@@ -189,7 +186,7 @@ class Tokens:
             del self._remembered[token]
 
     def receipt(self, receipt: str) -> Caller:
-        """Who has proved what so far."""
+        """What the holder of a receipt has proved so far."""
         caller = self._verified(receipt)
         if not caller.receipt or caller.ends_at <= self._clock.now() or self.revocations.hit(caller):
             raise unauthorized()

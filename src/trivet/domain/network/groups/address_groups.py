@@ -6,7 +6,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.addresses import block_of
 from trivet.domain.network.words import Text
 from trivet.errors import Conflict, Invalid, NotFound
@@ -42,7 +42,7 @@ class AddressGroupUpdate(Struct, frozen=True, kw_only=True):
 
 async def visible(tx: Tx, caller: Caller, id: str) -> AddressGroup:
     group = await tx.get(ADDRESS_GROUPS, id)
-    if group is None or not await rbac.sees(tx, caller, "address_group", group.project_id, id):
+    if group is None or not await rbac_policies.sees(tx, caller, "address_group", group.project_id, id):
         raise NotFound("address_group.absent", f"Address group {id} could not be found.")
     return group
 
@@ -56,7 +56,7 @@ async def own(tx: Tx, caller: Caller, id: str) -> AddressGroup:
 
 
 async def create(tx: Tx, caller: Caller, wanted: AddressGroupCreate) -> AddressGroup:
-    project_id = rbac.owner(caller, wanted.project_id)
+    project_id = rbac_policies.owner(caller, wanted.project_id)
     now = tx.clock.now()
     group = AddressGroup(
         id=tx.ids.uuid(),
@@ -98,7 +98,7 @@ async def delete(tx: Tx, group: AddressGroup) -> None:
             "address_group.in_use", f"Address group {group.id} is in use on one or more security group rules."
         )
     await tx.delete(ADDRESS_GROUPS, group)
-    await rbac.forget(tx, "address_group", group.id)
+    await rbac_policies.forget(tx, "address_group", group.id)
     quotas.at_end(tx, group.project_id, {"address_group": -1})
 
 

@@ -7,10 +7,10 @@ from msgspec import UNSET, Struct, UnsetType
 
 from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.addresses import network_of
 from trivet.domain.network.groups import address_groups, security_groups
-from trivet.domain.network.groups.default_rules import DEFAULT_RULES, DefaultRule, Rule
+from trivet.domain.network.groups.default_security_group_rules import DEFAULT_RULES, DefaultRule, Rule
 from trivet.domain.network.groups.security_groups import SECURITY_GROUP_RULES, SecurityGroupRule
 from trivet.domain.network.words import Number, Text
 from trivet.domain.numbers import whole_number
@@ -61,16 +61,17 @@ def seen_by(caller: Caller) -> Where:
 async def visible(tx: Tx, caller: Caller, id: str) -> SecurityGroupRule:
     rule = await tx.get(SECURITY_GROUP_RULES, id)
     if rule is None or not (
-        caller.may_see(rule.project_id) or await rbac.is_granted(tx, caller, "security_group", rule.security_group_id)
+        caller.may_see(rule.project_id)
+        or await rbac_policies.is_granted(tx, caller, "security_group", rule.security_group_id)
     ):
         raise NotFound("security_group_rule.absent", f"Security group rule {id} does not exist")
     return rule
 
 
 async def create(tx: Tx, caller: Caller, wanted: RuleCreate) -> SecurityGroupRule:
-    project_id = rbac.owner(caller, wanted.project_id)
+    project_id = rbac_policies.owner(caller, wanted.project_id)
     group = await security_groups.visible(tx, caller, wanted.security_group_id)
-    rbac.must_own(caller, group.project_id, "create_security_group_rule")
+    rbac_policies.must_own(caller, group.project_id, "create_security_group_rule")
     if not caller.is_operator and project_id != group.project_id:
         raise security_groups.absent(group.id)
     rule = _checked(tx, wanted, project_id if wanted.project_id is not UNSET else group.project_id)

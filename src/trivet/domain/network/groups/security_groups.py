@@ -11,10 +11,10 @@ from msgspec import UNSET, Struct, UnsetType
 from trivet.domain.callers import Caller
 from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.limits import quotas
-from trivet.domain.network import rbac, tags
+from trivet.domain.network import rbac_policies, tags
 from trivet.domain.network.addresses import network_of
-from trivet.domain.network.groups import default_rules
-from trivet.domain.network.groups.default_rules import PARENT, Rule
+from trivet.domain.network.groups import default_security_group_rules
+from trivet.domain.network.groups.default_security_group_rules import PARENT, Rule
 from trivet.domain.network.words import Text
 from trivet.domain.row_locks import hold_known
 from trivet.errors import Conflict, NotFound, Stale
@@ -63,7 +63,7 @@ class SecurityGroupUpdate(Struct, frozen=True, kw_only=True):
 
 async def visible(tx: Tx, caller: Caller, id: str) -> SecurityGroup:
     group = await tx.get(SECURITY_GROUPS, id)
-    if group is None or not await rbac.sees(tx, caller, "security_group", group.project_id, id):
+    if group is None or not await rbac_policies.sees(tx, caller, "security_group", group.project_id, id):
         raise absent(id)
     return group
 
@@ -74,7 +74,7 @@ def absent(id: str) -> NotFound:
 
 async def own(tx: Tx, caller: Caller, id: str, what: str) -> SecurityGroup:
     group = await visible(tx, caller, id)
-    rbac.must_own(caller, group.project_id, what)
+    rbac_policies.must_own(caller, group.project_id, what)
     return group
 
 
@@ -109,12 +109,12 @@ async def default_id(tx: Tx, project_id: str) -> str:
 
 async def make_defaults(tx: Tx, caller: Caller, asked: Iterable[str | UnsetType]) -> None:
     """Before several things are made for these projects, for each of which its default group would be made."""
-    for project_id in sorted({rbac.owner(caller, project_id) for project_id in asked}):
+    for project_id in sorted({rbac_policies.owner(caller, project_id) for project_id in asked}):
         await default_id(tx, project_id)
 
 
 async def create(tx: Tx, caller: Caller, wanted: SecurityGroupCreate) -> SecurityGroup:
-    project_id = rbac.owner(caller, wanted.project_id)
+    project_id = rbac_policies.owner(caller, wanted.project_id)
     await default_id(tx, project_id)
     if wanted.name == DEFAULT:
         raise Conflict("security_group.default_exists", "Default security group already exists.")
@@ -160,7 +160,7 @@ async def delete(tx: Tx, caller: Caller, group: SecurityGroup) -> None:
 
 
 async def forget_default(tx: Tx, project_id: str) -> None:
-    """With its project; later, if a port is left behind in it."""
+    """Deletes the default group with its project; a port that is still in it delays that."""
     group = await tx.find(SECURITY_GROUPS, "project_id = ? AND is_default = 1", project_id)
     if group is None:
         return
@@ -201,7 +201,7 @@ async def _remove(tx: Tx, group: SecurityGroup) -> None:
         await touch(tx, other_id)
     await tags.forget(tx, "security_groups", group)
     await tx.delete(SECURITY_GROUPS, group)
-    await rbac.forget(tx, "security_group", group.id)
+    await rbac_policies.forget(tx, "security_group", group.id)
     quotas.at_end(tx, group.project_id, {"security_group": -1})
     for (project_id,) in gone:
         quotas.at_end(tx, str(project_id), {"security_group_rule": -1})
@@ -235,7 +235,7 @@ async def touch(tx: Tx, id: str) -> None:
 async def _insert_rules(tx: Tx, group: SecurityGroup) -> int:
     """What a new group begins with; how many."""
     now = tx.clock.now()
-    found = await default_rules.templates(tx, default=group.is_default)
+    found = await default_security_group_rules.templates(tx, default=group.is_default)
     for template in found:
         traffic = template.traffic()
         if template.remote_group_id == PARENT:
@@ -268,7 +268,7 @@ async def for_port(tx: Tx, caller: Caller, ids: Sequence[str]) -> None:
     found = {group.id: group for group in await tx.select(SECURITY_GROUPS, Where().any_of("id", ids))}
     for id in ids:
         group = found.get(id)
-        if group is None or not await rbac.sees(tx, caller, "security_group", group.project_id, id):
+        if group is None or not await rbac_policies.sees(tx, caller, "security_group", group.project_id, id):
             raise absent(id)
     if len({group.stateful for group in found.values()}) > 1:
         raise Conflict(
@@ -277,9 +277,9 @@ async def for_port(tx: Tx, caller: Caller, ids: Sequence[str]) -> None:
 
 
 async def named(tx: Tx, caller: Caller, name: str) -> SecurityGroup:
-    """By id or by name among one's own; a name that two groups have is no name."""
+    """Groups by id, or by name among the caller's own. A name that two groups have is refused."""
     by_id = await tx.get(SECURITY_GROUPS, name)
-    if by_id is not None and await rbac.sees(tx, caller, "security_group", by_id.project_id, by_id.id):
+    if by_id is not None and await rbac_policies.sees(tx, caller, "security_group", by_id.project_id, by_id.id):
         return by_id
     if name == DEFAULT and caller.project_id is not None:
         return await default_of(tx, caller.project_id)

@@ -5,10 +5,10 @@ field `router:external` of the network is the same said in another way, for ever
 """
 
 from trivet.domain.callers import Caller
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.nets import networks
 from trivet.domain.network.nets.networks import NETWORKS, Network
-from trivet.domain.network.rbac import Action, ObjectType, RbacPolicy
+from trivet.domain.network.rbac_policies import Action, ObjectType, RbacPolicy
 from trivet.errors import Conflict
 from trivet.store.tx import Tx
 
@@ -16,7 +16,9 @@ from trivet.store.tx import Tx
 async def create_policy(
     tx: Tx, caller: Caller, project_id: str, *, kind: ObjectType, object_id: str, action: Action, target: str
 ) -> RbacPolicy:
-    policy = await rbac.create(tx, caller, project_id, kind=kind, object_id=object_id, action=action, target=target)
+    policy = await rbac_policies.create(
+        tx, caller, project_id, kind=kind, object_id=object_id, action=action, target=target
+    )
     if _is_external(policy):
         network = await tx.need(NETWORKS, object_id, "network")
         if not network.external:
@@ -27,13 +29,13 @@ async def create_policy(
 async def retarget_policy(tx: Tx, caller: Caller, policy: RbacPolicy, target: str) -> RbacPolicy:
     if _is_external(policy) and target != policy.target_tenant:
         await _not_the_default(tx, policy)
-    return await rbac.retarget(tx, caller, policy, target)
+    return await rbac_policies.retarget(tx, caller, policy, target)
 
 
 async def delete_policy(tx: Tx, policy: RbacPolicy) -> None:
     if _is_external(policy):
         await _not_the_default(tx, policy)
-    await rbac.delete(tx, policy)
+    await rbac_policies.delete(tx, policy)
     if _is_external(policy) and not await _policies(tx, policy.object_id):
         network = await tx.need(NETWORKS, policy.object_id, "network")
         try:

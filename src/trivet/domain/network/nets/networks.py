@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
-from trivet.domain.network import rbac, tags
+from trivet.domain.network import rbac_policies, tags
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.words import Number, Text, ZoneHints
 from trivet.errors import Conflict, Invalid, NotFound, Stale
@@ -91,14 +91,14 @@ class NetworkUpdate(Struct, frozen=True, kw_only=True):
 
 async def visible(tx: Tx, caller: Caller, id: str) -> Network:
     network = await tx.get(NETWORKS, id)
-    if network is None or not await rbac.sees(tx, caller, "network", network.project_id, id):
+    if network is None or not await rbac_policies.sees(tx, caller, "network", network.project_id, id):
         raise NotFound("network.absent", f"Network {id} could not be found.")
     return network
 
 
 async def own(tx: Tx, caller: Caller, id: str, what: str) -> Network:
     network = await visible(tx, caller, id)
-    rbac.must_own(caller, network.project_id, what)
+    rbac_policies.must_own(caller, network.project_id, what)
     return network
 
 
@@ -131,8 +131,8 @@ async def create(tx: Tx, caller: Caller, wanted: NetworkCreate, *, physical_netw
         ("create_network:provider:segmentation_id", wanted.segmentation_id),
         ("create_network:segments", wanted.segments),
     ):
-        rbac.operator_only(caller, name, given)
-    project_id = rbac.owner(caller, wanted.project_id)
+        rbac_policies.operator_only(caller, name, given)
+    project_id = rbac_policies.owner(caller, wanted.project_id)
     await security_groups.default_id(tx, project_id)
     now = tx.clock.now()
     kind, physical, segmentation_id = _provider(wanted, physical_networks)
@@ -163,9 +163,9 @@ async def create(tx: Tx, caller: Caller, wanted: NetworkCreate, *, physical_netw
     quotas.at_end(tx, project_id, {"network": 1})
     await _claim_segment(tx, network, chosen=bool(segmentation_id))
     if wanted.shared is True:
-        await rbac.grant(tx, project_id, "network", network.id, "access_as_shared")
+        await rbac_policies.grant(tx, project_id, "network", network.id, "access_as_shared")
     if network.external:
-        await rbac.grant(tx, project_id, "network", network.id, "access_as_external")
+        await rbac_policies.grant(tx, project_id, "network", network.id, "access_as_external")
     return network
 
 
@@ -182,19 +182,19 @@ async def update(tx: Tx, caller: Caller, network: Network, wanted: NetworkUpdate
         ("update_network:provider:physical_network", wanted.physical_network),
         ("update_network:provider:segmentation_id", wanted.segmentation_id),
     ):
-        rbac.operator_only(caller, name, given)
+        rbac_policies.operator_only(caller, name, given)
     _same_provider(network, wanted)
     if wanted.shared is not UNSET or wanted.external is not UNSET:
         await hold(tx, (network.id,))
     if wanted.shared is True:
-        await rbac.grant(tx, network.project_id, "network", network.id, "access_as_shared")
+        await rbac_policies.grant(tx, network.project_id, "network", network.id, "access_as_shared")
     elif wanted.shared is False:
-        await rbac.withdraw(tx, "network", network.id, "access_as_shared")
+        await rbac_policies.withdraw(tx, "network", network.id, "access_as_shared")
     if wanted.external is True and not network.external:
-        await rbac.grant(tx, network.project_id, "network", network.id, "access_as_external")
+        await rbac_policies.grant(tx, network.project_id, "network", network.id, "access_as_external")
     elif wanted.external is False and network.external:
         await may_be_internal(tx, network)
-        await rbac.withdraw_all(tx, "network", network.id, "access_as_external")
+        await rbac_policies.withdraw_all(tx, "network", network.id, "access_as_external")
     if wanted.is_default is True:
         await _one_default(tx, network.id)
     changes: dict[str, Any] = {"is_default": False} if wanted.external is False else {}
@@ -217,7 +217,7 @@ async def update(tx: Tx, caller: Caller, network: Network, wanted: NetworkUpdate
 
 
 async def delete(tx: Tx, network: Network) -> None:
-    """With its subnets; not while a port is on it."""
+    """Deletes a network with its subnets; refused while a port is on it."""
     busy = await tx.row("SELECT id, device_owner FROM ports WHERE network_id = ? LIMIT 1", network.id)
     if busy is not None:
         raise Conflict(
@@ -237,7 +237,7 @@ async def delete(tx: Tx, network: Network) -> None:
     await tx.run("DELETE FROM network_segments WHERE network_id = ?", network.id)
     await tags.forget(tx, "networks", network)
     await tx.delete(NETWORKS, network)
-    await rbac.forget(tx, "network", network.id)
+    await rbac_policies.forget(tx, "network", network.id)
     quotas.at_end(tx, network.project_id, {"network": -1})
 
 

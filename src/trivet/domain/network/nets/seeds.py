@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Network
 
-from trivet.domain.network import addresses, rbac
+from trivet.domain.network import addresses, rbac_policies
 from trivet.domain.network.addresses import Pool
 from trivet.domain.network.nets.networks import NETWORKS, PROVIDER_MTU, Network
 from trivet.domain.network.nets.subnet_pools import SUBNET_POOLS, SubnetPool
@@ -56,13 +56,13 @@ async def seed_external(tx: Tx, settings: Settings, project_id: str) -> Network:
         PUBLIC,
         network_id,
     )
-    await rbac.grant(tx, project_id, "network", network_id, "access_as_external")
+    await rbac_policies.grant(tx, project_id, "network", network_id, "access_as_external")
     await _seed_pool(tx, project_id)
     return network
 
 
 async def _seed_pool(tx: Tx, project_id: str) -> None:
-    """From which projects that name no addresses are given some."""
+    """Makes the subnet pool from which projects that name no addresses get them."""
     now = tx.clock.now()
     pool = SubnetPool(
         id=tx.ids.uuid(),
@@ -79,4 +79,4 @@ async def _seed_pool(tx: Tx, project_id: str) -> None:
         updated_at=now,
     )
     await tx.insert(SUBNET_POOLS, pool)
-    await rbac.grant(tx, project_id, "subnetpool", pool.id, "access_as_shared")
+    await rbac_policies.grant(tx, project_id, "subnetpool", pool.id, "access_as_shared")

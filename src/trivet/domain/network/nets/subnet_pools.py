@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
-from trivet.domain.network import rbac, tags
+from trivet.domain.network import rbac_policies, tags
 from trivet.domain.network.addresses import Network, block_of, network_of
 from trivet.domain.network.nets import address_scopes
 from trivet.domain.network.nets.address_scopes import AddressScope
@@ -73,28 +73,28 @@ class SubnetPoolUpdate(Struct, frozen=True, kw_only=True):
 
 async def visible(tx: Tx, caller: Caller, id: str) -> SubnetPool:
     pool = await tx.get(SUBNET_POOLS, id)
-    if pool is None or not await rbac.sees(tx, caller, "subnetpool", pool.project_id, id):
+    if pool is None or not await rbac_policies.sees(tx, caller, "subnetpool", pool.project_id, id):
         raise NotFound("subnetpool.absent", f"Subnet pool {id} could not be found.")
     return pool
 
 
 async def own(tx: Tx, caller: Caller, id: str, what: str) -> SubnetPool:
     pool = await visible(tx, caller, id)
-    rbac.must_own(caller, pool.project_id, what)
+    rbac_policies.must_own(caller, pool.project_id, what)
     return pool
 
 
 async def default(tx: Tx, caller: Caller, version: int) -> SubnetPool:
     pool = await tx.find(SUBNET_POOLS, "is_default = 1 AND ip_version = ?", version)
-    if pool is None or not await rbac.sees(tx, caller, "subnetpool", pool.project_id, pool.id):
+    if pool is None or not await rbac_policies.sees(tx, caller, "subnetpool", pool.project_id, pool.id):
         raise NotFound("subnetpool.no_default", f"No default subnetpool found for IPv{version}.")
     return pool
 
 
 async def create(tx: Tx, caller: Caller, wanted: SubnetPoolCreate) -> SubnetPool:
-    rbac.operator_only(caller, "create_subnetpool:shared", wanted.shared or UNSET)
-    rbac.operator_only(caller, "create_subnetpool:is_default", wanted.is_default or UNSET)
-    project_id = rbac.owner(caller, wanted.project_id)
+    rbac_policies.operator_only(caller, "create_subnetpool:shared", wanted.shared or UNSET)
+    rbac_policies.operator_only(caller, "create_subnetpool:is_default", wanted.is_default or UNSET)
+    project_id = rbac_policies.owner(caller, wanted.project_id)
     prefixes, version = _prefixes(wanted.prefixes)
     low = 8 if version == 4 else 64
     lengths = _lengths(
@@ -127,14 +127,14 @@ async def create(tx: Tx, caller: Caller, wanted: SubnetPoolCreate) -> SubnetPool
     quotas.at_end(tx, project_id, {"subnetpool": 1})
     await tx.insert(SUBNET_POOLS, pool)
     if wanted.shared:
-        await rbac.grant(tx, project_id, "subnetpool", pool.id, "access_as_shared")
+        await rbac_policies.grant(tx, project_id, "subnetpool", pool.id, "access_as_shared")
         if pool.address_scope_id:
             await _shared_as_far(tx, pool, pool.address_scope_id)
     return pool
 
 
 async def update(tx: Tx, caller: Caller, pool: SubnetPool, wanted: SubnetPoolUpdate) -> SubnetPool:
-    rbac.operator_only(caller, "update_subnetpool:is_default", wanted.is_default)
+    rbac_policies.operator_only(caller, "update_subnetpool:is_default", wanted.is_default)
     changes: dict[str, Any] = {
         field: value
         for field in ("name", "description", "default_quota", "is_default", "address_scope_id")
@@ -192,7 +192,7 @@ async def delete(tx: Tx, pool: SubnetPool) -> None:
         raise Conflict("subnetpool.in_use", f"Unable to delete subnet pool {pool.id}: Subnets are allocated from it.")
     await tags.forget(tx, "subnet_pools", pool)
     await tx.delete(SUBNET_POOLS, pool)
-    await rbac.forget(tx, "subnetpool", pool.id)
+    await rbac_policies.forget(tx, "subnetpool", pool.id)
     quotas.at_end(tx, pool.project_id, {"subnetpool": -1})
 
 
@@ -343,10 +343,10 @@ async def _in_scope(tx: Tx, caller: Caller, pool: SubnetPool, scope_id: str, pre
 
 
 async def _shared_as_far(tx: Tx, pool: SubnetPool, scope_id: str) -> None:
-    """Whoever shares the pool reaches its scope."""
+    """Checks that everybody with whom the pool is shared reaches its address scope."""
     sql = "SELECT target_tenant FROM rbac_policies WHERE object_type = 'subnetpool' AND object_id = ?"
     for (target,) in await tx.rows(sql, pool.id):
-        if not await rbac.reaches(tx, "address_scope", scope_id, str(target)):
+        if not await rbac_policies.reaches(tx, "address_scope", scope_id, str(target)):
             raise Invalid(
                 "subnetpool.address_scope",
                 f"Illegal subnetpool association: subnetpool {pool.id} is shared with {target}, which does not have"

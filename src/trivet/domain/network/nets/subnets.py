@@ -3,7 +3,6 @@
 `cidr`, `gateway_ip` and the pools are kept in their shortest spelling, so equal addresses are equal texts.
 """
 
-import itertools
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -12,9 +11,9 @@ from msgspec import UNSET, Struct, UnsetType
 
 from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
-from trivet.domain.network import addresses, rbac, tags
+from trivet.domain.network import addresses, rbac_policies, tags
 from trivet.domain.network.addresses import Pool, block_of, network_of, parsed
-from trivet.domain.network.nets import networks, subnet_pools
+from trivet.domain.network.nets import networks, subnet_blocks, subnet_pools
 from trivet.domain.network.nets.networks import NETWORKS, Network
 from trivet.domain.network.words import Id, Number, Text
 from trivet.errors import Conflict, Invalid, NotFound
@@ -22,7 +21,6 @@ from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
-_POOLS_MAX = 50
 _SERVICE_TYPES_MAX = 20
 Ipv6Mode = Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"]
 
@@ -32,7 +30,7 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
     nexthop: Text
 
     def parsed(self) -> "Route":
-        """In the shortest spelling. Engines get only this: a text that nobody read may be anything."""
+        """A block in its shortest spelling. Engines get only this, never a text that was not parsed."""
         return Route(str(block_of(self.destination)), str(parsed(self.nexthop)))
 
 
@@ -118,7 +116,7 @@ def seen_by(caller: Caller) -> Where:
 async def visible(tx: Tx, caller: Caller, id: str) -> Subnet:
     subnet = await tx.get(SUBNETS, id)
     if subnet is None or not (
-        caller.may_see(subnet.project_id) or await rbac.shared_with(tx, caller, "network", subnet.network_id)
+        caller.may_see(subnet.project_id) or await rbac_policies.shared_with(tx, caller, "network", subnet.network_id)
     ):
         raise NotFound("subnet.absent", f"Subnet {id} could not be found.")
     return subnet
@@ -126,7 +124,7 @@ async def visible(tx: Tx, caller: Caller, id: str) -> Subnet:
 
 async def own(tx: Tx, caller: Caller, id: str, what: str) -> Subnet:
     subnet = await visible(tx, caller, id)
-    rbac.must_own(caller, subnet.project_id, what)
+    rbac_policies.must_own(caller, subnet.project_id, what)
     return subnet
 
 
@@ -149,9 +147,9 @@ async def hold_pools(tx: Tx, wishes: Sequence[SubnetCreate]) -> None:
 
 async def create(tx: Tx, caller: Caller, wanted: SubnetCreate) -> Subnet:
     network = await networks.visible(tx, caller, wanted.network_id)
-    rbac.must_own(caller, network.project_id, "create_subnet")
-    rbac.operator_only(caller, "create_subnet:segment_id", wanted.segment_id or UNSET)
-    project_id = rbac.owner(caller, wanted.project_id)
+    rbac_policies.must_own(caller, network.project_id, "create_subnet")
+    rbac_policies.operator_only(caller, "create_subnet:segment_id", wanted.segment_id or UNSET)
+    project_id = rbac_policies.owner(caller, wanted.project_id)
     others = await of_network(tx, network.id)
     subnetpool_id, cidr = await _cidr(tx, caller, project_id, wanted, others)
     block = network_of(cidr)
@@ -159,14 +157,14 @@ async def create(tx: Tx, caller: Caller, wanted: SubnetCreate) -> Subnet:
     if block.version != version:
         raise Invalid("subnet.invalid", f"Invalid input for operation: cidr {cidr} is not IP version {version}.")
     ra_mode, address_mode = _ipv6_modes(wanted, version, block.prefixlen)
-    gateway = _gateway(wanted.gateway_ip, block)
+    gateway = subnet_blocks.gateway_of(wanted.gateway_ip, block)
     _no_overlap(network, others, block)
     networks.mtu_carries(network.id, network.mtu, version)
     if wanted.allocation_pools:
-        pools = _checked_pools(wanted.allocation_pools, block)
-        _gateway_outside(gateway, pools)
+        pools = subnet_blocks.checked_pools(wanted.allocation_pools, block)
+        subnet_blocks.keep_gateway_outside(gateway, pools)
     else:
-        pools = default_pools(block, gateway)
+        pools = subnet_blocks.default_pools(block, gateway)
     now = tx.clock.now()
     subnet = Subnet(
         id=tx.ids.uuid(),
@@ -218,15 +216,15 @@ async def update(tx: Tx, caller: Caller, subnet: Subnet, wanted: SubnetUpdate) -
         changes["host_routes"] = _routes(wanted.host_routes, subnet.ip_version)
     pools = subnet.allocation_pools
     if wanted.allocation_pools is not UNSET:
-        changes["allocation_pools"] = pools = _checked_pools(wanted.allocation_pools, block)
+        changes["allocation_pools"] = pools = subnet_blocks.checked_pools(wanted.allocation_pools, block)
     if wanted.gateway_ip is not UNSET and wanted.gateway_ip != subnet.gateway_ip:
-        gateway = _gateway(wanted.gateway_ip, block)
+        gateway = subnet_blocks.gateway_of(wanted.gateway_ip, block)
         await _gateway_may_go(tx, subnet)
         changes["gateway_ip"] = gateway
     else:
         gateway = subnet.gateway_ip
     if "allocation_pools" in changes or "gateway_ip" in changes:
-        _gateway_outside(gateway, pools)
+        subnet_blocks.keep_gateway_outside(gateway, pools)
     if "allocation_pools" in changes and not subnet.self_addressed:
         await addresses.close_pools(tx, subnet.id)
         await addresses.open_pools(tx, subnet.id, pools)
@@ -343,22 +341,6 @@ def _ipv6_modes(wanted: SubnetCreate, version: int, prefixlen: int) -> tuple[Ipv
     return ra_mode, address_mode
 
 
-def _gateway(asked: str | UnsetType | None, block: addresses.Network) -> str | None:
-    if asked is None:
-        return None
-    if asked is UNSET or asked == "":
-        if block.num_addresses == 1:
-            return None
-        return str(block.network_address + (1 if block.num_addresses > 2 else 0))
-    ip = parsed(asked)
-    if ip.version != block.version:
-        raise Invalid("subnet.gateway", f"Invalid input for operation: gateway_ip {ip} is not IPv{block.version}.")
-    on_edge = _has_edges(block) and ip in (block[0], block[-1])
-    if on_edge or (block.version == 6 and ip not in block and not ip.is_link_local):
-        raise Invalid("subnet.gateway", "Invalid input for operation: Gateway is not valid on subnet.")
-    return str(ip)
-
-
 async def _gateway_may_go(tx: Tx, subnet: Subnet) -> None:
     if subnet.gateway_ip is None:
         return
@@ -383,56 +365,6 @@ def _no_overlap(network: Network, others: Sequence[Subnet], block: addresses.Net
                 f"Invalid input for operation: Requested subnet with cidr: {block} for network: {network.id}"
                 " overlaps with another subnet.",
             )
-
-
-def default_pools(block: addresses.Network, gateway: str | None) -> tuple[Pool, ...]:
-    """All of the block but its network, broadcast and gateway addresses."""
-    first, last = int(block.network_address), int(block.broadcast_address)
-    if _has_edges(block):
-        first, last = first + 1, last - 1
-    elif block.version == 6 and block.prefixlen < 127:
-        first += 1
-    kind = type(block.network_address)
-    spans = [(first, last)]
-    if gateway is not None and first <= int(parsed(gateway)) <= last:
-        at = int(parsed(gateway))
-        spans = [(first, at - 1), (at + 1, last)]
-    return tuple(Pool(str(kind(a)), str(kind(b))) for a, b in spans if a <= b)
-
-
-def _has_edges(block: addresses.Network) -> bool:
-    """Its first and its last address are the network's own and the broadcast's."""
-    return block.version == 4 and block.prefixlen < 31
-
-
-def _checked_pools(pools: Sequence[Pool], block: addresses.Network) -> tuple[Pool, ...]:
-    if len(pools) > _POOLS_MAX:
-        raise Invalid("subnet.pool_invalid", f"Unable to complete operation: more than {_POOLS_MAX} allocation pools.")
-    spans: list[tuple[int, int, Pool]] = []
-    for pool in pools:
-        start, end = parsed(pool.start), parsed(pool.end)
-        if start.version != block.version or end.version != block.version or int(end) < int(start):
-            raise Invalid("subnet.pool_invalid", f"The allocation pool {pool.start}-{pool.end} is not valid.")
-        on_edge = _has_edges(block) and (start == block[0] or end == block[-1])
-        if start not in block or end not in block or on_edge:
-            raise Invalid(
-                "subnet.pool_outside",
-                f"The allocation pool {pool.start}-{pool.end} spans beyond the subnet cidr {block}.",
-            )
-        spans.append((int(start), int(end), Pool(str(start), str(end))))
-    spans.sort(key=lambda span: span[0])
-    for before, after in itertools.pairwise(spans):
-        if after[0] <= before[1]:
-            raise Conflict(
-                "subnet.pools_overlap",
-                f"Found overlapping allocation pools: {before[2]}, {after[2]} for subnet {block}.",
-            )
-    return tuple(span[2] for span in spans)
-
-
-def _gateway_outside(gateway: str | None, pools: Sequence[Pool]) -> None:
-    if gateway is not None and addresses.holds(pools, parsed(gateway)):
-        raise Conflict("subnet.gateway_in_pool", f"Gateway ip {gateway} conflicts with allocation pool of the subnet.")
 
 
 def _nameservers(given: Sequence[str]) -> tuple[str, ...]:

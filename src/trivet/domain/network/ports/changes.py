@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import UNSET
 
 from trivet.domain.callers import Caller
-from trivet.domain.network import addresses, rbac
+from trivet.domain.network import addresses, rbac_policies
 from trivet.domain.network.addresses import FixedIp
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.nets import networks, subnets
@@ -38,7 +38,7 @@ _AS_SAID = (
 async def update(tx: Tx, caller: Caller, port: Port, wanted: PortUpdate) -> Port:
     network = await tx.need(networks.NETWORKS, port.network_id, "network")
     # Whoever has the network sees its ports and may delete them; what they are is for their own project to say.
-    rbac.must_own(caller, port.project_id, "update_port")
+    rbac_policies.must_own(caller, port.project_id, "update_port")
     may_say(caller, network, wanted, has=[ip.ip_address for ip in port.fixed_ips])
     await devices.may_say(tx, caller, port.project_id, wanted, old_id=port.device_id, old_owner=port.device_owner)
     changes: dict[str, Any] = {name: said for name in _AS_SAID if (said := getattr(wanted, name)) is not UNSET}

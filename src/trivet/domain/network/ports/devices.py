@@ -7,7 +7,7 @@ server or a router compares the project all the same: a word proves nothing.
 from msgspec import UNSET
 
 from trivet.domain.callers import Caller
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.ports.wishes import PortCreate, PortUpdate
 from trivet.errors import Conflict
 from trivet.store.tx import Tx
@@ -30,7 +30,7 @@ async def may_say(
     if (device_id, owner) == (old_id, old_owner):
         return
     if of_the_network(owner) or of_the_network(old_owner):
-        rbac.operator_only(caller, f"{act}:device_owner", owner)
+        rbac_policies.operator_only(caller, f"{act}:device_owner", owner)
     await _nobody_elses(tx, project_id, device_id)
 
 

@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
-from trivet.domain.network import addresses, rbac, tags
+from trivet.domain.network import addresses, rbac_policies, tags
 from trivet.domain.network.addresses import FixedIp
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.nets import networks, subnets
@@ -118,7 +118,7 @@ async def hold(tx: Tx, network_ids: Iterable[str]) -> None:
 async def create(tx: Tx, caller: Caller, wanted: PortCreate, *, for_server: bool = False) -> Port:
     """`for_server`: it goes when its server goes."""
     network = await networks.visible(tx, caller, wanted.network_id)
-    project_id = rbac.owner(caller, wanted.project_id)
+    project_id = rbac_policies.owner(caller, wanted.project_id)
     port_wishes.may_say(caller, network, wanted)
     await devices.may_say(tx, caller, project_id, wanted)
     if not (caller.owns(network.project_id) or caller.is_operator or await _is_shared(tx, caller, network)):
@@ -200,7 +200,7 @@ async def make(
 
 
 async def delete(tx: Tx, port: Port) -> None:
-    """By its owner: not while it is a router's or a floating IP's."""
+    """Deletes a port for its owner. Refused while the port is a router's or a floating IP's."""
     if port.device_owner in OF_THE_CLOUD and port.device_id:
         raise Conflict(
             "port.of_service",
@@ -271,7 +271,7 @@ async def differ(tx: Tx, up: Sequence[str], down: Sequence[str]) -> bool:
 
 async def _is_shared(tx: Tx, caller: Caller, network: Network) -> bool:
     """External alone is not enough to plug in."""
-    return network.id in await rbac.shared_with(tx, caller, "network", network.id)
+    return network.id in await rbac_policies.shared_with(tx, caller, "network", network.id)
 
 
 async def join(tx: Tx, port_id: str, groups: Sequence[str]) -> None:

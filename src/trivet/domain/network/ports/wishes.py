@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from trivet.domain.callers import Caller
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.nets.networks import Network
 from trivet.domain.network.ports import words as port_words
@@ -73,19 +73,19 @@ def may_say(caller: Caller, network: Network, wanted: PortCreate | PortUpdate, *
     """On somebody else's network, its owner decides about addresses and security. `has` are the addresses of a port
     that is there, which it may keep."""
     act = "create_port" if isinstance(wanted, PortCreate) else "update_port"
-    rbac.operator_only(caller, f"{act}:binding:host_id", wanted.host_id or UNSET)
-    rbac.operator_only(caller, f"{act}:binding:profile", wanted.binding_profile or UNSET)
-    rbac.operator_only(caller, f"{act}:trusted", wanted.trusted)
+    rbac_policies.operator_only(caller, f"{act}:binding:host_id", wanted.host_id or UNSET)
+    rbac_policies.operator_only(caller, f"{act}:binding:profile", wanted.binding_profile or UNSET)
+    rbac_policies.operator_only(caller, f"{act}:trusted", wanted.trusted)
     if isinstance(wanted, PortUpdate):
-        rbac.operator_only(caller, f"{act}:mac_address", wanted.mac_address)
+        rbac_policies.operator_only(caller, f"{act}:mac_address", wanted.mac_address)
     if caller.owns(network.project_id) or caller.is_operator:
         return
     for name in ("mac_address", "port_security_enabled"):
-        rbac.operator_only(caller, f"{act}:{name}", getattr(wanted, name))
-    rbac.operator_only(caller, f"{act}:allowed_address_pairs", wanted.allowed_address_pairs or UNSET)
+        rbac_policies.operator_only(caller, f"{act}:{name}", getattr(wanted, name))
+    rbac_policies.operator_only(caller, f"{act}:allowed_address_pairs", wanted.allowed_address_pairs or UNSET)
     for asked in wanted.fixed_ips or () if wanted.fixed_ips is not UNSET else ():
         if asked.ip_address not in has:
-            rbac.operator_only(caller, f"{act}:fixed_ips:ip_address", asked.ip_address or UNSET)
+            rbac_policies.operator_only(caller, f"{act}:fixed_ips:ip_address", asked.ip_address or UNSET)
 
 
 async def groups(

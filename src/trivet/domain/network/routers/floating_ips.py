@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from trivet.domain.callers import Caller
 from trivet.domain.limits import quotas
-from trivet.domain.network import rbac, tags
+from trivet.domain.network import rbac_policies, tags
 from trivet.domain.network.addresses import FixedIp
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.nets import networks
@@ -70,7 +70,7 @@ class FloatingIpUpdate(Struct, frozen=True, kw_only=True):
 
 
 class Target(Struct, frozen=True):
-    """Where a floating IP leads."""
+    """The port and fixed address that a floating IP leads to."""
 
     port_id: str | None = None
     fixed_ip_address: str | None = None
@@ -86,13 +86,13 @@ async def visible(tx: Tx, caller: Caller, id: str) -> FloatingIp:
 
 async def own(tx: Tx, caller: Caller, id: str, what: str) -> FloatingIp:
     floating = await visible(tx, caller, id)
-    rbac.must_own(caller, floating.project_id, what)
+    rbac_policies.must_own(caller, floating.project_id, what)
     return floating
 
 
 async def create(tx: Tx, caller: Caller, wanted: FloatingIpCreate) -> FloatingIp:
-    rbac.operator_only(caller, "create_floatingip:floating_ip_address", wanted.floating_ip_address or UNSET)
-    project_id = rbac.owner(caller, wanted.project_id)
+    rbac_policies.operator_only(caller, "create_floatingip:floating_ip_address", wanted.floating_ip_address or UNSET)
+    project_id = rbac_policies.owner(caller, wanted.project_id)
     network = await networks.visible(tx, caller, wanted.floating_network_id)
     if not network.external:
         raise Invalid(
@@ -195,7 +195,7 @@ async def delete(tx: Tx, floating: FloatingIp) -> None:
 
 
 async def drop_unused(tx: Tx, network_id: str) -> None:
-    """Those that lead nowhere go with their network."""
+    """Deletes the floating IPs of a network that lead nowhere; they go with it."""
     where = Where().equal("floating_network_id", network_id).add("port_id IS NULL")
     for floating in await tx.select(FLOATING_IPS, where):
         await delete(tx, floating)

@@ -9,7 +9,7 @@ import ipaddress
 from trivet.drivers.contracts.network import AddressesSpec, GroupSpec, RuleSpec
 from trivet.drivers.contracts.protocols import NUMBERS
 from trivet.drivers.ovn.central.networks import METADATA_IP
-from trivet.drivers.ovn.central.rows import Change, Row, row_uuid, tag
+from trivet.drivers.ovn.central.rows import Row, RowChange, row_uuid, tag
 from trivet.drivers.ovn.ovsdb import Json, many, references
 
 DROP_GROUP = row_uuid("drop", "all")
@@ -20,16 +20,16 @@ _FAMILIES = ("ip4", "ip6")
 _WITH_PORTS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 
-def group_change(spec: GroupSpec) -> Change:
+def group_change(spec: GroupSpec) -> RowChange:
     action = "allow-related" if spec.stateful else "allow-stateless"
     # Rules that come to the same match are one row.
     matches = dict.fromkeys((rule.direction, _match(spec.id, rule)) for rule in spec.rules)
     rules = [_acl(f"rule/{spec.id}", direction, match, action) for direction, match in matches]
-    return Change(rows=(_group(row_uuid("group", spec.id), group_name(spec.id), spec.id, rules), *rules))
+    return RowChange(rows=(_group(row_uuid("group", spec.id), group_name(spec.id), spec.id, rules), *rules))
 
 
-def group_removal(id: str) -> Change:
-    return Change(gone=(("Port_Group", row_uuid("group", id)),))
+def group_removal(id: str) -> RowChange:
+    return RowChange(gone=(("Port_Group", row_uuid("group", id)),))
 
 
 def group_stub(id: str) -> Row:
@@ -41,11 +41,11 @@ def group_name(id: str) -> str:
     return "trivet_" + id.replace("-", "_")
 
 
-def addresses_change(spec: AddressesSpec) -> Change:
+def addresses_change(spec: AddressesSpec) -> RowChange:
     by_family: dict[str, list[str]] = {family: [] for family in _FAMILIES}
     for cidr in spec.cidrs:
         by_family["ip6" if ":" in cidr else "ip4"].append(cidr)
-    return Change(
+    return RowChange(
         rows=tuple(
             Row(
                 "Address_Set",
@@ -61,15 +61,15 @@ def addresses_change(spec: AddressesSpec) -> Change:
     )
 
 
-def addresses_removal(id: str) -> Change:
-    return Change(gone=tuple(("Address_Set", row_uuid(f"addresses-{family}", id)) for family in _FAMILIES))
+def addresses_removal(id: str) -> RowChange:
+    return RowChange(gone=tuple(("Address_Set", row_uuid(f"addresses-{family}", id)) for family in _FAMILIES))
 
 
 def _addresses_name(id: str, family: str) -> str:
     return f"trivet_addresses_{id.replace('-', '_')}_{family}"
 
 
-def drop_change() -> Change:
+def drop_change() -> RowChange:
     """What every secure port is under: nothing but DHCP and the metadata service.
 
     Neighbour discovery needs no rule: OVN lets it by before it tracks connections.
@@ -83,7 +83,7 @@ def drop_change() -> Change:
         _acl("drop", "egress", f"{mine} && ip6 && udp.src == 546 && udp.dst == 547", allow),
         _acl("drop", "egress", f"{mine} && ip4.dst == {METADATA_IP} && tcp.dst == 80", allow),
     ]
-    return Change(rows=(_group(DROP_GROUP, DROP_NAME, "", rules, noun="drop"), *rules))
+    return RowChange(rows=(_group(DROP_GROUP, DROP_NAME, "", rules, noun="drop"), *rules))
 
 
 def _group(uuid: str, name: str, id: str, rules: list[Row], noun: str = "group") -> Row:

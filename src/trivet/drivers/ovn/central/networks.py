@@ -8,14 +8,14 @@ import hashlib
 import ipaddress
 
 from trivet.drivers.contracts.network import NetworkSpec, SubnetSpec
-from trivet.drivers.ovn.central.rows import Change, Member, Row, row_uuid, tag
+from trivet.drivers.ovn.central.rows import Member, Row, RowChange, row_uuid, tag
 from trivet.drivers.ovn.ovsdb import NOTHING, Json, Key, Operation, many, mapping, pairs, reference, references
 
 METADATA_IP = "169.254.169.254"
 LEASE_S = 43200
 
 
-def network_change(spec: NetworkSpec, there: dict[Key, dict[str, Json]]) -> Change:
+def network_change(spec: NetworkSpec, there: dict[Key, dict[str, Json]]) -> RowChange:
     switch_key = ("Logical_Switch", row_uuid("network", spec.id))
     before = _subnets_before(there.get(switch_key))
     answers = tuple(_dhcp_row(spec, subnet) for subnet in spec.subnets if _answers_dhcp(subnet))
@@ -38,7 +38,7 @@ def network_change(spec: NetworkSpec, there: dict[Key, dict[str, Json]]) -> Chan
             ),
         },
     )
-    return Change(
+    return RowChange(
         rows=(switch, *answers, *doors, *walls),
         members=(
             Member(*switch_key, "ports", tuple(row.uuid for row in doors)),
@@ -49,10 +49,10 @@ def network_change(spec: NetworkSpec, there: dict[Key, dict[str, Json]]) -> Chan
     )
 
 
-def network_removal(id: str, there: dict[Key, dict[str, Json]]) -> Change:
+def network_removal(id: str, there: dict[Key, dict[str, Json]]) -> RowChange:
     key = ("Logical_Switch", row_uuid("network", id))
     before = _subnets_before(there.get(key))
-    return Change(gone=(key, *(("DHCP_Options", uuid) for uuid in sorted(before))))
+    return RowChange(gone=(key, *(("DHCP_Options", uuid) for uuid in sorted(before))))
 
 
 def network_stub(id: str) -> Row:
@@ -92,7 +92,7 @@ def _subnets_before(switch: dict[str, Json] | None) -> set[str]:
 
 
 def _answers_dhcp(subnet: SubnetSpec) -> bool:
-    """With slaac alone, addresses come from router advertisements."""
+    """Whether a subnet has DHCP. With slaac alone, addresses come from router advertisements."""
     return subnet.dhcp and (subnet.ip_version == 4 or subnet.ipv6_mode in ("dhcpv6-stateful", "dhcpv6-stateless"))
 
 

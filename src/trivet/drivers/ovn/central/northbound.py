@@ -17,7 +17,7 @@ from trivet.drivers.contracts.network import (
     chassis_of,
 )
 from trivet.drivers.ovn.central import groups, networks, ports, routers
-from trivet.drivers.ovn.central.rows import Change, row_uuid
+from trivet.drivers.ovn.central.rows import RowChange, row_uuid
 from trivet.drivers.ovn.engine import OvnEngine
 from trivet.drivers.ovn.ovsdb import Json, Key, Ovsdb, Raced, mapping, pairs
 from trivet.drivers.ovn.seats import Alone
@@ -104,7 +104,7 @@ class OvnNetwork:
     async def close(self) -> None:
         await self._db.close()
 
-    async def _settle(self, keys: list[Key], wanted: Callable[[dict[Key, dict[str, Json]]], Change]) -> None:
+    async def _settle(self, keys: list[Key], wanted: Callable[[dict[Key, dict[str, Json]]], RowChange]) -> None:
         before = {key: ["external_ids"] for key in keys}
         for _ in range(_ATTEMPTS):
             change = _with_drop_group(wanted(await self._db.read(before)))
@@ -117,12 +117,12 @@ class OvnNetwork:
         raise DriverError("The network engine's database is written by others all the time.", again=True)
 
 
-def _with_drop_group(change: Change) -> Change:
+def _with_drop_group(change: RowChange) -> RowChange:
     """A port joins the group that drops; whoever writes the first port finds the group made."""
     if not any(member.uuid == groups.DROP_GROUP and member.present for member in change.members):
         return change
     drop = groups.drop_change()
-    return Change(rows=(*drop.rows, *change.rows), members=change.members, gone=change.gone, also=change.also)
+    return RowChange(rows=(*drop.rows, *change.rows), members=change.members, gone=change.gone, also=change.also)
 
 
 def _key(noun: Noun, id: str) -> Key:

@@ -3,18 +3,18 @@
 from trivet.drivers.contracts.network import PortSpec
 from trivet.drivers.ovn.central.groups import DROP_GROUP, group_stub
 from trivet.drivers.ovn.central.networks import network_stub
-from trivet.drivers.ovn.central.rows import Change, Member, Row, row_uuid, tag
+from trivet.drivers.ovn.central.rows import Member, Row, RowChange, row_uuid, tag
 from trivet.drivers.ovn.ovsdb import NOTHING, Json, Key, many, mapping, pairs, reference
 
 TABLE = "Logical_Switch_Port"
 
 
-def port_change(spec: PortSpec, there: dict[Key, dict[str, Json]], chassis: str | None = None) -> Change:
+def port_change(spec: PortSpec, there: dict[Key, dict[str, Json]], chassis: str | None = None) -> RowChange:
     """`chassis`: the only one that may bind it; None: any."""
     key = (TABLE, row_uuid("port", spec.id))
     groups = tuple(row_uuid("group", id) for id in dict.fromkeys(spec.groups)) + ((DROP_GROUP,) if spec.secure else ())
     left = tuple(sorted(groups_before(there.get(key)) - set(groups)))
-    return Change(
+    return RowChange(
         rows=(
             network_stub(spec.network_id),
             *(group_stub(id) for id in dict.fromkeys(spec.groups)),
@@ -28,20 +28,20 @@ def port_change(spec: PortSpec, there: dict[Key, dict[str, Json]], chassis: str 
     )
 
 
-def port_removal(id: str, there: dict[Key, dict[str, Json]]) -> Change:
+def port_removal(id: str, there: dict[Key, dict[str, Json]]) -> RowChange:
     """Leaving its switch removes the row, and a removed row leaves all port groups, by OVSDB's own rules."""
     key = (TABLE, row_uuid("port", id))
     facts = mapping(there[key]["external_ids"]) if key in there else {}
     if facts.get("noun") != "port":
-        return Change()  # gone already, or the end of a router, which goes with the router
+        return RowChange()  # gone already, or the end of a router, which goes with the router
     network_id = facts["network"]
-    return Change(
+    return RowChange(
         members=(Member("Logical_Switch", row_uuid("network", network_id), "ports", (key[1],), present=False),)
     )
 
 
 def groups_before(port: dict[str, Json] | None) -> set[str]:
-    """Those that it is in; also one that became a router's end, which obeys none and is not dropped from."""
+    """The groups that a port is in. A router's end obeys none, but may still be in the one that drops."""
     if not port:
         return set()
     facts = mapping(port["external_ids"])

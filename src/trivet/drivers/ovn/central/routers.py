@@ -9,13 +9,13 @@ import ipaddress
 from trivet.drivers.contracts.network import RouterPort, RouterSpec
 from trivet.drivers.ovn.central.networks import announcement, network_stub
 from trivet.drivers.ovn.central.ports import groups_before
-from trivet.drivers.ovn.central.rows import Change, Member, Row, row_uuid, tag
+from trivet.drivers.ovn.central.rows import Member, Row, RowChange, row_uuid, tag
 from trivet.drivers.ovn.ovsdb import NOTHING, Json, Key, many, mapping, pairs, references
 
 NEIGHBOUR_AGE_S = 300
 
 
-def router_change(spec: RouterSpec, chassis: str, there: dict[Key, dict[str, Json]]) -> Change:
+def router_change(spec: RouterSpec, chassis: str, there: dict[Key, dict[str, Json]]) -> RowChange:
     key = ("Logical_Router", row_uuid("router", spec.id))
     joined = (*spec.interfaces, *((spec.gateway,) if spec.gateway else ()))
     ends = {port.port_id: port.network_id for port in joined}
@@ -35,7 +35,7 @@ def router_change(spec: RouterSpec, chassis: str, there: dict[Key, dict[str, Jso
             "external_ids": tag("router", spec.id, ends=" ".join(f"{p}@{n}" for p, n in sorted(ends.items()))),
         },
     )
-    return Change(
+    return RowChange(
         rows=(
             router,
             *(network_stub(id) for id in sorted(set(ends.values()))),
@@ -57,9 +57,9 @@ def router_change(spec: RouterSpec, chassis: str, there: dict[Key, dict[str, Jso
     )
 
 
-def router_removal(id: str, there: dict[Key, dict[str, Json]]) -> Change:
+def router_removal(id: str, there: dict[Key, dict[str, Json]]) -> RowChange:
     key = ("Logical_Router", row_uuid("router", id))
-    return Change(members=tuple(_plug(p, n, False) for p, n in _ends_before(there.get(key))), gone=(key,))
+    return RowChange(members=tuple(_plug(p, n, False) for p, n in _ends_before(there.get(key))), gone=(key,))
 
 
 def facts_keys(spec: RouterSpec) -> list[Key]:

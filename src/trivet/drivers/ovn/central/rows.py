@@ -49,7 +49,7 @@ class Member(msgspec.Struct, frozen=True):
     present: bool = True
 
 
-class Change(msgspec.Struct, frozen=True):
+class RowChange(msgspec.Struct, frozen=True):
     """One transaction's worth: what makes the database equal to one spec."""
 
     rows: tuple[Row, ...] = ()

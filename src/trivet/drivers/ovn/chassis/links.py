@@ -83,7 +83,7 @@ async def delete_namespace(name: str) -> None:
 
 
 async def addresses(netns: str, device: str) -> set[str]:
-    """With prefix length; without those the kernel gives itself."""
+    """The addresses of a link with prefix length, without those that the kernel adds by itself."""
     shown: list[dict[str, Any]] = json.loads(await run("ip", "-n", netns, "-j", "address", "show", "dev", device))
     found = [entry for link in shown for entry in link.get("addr_info", []) if entry.get("scope") != "link"]
     return {f"{entry['local']}/{entry['prefixlen']}" for entry in found}

@@ -18,7 +18,7 @@ class Plug(msgspec.Struct, frozen=True):
     port_id: str
     netns: str
     index: int
-    """Of the link, when it was plugged in."""
+    """The kernel's index of the link when it was plugged in."""
 
 
 class Switch:

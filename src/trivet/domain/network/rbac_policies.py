@@ -1,4 +1,4 @@
-"""Who may see what of the network service: one's own, what is shared, and everything for the operator.
+"""RBAC policies: who sees what of the network service: one's own, what is shared, and everything for the operator.
 
 Sharing is always a row here, also when it was said by `shared` or `router:external` on the thing itself.
 """
@@ -87,7 +87,7 @@ async def shared_with(tx: Tx, caller: Caller, kind: ObjectType, id: str | None =
 
 
 async def is_granted(tx: Tx, caller: Caller, kind: ObjectType, id: str) -> bool:
-    """In any way, shared or external."""
+    """Whether any policy lets the caller see the object, as shared or as external."""
     row = await tx.row(
         "SELECT 1 FROM rbac_policies WHERE object_type = ? AND object_id = ? AND target_tenant IN ('*', ?) LIMIT 1",
         kind,
@@ -143,7 +143,7 @@ async def withdraw(tx: Tx, kind: ObjectType, id: str, action: Action, target: st
 
 
 async def withdraw_all(tx: Tx, kind: ObjectType, id: str, action: Action) -> None:
-    """Whoever it was granted to; nobody uses it any more."""
+    """Removes all policies of an object that nobody uses any more."""
     sql = "DELETE FROM rbac_policies WHERE object_type = ? AND object_id = ? AND action = ? RETURNING project_id"
     for (project_id,) in await tx.rows(sql, kind, id, action):
         quotas.at_end(tx, str(project_id), {"rbac_policy": -1})
@@ -247,7 +247,7 @@ async def _held(tx: Tx, kind: ObjectType, id: str) -> int:
 
 
 async def _touch(tx: Tx, policy: RbacPolicy) -> None:
-    """Who sees a thing is a part of it: its revision says that it changed."""
+    """Counts a change of an object's policies as a change of the object, so its revision grows."""
     await tx.run(f"UPDATE {TABLE_OF[policy.object_type]} SET revision = revision + 1 WHERE id = ?", policy.object_id)
 
 

@@ -3,7 +3,7 @@
 from trivet.api.kit import lists
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.nets.networks import NETWORKS
 from trivet.domain.network.nets.subnets import SUBNETS
 from trivet.store.where import Where
@@ -14,7 +14,7 @@ resource = Resource()
 @resource.on("GET", "/v2.0/floatingip-pools", may="reader")
 @resource.on("GET", "/v2.0/floatingip_pools", may="reader")
 async def index(request: Request) -> Reply:
-    where = rbac.seen_by(request.caller, "network").equal("external", 1)
+    where = rbac_policies.seen_by(request.caller, "network").equal("external", 1)
     networks = {network.id: network for network in await request.tx.select(NETWORKS, where)}
     inside = Where().any_of("network_id", sorted(networks)).equal("ip_version", 4)
     found = [

@@ -8,7 +8,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.api.network import bodies
 from trivet.api.network.collections import Collection, Json
-from trivet.domain.network import rbac
+from trivet.domain.network import rbac_policies
 from trivet.domain.network.ports.ports import PORTS, Port
 from trivet.domain.network.routers import floating_ips
 from trivet.domain.network.routers.floating_ips import FLOATING_IPS, FloatingIp
@@ -80,7 +80,7 @@ COLLECTION = Collection(
 
 @resource.on("GET", "/v2.0/floatingips", may="reader")
 async def index(request: Request) -> Reply:
-    return await COLLECTION.reply(request, rbac.own_of(request.caller))
+    return await COLLECTION.reply(request, rbac_policies.own_of(request.caller))
 
 
 @resource.on("POST", "/v2.0/floatingips", may="member")

@@ -29,7 +29,7 @@ class ServerGroup(Record, frozen=True, kw_only=True):
     policy: GroupPolicy
     created_at: float
     max_per_host: int | None = None
-    """Of anti-affinity; 1 if nothing is said."""
+    """The most members on one host under anti-affinity; 1 if nothing is said."""
 
 
 SERVER_GROUPS = Table("server_groups", ServerGroup)
@@ -84,7 +84,7 @@ async def hosts(tx: Tx, group: ServerGroup) -> tuple[frozenset[str] | None, froz
 
 
 async def leanings(tx: Tx, group: ServerGroup) -> tuple[frozenset[str] | None, frozenset[str]]:
-    """As `hosts`, of the soft policies: where a new member should go if there is room."""
+    """Like `hosts`, for the soft policies: the hosts where a new member should go if there is room."""
     taken = await _taken(tx, group.id)
     if group.policy == "soft-affinity":
         return (frozenset(taken) if taken else None), frozenset()

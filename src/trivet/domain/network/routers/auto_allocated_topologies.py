@@ -10,7 +10,7 @@ from trivet.domain.network.nets import networks, subnet_pools, subnets
 from trivet.domain.network.nets.networks import NETWORKS, Network, NetworkCreate
 from trivet.domain.network.nets.subnet_pools import SUBNET_POOLS, SubnetPool
 from trivet.domain.network.nets.subnets import SubnetCreate
-from trivet.domain.network.routers import routers
+from trivet.domain.network.routers import legs, routers
 from trivet.domain.network.routers.routers import ROUTERS, GatewayAsked, RouterCreate
 from trivet.errors import Conflict, NotFound, Stale
 from trivet.store.tx import Tx
@@ -68,7 +68,7 @@ async def ensure(tx: Tx, caller: Caller, project_id: str) -> Topology:
             subnetpool_id=pool.id,
         )
         subnet = await subnets.create(tx, caller, wanted)
-        router = (await routers.add_interface(tx, caller, router, subnet.id, None)).router
+        router = (await legs.add_interface(tx, caller, router, subnet.id, None)).router
     taken = await tx.run(
         "INSERT INTO auto_topologies (project_id, network_id, router_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         project_id,
@@ -87,7 +87,7 @@ async def delete(tx: Tx, project_id: str) -> None:
     router = await tx.get(ROUTERS, found.router_id)
     if router is not None:
         for port in (await routers.interfaces(tx, [router]))[router.id]:
-            router = (await routers.remove_interface(tx, router, None, port.id)).router
+            router = (await legs.remove_interface(tx, router, None, port.id)).router
         await routers.delete(tx, router)
     network = await tx.get(NETWORKS, found.network_id)
     if network is not None:
