@@ -54,7 +54,7 @@ _LIMIT = {"service_id": "{service}", "resource_name": "things", "resource_limit"
 _PROVIDER = {"identity_provider": {"domain_id": "{domain}"}}
 CASES = {
     "a project below it": Case("projects/{project}", ("POST", "projects", {"project": {"name": "b",
-        "parent_id": "{project}"}}), removed=403),
+        "parent_id": "{project}"}}), removed=403, absent=400),
     "a user in its domain": Case("domains/{domain}", ("POST", "users", {"user": {"name": "b",
         "domain_id": "{domain}"}})),
     "a group in its domain": Case("domains/{domain}", ("POST", "groups", {"group": {"name": "b",
