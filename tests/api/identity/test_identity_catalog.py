@@ -92,9 +92,12 @@ async def test_a_project_sees_only_what_it_was_given_once_it_was_given_something
         "alarms",
         "block-storage",
         "compute",
+        "container-registry",
         "identity",
         "image",
+        "key-manager",
         "network",
+        "object-store",
         "placement",
         "volumev3",
     }

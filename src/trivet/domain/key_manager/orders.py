@@ -60,7 +60,9 @@ ORDERS = Table("secret_orders", Order)
 
 
 async def find(tx: Tx, caller: Caller, id: str, doing: str, older: frozenset[str]) -> Order:
-    """Another project's is none."""
+    """Another project's is none; who acts in no project is told that."""
+    if caller.project_id is None:
+        raise not_allowed(doing)
     found = await tx.get(ORDERS, id.lower()) if is_uuid(id) else None
     if found is None or not caller.owns(found.project_id):
         raise NotFound("order.absent", "Order not found.")
