@@ -105,7 +105,7 @@ async def test_a_project_sees_only_what_it_was_given_once_it_was_given_something
     assert [one["id"] for one in listed.body["endpoint_groups"]] == [group["id"]]
     assert (await identity.call("DELETE", given)).status == 204
     assert (await identity.call("DELETE", path)).status == 204
-    assert len(await _types(identity, identity.admin)) == 8
+    assert len(await _types(identity, identity.admin)) == 11
     bad = {"endpoint_group": {"name": "g", "filters": {"color": "red"}}}
     assert (await identity.call("POST", "/identity/v3/OS-EP-FILTER/endpoint_groups", bad)).status == 400
     assert service_id
