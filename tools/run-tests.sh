@@ -13,7 +13,7 @@ say() { printf '\n\033[1m== %s (%d s)\033[0m\n' "$1" $((SECONDS - began)); }
 half() { timeout --kill-after=60 "$1" "$py" -m pytest --durations=12 "${@:2}" tests; }
 
 say "rules, stores, dialects, the house"
-half 40m -n 2 -m "not dataplane and not contract"
+half 50m -n 2 -m "not dataplane and not contract"
 say "engines, packets and real clients"
 # Another run may have the engines; this one waits for it for up to half an hour (tests/drivers/turn.py).
 half 60m --timeout=900 -m "dataplane or contract"
