@@ -27,7 +27,8 @@ from trivet.api.kit.service import Service
 SHAPES = {
     "keystone": lambda body: set(body) == {"error"} and {"code", "title", "message"} <= set(body["error"]),
     "nova": lambda body: len(body) == 1 and {"code", "message"} <= set(*body.values()),
-    "barbican": lambda body: set(body) == {"code", "title", "description"},
+    # Whom it does not know, it tells so in keystone's words.
+    "barbican": lambda body: set(body) in ({"code", "title", "description"}, {"error"}),
     "cinder": lambda body: len(body) == 1 and {"code", "message"} <= set(*body.values()),
     "neutron": lambda body: (
         set(body) == {"NeutronError"} and {"type", "message", "detail"} <= set(body["NeutronError"])

@@ -62,6 +62,9 @@ async def test_a_program_looks_at_what_its_rule_names(cloud: WholeCloud) -> None
     for service, route in cloud.routes:
         if route.may in NO_TOKEN or route.method not in LOOKING or not service.types:
             continue
+        if route.may == "shared" and route.method == "HEAD":
+            # An account that is another's is refused too, and an answer to HEAD does not say why; GET does.
+            continue
         for path in (template(route), "/**"):
             answer = await ask(cloud, service, route, {}, narrowed(cloud, (service.types[0], "GET", path)))
             looked += answer.status == 200

@@ -268,6 +268,7 @@ async def test_a_system_reader_changes_nothing_anywhere(cloud: WholeCloud) -> No
 
 
 ACTIONS: dict[str, object] = {
+    "os-reimage": {"image_id": NOBODY},
     "addFixedIp": {"networkId": NOBODY},
     "removeFixedIp": {"address": "10.1.0.9"},
     "addFloatingIp": {"address": "172.24.4.9"},

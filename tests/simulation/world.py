@@ -3,6 +3,7 @@
 import asyncio
 import random
 import uuid
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -62,8 +63,13 @@ class _Blobs:
     def local_path(self, key: str) -> str:
         return str(self._path)
 
-    async def keys(self) -> set[str]:
+    async def keys(self, kind: str | None = None) -> set[str]:
         return set()
+
+    async def walk(self, kind: str, after: str = "") -> AsyncIterator[tuple[str, list[Any]]]:
+        """Nothing."""
+        for mark in list[str]():
+            yield mark, []
 
     async def remove(self, key: str) -> None:
         return None

@@ -197,7 +197,7 @@ async def test_it_is_rebuilt_and_its_volume_is_made_anew(cloud: VolumeCloud) -> 
 
 async def test_a_volume_that_cannot_be_made_anew_ends_the_rebuild(cloud: VolumeCloud) -> None:
     id = await from_volume(cloud)
-    cloud.temper.failing.add("volume_create")
+    cloud.temper.failing.add("volume_refill")
     assert (await act(cloud, id, "rebuild", {"imageRef": cloud.image_id})).status == 202
     failed = await status(cloud, id, "ERROR")
     assert "told to fail" in failed["fault"]["message"]
