@@ -156,7 +156,7 @@ async def test_a_container_lost_from_under_us_is_crashed_and_can_be_made_again(
     await log_has(machines, await started(machines, spec), "CONTAINER-READY")
 
 
-async def test_after_a_reboot_of_the_host_all_are_stopped_and_start_again(
+async def test_after_a_reboot_of_the_host_what_ran_is_lost_as_a_vm_is_and_starts_again(
     machines: PodmanMachines, tmp_path: Path
 ) -> None:
     """A reboot as the driver sees it: no process, no mount, no runc state, and another boot id."""
@@ -174,7 +174,7 @@ async def test_after_a_reboot_of_the_host_all_are_stopped_and_start_again(
     (folder / "boot_id").write_text("another")
     reborn = PodmanMachines(folder)
     seen = await look(reborn, id)
-    assert (seen.power, told(seen)) == ("stopped", {"boot": "6"})
+    assert (seen.power, seen.exit_code, told(seen)) == ("crashed", None, {"boot": "6"})
     await reborn.start(id, {"boot": "7"})
     assert "been-here" in await log_has(reborn, id, "been-here")
     await reborn.remove(id)
