@@ -108,7 +108,7 @@ async def _drop_repositories(tx: Tx) -> tuple[list[str], bool]:
 
 async def _remove_orphans(parts: Parts) -> None:
     limit = parts.clock.now() - ORPHAN_S
-    old = [key for key in await parts.blobs.keys() if key.startswith(KEY_PREFIX) and _made_at(key) < limit]
+    old = [key for key in await parts.blobs.keys("registry") if key.startswith(KEY_PREFIX) and _made_at(key) < limit]
     if not old:
         return
     async with parts.store.read() as tx:
