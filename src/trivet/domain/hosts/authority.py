@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from trivet.errors import Invalid
 
 _AUTHORITY_DAYS = 3650
-HOST_DAYS = 90
+HOST_DAYS = 3650
+"""A host gets a new certificate with each start of its agent, and may run for years without one."""
 _CLOCKS_DIFFER = timedelta(hours=1)
 _CURVE = ec.SECP256R1
 
