@@ -60,7 +60,7 @@ DOORS: dict[str, set[str]] = {
         "people.naming", "people.projects", "people.users", "personas", "tokens.revocations", "tokens.signing_keys",
         "tokens.tokens",
     },
-    "domain.images": {"content", "data", "images", "layered", "lists", "members", "sweep"},
+    "domain.images": {"content", "data", "images", "layered", "lists", "members"},
     "domain.key_manager": {"rotation"},
     "domain.limits": {"limit_rules", "limits", "quota_classes", "quotas", "registered_limits", "user_limits"},
     "domain.network": {

@@ -9,7 +9,7 @@ from tests.house.house import PATHS, imports
 
 FLOORS = (
     ("callers", "numbers", "ranks", "secrets", "shares"),
-    ("row_locks",),
+    ("orphans", "row_locks"),
     ("placement",),
     ("identity.personas", "identity.assignments", "identity.memory"),
     ("identity.operators", "identity.extras"),
