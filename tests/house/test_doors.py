@@ -74,7 +74,7 @@ DOORS: dict[str, set[str]] = {
     "domain.servers": {
         "console_output", "consoles", "images", "metadata", "orders", "servers", "shelving", "state", "words",
     },
-    "domain.volumes": {"acts", "attachments", "backends", "create", "snapshots", "volumes"},
+    "domain.volumes": {"acts", "attachments", "backends", "create", "limits", "snapshots", "types", "volumes"},
     "domain.watch": set(),
     "drivers.ovn": {"central.northbound", "chassis.wires", "engine", "seats"},
     "drivers.podman": {"engine", "machines"},
