@@ -33,7 +33,7 @@ NAMED_OTHERWISE = {
     "object/info.py": "what the service can do, and whether it is well",
     "registry/manifests.py": "and the lists of tags and repositories, which manifests make",
     "volume/extensions.py": "and the filters that lists have",
-    "volume/not_offered.py": "backups and what else is refused in words",
+    "volume/not_offered.py": "what is refused in words",
     "volume/quotas.py": "and limits, which show the same numbers",
     "volume/services.py": "and what else is told of back ends",
 }
