@@ -68,7 +68,7 @@ DOORS: dict[str, set[str]] = {
         "ports.addresses", "ports.changes", "ports.ports", "ports.wishes", "rbac_policies",
         "routers.auto_allocated_topologies", "routers.floating_ips",
     },
-    "domain.objects": {"scrub"},
+    "domain.objects": {"acts", "containers", "content", "names", "objects", "scrub", "uploads"},
     "domain.placement": {"choosing", "claims", "resource_classes", "standard_traits", "supply"},
     "domain.registry": set(),
     "domain.servers": {

@@ -88,6 +88,7 @@ DECIDED_IN = {
     "placement/resource_providers_usages.py": "placement/allocations.py",
     "placement/usages.py": "placement/allocations.py",
     "registry/token.py": "registry/access.py",
+    "volume/backups_actions.py": "volumes/backups.py",
     "volume/default_types.py": "volumes/types.py",
     "volume/group_types.py": "volumes/groups.py",
     "volume/qos_specs.py": "volumes/qos.py",
