@@ -78,7 +78,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("volume_backends",),
     ("volume_messages",),
     # Objects: they themselves and what they were, then what was left behind, what holds them, and whose that is.
-    ("objects", "object_versions"),
+    ("objects", "object_versions", "object_uploads"),
     ("object_small", "object_garbage", "object_damages", "object_scrub"),
     ("object_containers",),
     ("object_accounts",),

@@ -233,10 +233,9 @@ async def test_a_record_finds_the_objects_again_and_reaches_nobody_elses(cloud: 
     assert again["id"] == made["id"]
     new = await restored(cloud, made["id"])
     assert cloud.engine.peek(new["id"]) == {0: piece("a")}
-    url = base64.b64encode(
-        json.dumps(said | {"id": NOBODY, "prefix": f"volume_{volume['id']}/backup_{NOBODY}/"}).encode()
-    )
-    body = {"backup-record": record | {"backup_url": url.decode()}}
+    stolen = said | {"id": NOBODY, "prefix": f"volume_{volume['id']}/backup_{NOBODY}/"}
+    url = base64.b64encode(json.dumps(stolen).encode()).decode()
+    body = {"backup-record": record | {"backup_url": url}}
     (await cloud.call("POST", "/backups/import_record", body, token=theirs)).ok()
     told = (await cloud.call("POST", f"/backups/{NOBODY}/restore", {"restore": {}}, token=theirs)).ok("restore")
     await cloud.until(told["volume_id"], "error_restoring", token=theirs)
