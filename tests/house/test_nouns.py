@@ -32,6 +32,7 @@ NAMED_OTHERWISE = {
     "monitor/healthz.py": "with its twin /readyz",
     "object/info.py": "what the service can do, and whether it is well",
     "registry/manifests.py": "and the lists of tags and repositories, which manifests make",
+    "s3/root.py": "the list of buckets, which is at the root",
     "volume/extensions.py": "and the filters that lists have",
     "volume/not_offered.py": "what is refused in words",
     "volume/quotas.py": "and limits, which show the same numbers",

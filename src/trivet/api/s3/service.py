@@ -63,7 +63,6 @@ _WORDS = {
 }
 """Our codes -> S3's word, and its status."""
 _BY_STATUS = {
-    401: "AccessDenied",
     403: "AccessDenied",
     404: "NoSuchKey",
     405: "MethodNotAllowed",
@@ -79,10 +78,8 @@ def word_of(error: TrivetError) -> tuple[str, int]:
         return "QuotaExceeded", 403
     if isinstance(error, Busy):
         return ("InternalError", 500) if error.code == "object.damaged" else ("SlowDown", 503)
-    status = error.http_status
-    return _BY_STATUS.get(
-        status, "InvalidRequest" if status < 500 else "InternalError"
-    ), 403 if status == 401 else status
+    status = 403 if error.http_status == 401 else error.http_status
+    return _BY_STATUS.get(status, "InvalidRequest" if status < 500 else "InternalError"), status
 
 
 def error_text(error: TrivetError, accept: str | None) -> tuple[str, str]:

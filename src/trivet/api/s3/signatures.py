@@ -10,8 +10,10 @@ from urllib.parse import quote
 import msgspec
 
 from trivet.api.kit.request import Request
+from trivet.api.s3 import old_signatures
 from trivet.domain.callers import Caller
 from trivet.domain.identity.delegation import ec2
+from trivet.domain.identity.delegation.ec2 import Key
 from trivet.domain.identity.login import delegated
 from trivet.domain.numbers import whole_number
 from trivet.errors import Forbidden, Invalid
@@ -21,6 +23,7 @@ from trivet.store.log import Doer
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 _SAFE = "-_.~"
+_PREFIX = "/s3"
 _SKEW_S = 15 * 60.0
 _EXPIRES_MAX_S = 7 * 24 * 3600
 _SHAPE = re.compile(r"^[0-9]{8}T[0-9]{6}Z\Z")
@@ -52,14 +55,14 @@ class _Said(msgspec.Struct, frozen=True):
 
 async def check(request: Request) -> Signature:
     """Forbidden, if nobody has signed this, or not just this."""
+    if b"authorization" not in request.headers and old_signatures.is_signed(request):
+        key = await _key(request, request.asked("AWSAccessKeyId") or "")
+        old_signatures.check(request, key.secret, _PREFIX)
+        return Signature(await _caller(request, key), b"", "", "", "", UNSIGNED)
     said = _from_header(request) if b"authorization" in request.headers else _from_url(request)
     _check_time(said, request.parts.clock.now())
     _check_headers(request, said)
-    async with request.parts.store.read() as tx:
-        credential = await ec2.by_access(tx, said.access)
-    if credential is None or credential.type != "ec2":
-        raise _unknown()
-    key = ec2.opened(request.parts.secrets, credential)
+    key = await _key(request, said.access)
     payload = UNSIGNED if said.in_url else request.header("x-amz-content-sha256") or ""
     if not payload:
         raise Invalid("s3.malformed", "Missing required header for this request: x-amz-content-sha256")
@@ -71,13 +74,25 @@ async def check(request: Request) -> Signature:
             "The request signature we calculated does not match the signature you provided. Check your key and "
             "signing method.",
         )
+    return Signature(await _caller(request, key), signing, said.scope, said.date, made, payload)
+
+
+async def _key(request: Request, access: str) -> Key:
+    async with request.parts.store.read() as tx:
+        credential = await ec2.by_access(tx, access)
+    if credential is None or credential.type != "ec2":
+        raise _unknown()
+    return ec2.opened(request.parts.secrets, credential)
+
+
+async def _caller(request: Request, key: Key) -> Caller:
     try:
         caller = await delegated.by_ec2_key(request.parts, key)
     except Forbidden as error:
         raise _unknown() from error
     request.caller = caller
     log.doing.set(Doer(caller.user_id, request.id))
-    return Signature(caller, signing, said.scope, said.date, made, payload)
+    return caller
 
 
 def _unknown() -> Forbidden:
@@ -103,8 +118,6 @@ def _from_header(request: Request) -> _Said:
 
 def _from_url(request: Request) -> _Said:
     if request.asked("X-Amz-Algorithm") is None:
-        if request.asked("Signature") is not None:
-            raise Invalid("s3.algorithm", f"Only {ALGORITHM} is supported.")
         raise Forbidden("s3.unsigned", "Access Denied")
     if request.asked("X-Amz-Algorithm") != ALGORITHM:
         raise Invalid("s3.presigned", f"X-Amz-Algorithm only supports {ALGORITHM!r}.")
