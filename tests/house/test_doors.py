@@ -55,8 +55,10 @@ DOORS: dict[str, set[str]] = {
     "domain.host_link": set(),
     "domain.hosts": {"admission", "approvals", "authority", "capacity", "credentials", "hosts", "overlay", "zones"},
     "domain.identity": {
-        "catalog.regions", "catalog.services", "delegation.access_rules", "delegation.application_credentials", "delegation.ec2",
-        "delegation.oauth", "delegation.trusts", "login.delegated", "login.methods", "login.proven", "login.receipts", "login.scopes",
+        "catalog.regions", "catalog.services", "delegation.access_rules", "delegation.application_credentials",
+        "delegation.ec2",
+        "delegation.oauth", "delegation.trusts",
+        "login.delegated", "login.methods", "login.proven", "login.receipts", "login.scopes",
         "login.scoping",
         "people.naming", "people.projects", "people.users", "personas", "tokens.revocations", "tokens.signing_keys",
         "tokens.tokens",

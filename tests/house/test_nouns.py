@@ -89,6 +89,8 @@ DECIDED_IN = {
     "placement/resource_providers_usages.py": "placement/allocations.py",
     "placement/usages.py": "placement/allocations.py",
     "registry/token.py": "registry/access.py",
+    "s3/buckets.py": "objects/containers.py",
+    "s3/root.py": "objects/listing.py",
     "volume/backups_actions.py": "volumes/backups.py",
     "volume/default_types.py": "volumes/types.py",
     "volume/group_types.py": "volumes/groups.py",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,9 +17,9 @@ T = TypeVar("T")
 
 
 class S3Cloud:
-    def __init__(self, whole: WholeCloud, port: int) -> None:
+    def __init__(self, whole: WholeCloud, url: str) -> None:
         self.whole = whole
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = url
         self.keys: dict[str, dict[str, str]] = {}
         self.mine: Any = None
         self.theirs: Any = None
@@ -50,10 +51,10 @@ class S3Cloud:
         self.keys[user_name] = made.body["credential"]
         return self.keys[user_name]
 
-    def client(self, key: dict[str, str], **config: Any) -> Any:
+    def client(self, key: dict[str, str], *, url: str = "", **config: Any) -> Any:
         how = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}, **config)
         return boto3.client(
-            "s3", endpoint_url=f"{self.url}/s3", aws_access_key_id=key["access"], region_name="us-east-1",
+            "s3", endpoint_url=url or f"{self.url}/s3", aws_access_key_id=key["access"], region_name="us-east-1",
             aws_secret_access_key=key["secret"], config=how,
         )  # fmt: skip
 
@@ -76,18 +77,25 @@ async def aside(act: Callable[..., T], *args: Any, **words: Any) -> T:
     return await asyncio.to_thread(act, *args, **words)
 
 
+@asynccontextmanager
+async def served(app: Any) -> AsyncIterator[str]:
+    """By HTTP, at the URL that is given."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
 @pytest.fixture
 async def cloud(tmp_path: Path, database: str) -> AsyncIterator[S3Cloud]:
     async with whole_cloud(tmp_path, **({"database": database} if database else {})) as whole:
-        port = free_port()
-        server = uvicorn.Server(uvicorn.Config(whole.process.app, port=port, log_level="error", lifespan="off"))
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        cloud = S3Cloud(whole, port)
-        await cloud.fill()
-        try:
+        async with served(whole.process.app) as url:
+            cloud = S3Cloud(whole, url)
+            await cloud.fill()
             yield cloud
-        finally:
-            server.should_exit = True
-            await serving

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.api.s3.s3_cloud import S3Cloud, aside, cloud
+from tests.api.s3.s3_cloud import S3Cloud, aside, cloud, served
+
+from trivet.serving.s3_door import S3Door
 
 __all__ = ["cloud"]
 
@@ -84,8 +86,8 @@ async def test_lists_of_both_versions_are_cut_folded_and_go_on(cloud: S3Cloud) -
             ]
         )
         assert folded == ["a/", "b", "c/", "d e", "ü"]
-    found = await aside(s3.list_objects_v2, Bucket="box", Prefix="a/", StartAfter="a/1")
-    assert [one["Key"] for one in found["Contents"]] == ["a/2"] and found["KeyCount"] == 1
+    page: Any = await aside(s3.list_objects_v2, Bucket="box", Prefix="a/", StartAfter="a/1")
+    assert [one["Key"] for one in page["Contents"]] == ["a/2"] and page["KeyCount"] == 1
     gone = await aside(s3.delete_objects, Bucket="box", Delete={"Objects": [{"Key": name} for name in [*names, "x"]]})
     assert {one["Key"] for one in gone["Deleted"]} == {*names, "x"}
     assert "Contents" not in await aside(s3.list_objects_v2, Bucket="box")
@@ -285,3 +287,15 @@ async def test_what_is_asked_about_a_bucket_is_told_as_where_nobody_set_it(cloud
     await refused("NotImplemented", s3.put_bucket_policy, Bucket="box", Policy="{}")
     await refused("AccessControlListNotSupported", s3.put_object, Bucket="box", Key="k", ACL="public-read")
     assert (await aside(s3.head_bucket, Bucket="box"))["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+async def test_a_door_of_its_own_has_buckets_at_its_root_and_nothing_else(cloud: S3Cloud) -> None:
+    """For clients that can be told a host, and no path on it."""
+    async with served(S3Door(cloud.whole.process.app)) as url:
+        s3 = cloud.client(cloud.keys["mine-member"], url=url)
+        await aside(s3.create_bucket, Bucket="box")
+        await aside(s3.put_object, Bucket="box", Key="k", Body=b"content")
+        got = await aside(s3.get_object, Bucket="box", Key="k")
+        assert await aside(got["Body"].read) == b"content"
+        assert [one["Name"] for one in (await aside(s3.list_buckets))["Buckets"]] == ["box"]
+        await refused("NoSuchBucket", s3.list_objects_v2, Bucket="identity")
