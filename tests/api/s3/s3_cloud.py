@@ -94,8 +94,8 @@ async def served(app: Any) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def cloud(tmp_path: Path, database: str) -> AsyncIterator[S3Cloud]:
-    async with whole_cloud(tmp_path, **({"database": database} if database else {})) as whole:
-        async with served(whole.process.app) as url:
-            cloud = S3Cloud(whole, url)
-            await cloud.fill()
-            yield cloud
+    settings = {"database": database} if database else {}
+    async with whole_cloud(tmp_path, **settings) as whole, served(whole.process.app) as url:
+        cloud = S3Cloud(whole, url)
+        await cloud.fill()
+        yield cloud
