@@ -170,7 +170,8 @@ class _Chunked:
             text += f"{name}:{value.strip()}\n"
         if text and self._signs:
             raise Forbidden("s3.chunk_signature", "The trailer of the body is not signed.")
-        if self._at < len(self._held) or await anext(self._source, b""):
+        more = await anext(self._source, b"")
+        if more or self._at < len(self._held):
             raise _broken()
 
     def _check(self, said: str, algorithm: str, hashed: str) -> None:
