@@ -99,6 +99,7 @@ class Settings:
     log_json: bool = option(False, "Log lines as JSON.")
     access_log: bool = option(False, "Log a line for every request: who, what, how it ended, how long it took.")
     audit_days: int = option(7, "How many days the log of changes, and who made them, is kept.")
+    s3_listen: str = option("", "HOST:PORT where S3 alone is, with buckets at the root. Empty: it is below /s3 only.")
     metrics_listen: str = option(
         "", "HOST:PORT where /metrics, /healthz and /readyz are answered to anybody. Empty: only the API has them."
     )
@@ -154,7 +155,7 @@ _NEAR = 0.8
 _DATABASES = (*POSTGRESQL, "sqlite:///")
 _PORT = re.compile("[0-9]{1,9}")
 _PORT_MAX = 65535
-_ADDRESSES = ("listen", "http_redirect", "metrics_listen")
+_ADDRESSES = ("listen", "http_redirect", "metrics_listen", "s3_listen")
 _WHOLE = re.compile("[+-]?[0-9]{1,18}")
 _LEAST = {
     "workers": 1, "audit_days": 1, "sim_hosts": 0, "token_s": 1, "lockout_tries": 0, "lockout_s": 0,

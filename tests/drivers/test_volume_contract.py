@@ -20,6 +20,7 @@ from trivet.drivers.contracts.volume import (
     FromSnapshot,
     FromVolume,
     Limits,
+    Pieces,
     Refilling,
     Serving,
     Snapshots,
@@ -203,6 +204,41 @@ async def test_a_volume_becomes_an_image_and_an_image_a_volume(volumes: VolumeDr
         await volumes.create(VolumeSpec(copy, 1, FromImage(str(image), "qcow2")))
         ways = await volumes.serve(copy, Serving({attachment: False}))
         assert await holds(ways[attachment], 7)
+
+
+async def test_a_volume_leaves_in_pieces_without_its_holes_and_comes_back(volumes: VolumeDriver) -> None:
+    if not isinstance(volumes, Pieces) or not isinstance(volumes, Snapshots):
+        pytest.skip("this back end has no pieces")
+    mib = 1 << 20
+    id, snapshot, attachment = await made(volumes, 2), new_id(), new_id()
+    await volumes.snapshot(id, snapshot)
+    assert await volumes.next_piece(snapshot, 0, mib) is None
+    await volumes.remove_snapshot(snapshot)
+    held = {7 * mib: b"7" * mib, 2047 * mib: b"9" * mib}
+    for _ in range(2):
+        await volumes.begin_pieces(id, 2)
+        await volumes.put_piece(id, 0, b"forgotten".ljust(mib, b"\0"))
+    await volumes.begin_pieces(id, 2)
+    for offset, data in held.items():
+        await volumes.put_piece(id, offset, data)
+    if keeps_bytes(volumes):
+        await volumes.serve(id, Serving({attachment: False}))
+        with pytest.raises(DriverError, match="uses it"):
+            await volumes.end_pieces(id)
+        await volumes.serve(id, Serving())
+    await volumes.end_pieces(id)
+    assert (await volumes.observe())[id].size_bytes == 2 * GIB
+    await volumes.snapshot(id, snapshot)
+    found, offset = {}, 0
+    while (piece := await volumes.next_piece(snapshot, offset, mib)) is not None:
+        if piece.data.strip(b"\0"):
+            found[piece.offset] = piece.data
+        offset = piece.offset + mib
+    assert found == held
+    await volumes.remove_snapshot(snapshot)
+    with pytest.raises(DriverError) as refusal:
+        await volumes.next_piece(snapshot, 0, mib)
+    assert not refusal.value.again
 
 
 @pytest.mark.parametrize("volumes", WITH_BYTES, indirect=True)

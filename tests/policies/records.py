@@ -91,6 +91,10 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     wanted = {"volume_id": project.held["volume_id"], "name": "s"}
     await made("snapshot_id", "/volume/v3/snapshots", {"snapshot": wanted})
     await _available(cloud, f"/volume/v3/snapshots/{project.held['snapshot_id']}", token)
+    wanted = {"volume_id": project.held["volume_id"], "name": "b"}
+    await made("backup_id", "/volume/v3/backups", {"backup": wanted})
+    await _available(cloud, f"/volume/v3/backups/{project.held['backup_id']}", token)
+    await _available(cloud, f"{VOLUMES}/{project.held['volume_id']}", token)
     given = (await made("other_volume_id", VOLUMES, {"volume": {"size": 1, "name": "w"}}))["id"]
     await _available(cloud, f"{VOLUMES}/{given}", token)
     await made("transfer_id", "/volume/v3/os-volume-transfer", {"transfer": {"volume_id": given}})

@@ -219,8 +219,8 @@ class App:
             headers.append((b"www-authenticate", said.encode()))
         if isinstance(error, Busy):
             headers.append((b"retry-after", b"1"))
-        if error.http_status in (408, 413):
-            # What is left of the body is not read.
+        if error.http_status in (408, 413) or b"expect" in request.headers:
+            # What is left of the body is not read; and who waits to be told to send it will not send it any more.
             headers.append((b"connection", b"close"))
         if "allow" in error.details:
             headers.append((b"allow", str(error.details["allow"]).encode()))

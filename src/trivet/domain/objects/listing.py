@@ -51,7 +51,7 @@ async def _listed(tx: Tx, table: Table[Any], where: Where, page: Page) -> list[A
         prefix = f"{page.path.rstrip('/')}/" if page.path.strip("/") else ""
         delimiter = "/"
     if prefix:
-        where.add("name >= ?", prefix).add("name < ?", _behind(prefix))
+        where.add("name >= ?", prefix).add("name < ?", behind(prefix))
 
     async def read(after: str, until: str, most: int, *, inclusive: bool) -> list[Any]:
         part = where.copy()
@@ -78,14 +78,14 @@ async def _folded(read: Read, page: Page, prefix: str, delimiter: str) -> list[A
     """Rows, and one name for all that go on behind a delimiter."""
     found: list[Any] = []
     at, inclusive, told = page.marker, False, page.marker
-    if not page.reverse and told and _folder(told, prefix, delimiter) == told:
+    if not page.reverse and told and folder_of(told, prefix, delimiter) == told:
         # The page before ended with this folder: on with what is behind all that is in it.
-        at, inclusive = _behind(told), True
+        at, inclusive = behind(told), True
     while len(found) < page.limit:
         step = min(_STEP, page.limit - len(found) + 1)
         rows = await read(at, page.end_marker, step, inclusive=inclusive)
         for row in rows:
-            folder = _folder(row.name, prefix, delimiter)
+            folder = folder_of(row.name, prefix, delimiter)
             if folder and folder == told:
                 continue
             if len(found) == page.limit:
@@ -96,11 +96,11 @@ async def _folded(read: Read, page: Page, prefix: str, delimiter: str) -> list[A
             break
         at, inclusive = rows[-1].name, False
         if told:
-            at, inclusive = (told, False) if page.reverse else (_behind(told), True)
+            at, inclusive = (told, False) if page.reverse else (behind(told), True)
     return found
 
 
-def _folder(name: str, prefix: str, delimiter: str) -> str:
+def folder_of(name: str, prefix: str, delimiter: str) -> str:
     """Up to the first delimiter behind the prefix; empty, if there is none."""
     if not name.startswith(prefix):
         return ""
@@ -108,9 +108,9 @@ def _folder(name: str, prefix: str, delimiter: str) -> str:
     return name[: place + len(delimiter)] if place >= 0 else ""
 
 
-def _behind(start: str) -> str:
+def behind(start: str) -> str:
     """The first name behind all that begin so. The order of UTF-8's bytes is that of the characters' numbers."""
     last = ord(start[-1]) + 1
     if 0xD800 <= last < 0xE000:
         last = 0xE000
-    return start[:-1] + chr(last) if last <= 0x10FFFF else _behind(start[:-1])
+    return start[:-1] + chr(last) if last <= 0x10FFFF else behind(start[:-1])

@@ -6,7 +6,7 @@ have is declared by small protocols of their own.
 """
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -156,5 +156,34 @@ class CopyingOut(Protocol):
         ...
 
 
-VOLUMES = (VolumeDriver, Snapshots, Refilling, CopyingOut)
+class Piece(NamedTuple):
+    offset: int
+    data: bytes
+
+
+@runtime_checkable
+class Pieces(Protocol):
+    """A piece at a time, for copies that come and go by a network: each verb is short, however large the volume."""
+
+    @within(PLAIN_S, about="id", looks=True)
+    async def next_piece(self, id: str, offset: int, length: int) -> Piece | None:
+        """Of a snapshot: the first piece from here on that is not only a hole. Pieces begin at multiples of their
+        length, and no snapshot ends within one."""
+        ...
+
+    @within(PLAIN_S, about="id")
+    async def begin_pieces(self, id: str, size_gib: int) -> None:
+        """Beside a volume an empty one is begun. What was begun before is forgotten."""
+        ...
+
+    @within(PLAIN_S, about="id")
+    async def put_piece(self, id: str, offset: int, data: bytes) -> None: ...
+
+    @within(BULKY_S, about="id")
+    async def end_pieces(self, id: str) -> None:
+        """The volume, which nobody uses, gives way to what was begun."""
+        ...
+
+
+VOLUMES = (VolumeDriver, Snapshots, Refilling, CopyingOut, Pieces)
 """What every back end keeps, and what some can do besides."""

@@ -21,6 +21,7 @@ from trivet.drivers.contracts.volume import (
     FromSnapshot,
     FromVolume,
     ImageFormat,
+    Piece,
     Room,
     SeenVolume,
     Serving,
@@ -30,11 +31,12 @@ from trivet.drivers.qemu import processes
 from trivet.drivers.qemu.complaints import refusal
 from trivet.drivers.qemu.layout import drop_short, make_short, short_directory
 from trivet.drivers.qemu.turns import Absent, Turns
-from trivet.drivers.qsd import copies, daemon
+from trivet.drivers.qsd import copies, daemon, pieces
 from trivet.drivers.qsd.layout import GIB, Layout, is_id
 
 _SNAPSHOTS = "_snapshots"
 _SECTOR = 512
+_NOT_RESTORED = "The volume could not be restored."
 _PROGRAMS = {"qemu-storage-daemon": "qemu-system-common", "qemu-img": "qemu-utils", "cp": "coreutils"}
 """Program -> the Debian package that has it."""
 
@@ -44,7 +46,7 @@ def missing() -> list[str]:
 
 
 class QsdVolumes:
-    """VolumeDriver, Snapshots, Refilling and CopyingOut."""
+    """VolumeDriver, Snapshots, Refilling, CopyingOut and Pieces."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory.absolute()
@@ -190,6 +192,27 @@ class QsdVolumes:
             except BaseException:
                 target.unlink(missing_ok=True)
                 raise
+
+    # -- Pieces
+
+    async def next_piece(self, id: str, offset: int, length: int) -> Piece | None:
+        with _trouble("The snapshot cannot be read."):
+            return await asyncio.to_thread(pieces.following, self._need_snapshot(id), offset, length)
+
+    async def begin_pieces(self, id: str, size_gib: int) -> None:
+        async with self._turn(id, _NOT_RESTORED) as layout:
+            copies.make_empty(_whole(layout).part, size_gib * GIB)
+
+    async def put_piece(self, id: str, offset: int, data: bytes) -> None:
+        async with self._turn(id, _NOT_RESTORED) as layout:
+            await asyncio.to_thread(pieces.put, _whole(layout).part, offset, data)
+
+    async def end_pieces(self, id: str) -> None:
+        async with self._turn(id, _NOT_RESTORED) as layout:
+            if _whole(layout).read_serving().exports:
+                raise DriverError(f"{_NOT_RESTORED} Somebody uses it.", again=True)
+            await copies.settle(layout.part)
+            durable.move(layout.part, layout.disk)
 
     # -- the end of the process
 
