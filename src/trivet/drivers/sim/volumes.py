@@ -14,6 +14,7 @@ from trivet.drivers.contracts.volume import (
     FromSnapshot,
     FromVolume,
     ImageFormat,
+    Key,
     Room,
     SeenVolume,
     Serving,
@@ -28,10 +29,11 @@ _ROOM = Room(total_gib=100_000, free_gib=100_000)
 class _Volume(msgspec.Struct):
     size_gib: int
     serving: Serving = Serving()
+    key: Key | None = None
 
 
 class SimVolumes:
-    """VolumeDriver, Snapshots, Refilling and CopyingOut, of all simulated hosts together."""
+    """VolumeDriver, Snapshots, Refilling, CopyingOut and Encrypting, of all simulated hosts together."""
 
     def __init__(self, clock: Clock | None = None, temper: Temper | None = None) -> None:
         self._clock = clock or SystemClock()
@@ -50,16 +52,20 @@ class SimVolumes:
                 raise DriverError("The snapshot is not there.", again=False)
             case FromVolume(id=id):
                 self._need(id)
-        self._volumes.setdefault(spec.id, _Volume(spec.size_gib))
+        self._volumes.setdefault(spec.id, _Volume(spec.size_gib, key=spec.key))
 
     async def remove(self, id: str) -> None:
         await self._behave("volume_remove")
         self._volumes.pop(id, None)
 
-    async def serve(self, id: str, wanted: Serving) -> dict[str, Connection]:
+    async def serve(self, id: str, wanted: Serving, key: Key | None = None) -> dict[str, Connection]:
         await self._behave("volume_serve")
-        self._need(id).serving = wanted
-        return {attachment_id: Connection(f"/simulated/{id}", attachment_id) for attachment_id in wanted.exports}
+        volume = self._need(id)
+        if volume.key not in (None, key):
+            raise DriverError("The volume is encrypted, and this does not open it.", again=False)
+        volume.serving = wanted
+        sealed = volume.key is not None
+        return {one: Connection(f"/simulated/{id}", one, encrypted=sealed) for one in wanted.exports}
 
     async def grow(self, id: str, size_gib: int) -> None:
         await self._behave("volume_grow")
@@ -98,6 +104,9 @@ class SimVolumes:
         await self._behave("volume_copy_out")
         size = self._need(volume_id).size_gib * _GIB
         Path(path).write_bytes(b"\0" * 65536 if format == "raw" else _empty_qcow2(size))
+
+    def encrypts(self) -> bool:
+        return True
 
     # -- for tests and rehearsals
 
