@@ -128,7 +128,8 @@ async def test_a_machine_boots_from_a_volume_and_does_not_know_that_it_is_sealed
     assert spec.disk is not None and spec.disk.format == "qcow2"
     id, key = str(uuid.uuid4()), Key("0123456789abcdef" * 4)
     await volumes.create(VolumeSpec(id, 1, FromImage(spec.disk.path, "qcow2"), key))
-    assert (tmp_path / "volumes" / id / "disk.luks").open("rb").read(6) == b"LUKS\xba\xbe"
+    with (tmp_path / "volumes" / id / "disk.luks").open("rb") as file:
+        assert file.read(6) == b"LUKS\xba\xbe"
     root = msgspec.structs.replace(await disk_of(volumes, id, key=key), boots=True)
     guest = await booted(machines, msgspec.structs.replace(spec, disk=None, volumes=(root,)))
     assert "1" in await typed(machines, guest, f"grep -c {id[:20]} /sys/block/vda/serial")
