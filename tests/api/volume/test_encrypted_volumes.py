@@ -37,8 +37,12 @@ async def test_a_type_says_how_its_volumes_are_encrypted_until_one_is_there(clou
     (await cloud.call("POST", path, {"encryption": LUKS}, token=cloud.admin)).refused(400)
     (await cloud.call("GET", path)).refused(403)
     key = f"{path}/{found['encryption_id']}"
-    for wrong in ({"provider": "plain"}, {"key_size": 17}, {"cipher": "rot13"}, {"control_location": "nowhere"}):
-        (await cloud.call("PUT", key, {"encryption": wrong}, token=cloud.admin)).refused(400)
+    (await cloud.call("PUT", key, {"encryption": {"control_location": "nowhere"}}, token=cloud.admin)).refused(400)
+    volume = {"volume": {"size": 1, "volume_type": "sealed"}}
+    for wrong in ({"provider": "plain"}, {"key_size": 17}, {"cipher": "rot13"}):
+        (await cloud.call("PUT", key, {"encryption": wrong}, token=cloud.admin)).ok()
+        (await cloud.call("POST", "/volumes", volume)).refused(400)
+        (await cloud.call("PUT", key, {"encryption": LUKS}, token=cloud.admin)).ok()
     changed = {"encryption": {"key_size": 256}}
     assert (await cloud.call("PUT", key, changed, token=cloud.admin)).ok() == changed
     assert (await cloud.call("GET", f"{path}/key_size", token=cloud.admin)).ok() == {"key_size": 256}

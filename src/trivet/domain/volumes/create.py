@@ -69,6 +69,8 @@ async def create(tx: Tx, caller: Caller, wanted: VolumeCreate, request_id: str) 
     zone = await _zone(tx, wanted, origin)
     specs = type.extra_specs if type is not None else {}
     sealed = type.encryption if type is not None else None
+    if sealed is not None:
+        encryption.check(sealed)
     wish = Wish(size_gib, zone, origin.backend_id, wanted.host_id, specs, encrypted=sealed is not None)
     backend = await backends.place(tx, wish)
     now = tx.clock.now()
