@@ -31,8 +31,8 @@ def check(said: Encryption) -> None:
     if said.provider.lower() not in _PROVIDERS:
         raise Invalid(
             "encryption.provider",
-            f"Invalid input: the type's encryption provider {said.provider[:64]!r} is not offered: volumes are encrypted "
-            "as luks here.",
+            f"Invalid input: the type's encryption provider {said.provider[:64]!r} is not offered: volumes are "
+            "encrypted as luks here.",
         )
     _key(said, b"")
 
