@@ -64,7 +64,7 @@ DOORS: dict[str, set[str]] = {
         "tokens.tokens",
     },
     "domain.images": {"content", "data", "images", "layered", "lists", "members"},
-    "domain.key_manager": {"rotation"},
+    "domain.key_manager": {"access", "consumers", "rotation", "service_keys"},
     "domain.limits": {"limit_rules", "limits", "quota_classes", "quotas", "registered_limits", "user_limits"},
     "domain.network": {
         "addresses", "groups.security_group_rules", "groups.security_groups", "nets.networks", "nets.subnets",

@@ -96,7 +96,9 @@ DECIDED_IN = {
     "volume/group_types.py": "volumes/groups.py",
     "volume/qos_specs.py": "volumes/qos.py",
     "volume/snapshots_actions.py": "volumes/snapshots.py",
+    "volume/types_encryption.py": "volumes/encryption.py",
     "volume/volumes_actions.py": "volumes/acts.py",
+    "volume/volumes_encryption.py": "volumes/encryption.py",
 }
 """api file -> file of domain, where a noun of a dialect is another one, or part of another one, of ours."""
 

@@ -63,9 +63,7 @@ async def gone(request: Request) -> Reply:
 
 
 async def unassisted(request: Request) -> Reply:
-    raise NotFound(
-        "volumes.absent", "Not applicable: hosts here make snapshots themselves, and need no assistance."
-    )
+    raise NotFound("volumes.absent", "Not applicable: hosts here make snapshots themselves, and need no assistance.")
 
 
 async def nodes(request: Request) -> Reply:

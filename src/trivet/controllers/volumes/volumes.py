@@ -9,18 +9,18 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from trivet.controllers.pauses import Pauses
 from trivet.controllers.volumes import rows
 from trivet.controllers.volumes.backup_copies import BackupCopies
 from trivet.controllers.volumes.backups import BackupWork
 from trivet.controllers.volumes.steps import Steps
-from trivet.domain.volumes import attachments, backends, messages
+from trivet.domain.volumes import attachments, backends, encryption, messages
 from trivet.domain.volumes.backends import Backend
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
-from trivet.drivers.contracts.volume import VolumeDriver
+from trivet.drivers.contracts.volume import Encrypting, VolumeDriver
 from trivet.errors import TrivetError
 from trivet.parts import Parts
 from trivet.store.leases import Lease, Lost, fence
@@ -120,7 +120,9 @@ class VolumeController:
     async def _register(self) -> None:
         room = await self._driver.room()
         now = self._store.clock.now()
-        changed = {"total_gib": room.total_gib, "free_gib": room.free_gib, "seen_at": now}
+        changed: dict[str, Any] = {"total_gib": room.total_gib, "free_gib": room.free_gib, "seen_at": now}
+        if isinstance(self._driver, Encrypting):
+            changed["abilities"] = (*self._backend.abilities, encryption.ABILITY)
         await self._transact(lambda tx: backends.register(tx, rows.with_facts(self._backend, changed)))
 
     async def _heartbeat(self) -> None:

@@ -119,6 +119,7 @@ async def create(
     if project_id is None:
         raise Forbidden("scope.project_needed", "A backup belongs to a project: use a token scoped to one.")
     volume = await changeable(tx, caller, volume_id)
+    _refuse_encrypted(volume)
     if container is not None:
         object_names.check_container(container)
     snapshot = await _snapshot(tx, caller, volume, snapshot_id) if snapshot_id is not None else None
@@ -249,6 +250,16 @@ async def restore_as(tx: Tx, caller: Caller, id: str, wanted: VolumeCreate, requ
     return (await _restore(tx, caller, backup, wanted, request_id))[1]
 
 
+def _refuse_encrypted(volume: Volume) -> None:
+    """A backup is what the volume says, and would lie open in the object store."""
+    if volume.encryption_key_id is not None:
+        raise Invalid(
+            "volume.encrypted",
+            f"Invalid volume: Volume {volume.id} is encrypted, and there are no backups of such a volume here; make a"
+            " snapshot, or back up inside the server.",
+        )
+
+
 async def _restore(
     tx: Tx, caller: Caller, backup: Backup, target: VolumeCreate | str, request_id: str
 ) -> tuple[Backup, Volume]:
@@ -262,6 +273,7 @@ async def _restore(
             raise Invalid("volume.status", "Invalid volume: Volume to be restored to must be available")
     else:
         volume = await volume_create.create(tx, caller, target, request_id)
+    _refuse_encrypted(volume)
     if backup.size_gib > volume.size_gib:
         raise Invalid(
             "volume.size",

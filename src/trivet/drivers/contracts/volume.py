@@ -35,11 +35,27 @@ class FromVolume(msgspec.Struct, frozen=True, tag="volume"):
 Source = FromImage | FromSnapshot | FromVolume
 
 
+class Key(msgspec.Struct, frozen=True):
+    """What opens an encrypted volume. It is handed over for the moment, and nobody writes it down."""
+
+    passphrase: str
+    cipher: str = "aes-256"
+    mode: str = "xts"
+    ivgen: str = "plain64"
+    ivgen_hash: str | None = None
+
+    def __repr__(self) -> str:
+        return "Key(...)"
+
+
 class VolumeSpec(msgspec.Struct, frozen=True):
     id: str
     size_gib: int
     source: Source | None = None
     """None: all zeroes. What is shorter than the volume is followed by zeroes."""
+    key: Key | None = None
+    """Only for a back end that is Encrypting: nothing of the volume is on its disks but sealed by it, and zeroes are
+    not promised where nobody wrote. A snapshot or volume that it is made of is sealed by the same passphrase."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -68,6 +84,8 @@ class Connection(msgspec.Struct, frozen=True):
     """The path of a Unix socket on the volume's host that speaks NBD."""
     export: str
     driver: Literal["nbd"] = "nbd"
+    encrypted: bool = False
+    """How it lies on the back end; who reaches it reads what is clear."""
 
 
 class SeenVolume(msgspec.Struct, frozen=True):
@@ -103,8 +121,11 @@ class VolumeDriver(Protocol):
         ...
 
     @within(PLAIN_S, about="id")
-    async def serve(self, id: str, wanted: Serving) -> dict[str, Connection]:
-        """Exactly what is wanted, by attachment. What an export had written when this comes back is written."""
+    async def serve(self, id: str, wanted: Serving, key: Key | None = None) -> dict[str, Connection]:
+        """Exactly what is wanted, by attachment. What an export had written when this comes back is written.
+
+        `key`: of a volume that is encrypted. Whoever is let in reads and writes what is clear.
+        """
         ...
 
     @within(PLAIN_S, about="id")
@@ -185,5 +206,12 @@ class Pieces(Protocol):
         ...
 
 
-VOLUMES = (VolumeDriver, Snapshots, Refilling, CopyingOut, Pieces)
+@runtime_checkable
+class Encrypting(Protocol):
+    """Takes keys: what it keeps of a volume that has one is sealed."""
+
+    def encrypts(self) -> bool: ...
+
+
+VOLUMES = (VolumeDriver, Snapshots, Refilling, CopyingOut, Pieces, Encrypting)
 """What every back end keeps, and what some can do besides."""

@@ -14,6 +14,7 @@ from trivet.drivers.contracts.volume import (
     FromSnapshot,
     FromVolume,
     ImageFormat,
+    Key,
     Piece,
     Room,
     SeenVolume,
@@ -31,10 +32,11 @@ class _Volume(msgspec.Struct):
     serving: Serving = Serving()
     pieces: dict[int, bytes] = {}
     begun: dict[int, bytes] | None = None
+    key: Key | None = None
 
 
 class SimVolumes:
-    """VolumeDriver, Snapshots, Refilling, CopyingOut and Pieces, of all simulated hosts together."""
+    """VolumeDriver, Snapshots, Refilling, CopyingOut, Pieces and Encrypting, of all simulated hosts together."""
 
     def __init__(self, clock: Clock | None = None, temper: Temper | None = None) -> None:
         self._clock = clock or SystemClock()
@@ -55,16 +57,20 @@ class SimVolumes:
                 raise DriverError("The snapshot is not there.", again=False)
             case FromVolume(id=id):
                 self._need(id)
-        self._volumes.setdefault(spec.id, _Volume(spec.size_gib))
+        self._volumes.setdefault(spec.id, _Volume(spec.size_gib, key=spec.key))
 
     async def remove(self, id: str) -> None:
         await self._behave("volume_remove")
         self._volumes.pop(id, None)
 
-    async def serve(self, id: str, wanted: Serving) -> dict[str, Connection]:
+    async def serve(self, id: str, wanted: Serving, key: Key | None = None) -> dict[str, Connection]:
         await self._behave("volume_serve")
-        self._need(id).serving = wanted
-        return {attachment_id: Connection(f"/simulated/{id}", attachment_id) for attachment_id in wanted.exports}
+        volume = self._need(id)
+        if wanted.exports and volume.key not in (None, key):
+            raise DriverError("The volume is encrypted, and this does not open it.", again=False)
+        volume.serving = wanted
+        sealed = volume.key is not None
+        return {one: Connection(f"/simulated/{id}", one, encrypted=sealed) for one in wanted.exports}
 
     async def grow(self, id: str, size_gib: int) -> None:
         await self._behave("volume_grow")
@@ -130,6 +136,9 @@ class SimVolumes:
         if volume.begun is None:
             raise DriverError("Nothing was begun.", again=True)
         volume.pieces, volume.begun = volume.begun, None
+
+    def encrypts(self) -> bool:
+        return True
 
     # -- for tests and rehearsals
 
