@@ -98,6 +98,14 @@ class Settings:
     novnc: str = option("/usr/share/novnc", "Where noVNC's files lie, for graphical consoles in a browser.")
     log_json: bool = option(False, "Log lines as JSON.")
     access_log: bool = option(False, "Log a line for every request: who, what, how it ended, how long it took.")
+    fencing_most: int = option(
+        3, "How many hosts may be fenced in an hour. 0: none, so that no server is ever brought back by itself."
+    )
+    recovery: str = option(
+        "move",
+        "What becomes of a server whose host has failed, where neither it nor its flavor nor image says: off, move (if "
+        "nothing of it is lost by that) or rebuild (from its image, if its disk was the host's).",
+    )
     audit_days: int = option(7, "How many days the log of changes, and who made them, is kept.")
     metrics_listen: str = option(
         "", "HOST:PORT where /metrics, /healthz and /readyz are answered to anybody. Empty: only the API has them."
