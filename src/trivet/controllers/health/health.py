@@ -128,6 +128,8 @@ class HealthController:
 
     def _of_agent(self, host: Host) -> Finding:
         """What it said before the host fell silent tells nothing of it any more."""
+        if host.dead:
+            return Finding("unknown", "Nothing was heard of its agent since the host was found dead.")
         if host.silent:
             return Finding("down", "No sign of life of its agent.")
         good_ago_s = self._lookout.good_ago_s(host.id, MANAGEMENT)
@@ -152,7 +154,7 @@ class HealthController:
     def judged(self, host_id: str) -> Judged:
         host = self._hosts[host_id]
         values: dict[str, Value] = self._lookout.values(host_id)
-        if values.get(MANAGEMENT) == "down" and values.get("agent") == "up":
+        if values.get("agent") == "up":
             values["agent"] = self._of_agent(host).value
         return judge(values)
 

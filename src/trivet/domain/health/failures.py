@@ -88,6 +88,7 @@ async def recovered(tx: Tx, failure: HostFailure, why: str) -> HostFailure:
 
 async def end(tx: Tx, failure: HostFailure, why: str) -> None:
     failure = await tx.update(HOST_FAILURES, failure, why=why, ended_at=tx.clock.now())
+    await pulse.lives(tx, failure.host_id)
     _say(tx, failure, "ended")
 
 

@@ -53,6 +53,14 @@ async def told_dead(tx: Tx, host_id: str) -> None:
     )
 
 
+async def lives(tx: Tx, host_id: str) -> None:
+    """It was found dead and is heard again: its agent has as long as ever to say so itself."""
+    await tx.run(
+        "UPDATE hosts SET silent = 0, dead = 0, heard_beat = (SELECT beat FROM pulse) WHERE id = ? AND dead = 1",
+        host_id,
+    )
+
+
 async def shared(tx: Tx) -> bool:
     """Whether nobody at all is heard: of none it can be told then that it is dead."""
     sql = "SELECT 1 FROM pulse WHERE quiet >= ? AND NOT EXISTS (SELECT 1 FROM hosts WHERE silent = 0)"
