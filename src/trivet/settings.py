@@ -24,6 +24,7 @@ _PHYSICAL = re.compile(r"[A-Za-z0-9_-]{1,63}:[A-Za-z0-9_.@-]{1,15}")
 _UNDERLAY = re.compile(r"[0-9a-fA-F.:]{2,45}/[0-9]{1,3}@[A-Za-z0-9_.-]{1,15}")
 
 
+RECOVERIES = ("off", "move", "rebuild")
 ISOLATIONS = ("namespaces", "vm")
 """Of containers, the weakest first."""
 
@@ -221,6 +222,8 @@ def check(settings: Settings) -> Settings:
     check_underlay(settings.underlay)
     if settings.limit_model not in ("flat", "strict_two_level"):
         raise Invalid("setting.invalid", "limit_model must be flat or strict_two_level.")
+    if settings.recovery not in RECOVERIES:
+        raise Invalid("setting.invalid", f"recovery must be one of {', '.join(RECOVERIES)}.")
     if settings.container_isolation not in ISOLATIONS:
         raise Invalid("setting.invalid", f"container_isolation must be one of {', '.join(ISOLATIONS)}.")
     for name, least in _LEAST.items():

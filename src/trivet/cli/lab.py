@@ -3,9 +3,14 @@
 import argparse
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from trivet.cli.cloud_client import CloudClient
 from trivet.domain.numbers import whole_number
 from trivet.errors import Invalid
+
+if TYPE_CHECKING:
+    from trivet.lab.lab import Lab
 
 _HOSTS_MOST = 200
 
@@ -47,6 +52,7 @@ def run(chosen: argparse.Namespace) -> int:
         case "up":
             began = time.monotonic()
             lab.up(chosen.hosts, lambda words: print(f"{time.monotonic() - began:5.1f} s  {words}", flush=True))
+            _tell_of_bmcs(lab)
             print(f"{time.monotonic() - began:5.1f} s  All are there: export OS_CLIENT_CONFIG_FILE={lab.clouds_yaml}")
         case "status":
             for host in lab.hosts():
@@ -64,6 +70,13 @@ def run(chosen: argparse.Namespace) -> int:
         case "down":
             lab.down(print)
     return 0
+
+
+def _tell_of_bmcs(lab: "Lab") -> None:
+    """The cloud learns how to cut its hosts' power."""
+    cloud = CloudClient(lab.clouds_yaml)
+    for host in lab.hosts():
+        cloud.put(f"/v1/hosts/{host.name}/bmc", {"bmc": lab.bmcs.access(host.number)})
 
 
 def _number(host: str) -> int:

@@ -32,6 +32,11 @@ class Fabric(msgspec.Struct, frozen=True):
         """Of a host, for management. Labs of other names, on the same machine, have other addresses."""
         return f"172.31.{crc32(self.name.encode()) % 256}.{number}"
 
+    @property
+    def own_address(self) -> str:
+        """Of the machine that runs the lab; the hosts' BMCs answer there."""
+        return self.address(_OWN)
+
     def tenant_address(self, number: int) -> str:
         return f"10.255.{crc32(self.name.encode()) % 256}.{number}"
 

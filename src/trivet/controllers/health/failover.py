@@ -7,6 +7,7 @@ often as it takes, and counts when the BMC says that the power is off.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import cast
 
 from trivet.controllers.pauses import Pauses
@@ -73,7 +74,7 @@ class Failover:
             if failure.state in ("confirmed", "fenced") and not busy:
                 self._working[failure.host_id] = asyncio.create_task(self._one(failure), name="fail-over")
         for notification in waiting:
-            await self._try(f"notification {notification.id}", lambda tx, id=notification.id: notices.take_up(tx, id))
+            await self._try(f"notification {notification.id}", partial(_take_up, notification.id))
         await self._try("what is over", self._heal)
 
     async def settle(self) -> None:
@@ -236,3 +237,7 @@ class Failover:
         if to is not None:
             await self._write(lambda tx: bringing_back.took_in(tx, to))
         return to is not None
+
+
+async def _take_up(id: str, tx: Tx) -> None:
+    await notices.take_up(tx, id)

@@ -15,7 +15,7 @@ from trivet.domain.alarms.words import Event, EventType, Severity
 from trivet.domain.callers import Caller
 from trivet.errors import Conflict, NotFound
 from trivet.ids import is_uuid
-from trivet.store import lists
+from trivet.store import lists, log
 from trivet.store.lists import Asked
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -24,6 +24,7 @@ from trivet.store.where import Where
 KEEP_S = 30 * 24 * 3600.0
 """How long one that is cleared can be looked at."""
 DETAIL_MAX = 2000
+_EVENTS_AT_ONCE = 500
 NEWEST = (("raised_at", True), ("id", True))
 
 
@@ -163,11 +164,11 @@ async def page(tx: Tx, where: Where, asked: Asked, *, seen: Where) -> list[Alarm
     return await lists.page(tx, ALARMS, where, asked, seen=seen)
 
 
-async def children(tx: Tx, ids: list[str]) -> dict[str, list[str]]:
-    """Alarm id -> those that it is the cause of."""
+async def children(tx: Tx, ids: list[str], seen: Where) -> dict[str, list[str]]:
+    """Alarm id -> those that it is the cause of, as far as the caller sees them."""
     found: dict[str, list[str]] = {id: [] for id in ids}
     if ids:
-        where = Where().any_of("root_id", ids)
+        where = seen.copy().any_of("root_id", ids)
         for root_id, id in await tx.rows(f"SELECT root_id, id FROM alarms{where.sql} ORDER BY id", *where.values):
             found[str(root_id)].append(str(id))
     return found
@@ -179,8 +180,19 @@ async def open_of(tx: Tx, object_type: str) -> list[tuple[str, str]]:
     return [(str(row[0]), str(row[1])) for row in await tx.rows(sql, object_type)]
 
 
-async def changed_in(tx: Tx, ids: list[str]) -> list[Alarm]:
-    return await tx.select(ALARMS, Where().any_of("id", ids), order="changed_at, id")
+async def newest_event(tx: Tx) -> int:
+    return await log.head(tx)
+
+
+async def since(tx: Tx, caller: Caller, after: int) -> tuple[int, list[tuple[int, Alarm]]]:
+    """(up to where that is, alarms that changed since, each as it is now under the event that told of it)"""
+    rows = await tx.rows(
+        "SELECT seq, noun_id, noun FROM events WHERE seq > ? ORDER BY seq LIMIT ?", after, _EVENTS_AT_ONCE
+    )
+    newest = {str(id): int(seq) for seq, id, noun in rows if noun == ALARMS.name}
+    where = seen_by(caller).any_of("id", sorted(newest))
+    found = [(newest[alarm.id], alarm) for alarm in await tx.select(ALARMS, where)] if newest else []
+    return (int(rows[-1][0]) if rows else after), sorted(found, key=lambda one: one[0])
 
 
 async def drop_old(tx: Tx, at_once: int) -> bool:

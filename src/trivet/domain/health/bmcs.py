@@ -1,5 +1,7 @@
 """BMCs: the small computer beside a host by which its power is looked at and cut, and what opens it, sealed."""
 
+from typing import Any
+
 from trivet.domain.hosts.hosts import Host
 from trivet.domain.secrets import Secrets
 from trivet.drivers.contracts.power import BmcAt
@@ -27,7 +29,7 @@ HOST_BMCS = Table("host_bmcs", HostBmc)
 async def keep(tx: Tx, secrets: Secrets, host: Host, at: BmcAt) -> HostBmc:
     now = tx.clock.now()
     known = await tx.get(HOST_BMCS, host.id)
-    said = {
+    said: dict[str, Any] = {
         "url": at.url,
         "username": at.username,
         "sealed_password": secrets.seal(at.password),

@@ -1,5 +1,7 @@
 """Members of segments: what is said of a host as one of those that stand in for each other."""
 
+from typing import Any
+
 from trivet.domain.hosts.hosts import HOSTS
 from trivet.domain.recovery import notifications
 from trivet.domain.recovery.segments import HA_SEGMENTS, Segment
@@ -48,7 +50,7 @@ async def needed(tx: Tx, segment: Segment, id: str) -> Member:
     return found
 
 
-async def change(tx: Tx, member: Member, **said: object) -> Member:
+async def change(tx: Tx, member: Member, **said: Any) -> Member:
     await _need_idle(tx, member, "updated")
     if "name" in said and said["name"] != member.name:
         await _need_host(tx, str(said["name"]))

@@ -9,7 +9,7 @@ recovery). `HA_Enabled`, as Masakari knows it, means rebuild or off.
 """
 
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import Literal
 
 from trivet.domain.servers.servers import Server
 
@@ -36,7 +36,7 @@ def wish_of(server: Server, default: Wish) -> Wish:
 def _wish(said: Mapping[str, str], key: str) -> Wish | None:
     word = said.get(key, "").strip().lower()
     if word in WISHES:
-        return cast("Wish", word)
+        return word
     masakari = said.get(MASAKARI)
     return None if masakari is None else "rebuild" if masakari.strip().lower() in ("true", "1", "yes") else "off"
 

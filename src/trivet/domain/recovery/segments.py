@@ -1,6 +1,6 @@
 """Segments: hosts that stand in for each other, and how. For operators, as Masakari has them."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from trivet.domain.recovery import notifications
 from trivet.errors import Conflict, NotFound
@@ -44,7 +44,7 @@ async def needed(tx: Tx, id: str) -> Segment:
     return found
 
 
-async def change(tx: Tx, segment: Segment, **said: object) -> Segment:
+async def change(tx: Tx, segment: Segment, **said: Any) -> Segment:
     await need_idle(tx, segment, "updated")
     if "name" in said and said["name"] != segment.name:
         await _need_free(tx, str(said["name"]))

@@ -107,7 +107,7 @@ def _opened(family: socket.AddressFamily, protocol: int) -> socket.socket:
 
 def _checksum(message: bytes) -> int:
     words = struct.unpack(f"!{len(message) // 2}H", message)
-    total = sum(words)
+    total: int = sum(words)
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return int(~total & 0xFFFF)
