@@ -21,6 +21,7 @@ class _Sight(msgspec.Struct):
     source: str
     value: Value
     detail: str
+    seen_at: float = 0.0
     downs: int = 0
     good_at: float | None = None
     detects_in_s: float | None = None
@@ -43,7 +44,7 @@ class Lookout:
             sight = sights.get(probe.name)
             if sight is None:
                 sight = sights[probe.name] = _Sight(probe.source, "unknown", "")
-            sight.detail = finding.detail
+            sight.detail, sight.seen_at = finding.detail, self._clock.now()
             sight.downs = sight.downs + 1 if finding.value == "down" else 0
             if finding.value == "down" and sight.value != "down" and sight.downs < probe.downs:
                 doubt = True
@@ -70,7 +71,7 @@ class Lookout:
         now = self._clock.monotonic()
         return [
             Said(name=name, source=sight.source, value=sight.value, detail=sight.detail,
-                 detects_in_s=sight.detects_in_s)
+                 seen_at=sight.seen_at, detects_in_s=sight.detects_in_s)
             for name, sight in self._sights.get(host_id, {}).items()
             if sight.written_at is None or now - sight.written_at >= _STILL_S
         ]  # fmt: skip

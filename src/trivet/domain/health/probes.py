@@ -48,6 +48,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     value: Value
     detail: str = ""
+    seen_at: float | None = None
+    """None: now."""
     detects_in_s: float | None = None
 
 
@@ -69,14 +71,14 @@ async def say(tx: Tx, host_id: str, said: Said) -> HostProbe:
             value=said.value,
             detail=detail,
             since=now,
-            seen_at=now,
+            seen_at=said.seen_at or now,
             detects_in_s=said.detects_in_s,
         )
         return await tx.insert(HOST_PROBES, new)
     since = known.since if known.value == said.value else now
     took = said.detects_in_s if said.detects_in_s is not None else known.detects_in_s
     return await tx.update(
-        HOST_PROBES, known, value=said.value, detail=detail, since=since, seen_at=now, detects_in_s=took
+        HOST_PROBES, known, value=said.value, detail=detail, since=since, seen_at=said.seen_at or now, detects_in_s=took
     )
 
 
