@@ -23,7 +23,6 @@ from trivet.store import leases
 from trivet.store.leases import Sightings
 from trivet.store.where import Where
 
-
 __all__ = ["database"]
 
 

@@ -38,7 +38,8 @@ class Receiver:
         return [
             told
             for told in list(self.told)
-            if told.body["type"] == f"trivet.alarm.{event}" and told.body["data"]["managed_object"]["type"] == object_type
+            if told.body["type"] == f"trivet.alarm.{event}"
+            and told.body["data"]["managed_object"]["type"] == object_type
         ]
 
     def close(self) -> None:

@@ -20,8 +20,9 @@ FLOORS = (
     ("identity.grants",),
     ("identity.login",),
     ("limits",),
+    ("alarms",),
     ("hosts", "images", "key_manager", "objects"),
-    ("registry", "volumes"),
+    ("health", "registry", "volumes"),
     ("network.words", "network.tags", "network.addresses", "network.rbac_policies"),
     ("network.groups",),
     ("network.nets", "network.agents"),
@@ -29,6 +30,7 @@ FLOORS = (
     ("network.routers",),
     ("network.specs",),
     ("servers",),
+    ("recovery",),
     ("host_link",),
     ("removal", "seeds", "watch"),
 )

@@ -19,6 +19,6 @@ def eyes(power: PowerDriver) -> list[Probe]:
     for entry in entry_points(group=GROUP):
         try:
             found[entry.name] = entry.load()()
-        except Exception:
+        except (ImportError, AttributeError, TypeError, ValueError):
             _logger.exception("The probe %s cannot be used", entry.name)
     return list(found.values())

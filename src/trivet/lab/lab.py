@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from trivet.errors import Busy
-from trivet.lab.bmc import Bmcs
+from trivet.lab.bmcs import Bmcs
 from trivet.lab.fabric import Fabric
 from trivet.lab.host import LabHost, trivet
 
@@ -21,7 +21,7 @@ class Lab:
     def __init__(self, directory: Path, name: str = "lab") -> None:
         self.directory = directory.absolute()
         self.fabric = Fabric(name)
-        self.bmcs = Bmcs(self)
+        self.bmcs = Bmcs(self.directory, self.fabric)
 
     def host(self, number: int) -> LabHost:
         return LabHost(self.fabric, self.directory / f"h{number}", number)

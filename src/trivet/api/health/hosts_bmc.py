@@ -11,7 +11,6 @@ from trivet.api.kit.routes import Resource
 from trivet.clock import iso
 from trivet.domain.health import bmcs, probes
 from trivet.domain.health.bmcs import HostBmc
-from trivet.drivers.contracts.power import BmcAt
 from trivet.errors import Invalid
 
 resource = Resource()
@@ -45,7 +44,7 @@ async def keep(request: Request) -> Reply:
             "bmc.url", "url is that of the host's system in Redfish, such as https://10.0.0.7/redfish/v1/Systems/1."
         )
     host = await probes.needed_host(request.tx, request.values["host"])
-    at = BmcAt(said.url, said.username, said.password, said.certificate)
+    at = bmcs.at(said.url, said.username, said.password, said.certificate)
     return Reply(200, {"bmc": _view(await bmcs.keep(request.tx, request.parts.secrets, host, at))})
 
 

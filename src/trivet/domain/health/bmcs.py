@@ -23,6 +23,10 @@ class HostBmc(Record, frozen=True, kw_only=True):
     updated_at: float
 
 
+def at(url: str, username: str, password: str, certificate: str) -> BmcAt:
+    return BmcAt(url, username, password, certificate)
+
+
 HOST_BMCS = Table("host_bmcs", HostBmc)
 
 

@@ -11,6 +11,7 @@ recovery). `HA_Enabled`, as Masakari knows it, means rebuild or off.
 from collections.abc import Mapping
 from typing import Literal
 
+from trivet.domain.numbers import whole_number
 from trivet.domain.servers.servers import Server
 
 Wish = Literal["off", "move", "rebuild"]
@@ -44,7 +45,8 @@ def _wish(said: Mapping[str, str], key: str) -> Wish | None:
 def priority_of(server: Server) -> int:
     """Who comes back first: 0 before 100. What is no such number is in the middle."""
     word = server.metadata.get(PRIORITY) or server.flavor.extra_specs.get(PRIORITY) or ""
-    return int(word) if word.isascii() and word.isdigit() and len(word) <= 3 and int(word) <= 100 else _MIDDLE
+    number = whole_number(word)
+    return number if number is not None and number <= 100 else _MIDDLE
 
 
 def lost_with_host(server: Server) -> bool:
