@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hmac
+import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ async def test_a_webhook_is_told_of_each_once_in_order_and_signed(cloud: WholeCl
     await over(cloud)
     while await sender.step():
         pass
-    events = [__import__("json").loads(body) for body, _ in web.sent]
+    events = [json.loads(body) for body, _ in web.sent]
     assert [event["type"] for event in events] == ["trivet.alarm.raised", "trivet.alarm.cleared"]
     body, headers = web.sent[0]
     told = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
