@@ -12,6 +12,7 @@ import pytest
 from tests.policies.records import Project, new_project
 from tests.policies.whole_cloud import WholeCloud, whole_cloud
 
+from trivet.api.alarms import stream
 from trivet.controllers.alarms import AlarmDeliverer
 from trivet.domain.alarms import alarms
 from trivet.domain.alarms.alarms import Fault
@@ -204,3 +205,23 @@ async def test_the_stream_begins_where_the_last_one_ended(cloud: WholeCloud) -> 
         at, found = await alarms.since(tx, caller, before)
         assert [alarm.id for _, alarm in found] == [id]
         assert (await alarms.since(tx, caller, at))[1] == []
+
+
+async def test_a_stream_is_sent_to_who_asks_for_one(cloud: WholeCloud) -> None:
+    token = cloud.admin
+    assert (await cloud.call("GET", "/v1/alarms/stream", token=token)).status == 406
+    wrong = [(b"last-event-id", b"x"), (b"accept", b"text/event-stream")]
+    assert (await cloud.call("GET", "/v1/alarms/stream", token=token, headers=wrong)).status == 400
+
+
+async def test_a_stream_tells_what_happens_while_it_is_listened_to(cloud: WholeCloud) -> None:
+    parts = cloud.process.parts
+    async with parts.store.read() as tx:
+        told = stream._told(parts, cloud.admin, await alarms.newest_event(tx))
+    assert (await anext(told)).startswith(b":")
+    id = await happen(cloud, fault())
+    async with asyncio.timeout(30):
+        text = (await anext(told)).decode()
+    assert "event: raised" in text
+    assert id in text
+    await told.aclose()  # type: ignore[attr-defined] # a generator

@@ -10,15 +10,17 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from trivet.api.alarms import views
+from trivet.api.kit.accepts import preferred
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.alarms import alarms
 from trivet.domain.callers import Caller
 from trivet.domain.numbers import whole_number
-from trivet.errors import Invalid
+from trivet.errors import Invalid, TrivetError
 from trivet.parts import Parts
 
 resource = Resource()
+_KIND = "text/event-stream"
 _LONGEST_S = 3600.0
 _LOOK_EVERY_S = 0.5
 _STILL_S = 15.0
@@ -26,6 +28,8 @@ _STILL_S = 15.0
 
 @resource.on("GET", "/stream", may="reader", tx="none")
 async def stream(request: Request) -> Reply:
+    if preferred(request.header("accept"), (_KIND,)) is None:
+        raise Invalid("alarm_stream.accept", f"This is a stream: it is sent to who accepts {_KIND}.", status=406)
     said = request.header("last-event-id")
     after = whole_number(said) if said is not None else None
     if said is not None and after is None:
@@ -36,14 +40,15 @@ async def stream(request: Request) -> Reply:
             after = await alarms.newest_event(tx)
     parts.alarm_streams.check(_holder(caller))
     headers = [(b"cache-control", b"no-store")]
-    return Reply(200, _told(parts, caller, after), headers, content_type="text/event-stream")
+    return Reply(200, _told(parts, request.header("x-auth-token") or "", after), headers, content_type=_KIND)
 
 
 def _holder(caller: Caller) -> str:
     return caller.project_id or caller.user_id
 
 
-async def _told(parts: Parts, caller: Caller, after: int) -> AsyncIterator[bytes]:
+async def _told(parts: Parts, token: str, after: int) -> AsyncIterator[bytes]:
+    caller = parts.tokens.caller(token)
     with parts.alarm_streams.place(_holder(caller)):
         began = parts.clock.monotonic()
         ends = min(_LONGEST_S, max(0.0, caller.ends_at - parts.clock.now()) if caller.ends_at else math.inf)
@@ -52,6 +57,8 @@ async def _told(parts: Parts, caller: Caller, after: int) -> AsyncIterator[bytes
         while parts.clock.monotonic() - began < ends:
             async with parts.store.read() as tx:
                 after, found = await alarms.since(tx, caller, after)
+            if not _still_good(parts, token):
+                return
             now = parts.clock.monotonic()
             for seq, alarm in found:
                 event = "cleared" if alarm.cleared_at is not None else "raised"
@@ -63,3 +70,12 @@ async def _told(parts: Parts, caller: Caller, after: int) -> AsyncIterator[bytes
                 yield b": still here\n\n"
             if not found:
                 await parts.store.wake.wait(_LOOK_EVERY_S)
+
+
+def _still_good(parts: Parts, token: str) -> bool:
+    """A token that was revoked meanwhile hears nothing more."""
+    try:
+        parts.tokens.caller(token)
+    except TrivetError:
+        return False
+    return True

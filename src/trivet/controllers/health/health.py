@@ -173,7 +173,8 @@ class HealthController:
         if root is not None and is_dead(judged.verdict):
             await tell_owners(tx, host_id, root)
         if news:
-            _logger.warning("Host %s is %s: %s", host.name, judged.verdict, judged.why)
+            level = logging.INFO if judged.verdict in ("up", "unknown") else logging.WARNING
+            _logger.log(level, "Host %s is %s: %s", host.name, judged.verdict, judged.why)
             self._failover.look_soon()
         self._lookout.wrote(host_id, said)
 
