@@ -3,7 +3,7 @@
 import argparse
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trivet.cli.cloud_client import CloudClient
 from trivet.domain.numbers import whole_number
@@ -111,7 +111,8 @@ def _fail_over(lab: "Lab", number: int) -> None:
 def _told(cloud: CloudClient, name: str, say: "Callable[[str], None]") -> bool:
     """What the cloud says now; whether there is nothing left to wait for."""
     health = cloud.get(f"/v1/hosts/{name}/health")["health"]
-    (failure, *_) = [*health["failures"], {}]
+    failures: list[dict[str, Any]] = health["failures"]
+    failure = failures[0] if failures else {}
     if failure.get("ended_at") is None:
         for step in ("suspected", "confirmed", "fenced", "recovered"):
             if failure.get(f"{step}_at"):
