@@ -24,8 +24,10 @@ from trivet.api.console.sockets import ConsoleSockets
 from trivet.api.kit.app import App
 from trivet.api.kit.service import Service
 from trivet.clock import Clock, SystemClock
+from trivet.controllers.alarms import AlarmDeliverer
 from trivet.controllers.duties import Duties
 from trivet.controllers.forgetting import Forgetting
+from trivet.controllers.health.health import HealthController
 from trivet.controllers.holders import Holders
 from trivet.controllers.hosts import HostController
 from trivet.controllers.images import ImageController
@@ -51,8 +53,12 @@ from trivet.domain.servers import flavors
 from trivet.drivers import durable
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
+from trivet.drivers.contracts.patience import patient
+from trivet.drivers.contracts.power import PowerDriver
 from trivet.drivers.files import FileBlobs
+from trivet.drivers.redfish.bmc import RedfishPower
 from trivet.errors import Invalid
+from trivet.hosting.eyes import eyes
 from trivet.hosting.host_engines import host_engines
 from trivet.hosting.hosts_here import Hosting
 from trivet.hosting.local_link import LocalLink
@@ -145,6 +151,7 @@ async def running(
         stack.callback(holders.close)
         duties = Duties(store, holders.me, holders.died)
         offer_duties(parts, follower, duties, hosting, doors.own_url)
+        offer_watches(parts, follower, duties, doors.own_url)
         find = hosting.console_path if hosting else lambda _: None
         consoles = ConsoleSockets(parts, find, doors.own_url, doors.trust)
         app = App(parts, services(), consoles.paths())
@@ -253,6 +260,25 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
     offer_volumes(parts, follower, duties, hosting)
     duties.offer("networks", run_networks)
     duties.offer(f"agent {hosting.name}", run_agent)
+
+
+def offer_watches(parts: Parts, follower: Follower, duties: Duties, own_url: str) -> None:
+    """Who looks whether hosts live, and who tells those that want to know."""
+    power = patient(RedfishPower(), (PowerDriver,))
+
+    async def run_health(lease: Lease) -> None:
+        await HealthController(parts, eyes(power), power, lease, own_url).run()
+
+    async def run_alarms(lease: Lease) -> None:
+        deliverer = AlarmDeliverer(parts, lease)
+        follower.listen("alarms", deliverer.on_events, deliverer.on_resync)
+        try:
+            await deliverer.run()
+        finally:
+            follower.leave("alarms", deliverer.on_events)
+
+    duties.offer("health", run_health)
+    duties.offer("alarms", run_alarms)
 
 
 def offer_volumes(parts: Parts, follower: Follower, duties: Duties, hosting: Hosting) -> None:

@@ -24,6 +24,7 @@ _PHYSICAL = re.compile(r"[A-Za-z0-9_-]{1,63}:[A-Za-z0-9_.@-]{1,15}")
 _UNDERLAY = re.compile(r"[0-9a-fA-F.:]{2,45}/[0-9]{1,3}@[A-Za-z0-9_.-]{1,15}")
 
 
+RECOVERIES = ("off", "move", "rebuild")
 ISOLATIONS = ("namespaces", "vm")
 """Of containers, the weakest first."""
 
@@ -98,6 +99,14 @@ class Settings:
     novnc: str = option("/usr/share/novnc", "Where noVNC's files lie, for graphical consoles in a browser.")
     log_json: bool = option(False, "Log lines as JSON.")
     access_log: bool = option(False, "Log a line for every request: who, what, how it ended, how long it took.")
+    fencing_most: int = option(
+        3, "How many hosts may be fenced in an hour. 0: none, so that no server is ever brought back by itself."
+    )
+    recovery: str = option(
+        "move",
+        "What becomes of a server whose host has failed, where neither it nor its flavor nor image says: off, move (if "
+        "nothing of it is lost by that) or rebuild (from its image, if its disk was the host's).",
+    )
     audit_days: int = option(7, "How many days the log of changes, and who made them, is kept.")
     s3_listen: str = option("", "HOST:PORT where S3 alone is, with buckets at the root. Empty: it is below /s3 only.")
     metrics_listen: str = option(
@@ -214,6 +223,8 @@ def check(settings: Settings) -> Settings:
     check_underlay(settings.underlay)
     if settings.limit_model not in ("flat", "strict_two_level"):
         raise Invalid("setting.invalid", "limit_model must be flat or strict_two_level.")
+    if settings.recovery not in RECOVERIES:
+        raise Invalid("setting.invalid", f"recovery must be one of {', '.join(RECOVERIES)}.")
     if settings.container_isolation not in ISOLATIONS:
         raise Invalid("setting.invalid", f"container_isolation must be one of {', '.join(ISOLATIONS)}.")
     for name, least in _LEAST.items():

@@ -9,8 +9,10 @@ import pytest
 from tests.house.house import PATHS, imports
 
 FAMILIES = {
+    "domain.alarms": ("api.alarms", "api.vnffm", "controllers.alarms"),
+    "domain.health": ("api.health", "controllers.health"),
     "domain.host_link": ("api.host_link", "agent", "hosting"),
-    "domain.hosts": ("api.compute", "controllers.hosts"),
+    "domain.hosts": ("api.compute", "controllers.hosts", "domain.health"),
     "domain.identity": ("api.identity", "controllers.signing_keys"),
     "domain.images": ("api.image", "controllers.images"),
     "domain.key_manager": ("api.key_manager",),
@@ -19,7 +21,8 @@ FAMILIES = {
     "domain.objects": ("api.object", "api.s3", "controllers.objects"),
     "domain.placement": ("api.placement",),
     "domain.registry": ("api.registry", "controllers.registry"),
-    "domain.servers": ("api.compute", "controllers.servers"),
+    "domain.recovery": ("api.instance_ha", "controllers.health"),
+    "domain.servers": ("api.compute", "controllers.servers", "domain.recovery"),
     "domain.volumes": ("api.volume", "controllers.volumes"),
     "domain.watch": ("api.monitor",),
 }
@@ -36,11 +39,14 @@ KNOW_EVERY_ROOM = {
 
 DOORS: dict[str, set[str]] = {
     "agent": {"agent", "console_answers", "device_places", "engines", "halting", "http_link", "metadata", "scratch"},
+    "api.alarms": set(),
     "api.compute": set(),
     "api.console": set(),
+    "api.health": set(),
     "api.host_link": set(),
     "api.identity": set(),
     "api.image": set(),
+    "api.instance_ha": set(),
     "api.key_manager": set(),
     "api.monitor": {"monitoring"},
     "api.network": set(),
@@ -49,9 +55,12 @@ DOORS: dict[str, set[str]] = {
     "api.placement": set(),
     "api.registry": set(),
     "api.s3": set(),
+    "api.vnffm": set(),
     "api.volume": set(),
     "cli": set(),
     "controllers": set(),
+    "domain.alarms": {"alarms", "words"},
+    "domain.health": {"failures", "probes"},
     "domain.host_link": set(),
     "domain.hosts": {"admission", "approvals", "authority", "capacity", "credentials", "hosts", "overlay", "zones"},
     "domain.identity": {
@@ -73,6 +82,7 @@ DOORS: dict[str, set[str]] = {
     },
     "domain.objects": {"acts", "containers", "content", "names", "objects", "scrub", "uploads"},
     "domain.placement": {"choosing", "claims", "resource_classes", "standard_traits", "supply"},
+    "domain.recovery": set(),
     "domain.registry": set(),
     "domain.servers": {
         "console_output", "consoles", "images", "metadata", "orders", "servers", "shelving", "state", "words",
@@ -84,7 +94,9 @@ DOORS: dict[str, set[str]] = {
     "drivers.qemu": {
         "complaints", "copy_job", "images", "layout", "machines", "options", "processes", "qmp", "turns",
     },
+    "drivers.probes": {"echo", "power"},
     "drivers.qsd": {"volumes"},
+    "drivers.redfish": set(),
     "drivers.sim": {"machines", "network", "volumes"},
     "gaps": {"probes", "register"},
     "hosting": {"simulated"},

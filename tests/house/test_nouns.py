@@ -41,6 +41,7 @@ NAMED_OTHERWISE = {
 """api file -> why no word of its path is in its name."""
 
 DECIDED_IN = {
+    "alarms/stream.py": "alarms/streams.py",
     "compute/availability_zones.py": "hosts/zones.py",
     "compute/flavors_access.py": "servers/flavors.py",
     "compute/flavors_extra_specs.py": "servers/extra_specs.py",
@@ -56,6 +57,9 @@ DECIDED_IN = {
     "compute/servers/refusals.py": "servers/action_table.py",
     "compute/servers/volume_attachments.py": "servers/volumes.py",
     "compute/simple_tenant_usage.py": "servers/usage.py",
+    "health/hosts_bmc.py": "health/bmcs.py",
+    "health/hosts_health.py": "health/verdict.py",
+    "health/hosts_probes.py": "health/probes.py",
     "host_link/guests.py": "servers/metadata.py",
     "host_link/sessions.py": "hosts/pulse.py",
     "host_link/work.py": "host_link/order_building.py",
@@ -74,6 +78,8 @@ DECIDED_IN = {
     "image/images_members.py": "images/members.py",
     "image/images_tags.py": "images/images.py",
     "image/metadefs_items.py": "images/metadefs.py",
+    "instance_ha/notifications_vmoves.py": "recovery/vmoves.py",
+    "instance_ha/segments_hosts.py": "recovery/members.py",
     "key_manager/quotas.py": "key_manager/limits.py",
     "key_manager/secrets.py": "key_manager/stored_secrets.py",
     "key_manager/secrets_metadata.py": "key_manager/stored_secrets.py",

@@ -105,6 +105,7 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     answer = await cloud.call("POST", "/volume/v3/groups", together, token=token, headers=newest)
     assert answer.status == 202, answer.raw
     project.held["group_id"] = answer.body["group"]["id"]
+    await subscribe(cloud, project, token)
     await keep(cloud, project, token)
     await _push(cloud, project, token)
     project.held["floating_ip_id"] = project.held["floatingip_id"]
@@ -112,6 +113,14 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     project.held["project_id"] = project.held["tenant_id"] = project.id
     project.held["user_id"] = project.user_id
     project.held["member_id"] = project.id
+
+
+async def subscribe(cloud: WholeCloud, project: Project, token: str) -> None:
+    """To alarms, in the style that both doors show."""
+    said = {"url": "http://receiver.example/", "secret": "a secret to sign with", "style": "sol003"}
+    answer = await cloud.call("POST", "/v1/alarms/subscriptions", {"subscription": said}, token=token)
+    assert answer.status == 201, answer.raw
+    project.held["alarm_subscription_id"] = str(answer.body["subscription"]["id"])
 
 
 async def keep(cloud: WholeCloud, project: Project, token: str) -> None:
