@@ -103,6 +103,7 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     project.held["group_id"] = answer.body["group"]["id"]
     await keep(cloud, project, token)
     await _push(cloud, project, token)
+    await _put_object(cloud, project, token)
     project.held["floating_ip_id"] = project.held["floatingip_id"]
     project.held["rule_id"] = project.held["security_group_rule_id"]
     project.held["project_id"] = project.held["tenant_id"] = project.id
@@ -141,6 +142,17 @@ async def _push(cloud: WholeCloud, project: Project, token: str) -> None:
     answer = await cloud.call("POST", f"/v2/{repository}/blobs/uploads", token=token)
     assert answer.status == 202, answer.raw
     project.held |= held | {"upload_id": answer.headers["docker-upload-uuid"]}
+
+
+async def _put_object(cloud: WholeCloud, project: Project, token: str) -> None:
+    """An object in a container of the project's account, by names that nobody else uses."""
+    account, container, name = f"AUTH_{project.id}", f"box-{project.id}", f"thing-{project.id}"
+    path = f"/object-store/v1/{account}/{container}"
+    none = [(b"content-length", b"0")]
+    assert (await cloud.call("PUT", path, token=token, headers=none)).status == 201
+    said = [(b"content-length", b"5")]
+    assert (await cloud.call("PUT", f"{path}/{name}", b"bytes", token=token, headers=said)).status == 201
+    project.held |= {"account": account, "container": container, "object": name}
 
 
 async def _available(cloud: WholeCloud, path: str, token: str) -> None:
