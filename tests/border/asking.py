@@ -135,8 +135,12 @@ def query_words(service: Service, answer: Answer) -> list[str]:
     )
 
 
+NAMES = {"container", "object"}
+"""In an account everybody calls his things what he likes, as others do in theirs."""
+
+
 def held_names(route: Route, project: Project) -> list[str]:
-    return sorted(names(route) & project.held.keys())
+    return sorted((names(route) & project.held.keys()) - NAMES)
 
 
 def as_json(body: Any) -> bytes:

@@ -150,8 +150,9 @@ async def _put_object(cloud: WholeCloud, project: Project, token: str) -> None:
     path = f"/object-store/v1/{account}/{container}"
     none = [(b"content-length", b"0")]
     assert (await cloud.call("PUT", path, token=token, headers=none)).status == 201
-    said = [(b"content-length", b"5")]
-    assert (await cloud.call("PUT", f"{path}/{name}", b"bytes", token=token, headers=said)).status == 201
+    content = f"of {project.id}".encode()
+    said = [(b"content-length", str(len(content)).encode())]
+    assert (await cloud.call("PUT", f"{path}/{name}", content, token=token, headers=said)).status == 201
     project.held |= {"account": account, "container": container, "object": name}
 
 
