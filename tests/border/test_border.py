@@ -77,7 +77,7 @@ SERVICES = {
     "glance": (800, 200),
     "keystone": (10_000, 4_000),
     "registry": (30, 5),
-    "swift": (30, 5),
+    "swift": (30, 1),
     "cinder": (500, 100),
     "placement": (5, -1),  # no tenant has any business there
 }
