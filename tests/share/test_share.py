@@ -154,7 +154,6 @@ async def test_the_dearest_request_of_one_tenant_leaves_another_his_share(cloud:
     quiet = Modest(cloud, modest)
     alone = sorted([await quiet.looks() for _ in range(50)])[25]
     found = {kind: await beside(quiet, asking) / alone for kind, asking in greedy.kinds().items()}
-    print({kind: round(times) for kind, times in found.items()})
     assert {kind: times for kind, times in found.items() if times > MULTIPLE} == {}, {
         kind: round(times) for kind, times in found.items()
     }

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.api.image.container_archives import Image, descriptor, digest
+from tests.api.image.container_archives import MANIFEST, Image, descriptor, digest
 from tests.api.one_service import THEIRS
 from tests.api.registry.registry_cloud import APP, INDEX, Cloud, cloud
 
@@ -56,3 +56,20 @@ async def test_manifests_that_name_one_another_are_looked_at_once_each(cloud: Cl
     # 36 things: 1 + 12 + 12 * 12 + 12 * 12 * 12 ways to them.
     assert pulled < 400, pulled
     assert asked < 400, asked
+
+
+async def test_annotations_that_lists_tell_are_not_megabytes(cloud: Cloud) -> None:
+    """Fifty of them are read at once, as objects that take ten times the room of their text."""
+    image = await cloud.push()
+    config = b"{}"
+    await cloud.push_blob(config)
+    for number, status in ((2_000, 201), (200_000, 400)):
+        said = {
+            "schemaVersion": 2, "mediaType": MANIFEST, "config": descriptor("application/vnd.oci.empty.v1+json", config),
+            "layers": [], "subject": descriptor(MANIFEST, image.manifest),
+            "annotations": {f"{n:x}": "v" for n in range(number)},
+        }  # fmt: skip
+        text = json.dumps(said).encode()
+        assert (await cloud.push_manifest(text, digest(text))).status == status
+    found = await cloud.call("GET", f"/v2/{APP}/referrers/{digest(image.manifest)}")
+    assert len(found.body["manifests"]) == 1

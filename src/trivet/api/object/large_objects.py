@@ -5,7 +5,7 @@ how they begin.
 import asyncio
 import hashlib
 import re
-from base64 import b64decode
+from binascii import a2b_base64
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -199,7 +199,7 @@ def _there(container: str, wanted: Wanted, there: Listed, wrong: list[str]) -> S
 
 def _inline(number: int, wanted: Wanted, wrong: list[str]) -> Segment:
     try:
-        data = b64decode(wanted.data, validate=True)
+        data = a2b_base64(wanted.data, strict_mode=True)
     except ValueError:
         wrong.append(f"Index {number}: data must be valid base64")
         data = b""
