@@ -63,9 +63,10 @@ async def test_annotations_that_lists_tell_are_not_megabytes(cloud: Cloud) -> No
     image = await cloud.push()
     config = b"{}"
     await cloud.push_blob(config)
+    described = descriptor("application/vnd.oci.empty.v1+json", config)
     for number, status in ((2_000, 201), (200_000, 400)):
         said = {
-            "schemaVersion": 2, "mediaType": MANIFEST, "config": descriptor("application/vnd.oci.empty.v1+json", config),
+            "schemaVersion": 2, "mediaType": MANIFEST, "config": described,
             "layers": [], "subject": descriptor(MANIFEST, image.manifest),
             "annotations": {f"{n:x}": "v" for n in range(number)},
         }  # fmt: skip

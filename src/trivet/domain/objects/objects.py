@@ -134,7 +134,10 @@ async def rows(tx: Tx, place: Place) -> tuple[Container | None, Object | None]:
 
 async def listed(tx: Tx, where: Where, order: str, limit: int) -> list[Listed]:
     rows = await tx.rows(f"{_SQL_LISTED}{where.sql} ORDER BY {order} LIMIT {int(limit)}", *where.values)
-    return [Listed(*row[:5], bool(row[5]), _target(row[6])) for row in rows]
+    return [
+        Listed(name, size, etag, content_type, modified_at, bool(is_large), _target(metadata))
+        for name, size, etag, content_type, modified_at, is_large, metadata in rows
+    ]
 
 
 def _target(metadata: str | None) -> tuple[str, str] | None:
