@@ -3,6 +3,7 @@ it is; whatever it stands for is looked at once, in bounded pieces, by the right
 """
 
 import asyncio
+import contextlib
 import hmac
 import io
 import json
@@ -248,3 +249,19 @@ async def test_no_head_of_an_answer_has_a_line_of_a_tenants_own(cloud: Cloud) ->
     answer = await cloud.call("POST", f"{ACCOUNT}/box/", "".join(parts).encode(), **how)
     assert answer.status == 400, answer.raw
     assert await cloud.names("box") == []
+
+
+async def test_a_log_has_no_line_of_a_tenants_own(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor a traceback for what he alone has broken: he may ask for it all day."""
+    await cloud.put("box")
+    await cloud.put("box/0", b"x" * 200_000)
+    await cloud.put("box/1", b"y" * 200_000)
+    await put_manifest(cloud, "box/a%0AERROR all is lost", {"path": "/box/0"}, {"path": "/box/1"})
+    await cloud.call("DELETE", f"{ACCOUNT}/box/1")
+    with contextlib.suppress(Exception):
+        await cloud.get("box/a\nERROR all is lost")
+    with contextlib.suppress(Exception):
+        await cloud.get("box/a%0AERROR all is lost")
+    said = [record for record in caplog.records if "broke off" in record.getMessage()]
+    assert said, "it breaks in the middle"
+    assert not any("\n" in record.getMessage() or record.exc_info for record in said)
