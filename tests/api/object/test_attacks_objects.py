@@ -125,7 +125,7 @@ async def test_what_comes_without_end_ends_where_the_limit_does(cloud: Cloud) ->
     several = [uploads.receive(cloud.parts, uploads.Room(MINE), endless()) for _ in range(8)]
     done = await asyncio.gather(*several, return_exceptions=True)
     assert all(isinstance(one, Exception) for one in done)
-    assert sent <= 16 << 20
+    assert sent <= 32 << 20
     assert (await cloud.call("PUT", f"{ACCOUNT}/box/fits", bytes(3 << 20))).status == 201
 
 
