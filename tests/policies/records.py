@@ -108,6 +108,7 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     await subscribe(cloud, project, token)
     await keep(cloud, project, token)
     await _push(cloud, project, token)
+    await _put_object(cloud, project, token)
     project.held["floating_ip_id"] = project.held["floatingip_id"]
     project.held["rule_id"] = project.held["security_group_rule_id"]
     project.held["project_id"] = project.held["tenant_id"] = project.id
@@ -154,6 +155,18 @@ async def _push(cloud: WholeCloud, project: Project, token: str) -> None:
     answer = await cloud.call("POST", f"/v2/{repository}/blobs/uploads", token=token)
     assert answer.status == 202, answer.raw
     project.held |= held | {"upload_id": answer.headers["docker-upload-uuid"]}
+
+
+async def _put_object(cloud: WholeCloud, project: Project, token: str) -> None:
+    """An object in a container of the project's account, by names that nobody else uses."""
+    account, container, name = f"AUTH_{project.id}", f"box-{project.id}", f"thing-{project.id}"
+    path = f"/object-store/v1/{account}/{container}"
+    none = [(b"content-length", b"0")]
+    assert (await cloud.call("PUT", path, token=token, headers=none)).status == 201
+    content = f"of {project.id}".encode()
+    said = [(b"content-length", str(len(content)).encode())]
+    assert (await cloud.call("PUT", f"{path}/{name}", content, token=token, headers=said)).status == 201
+    project.held |= {"account": account, "container": container, "object": name}
 
 
 async def _available(cloud: WholeCloud, path: str, token: str) -> None:

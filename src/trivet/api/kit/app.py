@@ -83,7 +83,7 @@ class App:
         except asyncio.CancelledError:
             raise
         except Exception:
-            _logger.exception("%s %s failed", request.method, request.path)
+            _logger.exception("%s %r failed", request.method, request.path)
             bug = TrivetError("internal", "An unexpected error happened on our side; it has been logged.")
             service = service or self._nearest(request.path)
             reply = self._refusal(service, bug, request)
@@ -102,9 +102,11 @@ class App:
             return
         try:
             await _send_stream(reply, reply.body, send, head=head)
-        except Exception:
+        except TrivetError as error:
             # Too late to say so: the connection is closed on an answer without its end.
-            _logger.exception("%s %s broke off", request.method, request.path)
+            _logger.warning("%s %r broke off: %s", request.method, request.path, error)
+        except Exception:
+            _logger.exception("%s %r broke off", request.method, request.path)
 
     def _count(self, service: Service, request: Request, reply: Reply, scope: Scope, seconds: float) -> None:
         # What nobody declared is one route: or whoever asks for many paths, or in many methods, would fill our memory.

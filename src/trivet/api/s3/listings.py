@@ -11,7 +11,7 @@ from trivet.api.s3 import documents
 from trivet.domain.numbers import whole_number
 from trivet.domain.objects.containers import Container
 from trivet.domain.objects.listing import Page
-from trivet.domain.objects.objects import Object
+from trivet.domain.objects.objects import Listed, Object
 from trivet.errors import Invalid
 
 MOST = 1000
@@ -74,7 +74,7 @@ def _opened(token: str) -> str:
         raise Invalid("query.argument", "The continuation token provided is incorrect") from error
 
 
-def of_objects(request: Request, home: Container, wanted: Asked, found: Sequence[Object | str]) -> Reply:
+def of_objects(request: Request, home: Container, wanted: Asked, found: Sequence[Listed | str]) -> Reply:
     shown, more = found[: wanted.most], len(found) > wanted.most and wanted.most > 0
     last = ""
     if more and shown:
@@ -104,7 +104,7 @@ def of_objects(request: Request, home: Container, wanted: Asked, found: Sequence
     return documents.reply("ListBucketResult", said)
 
 
-def facts(one: Object) -> list[tuple[str, documents.Content]]:
+def facts(one: Listed | Object) -> list[tuple[str, documents.Content]]:
     return [
         ("LastModified", documents.moment(one.modified_at)),
         ("ETag", f'"{one.etag}"'),

@@ -57,7 +57,9 @@ async def put_part(request: Request, entered: Entered) -> Reply:
     length = payload.length_of(request, entered.signature)
     if length is not None and length > SIZE_MAX:
         raise uploads.too_large()
-    received = await uploads.receive(request.parts, payload.of(request, entered.signature))
+    received = await uploads.receive(
+        request.parts, uploads.Room(entered.place.project_id), payload.of(request, entered.signature)
+    )
     if length is not None and received.size != length:
         await uploads.drop(request.parts, received)
         raise Invalid("s3.chunk", "You did not provide the number of bytes that you said.")
@@ -87,7 +89,9 @@ async def _copy_part(request: Request, entered: Entered, number: int) -> Object:
     if length > SIZE_MAX:
         raise uploads.too_large()
     chunks = content.whole(request.parts, source.project_id, found, first, length)
-    return await _settle(request, entered, number, await uploads.receive(request.parts, chunks))
+    return await _settle(
+        request, entered, number, await uploads.receive(request.parts, uploads.Room(entered.place.project_id), chunks)
+    )
 
 
 async def complete(request: Request, entered: Entered) -> Reply:

@@ -93,7 +93,9 @@ async def put(request: Request) -> Reply:
     seen = await _writable(request, entered)
     length = payload.length_of(request, entered.signature)
     await request_room(request, entered, length)
-    received = await uploads.receive(request.parts, payload.of(request, entered.signature))
+    received = await uploads.receive(
+        request.parts, uploads.Room(entered.place.project_id), payload.of(request, entered.signature)
+    )
     if length is not None and received.size != length:
         await uploads.drop(request.parts, received)
         raise Invalid("s3.chunk", "You did not provide the number of bytes that you said.")
@@ -144,7 +146,7 @@ async def _copy(request: Request, entered: Entered) -> Reply:
         placed = await _share(request, source, entered.place, found, kept)
     else:
         chunks = content.whole(request.parts, source.project_id, found, 0, found.size)
-        received = await uploads.receive(request.parts, chunks)
+        received = await uploads.receive(request.parts, uploads.Room(entered.place.project_id), chunks)
         copied = msgspec.structs.replace(kept, size=received.size, etag=received.etag, blob_key=received.key)
         placed = await uploads.settle(request.parts, received, lambda tx: _set_down(tx, request, entered.place, copied))
     told = [("LastModified", documents.moment(placed.modified_at)), ("ETag", f'"{placed.etag}"')]

@@ -42,7 +42,7 @@ Still = Callable[[Tx, Backup], Awaitable[None]]
 async def put(parts: Parts, backup: Backup, name: str, chunks: AsyncIterator[bytes], still: Still) -> None:
     place = Place(backup.project_id, backup.container, name)
     try:
-        received = await uploads.receive(parts, chunks)
+        received = await uploads.receive(parts, uploads.Room(backup.project_id), chunks)
 
         async def act(tx: Tx) -> None:
             await still(tx, backup)

@@ -47,7 +47,8 @@ async def put(
         async with parts.store.read() as tx:
             more = length - (objects.weight(there) if there is not None else 0)
             await containers.foresee(tx, home, int(there is None), more)
-    received = await uploads.receive(parts, chunks)
+    spare = objects.weight(there) if there is not None else 0
+    received = await uploads.receive(parts, uploads.Room(place.project_id, spare=spare), chunks)
     if length is not None and received.size != length:
         await uploads.drop(parts, received)
         raise Invalid("body.cut", "The client went away before the body was complete.", status=499)

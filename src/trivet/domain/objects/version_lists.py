@@ -2,7 +2,7 @@
 
 import msgspec
 
-from trivet.domain.objects import listing
+from trivet.domain.objects import listing, names
 from trivet.domain.objects.containers import Container
 from trivet.domain.objects.versions import NULL
 from trivet.store.tables import Value
@@ -30,8 +30,7 @@ async def page(
     at, version_id = after
     folder = _folder(at, prefix, delimiter)
     if folder and folder == at:
-        at, version_id = listing.behind(at), ""
-        entries = await _entries(tx, home, prefix, (at, ""), inclusive=True)
+        entries = await _beyond(tx, home, prefix, at)
     else:
         entries = await _entries(tx, home, prefix, (at, version_id), inclusive=False)
     while entries and len(found) < most:
@@ -42,11 +41,17 @@ async def page(
             if jump or len(found) == most:
                 break
         if jump:
-            entries = await _entries(tx, home, prefix, (listing.behind(jump), ""), inclusive=True)
+            entries = await _beyond(tx, home, prefix, jump)
         else:
             last = entries[-1]
             entries = await _entries(tx, home, prefix, (last.name, last.version_id), inclusive=False)
     return found
+
+
+async def _beyond(tx: Tx, home: Container, prefix: str, folder: str) -> list[Entry]:
+    """What comes behind all that is in a folder."""
+    start = names.behind(folder)
+    return await _entries(tx, home, prefix, (start, ""), inclusive=True) if start else []
 
 
 def _folder(name: str, prefix: str, delimiter: str) -> str:
@@ -58,7 +63,9 @@ async def _entries(tx: Tx, home: Container, prefix: str, after: tuple[str, str],
     name, version_id = after
     where = Where()
     if prefix:
-        where.add("name >= ?", prefix).add("name < ?", listing.behind(prefix))
+        where.add("name >= ?", prefix)
+        if names.behind(prefix):
+            where.add("name < ?", names.behind(prefix))
     if name:
         where.add("name >= ?" if inclusive or version_id else "name > ?", name)
     both = (
