@@ -5,7 +5,6 @@ from trivet.api.kit.routes import Resource
 from trivet.api.s3 import documents, door
 from trivet.domain.objects import access, listing
 from trivet.domain.objects.access import Right
-from trivet.domain.objects.containers import Container
 from trivet.domain.objects.listing import Page
 from trivet.domain.objects.multipart import BESIDE
 from trivet.errors import Forbidden
@@ -24,7 +23,7 @@ async def list_buckets(request: Request) -> Reply:
     shown = [
         ("Bucket", [("Name", one.name), ("CreationDate", documents.moment(one.created_at))])
         for one in found
-        if isinstance(one, Container) and not one.name.endswith(BESIDE)
+        if not isinstance(one, str) and not one.name.endswith(BESIDE)
     ]
     owner = [("ID", project_id), ("DisplayName", project_id)]
     return documents.reply("ListAllMyBucketsResult", [("Owner", owner), ("Buckets", shown)])

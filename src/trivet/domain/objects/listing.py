@@ -16,7 +16,7 @@ from trivet.store.tx import Tx
 from trivet.store.where import Where
 
 _STEP, _FIRST_STEP = 1000, 32
-_SQL_CONTAINERS = "SELECT name, object_count, bytes_used, updated_at FROM object_containers"
+_SQL_CONTAINERS = "SELECT name, object_count, bytes_used, created_at, updated_at FROM object_containers"
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +40,7 @@ class ListedContainer(msgspec.Struct, frozen=True):
     name: str
     object_count: int
     bytes_used: int
+    created_at: float
     updated_at: float
 
 
