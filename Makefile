@@ -39,6 +39,9 @@ bench: venv ## measure speed and size, and write docs/performance.md's figures
 hosts: setup images ## several real hosts on this machine: make hosts N=3; then trivet lab --help
 	@$(PY) -m trivet.cli.main lab up --hosts $(or $(N),3)
 
+failover: setup images ## three real hosts, one loses its power, and the screen shows what follows
+	@$(PY) tools/fail_over.py $(BUILD)
+
 soak: venv ## a cloud under steady load: make soak MINUTES=20; figures go into docs/reliability.md
 	@$(PY) -m bench.soak.steady --minutes $(or $(MINUTES),20)
 
@@ -82,4 +85,4 @@ images:
 	@tools/build-container.sh $(BUILD)/container
 	@tools/build-novnc.sh $(BUILD)/novnc
 
-.PHONY: help run hosts test unit check fix sim docs bench soak soak-kills soak-upgrade dist deb test-deb clean setup setup-test system system-test venv images
+.PHONY: help run hosts failover test unit check fix sim docs bench soak soak-kills soak-upgrade dist deb test-deb clean setup setup-test system system-test venv images

@@ -180,6 +180,18 @@ async def test_a_silent_agent_is_no_dead_host(scene: Scene) -> None:
     assert "answers" in answer.refused(400)
 
 
+async def test_a_sign_of_life_from_the_moment_of_death_keeps_no_host_alive(scene: Scene) -> None:
+    """Its agent spoke behind the last echo that was heard, and before it was clear that no other would come."""
+    scene.silence("host1")
+    await scene.health.look(scene.management)
+    scene.cloud.clock.added_s += 0.05
+    async with scene.cloud.store.write() as tx:
+        await tx.run("UPDATE hosts SET agent_seen_at = ? WHERE name = 'host1'", tx.clock.now())
+    scene.cloud.clock.added_s += 0.05
+    await scene.look()
+    assert (await scene.host("host1")).dead
+
+
 async def test_a_host_that_is_cut_off_for_management_only_is_left_alone(scene: Scene) -> None:
     scene.management.down = {"host1"}
     await scene.look()

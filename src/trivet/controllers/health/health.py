@@ -132,9 +132,9 @@ class HealthController:
             return Finding("unknown", "Nothing was heard of its agent since the host was found dead.")
         if host.silent:
             return Finding("down", "No sign of life of its agent.")
-        good_ago_s = self._lookout.good_ago_s(host.id, MANAGEMENT)
-        silent = self._lookout.values(host.id).get(MANAGEMENT) == "down"
-        if silent and good_ago_s is not None and host.agent_seen_at < self._clock.now() - good_ago_s:
+        # What it said in the moment in which the host fell silent may have been said before, and only heard late.
+        silent_since = self._lookout.down_since(host.id, MANAGEMENT)
+        if silent_since is not None and host.agent_seen_at < silent_since:
             return Finding("unknown", "Nothing was heard of its agent since the host fell silent.")
         return Finding("up")
 

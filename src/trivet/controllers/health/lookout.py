@@ -24,6 +24,8 @@ class _Sight(msgspec.Struct):
     seen_at: float = 0.0
     downs: int = 0
     good_at: float | None = None
+    turned_at: float = 0.0
+    """When this value began to count."""
     detects_in_s: float | None = None
     written_at: float | None = None
     """None: it changed since."""
@@ -55,17 +57,17 @@ class Lookout:
                 continue
             if finding.value == "down" and sight.value == "up" and sight.good_at is not None:
                 sight.detects_in_s = round(now - sight.good_at, 3)
-            sight.value, sight.written_at = finding.value, None
+            sight.value, sight.turned_at, sight.written_at = finding.value, self._clock.now(), None
             changed.add(host_id)
         return changed, doubt
 
     def values(self, host_id: str) -> dict[str, Value]:
         return {name: sight.value for name, sight in self._sights.get(host_id, {}).items()}
 
-    def good_ago_s(self, host_id: str, name: str) -> float | None:
-        """How long ago a probe saw it up; None: never."""
+    def down_since(self, host_id: str, name: str) -> float | None:
+        """None: a probe of that name does not see the host down, or never saw it up."""
         sight = self._sights.get(host_id, {}).get(name)
-        return None if sight is None or sight.good_at is None else self._clock.monotonic() - sight.good_at
+        return None if sight is None or sight.value != "down" or sight.good_at is None else sight.turned_at
 
     def to_write(self, host_id: str) -> list[Said]:
         now = self._clock.monotonic()
