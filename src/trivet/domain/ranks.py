@@ -13,7 +13,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     # Before identity: what a project's first servers lack is made with their rooms in hand, and holds the project.
     ("aggregates", "flavors", "flavor_access", "server_groups"),
     ("host_capacities",),
-    ("hosts", "host_credentials", "network_agents"),
+    ("hosts", "host_credentials", "host_cards", "network_agents"),
     ("consumers",),
     ("providers", "inventories", "claims", "provider_traits", "provider_aggregates"),
     ("custom_classes", "custom_traits"),
