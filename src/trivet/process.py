@@ -56,6 +56,7 @@ from trivet.errors import Invalid
 from trivet.hosting.host_engines import host_engines
 from trivet.hosting.hosts_here import Hosting
 from trivet.hosting.local_link import LocalLink
+from trivet.hosting.rack import rack
 from trivet.ids import Ids, SystemIds
 from trivet.parts import Parts
 from trivet.serving.doors import Doors
@@ -145,6 +146,10 @@ async def running(
         stack.callback(holders.close)
         duties = Duties(store, holders.me, holders.died)
         offer_duties(parts, follower, duties, hosting, doors.own_url)
+        machines = rack(parts, doors.own_url, hosting.network) if hosting is not None else None
+        if machines is not None:
+            stack.push_async_callback(machines.close)
+            offer_agent(parts, follower, duties, machines, doors.own_url)
         find = hosting.console_path if hosting else lambda _: None
         consoles = ConsoleSockets(parts, find, doors.own_url, doors.trust)
         app = App(parts, services(), consoles.paths())
@@ -221,6 +226,12 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
         finally:
             follower.leave("networks", on_events)
 
+    offer_volumes(parts, follower, duties, hosting)
+    duties.offer("networks", run_networks)
+    offer_agent(parts, follower, duties, hosting, own_url)
+
+
+def offer_agent(parts: Parts, follower: Follower, duties: Duties, hosting: Hosting, own_url: str) -> None:
     async def run_agent(lease: Lease) -> None:
         link = LocalLink(parts, lease)
         lookup = device_places.of_hosts(link.instance_at, hosting.engines)
@@ -239,19 +250,17 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
             agent.hint({e.id: e.revision for e in events if e.noun == "servers" and e.host_id in hosting.engines})
 
         reads = ConsoleReads(parts.store, hosting.engines, hosting.driver, lease)
-        follower.listen("agent", on_events, agent.look_again)
-        follower.listen("console reads", reads.on_events, reads.on_resync)
+        follower.listen(f"agent {hosting.name}", on_events, agent.look_again)
+        follower.listen(f"console reads {hosting.name}", reads.on_events, reads.on_resync)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(agent.run())
                 if hosting.tend is not None:
                     group.create_task(_tend(parts, hosting.tend))
         finally:
-            follower.leave("agent", on_events)
-            follower.leave("console reads", reads.on_events)
+            follower.leave(f"agent {hosting.name}", on_events)
+            follower.leave(f"console reads {hosting.name}", reads.on_events)
 
-    offer_volumes(parts, follower, duties, hosting)
-    duties.offer("networks", run_networks)
     duties.offer(f"agent {hosting.name}", run_agent)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from functools import partial
 
+import msgspec
+
 from trivet.domain.host_link import volume_orders
 from trivet.domain.host_link.volume_orders import NO_DISKS, Disks
 from trivet.domain.hosts import cards
@@ -159,7 +161,10 @@ def _order(
         memory_mib=server.flavor.ram_mib,
         disk_gib=server.root_gib,
         image=_image_at(server, images, image_id),
-        wires=tuple(_wire(server, port, number, networks, subnets, vlans) for number, port in enumerate(plugs)),
+        wires=tuple(
+            msgspec.structs.replace(_wire(server, port, number, networks, subnets), vlan=vlans.get(port.id, 0))
+            for number, port in enumerate(plugs)
+        ),
         # What begins with `trivet:` grants things, so it is the operator's (a flavor) and not the tenant's (an image).
         properties={name: text for name, text in server.properties.items() if not name.startswith("trivet:")}
         | server.flavor.extra_specs,
@@ -193,14 +198,7 @@ def _rescue(server: Server, images: dict[str, Image]) -> RescueWanted | None:
     )
 
 
-def _wire(
-    server: Server,
-    port: Port,
-    number: int,
-    networks: dict[str, Network],
-    subnets: dict[str, Subnet],
-    vlans: dict[str, int],
-) -> Wire:
+def _wire(server: Server, port: Port, number: int, networks: dict[str, Network], subnets: dict[str, Subnet]) -> Wire:
     on = [(subnets[ip.subnet_id], ip.ip_address) for ip in port.fixed_ips if ip.subnet_id in subnets]
     container = server.kind == "container"
     gateway = next((subnet.gateway_ip for subnet, _ in on if subnet.ip_version == 4 and subnet.gateway_ip), None)
@@ -222,5 +220,4 @@ def _wire(
         # The first interface leads out, as with DHCP.
         gateway=gateway if number == 0 else None,
         routes=(*routes, (f"{METADATA_IP}/32", "")) if number == 0 else tuple(routes),
-        vlan=vlans.get(port.id, 0),
     )

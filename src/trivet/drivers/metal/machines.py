@@ -30,6 +30,7 @@ from trivet.drivers.metal.nodes import (
     Kept,
     Node,
     Plugged,
+    boots_first,
     card_of,
     marks_of,
     node_of,
@@ -83,7 +84,7 @@ class IronicMachine:
     async def create(self, spec: MachineSpec) -> None:
         if spec.disk is None or spec.volumes or spec.empty:
             raise DriverError(
-                "A physical machine has its own disks; it boots from an image and has no others.", again=False
+                "A physical machine boots from an image and has its own disks, and no others.", again=False
             )
         builds = spec.marks.get("builds", "")
         node = await self._node()
@@ -226,10 +227,7 @@ class IronicMachine:
     async def _cards(self) -> list[Card]:
         """In the order in which they were made known."""
         found = await self._ironic.call("GET", f"/v1/ports?node={self._id}&detail=True")
-        ports = sorted(
-            found["ports"],
-            key=lambda port: (not port.get("pxe_enabled", True), port.get("created_at") or "", port["address"]),
-        )
+        ports = sorted(found["ports"], key=boots_first)
         return [card_of(port) for port in ports]
 
     async def _once_settled(self, within_s: float) -> Node:

@@ -104,6 +104,11 @@ def card_of(said: Any) -> Card:
     )
 
 
+def boots_first(port: dict[str, Any]) -> tuple[bool, str, str]:
+    """Those that boot come first, as they were made known."""
+    return not port.get("pxe_enabled", True), str(port.get("created_at") or ""), str(port["address"])
+
+
 def power_of(node: Node) -> Power:
     """Of a machine that a server has."""
     if node.provision_state != "active":

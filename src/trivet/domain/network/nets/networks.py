@@ -364,10 +364,9 @@ async def segment_on(tx: Tx, network: Network, physical: str, first: int, last: 
     """The VLAN that the network is on a physical network: its own there, or one of the range that is claimed now."""
     if network.network_type == "vlan" and network.physical_network == physical:
         return network.segmentation_id or 0
-    taken = (
-        "SELECT segmentation_id, network_id FROM network_segments WHERE network_type = 'vlan' AND physical_network = ?"
-    )
-    used = {int(row[0]): str(row[1]) for row in await tx.rows(taken, physical)}
+    where = Where().add("network_type = 'vlan' AND physical_network = ?", physical)
+    taken = f"SELECT segmentation_id, network_id FROM network_segments{where.sql}"
+    used = {int(row[0]): str(row[1]) for row in await tx.rows(taken, *where.values)}
     for vlan, owner in used.items():
         if owner == network.id:
             return vlan
