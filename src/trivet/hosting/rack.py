@@ -66,7 +66,7 @@ class Rack:
         name, first, last = self._parts.settings.fabric
         own = [
             Card(mac=card.mac, fabric=card.fabric or name, first_vlan=first, last_vlan=last)
-            for card in map(card_of, ports)
+            for card in map(card_of, sorted(ports, key=boots_first))
         ]
         facts = (host.kinds, host.vcpus, host.memory_mib, host.disk_gib, more, traits, own)
         if self._told.get(node.uuid) == facts:
