@@ -52,7 +52,8 @@ DOORS: dict[str, set[str]] = {
     "cli": set(),
     "controllers": set(),
     "domain.host_link": set(),
-    "domain.hosts": {"admission", "approvals", "authority", "capacity", "credentials", "hosts", "overlay", "zones"},
+    "domain.hosts": {
+        "admission", "approvals", "authority", "capacity", "cards", "credentials", "hosts", "overlay", "zones"},
     "domain.identity": {
         "catalog.regions", "catalog.services", "delegation.access_rules", "delegation.application_credentials",
         "delegation.oauth", "delegation.trusts", "login.methods", "login.proven", "login.receipts", "login.scopes",
@@ -76,7 +77,8 @@ DOORS: dict[str, set[str]] = {
     },
     "domain.volumes": {"acts", "attachments", "backends", "create", "snapshots", "volumes"},
     "domain.watch": set(),
-    "drivers.ovn": {"central.northbound", "chassis.wires", "engine", "seats"},
+    "drivers.metal": {"cabling", "images", "ironic", "machines", "nodes", "wires"},
+    "drivers.ovn": {"central.northbound", "chassis.wires", "engine", "ovsdb", "seats"},
     "drivers.podman": {"engine", "machines"},
     "drivers.qemu": {
         "complaints", "copy_job", "images", "layout", "machines", "options", "processes", "qmp", "turns",

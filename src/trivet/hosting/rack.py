@@ -19,7 +19,7 @@ from trivet.drivers.metal.cabling import Cabling, Vlans
 from trivet.drivers.metal.images import ImagePlace
 from trivet.drivers.metal.ironic import HttpIronic, Refused
 from trivet.drivers.metal.machines import IronicMachine
-from trivet.drivers.metal.nodes import SELLABLE, Node, card_of, node_of
+from trivet.drivers.metal.nodes import SELLABLE, Node, boots_first, card_of, node_of
 from trivet.drivers.metal.wires import Cables
 from trivet.drivers.switches.open_vswitch import OpenVswitch
 from trivet.hosting.hosts_here import Hosting

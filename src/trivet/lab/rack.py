@@ -5,15 +5,16 @@ machines: QEMU with UEFI firmware, each behind a management controller that spea
 of its own). Three cables lead out: a trunk with the tenants' VLANs, one of the deploy network, and one for management.
 """
 
-import hashlib
+import http.client
 import os
 import shutil
 import signal
 import subprocess
 import time
-import urllib.request
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -194,7 +195,7 @@ class Rack(msgspec.Struct, frozen=True):
             f'log_outputs = "3:file:{folder}/libvirtd.log"\n'
         )
         self._run("unshare", "--mount", "bash", "-c", _LIBVIRTD, "libvirtd", str(folder), inside=True)
-        _until(lambda: (folder / "libvirt-sock").exists(), "libvirtd answers")
+        _until((folder / "libvirt-sock").exists, "libvirtd answers")
         self._virsh("pool-define-as", "default", "dir", "--target", f"{folder}/pool")
         self._virsh("pool-start", "default")
 
@@ -308,17 +309,16 @@ def _lives(pid: int) -> bool:
 
 
 def answers(url: str) -> bool:
-    with suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
-        return bool(answer.status == 200)
-    return False
+    parts = urlsplit(url)
+    with closing(http.client.HTTPConnection(parts.netloc, timeout=2)) as connection:
+        try:
+            connection.request("GET", parts.path)
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
 
 
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _until(true: "object", what: str) -> None:
-    assert callable(true)
+def _until(true: Callable[[], bool], what: str) -> None:
     end = time.monotonic() + _READY_S
     while not true():
         if time.monotonic() > end:

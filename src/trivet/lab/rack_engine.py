@@ -162,7 +162,8 @@ class Engine(msgspec.Struct, frozen=True):
             f"--dhcp-leasefile={self.folder}/leases",
         )
         words = ("--config-file", str(conf))
-        start(self.folder, "schema", str(self.programs / "ironic-dbsync"), *words, "upgrade")
+        act = "upgrade" if (self.folder / "ironic.sqlite").exists() else "create_schema"
+        start(self.folder, "schema", str(self.programs / "ironic-dbsync"), *words, act)
         self._until(lambda: not _runs(self.folder / "schema.pid"), "the engine's database was made")
         start(
             self.folder,
