@@ -278,3 +278,28 @@ async def test_a_controller_that_does_not_answer_makes_nothing_seen(world: World
     world.ironic.node["power_state"] = None
     with pytest.raises(DriverError, match="does not answer"):
         await world.machine.observe()
+
+
+async def test_an_operators_inspection_is_done_in_the_deploy_network_and_drift_is_mended(world: World) -> None:
+    world.ironic.node["provision_state"] = "inspect wait"
+    await world.machine.settle()
+    assert world.switch.vlans == {"p0": DEPLOY, "p1": PARKING}
+    world.ironic.node["provision_state"] = "manageable"
+    await world.machine.settle()
+    assert world.switch.vlans["p0"] == PARKING
+    world.ironic.node["provision_state"] = "available"
+    await world.machine.create(world.spec())
+    await world.machine.start("s1", MARKS)
+    world.switch.vlans["p0"] = DEPLOY
+    await world.machine.settle()
+    assert world.switch.vlans["p0"] == TENANT
+
+
+async def test_nobody_moves_the_cables_of_a_machine_that_is_being_deployed(world: World) -> None:
+    machine = world.machine
+    task = asyncio.create_task(machine.create(world.spec()))
+    while world.ironic.node["provision_state"] != "wait call-back":
+        await asyncio.sleep(0)
+        await machine.settle()
+        assert world.switch.vlans["p0"] in (DEPLOY, PARKING)
+    await task

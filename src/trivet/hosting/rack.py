@@ -4,6 +4,8 @@ Looked at again and again: a machine that was enrolled and inspected is offered 
 operator took into maintenance or that could not be erased is not, and what one has is what inspection found.
 """
 
+import asyncio
+import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,7 @@ from trivet.domain.hosts import cards, hosts
 from trivet.domain.hosts.cards import Card
 from trivet.domain.hosts.hosts import Host
 from trivet.domain.placement.standard_traits import STANDARD_TRAITS
+from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.network import NetworkDriver
 from trivet.drivers.metal.cabling import Cabling, Vlans
 from trivet.drivers.metal.images import ImagePlace
@@ -28,6 +31,8 @@ from trivet.store.store import transact
 from trivet.store.tx import Tx
 
 _WORD = 63
+_SETTLE_S = 10.0
+_logger = logging.getLogger(__name__)
 
 
 class Rack:
@@ -54,9 +59,20 @@ class Rack:
         for port in (await self._ironic.call("GET", "/v1/ports?detail=True"))["ports"]:
             ports.setdefault(port["node_uuid"], []).append(port)
         for node in nodes:
+            machine = self._machines.setdefault(
+                node.uuid, IronicMachine(node.uuid, self._ironic, self._cabling, self._images)
+            )
+            machine.saw(node)
             await self._see(node, ports.get(node.uuid, []))
-            if node.uuid in self._machines:
-                self._machines[node.uuid].saw(node)
+            await self._settle(node, machine)
+
+    async def _settle(self, node: Node, machine: IronicMachine) -> None:
+        """One whose switch does not answer keeps no other waiting for long."""
+        try:
+            async with asyncio.timeout(_SETTLE_S):
+                await machine.settle()
+        except (DriverError, TimeoutError) as error:
+            _logger.warning("The cards of machine %s are not known to be where they should be: %s", node.name, error)
 
     async def _see(self, node: Node, ports: list[Any]) -> None:
         found = await self._inspected(node)
@@ -74,9 +90,7 @@ class Rack:
         known = await transact(self._parts.store, partial(self._write, host, more, traits, own))
         self._told[node.uuid] = facts
         if known.id not in self.engines:
-            machine = IronicMachine(node.uuid, self._ironic, self._cabling, self._images)
-            self._machines[node.uuid] = machine
-            self.engines[known.id] = Engines({"metal": machine}, Cables())
+            self.engines[known.id] = Engines({"metal": self._machines[node.uuid]}, Cables())
 
     async def _write(
         self, host: Host, more: Mapping[str, int], traits: frozenset[str], own: list[Card], tx: Tx

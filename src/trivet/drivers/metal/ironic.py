@@ -1,6 +1,7 @@
 """A small client of Ironic's API: one request a connection, which is enough for a machine that boots for a minute."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -36,8 +37,10 @@ class Refused(DriverError):
 
 
 class HttpIronic:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """`headers`: by which the engine knows who we are."""
         parts = urlsplit(url)
+        self._headers = list(headers)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 6385
         self._path = parts.path.rstrip("/")
 
@@ -64,6 +67,7 @@ class HttpIronic:
         try:
             state = h11.Connection(h11.CLIENT)
             headers = [
+                *self._headers,
                 ("Host", f"{self._host}:{self._port}"),
                 ("Connection", "close"),
                 ("Accept", "application/json"),

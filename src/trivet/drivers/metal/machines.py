@@ -22,6 +22,7 @@ from trivet.drivers.metal.cabling import Cabling
 from trivet.drivers.metal.images import ImagePlace
 from trivet.drivers.metal.ironic import Ironic
 from trivet.drivers.metal.nodes import (
+    BOOTS_RAMDISK,
     CLEANING,
     DEPLOYING,
     KEPT,
@@ -52,6 +53,8 @@ class IronicMachine:
         self._ironic = ironic
         self._cabling = cabling
         self._images = images
+        self._turn = asyncio.Lock()
+        """Whoever moves its cables."""
         self._news: asyncio.Queue[str] = asyncio.Queue()
         self._last: tuple[str, str | None] | None = None
 
@@ -79,9 +82,28 @@ class IronicMachine:
             self._news.put_nowait(kept.server)
         self._last = now
 
+    async def settle(self) -> None:
+        """Its cards are where they should be, whoever moved them, unless somebody is at it. One that no server has is
+        in the deploy network while its operator has it inspected or erased, and parked otherwise."""
+        if self._turn.locked():
+            return
+        async with self._turn:
+            node = await self._node()
+            cards = await self._cards()
+            if node.kept is None and node.provision_state in BOOTS_RAMDISK:
+                await self._cabling.deploy(cards)
+            elif node.kept is None:
+                await self._cabling.park(cards)
+            elif node.provision_state == "active" and node.is_on:
+                await self._cabling.put(cards, {card.mac: card.vlan for card in node.kept.cards.values()})
+
     # -- making and removing
 
     async def create(self, spec: MachineSpec) -> None:
+        async with self._turn:
+            await self._create(spec)
+
+    async def _create(self, spec: MachineSpec) -> None:
         if spec.disk is None or spec.volumes or spec.empty:
             raise DriverError(
                 "A physical machine boots from an image and has its own disks, and no others.", again=False
@@ -125,6 +147,10 @@ class IronicMachine:
         await self._ironic.call("PUT", f"/v1/nodes/{self._id}/states/provision", order)
 
     async def remove(self, id: str) -> None:
+        async with self._turn:
+            await self._remove(id)
+
+    async def _remove(self, id: str) -> None:
         node = await self._node()
         if node.kept is None or node.kept.server != id:
             return
@@ -158,6 +184,10 @@ class IronicMachine:
     # -- power
 
     async def start(self, id: str, marks: dict[str, str]) -> None:
+        async with self._turn:
+            await self._start(id, marks)
+
+    async def _start(self, id: str, marks: dict[str, str]) -> None:
         node = await self._node()
         kept = _need(node, id)
         if node.provision_state != "active":
@@ -202,6 +232,10 @@ class IronicMachine:
     # -- what some machines can do besides
 
     async def attach_nic(self, id: str, nic: Nic) -> None:
+        async with self._turn:
+            await self._attach_nic(id, nic)
+
+    async def _attach_nic(self, id: str, nic: Nic) -> None:
         kept = _need(await self._node(), id)
         cards = await self._cards()
         kept = msgspec.structs.replace(kept, cards=kept.cards | {nic.port_id: _plugged(nic, cards)})
@@ -209,6 +243,10 @@ class IronicMachine:
         await self._cabling.put(cards, {card.mac: card.vlan for card in kept.cards.values()})
 
     async def detach_nic(self, id: str, port_id: str) -> None:
+        async with self._turn:
+            await self._detach_nic(id, port_id)
+
+    async def _detach_nic(self, id: str, port_id: str) -> None:
         kept = _need(await self._node(), id)
         left = {port: card for port, card in kept.cards.items() if port != port_id}
         await self._cabling.put(await self._cards(), {card.mac: card.vlan for card in left.values()})

@@ -18,6 +18,7 @@ UNDER_WAY = frozenset(
 """Ironic is at work on it, and goes on by itself."""
 CLEANING = frozenset(("deleting", "cleaning", "clean wait", "clean hold", "unprovisioning"))
 DEPLOYING = frozenset(("deploying", "wait call-back", "deploy hold"))
+BOOTS_RAMDISK = UNDER_WAY | {"inspecting", "inspect wait"}
 SELLABLE = frozenset(("available", "active")) | UNDER_WAY
 """A machine in another state is its operator's business."""
 
