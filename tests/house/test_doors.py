@@ -78,6 +78,7 @@ DOORS: dict[str, set[str]] = {
     "domain.volumes": {"acts", "attachments", "backends", "create", "snapshots", "volumes"},
     "domain.watch": set(),
     "drivers.metal": {"cabling", "images", "ironic", "machines", "nodes", "wires"},
+    "drivers.switches": {"open_vswitch"},
     "drivers.ovn": {"central.northbound", "chassis.wires", "engine", "ovsdb", "seats"},
     "drivers.podman": {"engine", "machines"},
     "drivers.qemu": {
