@@ -12,6 +12,9 @@ help: ## list the tasks
 run: setup images ## bring the cloud up with real engines and show a VM and a container on one network
 	@tools/first-light.sh $(BUILD)
 
+metal: setup-test images ramdisk rack ## a rack of emulated machines, and one of them deployed beside a VM and a container
+	@tools/metal-light.sh $(BUILD)
+
 test: setup-test images check ## set up and pass every test, those with real engines included
 	@TRIVET_REQUIRE_ENGINES=1 tools/run-tests.sh
 
@@ -82,4 +85,10 @@ images:
 	@tools/build-container.sh $(BUILD)/container
 	@tools/build-novnc.sh $(BUILD)/novnc
 
-.PHONY: help run hosts test unit check fix sim docs bench soak soak-kills soak-upgrade dist deb test-deb clean setup setup-test system system-test venv images
+rack:
+	@tools/build-rack.sh $(BUILD)
+
+ramdisk:
+	@tools/build-ramdisk.sh $(BUILD)/ramdisk
+
+.PHONY: help run metal rack ramdisk hosts test unit check fix sim docs bench soak soak-kills soak-upgrade dist deb test-deb clean setup setup-test system system-test venv images

@@ -16,6 +16,11 @@ RUN=(
     syslinux syslinux-common systemd-boot-efi
     python3 python3-venv git make ca-certificates openssl
 )
+# What a rack of emulated machines stands on, and what its deploy ramdisk is built from.
+RACK=(
+    libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients python3-libvirt gdisk dnsmasq-base genisoimage
+    mmdebstrap grub-efi-amd64-bin grub-common
+)
 # What the tests look at it with, and the second database.
 TEST=(
     tcpdump iputils-ping iputils-arping iperf3 socat curl openssh-client conntrack
@@ -44,7 +49,7 @@ for argument in "$@"; do
     case $argument in
         --check) check=yes ;;
         run) wanted+=("${RUN[@]}") ;;
-        test) wanted+=("${RUN[@]}" "${TEST[@]}") ;;
+        test) wanted+=("${RUN[@]}" "${RACK[@]}" "${TEST[@]}") ;;
         *) die "unknown argument '$argument'; usage: tools/setup-system.sh [--check] [run|test]..." ;;
     esac
 done

@@ -55,6 +55,11 @@ for place in etc/libvirt var/lib/libvirt run/libvirt var/log/libvirt var/cache/l
     mkdir -p "$1/root/$place"; mount --bind "$1/root/$place" "/$place"
 done
 cp "$1/qemu.conf" /etc/libvirt/qemu.conf
+# It insists on a user that a larger package makes; here it sees one, and the machine gets none.
+cp /etc/passwd "$1/passwd"; cp /etc/group "$1/group"
+grep -q ^libvirt-qemu: "$1/passwd" || echo libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin >> "$1/passwd"
+grep -q ^libvirt-qemu: "$1/group" || echo libvirt-qemu:x:64055: >> "$1/group"
+mount --bind "$1/passwd" /etc/passwd; mount --bind "$1/group" /etc/group
 exec libvirtd -f "$1/libvirtd.conf" -p "$1/libvirtd.pid" -d
 """
 _QEMU_CONF = """user = "root"
