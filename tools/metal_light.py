@@ -115,14 +115,8 @@ def follow(cloud: Cloud, engine: Engine) -> None:
     last, end = "", time.monotonic() + _BOOT_S
     while cloud.has("server", "a-metal"):
         found = server(cloud)
-        node = next(
-            (
-                each
-                for each in engine.call("GET", "/v1/nodes?detail=True")["nodes"]
-                if each["instance_uuid"] == found["id"]
-            ),
-            None,
-        )
+        nodes = engine.call("GET", "/v1/nodes?detail=True")["nodes"]
+        node = next((each for each in nodes if each["instance_uuid"] == found["id"]), None)
         now = found["status"] if node is None else f"{found['status']}: {node['name']} is {node['provision_state']}"
         if node is not None:
             vlan = subprocess.run(

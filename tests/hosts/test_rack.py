@@ -111,9 +111,11 @@ def test_a_physical_machine_is_a_server_like_any_other(racked: Racked, tmp_path:
         "the machine is a host", lambda: any(each.name == "m1" for each in sdk.compute.hypervisors()), patience_s=60.0
     )
     image = metal_image(Path(os.environ["TRIVET_TEST_GUEST"]), tmp_path / "metal.qcow2")
-    sdk.create_image("metal", filename=str(image), disk_format="qcow2", container_format="bare", wait=True)
+    metal_image_id = sdk.create_image(
+        "metal", filename=str(image), disk_format="qcow2", container_format="bare", wait=True
+    ).id
     archive = os.environ["TRIVET_TEST_CONTAINER"]
-    sdk.create_image("box", filename=archive, disk_format="raw", container_format="docker", wait=True)
+    box_image_id = sdk.create_image("box", filename=archive, disk_format="raw", container_format="docker", wait=True).id
     flavor = sdk.compute.create_flavor(name="metal", vcpus=2, ram=1024, disk=1)
     sdk.compute.create_flavor_extra_specs(flavor, {"trivet:kind": "metal"})
     network = sdk.network.create_network(name="racked")
@@ -123,12 +125,8 @@ def test_a_physical_machine_is_a_server_like_any_other(racked: Racked, tmp_path:
         security_group_id=group.id, direction="ingress", protocol="icmp", ethertype="IPv4"
     )
     on = [{"uuid": network.id}]
-    metal = sdk.compute.create_server(
-        name="metal", image_id=sdk.image.find_image("metal").id, flavor_id=flavor.id, networks=on
-    )
-    box = sdk.compute.create_server(
-        name="box", image_id=sdk.image.find_image("box").id, flavor_id=_micro(sdk), networks=on
-    )
+    metal = sdk.compute.create_server(name="metal", image_id=metal_image_id, flavor_id=flavor.id, networks=on)
+    box = sdk.compute.create_server(name="box", image_id=box_image_id, flavor_id=_micro(sdk), networks=on)
 
     until("the ramdisk runs", lambda: racked.state() == "wait call-back", patience_s=BOOT_S)
     assert racked.vlan() == 100, "in the deploy network, and nowhere else"
@@ -143,9 +141,7 @@ def test_a_physical_machine_is_a_server_like_any_other(racked: Racked, tmp_path:
     assert 2000 <= racked.vlan() <= 2999
     [address] = [each["addr"] for each in metal.addresses["racked"]]
     until("it answers", lambda: _pings(box.id, address), patience_s=BOOT_S)
-    second = sdk.compute.create_server(
-        name="second", image_id=sdk.image.find_image("metal").id, flavor_id=flavor.id, networks=on
-    )
+    second = sdk.compute.create_server(name="second", image_id=metal_image_id, flavor_id=flavor.id, networks=on)
     assert sdk.compute.get_server(second.id).status == "ERROR", "the machine is sold whole"
 
     sdk.compute.stop_server(metal.id)

@@ -12,6 +12,7 @@ from trivet.domain.host_link import order_building
 from trivet.domain.hosts import cards, hosts
 from trivet.domain.hosts.cards import Card
 from trivet.domain.network.ports import ports
+from trivet.domain.network.ports.wishes import PortCreate
 from trivet.domain.servers.flavors import FLAVORS, Flavor
 from trivet.domain.servers.orders import Order
 from trivet.domain.servers.servers import SERVERS
@@ -100,7 +101,7 @@ async def test_the_engine_is_told_that_the_port_is_outside(rack: Cloud) -> None:
 
 async def test_a_port_that_outlives_its_server_leaves_the_machines_mac_to_the_next(rack: Cloud) -> None:
     async with rack.store.write() as tx:
-        port = await ports.create(tx, caller_of(MINE), ports.PortCreate(network_id=rack.network_id))
+        port = await ports.create(tx, caller_of(MINE), PortCreate(network_id=rack.network_id))
     first = await rack.made(flavorRef="metal", networks=[{"port": port.id}])
     assert await mac_of(rack, port.id) == "52:54:00:22:00:01"
     (await rack.call("DELETE", f"/servers/{first}")).ok()
