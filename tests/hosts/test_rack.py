@@ -111,11 +111,11 @@ def test_a_physical_machine_is_a_server_like_any_other(racked: Racked, tmp_path:
         "the machine is a host", lambda: any(each.name == "m1" for each in sdk.compute.hypervisors()), patience_s=60.0
     )
     image = metal_image(Path(os.environ["TRIVET_TEST_GUEST"]), tmp_path / "metal.qcow2")
-    metal_image_id = sdk.create_image(
+    metal_image_id = uploaded(sdk, "metal", image, "qcow2", "bare")
         "metal", filename=str(image), disk_format="qcow2", container_format="bare", wait=True
     ).id
-    archive = os.environ["TRIVET_TEST_CONTAINER"]
-    box_image_id = sdk.create_image("box", filename=archive, disk_format="raw", container_format="docker", wait=True).id
+    archive = Path(os.environ["TRIVET_TEST_CONTAINER"])
+    box_image_id = uploaded(sdk, "box", archive, "raw", "docker")
     flavor = sdk.compute.create_flavor(name="metal", vcpus=2, ram=1024, disk=1)
     sdk.compute.create_flavor_extra_specs(flavor, {"trivet:kind": "metal"})
     network = sdk.network.create_network(name="racked")
@@ -153,6 +153,12 @@ def test_a_physical_machine_is_a_server_like_any_other(racked: Racked, tmp_path:
     sdk.compute.delete_server(metal.id)
     until("it is gone", lambda: sdk.compute.find_server(metal.id) is None, patience_s=BOOT_S)
     assert (racked.state(), racked.vlan()) == ("available", 4000), "erased, and parked"
+
+
+def uploaded(sdk: Connection, name: str, file: Path, disk: str, container: str) -> str:
+    made = sdk.create_image(name, filename=str(file), disk_format=disk, container_format=container, wait=True)
+    assert made is not None
+    return str(made.id)
 
 
 def _pings(server_id: str, address: str) -> bool:
