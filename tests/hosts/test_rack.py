@@ -21,6 +21,8 @@ from trivet.drivers.contracts.network import netns_name
 from trivet.lab.rack import Machine, Rack, metal_image
 from trivet.lab.rack_engine import Engine
 
+pytestmark = [pytest.mark.contract, pytest.mark.dataplane, pytest.mark.filterwarnings("ignore")]
+
 BOOT_S = 1500.0
 """A ramdisk boots in a minute where nothing else runs, and CI's machines are shared."""
 
@@ -104,7 +106,6 @@ def racked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Racked]:
         found.down()
 
 
-@pytest.mark.contract
 def test_a_physical_machine_is_a_server_like_any_other(racked: Racked, tmp_path: Path) -> None:
     sdk = racked.sdk
     until(
@@ -112,8 +113,6 @@ def test_a_physical_machine_is_a_server_like_any_other(racked: Racked, tmp_path:
     )
     image = metal_image(Path(os.environ["TRIVET_TEST_GUEST"]), tmp_path / "metal.qcow2")
     metal_image_id = uploaded(sdk, "metal", image, "qcow2", "bare")
-        "metal", filename=str(image), disk_format="qcow2", container_format="bare", wait=True
-    ).id
     archive = Path(os.environ["TRIVET_TEST_CONTAINER"])
     box_image_id = uploaded(sdk, "box", archive, "raw", "docker")
     flavor = sdk.compute.create_flavor(name="metal", vcpus=2, ram=1024, disk=1)
