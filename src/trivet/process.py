@@ -14,6 +14,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import trivet.api
@@ -256,7 +257,7 @@ def offer_agent(parts: Parts, follower: Follower, duties: Duties, hosting: Hosti
             async with asyncio.TaskGroup() as group:
                 group.create_task(agent.run())
                 if hosting.tend is not None:
-                    group.create_task(_tend(parts, hosting.tend))
+                    group.create_task(_tend(parts, partial(_tend_and_tell, hosting, agent)))
         finally:
             follower.leave(f"agent {hosting.name}", on_events)
             follower.leave(f"console reads {hosting.name}", reads.on_events)
@@ -281,6 +282,15 @@ def offer_volumes(parts: Parts, follower: Follower, duties: Duties, hosting: Hos
             follower.leave("volumes", volumes.on_events)
 
     duties.offer(f"volumes of {backend.id}", run_volumes)
+
+
+async def _tend_and_tell(hosting: Hosting, agent: Agent) -> None:
+    """Hosts may come of it, on which something may be meant to run."""
+    before = len(hosting.engines)
+    assert hosting.tend is not None
+    await hosting.tend()
+    if len(hosting.engines) > before:
+        await agent.look_again()
 
 
 async def _tend(parts: Parts, tend: Callable[[], Awaitable[None]]) -> None:

@@ -13,11 +13,11 @@ RANKS: tuple[tuple[str, ...], ...] = (
     # Before identity: what a project's first servers lack is made with their rooms in hand, and holds the project.
     ("aggregates", "flavors", "flavor_access", "server_groups"),
     ("host_capacities",),
-    ("hosts", "host_credentials", "host_cards", "network_agents"),
+    ("hosts", "host_credentials", "network_agents"),
     ("consumers",),
     ("providers", "inventories", "claims", "provider_traits", "provider_aggregates"),
     ("custom_classes", "custom_traits"),
-    ("spreads",),
+    ("spreads", "host_cards"),
     # Identity: who, where, with which roles, and what was made from them.
     ("limit_model",),
     ("users", "failed_logins", "used_passcodes"),

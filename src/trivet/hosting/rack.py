@@ -18,9 +18,11 @@ from trivet.domain.hosts.hosts import Host
 from trivet.domain.placement.standard_traits import STANDARD_TRAITS
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.network import NetworkDriver
+from trivet.drivers.contracts.patience import patient
+from trivet.drivers.contracts.switch import SWITCHES, SwitchDriver
 from trivet.drivers.metal.cabling import Cabling, Vlans
 from trivet.drivers.metal.images import ImagePlace
-from trivet.drivers.metal.ironic import HttpIronic, Refused
+from trivet.drivers.metal.ironic import HttpIronic, Ironic, Refused
 from trivet.drivers.metal.machines import IronicMachine
 from trivet.drivers.metal.nodes import SELLABLE, Node, boots_first, card_of, node_of
 from trivet.drivers.metal.wires import Cables
@@ -30,26 +32,31 @@ from trivet.parts import Parts
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
+_TYPE = "ironic"
 _WORD = 63
 _SETTLE_S = 10.0
 _logger = logging.getLogger(__name__)
 
 
 class Rack:
-    def __init__(self, parts: Parts, own_url: str) -> None:
+    def __init__(self, parts: Parts, own_url: str, ironic: Ironic, switches: Mapping[str, SwitchDriver]) -> None:
         settings = parts.settings
         self._parts = parts
         self._own_url = own_url
-        self._ironic = HttpIronic(settings.metal_engine)
-        self._switches = {name: OpenVswitch(address) for name, address in settings.switches.items()}
+        self._ironic = ironic
+        self._switches = switches
         vlans = Vlans(deploy=settings.metal_deploy_vlan, parking=settings.metal_parking_vlan)
-        self._cabling = Cabling(self._switches, vlans)
+        self._cabling = Cabling({name: patient(switch, SWITCHES) for name, switch in switches.items()}, vlans)
         self._images = ImagePlace(Path(settings.metal_images), settings.metal_images_url)
         self._machines: dict[str, IronicMachine] = {}
         self._told: dict[str, object] = {}
         """Node -> what was last written of it."""
         self._found: dict[str, tuple[str | None, dict[str, Any]]] = {}
         """Node -> when it was inspected, and what was found."""
+        self._nodes: dict[str, str] = {}
+        """Host -> node: a machine that was enrolled anew is the host that it was."""
+        self._there: set[str] | None = None
+        """Names of those that there were when it was last looked."""
         self.engines: dict[str, Engines] = {}
 
     async def tend(self) -> None:
@@ -65,6 +72,29 @@ class Rack:
             machine.saw(node)
             await self._see(node, ports.get(node.uuid, []))
             await self._settle(node, machine)
+        await self._withdraw({node.name or node.uuid for node in nodes}, {node.uuid for node in nodes})
+
+    async def adopt(self) -> None:
+        """Before the agent begins. An engine that is not there yet is no reason not to."""
+        try:
+            await self.tend()
+        except DriverError as error:
+            _logger.warning("It is not known yet which machines there are: %s", error.why)
+
+    async def _withdraw(self, there: set[str], nodes: set[str]) -> None:
+        """Nothing comes onto machines that Ironic does not know any more; their rows are the operator's to remove."""
+        if there == self._there:
+            return
+
+        async def act(tx: Tx) -> None:
+            for host in await hosts.of_type(tx, _TYPE):
+                if host.name not in there:
+                    await hosts.offer(tx, host, ())
+
+        await transact(self._parts.store, act)
+        for gone in self._told.keys() - nodes:
+            del self._told[gone]
+        self._there = there
 
     async def _settle(self, node: Node, machine: IronicMachine) -> None:
         """One whose switch does not answer keeps no other waiting for long."""
@@ -89,7 +119,8 @@ class Rack:
             return
         known = await transact(self._parts.store, partial(self._write, host, more, traits, own))
         self._told[node.uuid] = facts
-        if known.id not in self.engines:
+        if self._nodes.get(known.id) != node.uuid:
+            self._nodes[known.id] = node.uuid
             self.engines[known.id] = Engines({"metal": self._machines[node.uuid]}, Cables())
 
     async def _write(
@@ -132,7 +163,7 @@ class Rack:
             vcpus=vcpus,
             memory_mib=memory,
             disk_gib=disk,
-            hypervisor_type="ironic",
+            hypervisor_type=_TYPE,
             created_at=now,
             updated_at=now,
             agent_seen_at=now,
@@ -148,13 +179,16 @@ def rack(parts: Parts, own_url: str, network: NetworkDriver) -> Hosting | None:
     """None where the cloud has no engine for physical machines. `network` is others' duty."""
     if not parts.settings.metal_engine:
         return None
-    found = Rack(parts, own_url)
+    settings = parts.settings
+    switches = {name: OpenVswitch(address) for name, address in settings.switches.items()}
+    found = Rack(parts, own_url, HttpIronic(settings.metal_engine), switches)
     return Hosting(
         name="of the rack",
         engines=found.engines,
         network=network,
         metadata=False,
         tend=found.tend,
+        adopt=found.adopt,
         closers=[found.close],
     )
 

@@ -175,6 +175,10 @@ async def id_of(tx: Tx, name: str) -> str | None:
     return str(row[0]) if row is not None else None
 
 
+async def of_type(tx: Tx, hypervisor_type: str) -> list[Host]:
+    return await tx.select(HOSTS, Where().equal("hypervisor_type", hypervisor_type))
+
+
 async def names_of(tx: Tx, ids: Collection[str]) -> dict[str, str]:
     """id -> name, of those that there are."""
     if not ids:
@@ -237,3 +241,4 @@ async def forget(tx: Tx, host: Host) -> None:
             "Unable to delete compute service that is hosting instances. Migrate or delete the instances first.",
         )
     await supply.end(tx, host.id)
+    await tx.run("DELETE FROM host_cards WHERE host_id = ?", host.id)

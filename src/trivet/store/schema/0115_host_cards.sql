@@ -2,7 +2,7 @@
 -- The network cards of a host that is itself the server: which physical network each is cabled to, and the VLANs that
 -- its switch may give to tenants there.
 CREATE TABLE host_cards (
-    host_id TEXT NOT NULL REFERENCES hosts (id),
+    host_id TEXT NOT NULL,
     number BIGINT NOT NULL,
     mac TEXT NOT NULL,
     fabric TEXT NOT NULL,
