@@ -39,6 +39,9 @@ class FakeIronic:
         self.asked: list[str] = []
         self.fails: str | None = None
         """The state from which the next step leads into failure."""
+        self.slow = 0
+        """How many looks it takes until an order about power is even begun."""
+        self.later: str | None = None
         self.deployed: dict[str, Any] = {}
         self.saw: dict[str, int | None] = {}
         """In which VLAN its first card was when it came into each state, and when it got power."""
@@ -81,12 +84,22 @@ class FakeIronic:
             self._come_to("deleting")
 
     def _power(self, target: str) -> None:
+        if self.slow:
+            self.node["reservation"] = "conductor"
+            self.later = target
+            return
         on = target == "power on"
         self.node["power_state"] = "power on" if on else "power off"
         if on:
             self.saw["power on"] = self.switch.vlans["p0"]
 
     def _step(self) -> None:
+        if self.later is not None:
+            self.slow -= 1
+            if not self.slow:
+                target, self.later = self.later, None
+                self.node["reservation"] = None
+                self._power(target)
         state = self.node["provision_state"]
         if state not in WAYS:
             return
@@ -271,6 +284,14 @@ async def test_a_machine_is_stopped_gently_first(world: World) -> None:
     assert await world.machine.stop("s1", 5.0)
     assert (await world.machine.observe())["s1"].power == "stopped"
     assert "PUT power soft power off" in world.ironic.asked
+
+
+async def test_a_gentle_stop_that_is_not_begun_yet_is_waited_for(world: World) -> None:
+    await world.machine.create(world.spec())
+    await world.machine.start("s1", MARKS)
+    world.ironic.slow = 4
+    assert await world.machine.stop("s1", 5.0)
+    assert "PUT power power off" not in world.ironic.asked
 
 
 async def test_a_controller_that_does_not_answer_makes_nothing_seen(world: World) -> None:

@@ -223,9 +223,11 @@ class IronicMachine:
         end = asyncio.get_running_loop().time() + _POWER_S + grace_s
         while True:
             node = await self._node()
-            if node.target_power_state is None and wanted in (None, node.power_state):
+            # What was asked is begun a moment later, but the machine is held from the asking on.
+            done = node.reservation is None and node.target_power_state is None
+            if done and wanted in (None, node.power_state):
                 return node
-            if asyncio.get_running_loop().time() > end or (node.target_power_state is None and node.last_error):
+            if asyncio.get_running_loop().time() > end or (done and node.last_error):
                 raise DriverError(f"The machine did not take: {target}. {node.last_error or ''}".strip(), again=True)
             await asyncio.sleep(_LOOK_EVERY_S)
 

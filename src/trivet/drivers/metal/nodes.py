@@ -59,6 +59,8 @@ class Node(msgspec.Struct, frozen=True):
     name: str | None = None
     power_state: str | None = None
     target_power_state: str | None = None
+    reservation: str | None = None
+    """Who in Ironic is at work on it."""
     last_error: str | None = None
     fault: str | None = None
     maintenance: bool = False
