@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from trivet.clock import Clock
+from trivet.domain.alarms.streams import Streams
 from trivet.domain.host_link.host_changes import HostChanges
 from trivet.domain.host_link.words import ASKED_AGAIN_S
 from trivet.domain.identity.memory import IdentityMemory
@@ -13,7 +14,7 @@ from trivet.domain.identity.tokens.tokens import Tokens
 from trivet.domain.images.shown_images import ShownImages
 from trivet.domain.placement.provider_summaries import KnownProviders
 from trivet.domain.secrets import Secrets
-from trivet.domain.shares import Shares
+from trivet.domain.shares import Arriving, Shares
 from trivet.drivers.contracts.blobs import Blobs
 from trivet.ids import Ids
 from trivet.measures import Measures
@@ -44,6 +45,9 @@ class Parts:
     """Places where archives of images are read; one project takes half of them at most."""
     key_places: Shares = field(default_factory=lambda: Shares(KEY_PLACES, KEY_PLACES // 2))
     """Where pairs of keys are made, which takes a processor for a second."""
+    alarm_streams: Streams = field(default_factory=Streams)
+    arriving: Arriving = field(default_factory=Arriving)
+    """Bytes of objects that are being sent."""
     measures: Measures = field(default_factory=Measures)
     sightings: Sightings = field(init=False)
     """What this process saw of holders that may have died: agents elsewhere, uploads and imports of images."""

@@ -25,8 +25,10 @@ from trivet.api.console.sockets import ConsoleSockets
 from trivet.api.kit.app import App
 from trivet.api.kit.service import Service
 from trivet.clock import Clock, SystemClock
+from trivet.controllers.alarms import AlarmDeliverer
 from trivet.controllers.duties import Duties
 from trivet.controllers.forgetting import Forgetting
+from trivet.controllers.health.health import HealthController
 from trivet.controllers.holders import Holders
 from trivet.controllers.hosts import HostController
 from trivet.controllers.images import ImageController
@@ -52,8 +54,12 @@ from trivet.domain.servers import flavors
 from trivet.drivers import durable
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
+from trivet.drivers.contracts.patience import patient
+from trivet.drivers.contracts.power import PowerDriver
 from trivet.drivers.files import FileBlobs
+from trivet.drivers.redfish.bmc import RedfishPower
 from trivet.errors import Invalid
+from trivet.hosting.eyes import eyes
 from trivet.hosting.host_engines import host_engines
 from trivet.hosting.hosts_here import Hosting
 from trivet.hosting.local_link import LocalLink
@@ -151,6 +157,7 @@ async def running(
         if machines is not None:
             stack.push_async_callback(machines.close)
             offer_agent(parts, follower, duties, machines, doors.own_url)
+        offer_watches(parts, follower, duties, doors.own_url)
         find = hosting.console_path if hosting else lambda _: None
         consoles = ConsoleSockets(parts, find, doors.own_url, doors.trust)
         app = App(parts, services(), consoles.paths())
@@ -263,6 +270,25 @@ def offer_agent(parts: Parts, follower: Follower, duties: Duties, hosting: Hosti
             follower.leave(f"console reads {hosting.name}", reads.on_events)
 
     duties.offer(f"agent {hosting.name}", run_agent)
+
+
+def offer_watches(parts: Parts, follower: Follower, duties: Duties, own_url: str) -> None:
+    """Who looks whether hosts live, and who tells those that want to know."""
+    power = patient(RedfishPower(), (PowerDriver,))
+
+    async def run_health(lease: Lease) -> None:
+        await HealthController(parts, eyes(power), power, lease, own_url).run()
+
+    async def run_alarms(lease: Lease) -> None:
+        deliverer = AlarmDeliverer(parts, lease)
+        follower.listen("alarms", deliverer.on_events, deliverer.on_resync)
+        try:
+            await deliverer.run()
+        finally:
+            follower.leave("alarms", deliverer.on_events)
+
+    duties.offer("health", run_health)
+    duties.offer("alarms", run_alarms)
 
 
 def offer_volumes(parts: Parts, follower: Follower, duties: Duties, hosting: Hosting) -> None:

@@ -27,6 +27,7 @@ _SWITCH = re.compile(r"[^=,]{1,63}=(tcp:[^,]{1,253}:[0-9]{1,5}|unix:[^,]{1,200})
 _UNDERLAY = re.compile(r"[0-9a-fA-F.:]{2,45}/[0-9]{1,3}@[A-Za-z0-9_.-]{1,15}")
 
 
+RECOVERIES = ("off", "move", "rebuild")
 ISOLATIONS = ("namespaces", "vm")
 """Of containers, the weakest first."""
 
@@ -114,7 +115,16 @@ class Settings:
     novnc: str = option("/usr/share/novnc", "Where noVNC's files lie, for graphical consoles in a browser.")
     log_json: bool = option(False, "Log lines as JSON.")
     access_log: bool = option(False, "Log a line for every request: who, what, how it ended, how long it took.")
+    fencing_most: int = option(
+        3, "How many hosts may be fenced in an hour. 0: none, so that no server is ever brought back by itself."
+    )
+    recovery: str = option(
+        "move",
+        "What becomes of a server whose host has failed, where neither it nor its flavor nor image says: off, move (if "
+        "nothing of it is lost by that) or rebuild (from its image, if its disk was the host's).",
+    )
     audit_days: int = option(7, "How many days the log of changes, and who made them, is kept.")
+    s3_listen: str = option("", "HOST:PORT where S3 alone is, with buckets at the root. Empty: it is below /s3 only.")
     metrics_listen: str = option(
         "", "HOST:PORT where /metrics, /healthz and /readyz are answered to anybody. Empty: only the API has them."
     )
@@ -183,7 +193,7 @@ _NEAR = 0.8
 _DATABASES = (*POSTGRESQL, "sqlite:///")
 _PORT = re.compile("[0-9]{1,9}")
 _PORT_MAX = 65535
-_ADDRESSES = ("listen", "http_redirect", "metrics_listen")
+_ADDRESSES = ("listen", "http_redirect", "metrics_listen", "s3_listen")
 _WHOLE = re.compile("[+-]?[0-9]{1,18}")
 _LEAST = {
     "workers": 1, "audit_days": 1, "sim_hosts": 0, "token_s": 1, "lockout_tries": 0, "lockout_s": 0,
@@ -242,6 +252,8 @@ def check(settings: Settings) -> Settings:
     check_underlay(settings.underlay)
     if settings.limit_model not in ("flat", "strict_two_level"):
         raise Invalid("setting.invalid", "limit_model must be flat or strict_two_level.")
+    if settings.recovery not in RECOVERIES:
+        raise Invalid("setting.invalid", f"recovery must be one of {', '.join(RECOVERIES)}.")
     if settings.container_isolation not in ISOLATIONS:
         raise Invalid("setting.invalid", f"container_isolation must be one of {', '.join(ISOLATIONS)}.")
     for name, least in _LEAST.items():

@@ -22,7 +22,7 @@ from trivet.api.kit.request import Request
 from trivet.api.kit.routes import Route
 from trivet.api.kit.service import Service
 
-TENANTS = ("reader", "member", "manager", "token")
+TENANTS = ("reader", "member", "manager", "token", "shared")
 _HEX = re.compile(r"[0-9a-f]{32}")
 _CHANCE = re.compile(
     r"[0-9a-f][0-9a-f-]{11,}|\d{4}-\d\d-\d\d[T ][\d:.]+(Z|\+00:00)?|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|\d+"
@@ -135,8 +135,12 @@ def query_words(service: Service, answer: Answer) -> list[str]:
     )
 
 
+NAMES = {"container", "object"}
+"""In an account everybody calls his things what he likes, as others do in theirs."""
+
+
 def held_names(route: Route, project: Project) -> list[str]:
-    return sorted(names(route) & project.held.keys())
+    return sorted((names(route) & project.held.keys()) - NAMES)
 
 
 def as_json(body: Any) -> bytes:

@@ -52,6 +52,12 @@ BY_DESIGN = {
 """Where upstream tells another's from nobody's, too, and writes it down."""
 
 TOLD_APART = {
+    # Who is given a volume has the transfer's id, and a key that he may mistype.
+    *(
+        ("POST", f"/v3/{own}{transfers}/{{transfer_id}}/accept", "{transfer_id}")
+        for own in ("", "{project_id}/")
+        for transfers in ("os-volume-transfer", "volume-transfers")
+    ),
     # A port's device may be called anything but another's server or router, and that is what the refusal says.
     ("POST", "/v2.0/ports", "port.device_id"),
     ("POST", "/v2.0/ports", "ports.0.device_id"),
@@ -71,6 +77,9 @@ SERVICES = {
     "glance": (800, 200),
     "keystone": (10_000, 4_000),
     "registry": (30, 5),
+    "swift": (30, 1),
+    "cinder": (500, 100),
+    "placement": (5, -1),  # no tenant has any business there
 }
 """And how often a tenant asks each at least, and is let in: a border that nobody comes near is no border."""
 
@@ -211,6 +220,46 @@ async def hold_more(cloud: WholeCloud, project: Project) -> None:
     )
     network = {"quota": dict.fromkeys(words, -1)}
     assert (await cloud.call("PUT", f"/network/v2.0/quotas/{project.id}", network, token=cloud.admin)).status == 200
+
+
+PLACES_IN_HEADERS = {
+    "x-copy-from": "PUT", "x-object-manifest": "PUT", "x-symlink-target": "PUT", "x-versions-location": "POST",
+    "x-history-location": "POST", "destination": "COPY",
+}  # fmt: skip
+"""Headers of the object store that name a place, of one's own account or of another."""
+ACCOUNTS_IN_HEADERS = {
+    "x-copy-from": "x-copy-from-account", "x-symlink-target": "x-symlink-target-account",
+    "destination": "destination-account",
+}  # fmt: skip
+
+
+async def test_a_place_of_anothers_in_a_header_is_a_place_of_nobodys(cloud: WholeCloud) -> None:
+    """Objects have names and no ids, so the border is the account: it is said in the path and in some headers."""
+    border = await border_of(cloud)
+    await border.look()
+    mine, theirs = border.tenant.project.held, border.victim.project.held
+    let_in = 0
+    for header, method in PLACES_IN_HEADERS.items():
+        told = {}
+        for whose, account in (("his", theirs["account"]), ("nobody's", absent(theirs["account"]))):
+            place = f"{theirs['container']}/{theirs['object']}"
+            named = [(header.encode(), place.encode()), (b"content-length", b"0")]
+            if header in ACCOUNTS_IN_HEADERS:
+                named.append((ACCOUNTS_IN_HEADERS[header].encode(), account.encode()))
+            path = f"/object-store/v1/{mine['account']}/{mine['container']}"
+            path += f"/{mine['object']}" if method != "POST" else ""
+            answer = await cloud.call(method, path, token=border.tenant.token, headers=named)
+            read = await cloud.call("GET", path, token=border.tenant.token)
+            assert border.victim.project.id.encode() not in read.raw, (header, read.raw)
+            told[whose] = (answer.status, read.status)
+            let_in += answer.status < 300
+            await border.check_traces(f"{method} {header} <{whose}>")
+            back = [(b"content-length", b"4")]
+            await cloud.call("PUT", path, b"mine" if method != "POST" else b"", token=border.tenant.token, headers=back)
+        if told["his"] != told["nobody's"]:
+            border.wrong.append(f"{method} {header}: {told}")
+    assert not border.wrong, "\n".join(border.wrong)
+    assert let_in > 2, "a border that nobody comes near is no border"
 
 
 @pytest.mark.parametrize("name", SERVICES)

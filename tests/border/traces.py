@@ -18,7 +18,8 @@ Row = tuple[str, str, tuple[tuple[str, str], ...]]
 
 WORDS = frozenset(
     (
-        "name", "description", "display_name", "metadata", "tags", "tag", "extra", "user_data", "properties", "type",
+        "name", "description", "display_name", "metadata", "image_metadata", "tags", "tag", "extra", "user_data",
+        "properties", "type",
         "hostname", "service_types", "service", "algorithm", "mode", "meta", "resource_type",
         "reason", "values", "value", "title", "detail", "message", "body", "dns_name", "dns_domain", "device_owner",
         "availability_zone_hints", "extra_dhcp_opts", "binding_profile", "profile",

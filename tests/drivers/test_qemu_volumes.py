@@ -12,7 +12,7 @@ import pytest
 from tests.drivers.qemu_guests import booted, eventually, guest_spec, in_the_end, look, need_engine, typed
 
 from trivet.drivers.contracts.machine import VolumeDisk
-from trivet.drivers.contracts.volume import FromImage, Serving, VolumeSpec
+from trivet.drivers.contracts.volume import FromImage, Key, Serving, VolumeSpec
 from trivet.drivers.qemu.machines import QemuMachines
 from trivet.drivers.qemu.options import Options
 from trivet.drivers.qsd.volumes import QsdVolumes
@@ -50,9 +50,9 @@ async def new_volume(volumes: QsdVolumes, size_gib: int = 1) -> str:
     return id
 
 
-async def disk_of(volumes: QsdVolumes, id: str, size_gib: int = 1) -> VolumeDisk:
+async def disk_of(volumes: QsdVolumes, id: str, size_gib: int = 1, key: Key | None = None) -> VolumeDisk:
     attachment_id = str(uuid.uuid4())
-    ways = await volumes.serve(id, Serving({attachment_id: False}))
+    ways = await volumes.serve(id, Serving({attachment_id: False}), key)
     return VolumeDisk(attachment_id, id, size_gib, ways[attachment_id])
 
 
@@ -121,11 +121,15 @@ async def test_a_daemon_that_dies_under_load_loses_nothing_that_was_acknowledged
     assert [raw[n * 512 : n * 512 + 8] for n in range(1, 61)] == [b"%08d" % n for n in range(1, 61)]
 
 
-async def test_a_machine_boots_from_a_volume(machines: QemuMachines, volumes: QsdVolumes) -> None:
+async def test_a_machine_boots_from_a_volume_and_does_not_know_that_it_is_sealed(
+    machines: QemuMachines, volumes: QsdVolumes, tmp_path: Path
+) -> None:
     spec = guest_spec()
     assert spec.disk is not None and spec.disk.format == "qcow2"
-    id = str(uuid.uuid4())
-    await volumes.create(VolumeSpec(id, 1, FromImage(spec.disk.path, "qcow2")))
-    root = msgspec.structs.replace(await disk_of(volumes, id), boots=True)
+    id, key = str(uuid.uuid4()), Key("0123456789abcdef" * 4)
+    await volumes.create(VolumeSpec(id, 1, FromImage(spec.disk.path, "qcow2"), key))
+    with (tmp_path / "volumes" / id / "disk.luks").open("rb") as file:
+        assert file.read(6) == b"LUKS\xba\xbe"
+    root = msgspec.structs.replace(await disk_of(volumes, id, key=key), boots=True)
     guest = await booted(machines, msgspec.structs.replace(spec, disk=None, volumes=(root,)))
     assert "1" in await typed(machines, guest, f"grep -c {id[:20]} /sys/block/vda/serial")

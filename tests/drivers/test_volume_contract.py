@@ -16,10 +16,13 @@ from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.volume import (
     Connection,
     CopyingOut,
+    Encrypting,
     FromImage,
     FromSnapshot,
     FromVolume,
+    Key,
     Limits,
+    Pieces,
     Refilling,
     Serving,
     Snapshots,
@@ -205,6 +208,41 @@ async def test_a_volume_becomes_an_image_and_an_image_a_volume(volumes: VolumeDr
         assert await holds(ways[attachment], 7)
 
 
+async def test_a_volume_leaves_in_pieces_without_its_holes_and_comes_back(volumes: VolumeDriver) -> None:
+    if not isinstance(volumes, Pieces) or not isinstance(volumes, Snapshots):
+        pytest.skip("this back end has no pieces")
+    mib = 1 << 20
+    id, snapshot, attachment = await made(volumes, 2), new_id(), new_id()
+    await volumes.snapshot(id, snapshot)
+    assert await volumes.next_piece(snapshot, 0, mib) is None
+    await volumes.remove_snapshot(snapshot)
+    held = {7 * mib: b"7" * mib, 2047 * mib: b"9" * mib}
+    for _ in range(2):
+        await volumes.begin_pieces(id, 2)
+        await volumes.put_piece(id, 0, b"forgotten".ljust(mib, b"\0"))
+    await volumes.begin_pieces(id, 2)
+    for offset, data in held.items():
+        await volumes.put_piece(id, offset, data)
+    if keeps_bytes(volumes):
+        await volumes.serve(id, Serving({attachment: False}))
+        with pytest.raises(DriverError, match="uses it"):
+            await volumes.end_pieces(id)
+        await volumes.serve(id, Serving())
+    await volumes.end_pieces(id)
+    assert (await volumes.observe())[id].size_bytes == 2 * GIB
+    await volumes.snapshot(id, snapshot)
+    found, offset = {}, 0
+    while (piece := await volumes.next_piece(snapshot, offset, mib)) is not None:
+        if piece.data.strip(b"\0"):
+            found[piece.offset] = piece.data
+        offset = piece.offset + mib
+    assert found == held
+    await volumes.remove_snapshot(snapshot)
+    with pytest.raises(DriverError) as refusal:
+        await volumes.next_piece(snapshot, 0, mib)
+    assert not refusal.value.again
+
+
 @pytest.mark.parametrize("volumes", WITH_BYTES, indirect=True)
 async def test_a_volume_is_made_anew_as_large_as_it_was_and_not_while_it_is_used(
     volumes: VolumeDriver, tmp_path: Path
@@ -305,3 +343,80 @@ async def test_nobody_is_served_by_no_process(daemons: QsdVolumes, tmp_path: Pat
     await daemons.serve(id, Serving({new_id(): False}))
     await daemons.serve(id, Serving())
     assert not (tmp_path / "volumes" / id / "pid").exists()
+
+
+# -- what is sealed
+
+
+SEALED = Key("0123456789abcdef" * 4)
+_MARK = 0x5A
+
+
+async def sealed(volumes: VolumeDriver, size_gib: int = 1) -> str:
+    assert isinstance(volumes, Encrypting)
+    id = new_id()
+    await volumes.create(VolumeSpec(id, size_gib, key=SEALED))
+    return id
+
+
+def on_the_disk(folder: Path) -> bytes:
+    """What stands in the beginning of all files of the back end, where a test writes."""
+    found = b""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                found += file.read(8 << 20)
+    return found
+
+
+@pytest.mark.parametrize("volumes", WITH_BYTES, indirect=True)
+async def test_what_is_sealed_lies_nowhere_as_it_was_written_and_is_read_by_who_is_let_in(
+    volumes: VolumeDriver, tmp_path: Path
+) -> None:
+    id, attachment, again = await sealed(volumes), new_id(), new_id()
+    ways = await volumes.serve(id, Serving({attachment: False}), SEALED)
+    assert ways[attachment].encrypted
+    await asked(ways[attachment], f"write -P {_MARK} 0 1M", "flush")
+    assert (await volumes.observe())[id].size_bytes == GIB
+    await volumes.serve(id, Serving())
+    written = on_the_disk(tmp_path)
+    assert bytes([_MARK]) * 64 not in written
+    assert SEALED.passphrase.encode() not in written
+    with pytest.raises(DriverError):
+        await volumes.serve(id, Serving({again: False}))
+    ways = await volumes.serve(id, Serving({again: False}), SEALED)
+    assert await holds(ways[again], _MARK)
+
+
+@pytest.mark.parametrize("volumes", WITH_BYTES, indirect=True)
+async def test_copies_of_what_is_sealed_are_sealed_and_may_be_larger(volumes: VolumeDriver, tmp_path: Path) -> None:
+    assert isinstance(volumes, Snapshots)
+    id, attachment, snapshot, first, second = await sealed(volumes), new_id(), new_id(), new_id(), new_id()
+    ways = await volumes.serve(id, Serving({attachment: False}), SEALED)
+    await asked(ways[attachment], f"write -P {_MARK} 0 1M", "flush")
+    await volumes.snapshot(id, snapshot)
+    await volumes.create(VolumeSpec(first, 2, FromVolume(id), SEALED))
+    await volumes.grow(id, 2)
+    await volumes.serve(id, Serving())
+    await volumes.create(VolumeSpec(second, 1, FromSnapshot(snapshot), SEALED))
+    assert bytes([_MARK]) * 64 not in on_the_disk(tmp_path)
+    for copy in (first, second):
+        ways = await volumes.serve(copy, Serving({attachment: False}), SEALED)
+        assert await holds(ways[attachment], _MARK)
+    sizes = {id: volume.size_bytes for id, volume in (await volumes.observe()).items()}
+    assert sizes == {id: 2 * GIB, first: 2 * GIB, second: GIB}
+    with pytest.raises(DriverError):
+        await volumes.create(VolumeSpec(new_id(), 1, FromSnapshot(snapshot)))
+
+
+@pytest.mark.parametrize("volumes", WITH_BYTES, indirect=True)
+async def test_an_image_becomes_what_is_sealed(volumes: VolumeDriver, tmp_path: Path) -> None:
+    image, id, attachment = tmp_path / "image", new_id(), new_id()
+    image.write_bytes(bytes([_MARK]) * (1 << 20))
+    cbc = Key(SEALED.passphrase, "aes-256", "cbc", "essiv", "sha256")
+    await volumes.create(VolumeSpec(id, 1, FromImage(str(image), "raw"), cbc))
+    image.unlink()
+    assert bytes([_MARK]) * 64 not in on_the_disk(tmp_path)
+    ways = await volumes.serve(id, Serving({attachment: False}), cbc)
+    assert await holds(ways[attachment], _MARK)
+    assert "cbc" not in repr(cbc) and cbc.passphrase not in repr(VolumeSpec(id, 1, key=cbc))

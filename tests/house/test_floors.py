@@ -9,7 +9,7 @@ from tests.house.house import PATHS, imports
 
 FLOORS = (
     ("callers", "numbers", "ranks", "secrets", "shares"),
-    ("row_locks",),
+    ("orphans", "row_locks"),
     ("placement",),
     ("identity.personas", "identity.assignments", "identity.memory"),
     ("identity.operators", "identity.extras"),
@@ -20,8 +20,9 @@ FLOORS = (
     ("identity.grants",),
     ("identity.login",),
     ("limits",),
-    ("hosts", "images", "key_manager", "objects"),
-    ("registry", "volumes"),
+    ("alarms", "key_manager"),
+    ("hosts", "images", "objects"),
+    ("health", "registry", "volumes"),
     ("network.words", "network.tags", "network.addresses", "network.rbac_policies"),
     ("network.groups",),
     ("network.nets", "network.agents"),
@@ -29,6 +30,7 @@ FLOORS = (
     ("network.routers",),
     ("network.specs",),
     ("servers",),
+    ("recovery",),
     ("host_link",),
     ("removal", "seeds", "watch"),
 )

@@ -126,6 +126,7 @@ def test_programs_are_run_in_one_way() -> None:
         "trivet.drivers.programs": "the one way",
         "trivet.cli.workers": "processes of our own, which stay",
         "trivet.drivers.podman.shelters": "a process that only holds a namespace until it is told to end",
+        "trivet.lab.bmcs": "the lab's BMCs, of no tenant's words",
         "trivet.lab.fabric": "the lab's cables, laid by who runs the lab, of no tenant's words",
         "trivet.lab.host": "the lab's hosts, which stay, and what who runs the lab types into them",
         "trivet.lab.lab": "a command of our own",

@@ -29,6 +29,7 @@ MEMORIES = {
     "trivet.store.leases": "Sightings",
 }
 NO_MEMORY = {
+    "trivet.domain.alarms.streams": "who listens",
     "trivet.clock": "time",
     "trivet.domain.host_link.words": "how long an agent is silent before it counts as gone",
     "trivet.domain.identity.people.passwords": "threads that hash",

@@ -32,14 +32,16 @@ NAMED_OTHERWISE = {
     "monitor/healthz.py": "with its twin /readyz",
     "object/info.py": "what the service can do, and whether it is well",
     "registry/manifests.py": "and the lists of tags and repositories, which manifests make",
+    "s3/root.py": "the list of buckets, which is at the root",
     "volume/extensions.py": "and the filters that lists have",
-    "volume/not_offered.py": "backups and what else is refused in words",
+    "volume/not_offered.py": "what is refused in words",
     "volume/quotas.py": "and limits, which show the same numbers",
     "volume/services.py": "and what else is told of back ends",
 }
 """api file -> why no word of its path is in its name."""
 
 DECIDED_IN = {
+    "alarms/stream.py": "alarms/streams.py",
     "compute/availability_zones.py": "hosts/zones.py",
     "compute/flavors_access.py": "servers/flavors.py",
     "compute/flavors_extra_specs.py": "servers/extra_specs.py",
@@ -55,6 +57,9 @@ DECIDED_IN = {
     "compute/servers/refusals.py": "servers/action_table.py",
     "compute/servers/volume_attachments.py": "servers/volumes.py",
     "compute/simple_tenant_usage.py": "servers/usage.py",
+    "health/hosts_bmc.py": "health/bmcs.py",
+    "health/hosts_health.py": "health/verdict.py",
+    "health/hosts_probes.py": "health/probes.py",
     "host_link/guests.py": "servers/metadata.py",
     "host_link/sessions.py": "hosts/pulse.py",
     "host_link/work.py": "host_link/order_building.py",
@@ -73,6 +78,8 @@ DECIDED_IN = {
     "image/images_members.py": "images/members.py",
     "image/images_tags.py": "images/images.py",
     "image/metadefs_items.py": "images/metadefs.py",
+    "instance_ha/notifications_vmoves.py": "recovery/vmoves.py",
+    "instance_ha/segments_hosts.py": "recovery/members.py",
     "key_manager/quotas.py": "key_manager/limits.py",
     "key_manager/secrets.py": "key_manager/stored_secrets.py",
     "key_manager/secrets_metadata.py": "key_manager/stored_secrets.py",
@@ -88,11 +95,16 @@ DECIDED_IN = {
     "placement/resource_providers_usages.py": "placement/allocations.py",
     "placement/usages.py": "placement/allocations.py",
     "registry/token.py": "registry/access.py",
+    "s3/buckets.py": "objects/containers.py",
+    "s3/root.py": "objects/listing.py",
+    "volume/backups_actions.py": "volumes/backups.py",
     "volume/default_types.py": "volumes/types.py",
     "volume/group_types.py": "volumes/groups.py",
     "volume/qos_specs.py": "volumes/qos.py",
     "volume/snapshots_actions.py": "volumes/snapshots.py",
+    "volume/types_encryption.py": "volumes/encryption.py",
     "volume/volumes_actions.py": "volumes/acts.py",
+    "volume/volumes_encryption.py": "volumes/encryption.py",
 }
 """api file -> file of domain, where a noun of a dialect is another one, or part of another one, of ours."""
 

@@ -91,6 +91,10 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     wanted = {"volume_id": project.held["volume_id"], "name": "s"}
     await made("snapshot_id", "/volume/v3/snapshots", {"snapshot": wanted})
     await _available(cloud, f"/volume/v3/snapshots/{project.held['snapshot_id']}", token)
+    wanted = {"volume_id": project.held["volume_id"], "name": "b"}
+    await made("backup_id", "/volume/v3/backups", {"backup": wanted})
+    await _available(cloud, f"/volume/v3/backups/{project.held['backup_id']}", token)
+    await _available(cloud, f"{VOLUMES}/{project.held['volume_id']}", token)
     given = (await made("other_volume_id", VOLUMES, {"volume": {"size": 1, "name": "w"}}))["id"]
     await _available(cloud, f"{VOLUMES}/{given}", token)
     await made("transfer_id", "/volume/v3/os-volume-transfer", {"transfer": {"volume_id": given}})
@@ -101,13 +105,23 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     answer = await cloud.call("POST", "/volume/v3/groups", together, token=token, headers=newest)
     assert answer.status == 202, answer.raw
     project.held["group_id"] = answer.body["group"]["id"]
+    await subscribe(cloud, project, token)
     await keep(cloud, project, token)
     await _push(cloud, project, token)
+    await _put_object(cloud, project, token)
     project.held["floating_ip_id"] = project.held["floatingip_id"]
     project.held["rule_id"] = project.held["security_group_rule_id"]
     project.held["project_id"] = project.held["tenant_id"] = project.id
     project.held["user_id"] = project.user_id
     project.held["member_id"] = project.id
+
+
+async def subscribe(cloud: WholeCloud, project: Project, token: str) -> None:
+    """To alarms, in the style that both doors show."""
+    said = {"url": "http://receiver.example/", "secret": "a secret to sign with", "style": "sol003"}
+    answer = await cloud.call("POST", "/v1/alarms/subscriptions", {"subscription": said}, token=token)
+    assert answer.status == 201, answer.raw
+    project.held["alarm_subscription_id"] = str(answer.body["subscription"]["id"])
 
 
 async def keep(cloud: WholeCloud, project: Project, token: str) -> None:
@@ -141,6 +155,18 @@ async def _push(cloud: WholeCloud, project: Project, token: str) -> None:
     answer = await cloud.call("POST", f"/v2/{repository}/blobs/uploads", token=token)
     assert answer.status == 202, answer.raw
     project.held |= held | {"upload_id": answer.headers["docker-upload-uuid"]}
+
+
+async def _put_object(cloud: WholeCloud, project: Project, token: str) -> None:
+    """An object in a container of the project's account, by names that nobody else uses."""
+    account, container, name = f"AUTH_{project.id}", f"box-{project.id}", f"thing-{project.id}"
+    path = f"/object-store/v1/{account}/{container}"
+    none = [(b"content-length", b"0")]
+    assert (await cloud.call("PUT", path, token=token, headers=none)).status == 201
+    content = f"of {project.id}".encode()
+    said = [(b"content-length", str(len(content)).encode())]
+    assert (await cloud.call("PUT", f"{path}/{name}", content, token=token, headers=said)).status == 201
+    project.held |= {"account": account, "container": container, "object": name}
 
 
 async def _available(cloud: WholeCloud, path: str, token: str) -> None:

@@ -37,8 +37,9 @@ OWN_WRITES_OF_READERS = {
 }
 
 NOT_MADE = {
+    "alarm_id": "is raised by the cloud, of what failed; tests/api/alarms",
     "attachment_id": "comes with a host that looks after the server; tests/api/volume",
-    "backup_id cgsnapshot_id consistencygroup_id share_id id domain host_name": "is not offered, and refused in words",
+    "cgsnapshot_id consistencygroup_id share_id id domain host_name": "is not offered, and refused in words",
     "collection resource_id": "stands for the nouns that have tags, and is filled in",
     "default_security_group_rule_id flavor_id type_id group_type_id": "belongs to the cloud and not to a project",
     "group_snapshot_id": "wants a group that is not busy; tests/api/volume",
@@ -126,7 +127,10 @@ async def test_no_route_answers_without_a_token_or_with_a_bad_one(cloud: WholeCl
         if route.may != "public":
             for token in (None, "nonsense", cloud.admin[:-6] + "AAAAAA"):
                 answer = await ask(cloud, service, route, {}, token)
-                if answer.status != 401 or "www-authenticate" not in answer.headers:
+                if service.name == "s3":
+                    # Its callers sign, and who does not is told so in S3's words, which have no 401.
+                    assert answer.status == 403, said(service, route, answer)
+                elif answer.status != 401 or "www-authenticate" not in answer.headers:
                     wrong.append(said(service, route, answer))
     assert wrong == []
 
@@ -291,6 +295,7 @@ ACTIONS: dict[str, object] = {
     "os-unset_image_metadata": {"key": "a"},
     "os-attach": {"instance_uuid": NOBODY, "mountpoint": "/dev/vdb"},
     "os-retype": {"new_type": "__DEFAULT__"},
+    "os-reset_status": {"status": "available"},
     "os-update_snapshot_status": {"status": "available"},
     "revert": {"snapshot_id": NOBODY},
     "os-getRDPConsole": {"type": "rdp-html5"},
@@ -310,6 +315,8 @@ BODIES: dict[str, object] = {
     "PUT /v2.1/servers/{server_id}/os-volume_attachments/{volume_id}": {"volumeAttachment": {"volumeId": NOBODY}},
     "PUT /v3/groups/{group_id}": {"group": {"name": "stolen"}},
     "PUT /v3/volumes/{volume_id}": {"volume": {"name": "stolen"}},
+    "PUT /v3/backups/{backup_id}": {"backup": {"name": "stolen"}},
+    "POST /v3/backups/{backup_id}/restore": {"restore": {"name": "stolen"}},
     "PUT /v3/snapshots/{snapshot_id}": {"snapshot": {"name": "stolen"}},
     "POST /v3/os-volume-transfer/{transfer_id}/accept": {"accept": {"auth_key": "0123456789abcdef"}},
     "POST /v3/volume-transfers/{transfer_id}/accept": {"accept": {"auth_key": "0123456789abcdef"}},

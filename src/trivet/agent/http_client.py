@@ -5,6 +5,7 @@ kept connection that turns out to be closed is replaced by a new one without a w
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -120,6 +121,19 @@ class HttpClient:
         finally:
             if wire is not None:
                 wire.writer.close()
+
+    async def own_address(self) -> str:
+        """The address of this machine from which the server is reached; nothing is sent to find out."""
+        return await asyncio.to_thread(self._facing)
+
+    def _facing(self) -> str:
+        try:
+            family, kind, _, _, there = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)[0]
+            with socket.socket(family, kind) as looking:
+                looking.connect(there)
+                return str(looking.getsockname()[0])
+        except OSError:
+            return ""
 
     async def call(self, ask: Ask) -> bytes:
         async with self.asking(ask) as answer:

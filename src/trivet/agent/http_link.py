@@ -60,6 +60,7 @@ class HttpLink:
     # -- the session
 
     async def register(self, facts: Facts) -> Registered:
+        facts = msgspec.structs.replace(facts, management_address=await self._http.own_address())
         found = await self._post("/register", facts, Registered)
         self._session = found.session
         self.over.clear()

@@ -46,19 +46,25 @@ class CloudClient:
     def post(self, path: str, said: object) -> Any:
         return self._asked(path, json.dumps(said).encode())
 
-    def _asked(self, path: str, body: bytes | None) -> Any:
+    def put(self, path: str, said: object) -> Any:
+        return self._asked(path, json.dumps(said).encode(), "PUT")
+
+    def _asked(self, path: str, body: bytes | None, method: str | None = None) -> Any:
         """Answers of the cloud. Logs in when there is no token, or when the one there was has ended."""
         if self._token:
             try:
-                return self._call(self.url + path, body, {"X-Auth-Token": self._token})[0]
+                return self._call(self.url + path, body, {"X-Auth-Token": self._token}, method)[0]
             except Forbidden:
                 pass
         self._token = self._call(*self._login, {})[1]["X-Subject-Token"]
-        return self._call(self.url + path, body, {"X-Auth-Token": self._token})[0]
+        return self._call(self.url + path, body, {"X-Auth-Token": self._token}, method)[0]
 
-    def _call(self, url: str, body: bytes | None, headers: dict[str, str]) -> tuple[Any, Any]:
+    def _call(
+        self, url: str, body: bytes | None, headers: dict[str, str], method: str | None = None
+    ) -> tuple[Any, Any]:
         try:
-            request = urllib.request.Request(url, body, {"Content-Type": "application/json", **headers})  # noqa: S310
+            said = {"Content-Type": "application/json", **headers}
+            request = urllib.request.Request(url, body, said, method=method)  # noqa: S310
             with urllib.request.urlopen(request, timeout=_PATIENCE_S, context=self._trust) as reply:  # noqa: S310
                 return json.load(reply), reply.headers
         except urllib.error.HTTPError as error:

@@ -13,7 +13,13 @@ RANKS: tuple[tuple[str, ...], ...] = (
     # Before identity: what a project's first servers lack is made with their rooms in hand, and holds the project.
     ("aggregates", "flavors", "flavor_access", "server_groups"),
     ("host_capacities",),
+    ("host_failures",),
     ("hosts", "host_credentials", "network_agents"),
+    ("host_bmcs", "host_probes", "host_verdicts"),
+    # Which hosts stand in for each other, and what was said and done about one that failed, before what is moved.
+    ("ha_segments",),
+    ("ha_hosts",),
+    ("ha_notifications", "ha_vmoves"),
     ("consumers",),
     ("providers", "inventories", "claims", "provider_traits", "provider_aggregates"),
     ("custom_classes", "custom_traits"),
@@ -72,13 +78,13 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("volume_qos",),
     ("volume_types", "volume_type_access", "volume_default_types", "volume_group_types"),
     ("volume_groups", "volume_transfers"),
-    ("volume_attachments", "volume_snapshots"),
+    ("volume_attachments", "volume_snapshots", "volume_backups"),
     ("volumes",),
     ("volume_group_snapshots",),
     ("volume_backends",),
     ("volume_messages",),
     # Objects: they themselves and what they were, then what was left behind, what holds them, and whose that is.
-    ("objects", "object_versions"),
+    ("objects", "object_versions", "object_uploads"),
     ("object_small", "object_garbage", "object_damages", "object_scrub"),
     ("object_containers",),
     ("object_accounts",),
@@ -89,6 +95,9 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("secret_containers",),
     ("stored_secrets",),
     ("contained_secrets", "secret_consumers", "secret_acls", "secret_acl_users", "payload_keys"),
+    # What is told of all of that.
+    ("alarms",),
+    ("alarm_subscriptions", "alarm_deliveries"),
     # Everybody of a project meets here, and whoever counts something.
     ("numbers",),
     ("quota_usages",),

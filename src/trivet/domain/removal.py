@@ -5,6 +5,7 @@ Everything in one transaction, and every token that rested on it dies with it.
 
 from typing import Any
 
+from trivet.domain.alarms import subscriptions
 from trivet.domain.callers import Caller
 from trivet.domain.identity import personas
 from trivet.domain.identity.delegation import trusts
@@ -102,5 +103,6 @@ async def _project(tx: Tx, gone: Project) -> None:
     await tx.run("UPDATE users SET default_project_id = NULL WHERE default_project_id = ?", gone.id)
     await security_groups.forget_default(tx, gone.id)
     await project_end.forget(tx, gone.id)
+    await subscriptions.end_of_project(tx, gone.id)
     quotas.forget(tx, gone.id)
     await tx.delete(PROJECTS, gone)

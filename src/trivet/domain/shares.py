@@ -50,3 +50,32 @@ class Shares:
             self._free -= 1
             self._held[chosen[0]] += 1
             chosen[1].set_result(None)
+
+
+class Arriving:
+    """What is on its way into this process, by project: until it is there no limit counts it."""
+
+    def __init__(self) -> None:
+        self._bytes: Counter[str] = Counter()
+
+    def of(self, project_id: str) -> "OnItsWay":
+        return OnItsWay(self._bytes, project_id)
+
+
+class OnItsWay:
+    def __init__(self, all: Counter[str], project_id: str) -> None:
+        self._all = all
+        self._project_id = project_id
+        self._mine = 0
+
+    def more(self, size: int) -> int:
+        """How much the project has on its way with these, in all that it sends."""
+        self._mine += size
+        self._all[self._project_id] += size
+        return self._all[self._project_id]
+
+    def end(self) -> None:
+        self._all[self._project_id] -= self._mine
+        self._mine = 0
+        if not self._all[self._project_id]:
+            del self._all[self._project_id]

@@ -193,10 +193,14 @@ class Web:
             url = next_url
         raise DriverError(f"The server redirects more than {_REDIRECTS_MAX} times.", again=False)
 
-    async def _answer(self, url: str, headers: dict[str, str]) -> Answer:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Follows nothing: what is told is told to whom it was meant for."""
+        return await self._answer(url, dict(headers), body)
+
+    async def _answer(self, url: str, headers: dict[str, str], body: bytes | None = None) -> Answer:
         wire = _Wire()
         try:
-            return await _in_thread(wire, lambda: self._get(url, headers, wire), self._pace.answer_s)
+            return await _in_thread(wire, lambda: self._asked(url, headers, body, wire), self._pace.answer_s)
         except TimeoutError:
             raise DriverError("The server did not answer in time.", again=False) from None
 
@@ -205,7 +209,7 @@ class Web:
         found = await _in_thread(_Wire(), lambda: _resolved(host, port), self._pace.answer_s)
         return all(self._allowed.listed(host, address) for address, _ in found)
 
-    def _get(self, url: str, headers: dict[str, str], wire: _Wire) -> Answer:
+    def _asked(self, url: str, headers: dict[str, str], body: bytes | None, wire: _Wire) -> Answer:
         parts = urlsplit(url)
         host = parts.hostname or ""
         if parts.scheme not in ("http", "https") or not host:
@@ -218,7 +222,8 @@ class Web:
             if parts.scheme == "https":
                 connection.sock = self._secured(connection.sock, host)
                 wire.is_now(connection.sock)
-            connection.request("GET", path, headers={"user-agent": "trivet", "accept-encoding": "identity", **headers})
+            said = {"user-agent": "trivet", "accept-encoding": "identity", **headers}
+            connection.request("GET" if body is None else "POST", path, body, said)
             return Answer(wire, connection, connection.getresponse(), self._pace)
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.close()

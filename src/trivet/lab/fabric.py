@@ -32,6 +32,11 @@ class Fabric(msgspec.Struct, frozen=True):
         """Of a host, for management. Labs of other names, on the same machine, have other addresses."""
         return f"172.31.{crc32(self.name.encode()) % 256}.{number}"
 
+    @property
+    def own_address(self) -> str:
+        """Of the machine that runs the lab; the hosts' BMCs answer there."""
+        return self.address(_OWN)
+
     def tenant_address(self, number: int) -> str:
         return f"10.255.{crc32(self.name.encode()) % 256}.{number}"
 
@@ -48,12 +53,18 @@ class Fabric(msgspec.Struct, frozen=True):
         _run("ip", "address", "add", f"{self.address(_OWN)}/24", "dev", self.own_end)
         _run("ip", "link", "set", self.own_end, "up")
 
+    def unplug(self, number: int) -> None:
+        """Both cables of a host: what the kernel has not cleared away yet of a world that lost its power would answer
+        for a while."""
+        for bridge in _BRIDGES:
+            link = _cable(bridge, number)
+            subprocess.run(["ip", "-n", self.namespace, "link", "delete", link], check=False, capture_output=True)
+
     def plug(self, number: int, pid: int) -> None:
         """A cable of each network into the host whose first process that is."""
+        self.unplug(number)
         for bridge in _BRIDGES:
             cable = _cable(bridge, number)
-            # The kernel takes its time to clear away the world of a host that lost its power.
-            subprocess.run(["ip", "-n", self.namespace, "link", "delete", cable], check=False, capture_output=True)
             _run(
                 *("ip", "-n", self.namespace, "link", "add", cable, "type", "veth"),
                 *("peer", "name", f"{bridge}0", "netns", str(pid)),

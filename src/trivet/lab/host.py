@@ -103,6 +103,7 @@ class LabHost(msgspec.Struct, frozen=True):
         pid = self.pid()
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
+            self.fabric.unplug(self.number)
             _until(lambda: self.pid() is None, _START_S, f"{self.name} lost its power")
 
     def shut_down(self) -> None:

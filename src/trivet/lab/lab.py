@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from trivet.errors import Busy
+from trivet.lab.bmcs import Bmcs
 from trivet.lab.fabric import Fabric
 from trivet.lab.host import LabHost, trivet
 
@@ -20,6 +21,7 @@ class Lab:
     def __init__(self, directory: Path, name: str = "lab") -> None:
         self.directory = directory.absolute()
         self.fabric = Fabric(name)
+        self.bmcs = Bmcs(self.directory, self.fabric)
 
     def host(self, number: int) -> LabHost:
         return LabHost(self.fabric, self.directory / f"h{number}", number)
@@ -39,6 +41,8 @@ class Lab:
 
     def up(self, count: int, told: Callable[[str], None]) -> None:
         self.fabric.lay()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.bmcs.start()
         for number in range(1, count + 1):
             told(f"Host h{number} gets power")
             self.power_on(number)
@@ -63,6 +67,7 @@ class Lab:
             if host.pid() is not None:
                 told(f"Host {host.name} is shut down")
                 host.shut_down()
+        self.bmcs.stop()
         self.fabric.remove()
 
     def remove(self) -> None:

@@ -16,6 +16,7 @@ from trivet.process import Process, background
 from trivet.serving.aside import Aside
 from trivet.serving.certificate import Certificate
 from trivet.serving.redirect import redirecting
+from trivet.serving.s3_door import S3Door
 
 _LAST_ANSWERS_S = 3.0
 
@@ -65,6 +66,9 @@ async def serving(process: Process) -> AsyncIterator[None]:
         await stack.enter_async_context(_answering(process.app, doors.open(), certificate))
         if settings.http_redirect:
             await stack.enter_async_context(redirecting(doors.open_aside("http_redirect"), settings.url))
+        if settings.s3_listen:
+            door = S3Door(process.app)
+            await stack.enter_async_context(_answering(door, [doors.open_aside("s3_listen")], certificate))
         if settings.metrics_listen:
             own = doors.open_aside("metrics_listen", process.number)
             await stack.enter_async_context(_answering(Aside(process.app), [own], None))

@@ -93,3 +93,28 @@ async def test_a_default_rule_is_in_every_group_that_is_made_after_it(whole: Who
     assert (await whole.call("DELETE", f"{path}/{made['id']}", token=whole.admin)).status == 204
     after = await whole.made(f"{NEUTRON}/security-groups", {"security_group": {"name": "h"}}, token)
     assert 22 not in {each["port_range_min"] for each in after["security_group_rules"]}
+
+
+async def test_volumes_and_their_snapshots_are_one_and_the_same_in_both_services(whole: WholeCloud) -> None:
+    token = whole.token("member", whole.project_id, "someone")
+    wanted = {"volume": {"size": "1", "display_name": "old"}}
+    answer = await whole.call("POST", f"{NOVA}/os-volumes", wanted, token=token, headers=OLD)
+    assert answer.status == 200, answer.body
+    volume = answer.body["volume"]
+    assert volume["displayName"] == "old" and volume["size"] == 1 and volume["attachments"] == [{}]
+    known = await whole.call("GET", f"/volume/v3/volumes/{volume['id']}", token=token)
+    assert known.body["volume"]["name"] == "old"
+    listed = (await whole.call("GET", f"{NOVA}/os-volumes", token=token, headers=OLD)).body["volumes"]
+    assert [one["id"] for one in listed] == [volume["id"]]
+    stranger = whole.token("member", "a" * 32, "another")
+    for method in ("GET", "DELETE"):
+        path = f"{NOVA}/os-volumes/{volume['id']}"
+        assert (await whole.call(method, path, token=stranger, headers=OLD)).status == 404
+        assert (await whole.call(method, path, token=token, headers=GONE)).status == 404
+    for size in (0, "0", "-1", "#$%", None):
+        bad = {"volume": {"size": size}}
+        assert (await whole.call("POST", f"{NOVA}/os-volumes", bad, token=token, headers=OLD)).status == 400
+    assert (await whole.call("POST", f"{NOVA}/os-volumes", {"volume": {}}, token=token, headers=OLD)).status == 400
+    other = {"snapshot": {"volume_id": volume["id"]}}
+    assert (await whole.call("POST", f"{NOVA}/os-snapshots", other, token=stranger, headers=OLD)).status == 404
+    assert (await whole.call("GET", f"{NOVA}/os-snapshots", token=token, headers=OLD)).body == {"snapshots": []}

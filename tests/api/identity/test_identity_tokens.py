@@ -6,6 +6,7 @@ import pytest
 from tests.api.identity.identity_cloud import Cloud, NewCloud
 from tests.api.one_service import FastPasswords
 
+from trivet.domain.identity.tokens import revocations
 from trivet.settings import Settings
 
 
@@ -245,3 +246,28 @@ async def test_a_token_whose_claims_were_changed_is_refused(identity: Cloud) -> 
     head, _, signature = identity.admin.split(".")
     other = await identity.token("admin", "secret")
     assert await _status(identity, f"{head}.{other.split('.')[1]}.{signature}") == 404
+
+
+async def test_tokens_that_are_made_and_revoked_without_end_leave_an_end_of_rows(
+    identity: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever goes on revokes all that he has, which is what he says, and nobody else's."""
+    monkeypatch.setattr(revocations, "EACH_MAX", 5)
+    await identity.make("user", "users", name="busy", password="secret")
+    first = await identity.token("busy", "secret")
+    for _ in range(8):
+        token = await identity.token("busy", "secret")
+        gone = await identity.call(
+            "DELETE", "/identity/v3/auth/tokens", token=token, headers={"x-subject-token": token}
+        )
+        assert gone.status == 204
+        assert (await identity.get("/identity/v3/auth/projects", token=token)).status == 401
+    async with identity.store.read() as tx:
+        rows = await tx.rows("SELECT what FROM revocations")
+    assert len(rows) <= 5
+    assert [row[0] for row in rows].count("user") == 1
+    assert (await identity.get("/identity/v3/auth/projects", token=first)).status == 401
+    assert (await identity.get("/identity/v3/auth/projects")).status == 200
+    assert (
+        await identity.get("/identity/v3/auth/projects", token=await identity.token("busy", "secret"))
+    ).status == 200

@@ -11,6 +11,7 @@ from tests.api.one_service import MINE, caller_of
 from trivet.domain.images import data as image_data
 from trivet.domain.images import images
 from trivet.domain.images import sweep as image_sweep
+from trivet.domain.orphans import ORPHAN_S
 from trivet.errors import Conflict
 from trivet.store.store import transact
 from trivet.store.tx import Tx
@@ -60,7 +61,7 @@ async def test_orphans_go_after_an_hour_and_nothing_else_does(cloud: Cloud) -> N
         await sink.finish()
     await image_sweep.sweep(cloud.parts)
     assert len(await cloud.blob_keys()) == 3
-    cloud.clock.added_s += image_sweep.ORPHAN_S + 1
+    cloud.clock.added_s += ORPHAN_S + 1
     await image_sweep.sweep(cloud.parts)
     found = await cloud.blob_keys()
     assert orphan not in found

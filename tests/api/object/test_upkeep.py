@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.api.object.object_cloud import ACCOUNT, Cloud, cloud
+from tests.api.one_service import MINE
 
 from trivet.domain.objects import uploads
 from trivet.drivers.contracts.errors import DriverError
@@ -34,7 +35,7 @@ async def scrubbed(cloud: Cloud) -> list[str]:
 async def test_bytes_whose_writer_died_before_the_row_are_found(cloud: Cloud) -> None:
     await cloud.put("box")
     await cloud.put("box/x", b"kept" * 2000)
-    await uploads.receive(cloud.parts, chunks(b"killed between blob and row" * 200))
+    await uploads.receive(cloud.parts, uploads.Room(MINE), chunks(b"killed between blob and row" * 200))
     assert await cloud.kept() == 2
     await cloud.upkeep.remove_orphans()
     assert await cloud.kept() == 2, "its writer may be about to write the row"

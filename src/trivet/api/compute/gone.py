@@ -1,4 +1,4 @@
-"""What nova's API once had and ended before us, and what needs a service that is not here: said, with the reason."""
+"""What nova's API once had and ended before us, and what helps services that are not here: said, with the reason."""
 
 from trivet.api.kit.callers import Policy
 from trivet.api.kit.request import Reply, Request
@@ -52,19 +52,6 @@ _GONE = """
     DELETE /os-tenant-networks/{network_id}
 """
 
-_NEEDS_VOLUMES = """
-    GET /os-volumes
-    POST /os-volumes
-    GET /os-volumes/detail
-    GET /os-volumes/{id}
-    DELETE /os-volumes/{id}
-    GET /os-snapshots
-    POST /os-snapshots
-    GET /os-snapshots/detail
-    GET /os-snapshots/{id}
-    DELETE /os-snapshots/{id}
-"""
-
 _FOR_VOLUMES = """
     POST /os-assisted-volume-snapshots
     DELETE /os-assisted-volume-snapshots/{id}
@@ -75,8 +62,8 @@ async def gone(request: Request) -> Reply:
     raise Invalid("route.gone", "This resource is no longer available. No forwarding address is given.", status=410)
 
 
-async def no_volumes(request: Request) -> Reply:
-    raise NotFound("volumes.absent", "Not applicable: this cloud offers no block storage, and its catalog says so.")
+async def unassisted(request: Request) -> Reply:
+    raise NotFound("volumes.absent", "Not applicable: hosts here make snapshots themselves, and need no assistance.")
 
 
 async def nodes(request: Request) -> Reply:
@@ -95,7 +82,6 @@ def _declare(listed: str, handler: Handler, until: str | None, change: Policy = 
 
 
 _declare(_GONE, gone, None)
-_declare(_NEEDS_VOLUMES, no_volumes, "2.35")
-_declare(_FOR_VOLUMES, no_volumes, None, "admin")
+_declare(_FOR_VOLUMES, unassisted, None, "admin")
 resource.on("GET", "/v2.1/os-baremetal-nodes", may="operator", tx="none", until="2.35")(nodes)
 resource.on("GET", "/v2.1/os-baremetal-nodes/{node_id}", may="operator", tx="none", until="2.35")(no_node)

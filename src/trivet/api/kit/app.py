@@ -83,7 +83,7 @@ class App:
         except asyncio.CancelledError:
             raise
         except Exception:
-            _logger.exception("%s %s failed", request.method, request.path)
+            _logger.exception("%s %r failed", request.method, request.path)
             bug = TrivetError("internal", "An unexpected error happened on our side; it has been logged.")
             service = service or self._nearest(request.path)
             reply = self._refusal(service, bug, request)
@@ -102,9 +102,11 @@ class App:
             return
         try:
             await _send_stream(reply, reply.body, send, head=head)
-        except Exception:
+        except TrivetError as error:
             # Too late to say so: the connection is closed on an answer without its end.
-            _logger.exception("%s %s broke off", request.method, request.path)
+            _logger.warning("%s %r broke off: %s", request.method, request.path, error)
+        except Exception:
+            _logger.exception("%s %r broke off", request.method, request.path)
 
     def _count(self, service: Service, request: Request, reply: Reply, scope: Scope, seconds: float) -> None:
         # What nobody declared is one route: or whoever asks for many paths, or in many methods, would fill our memory.
@@ -219,8 +221,8 @@ class App:
             headers.append((b"www-authenticate", said.encode()))
         if isinstance(error, Busy):
             headers.append((b"retry-after", b"1"))
-        if error.http_status in (408, 413):
-            # What is left of the body is not read.
+        if error.http_status in (408, 413) or b"expect" in request.headers:
+            # What is left of the body is not read; and who waits to be told to send it will not send it any more.
             headers.append((b"connection", b"close"))
         if "allow" in error.details:
             headers.append((b"allow", str(error.details["allow"]).encode()))

@@ -76,7 +76,7 @@ def _view(port: Port, names: dict[str, str], *, operator: bool) -> Json:
         bound = bool(port.host_id)
         shown |= {
             "binding:host_id": names.get(port.host_id or "", port.host_id or ""),
-            "binding:profile": port.binding_profile,
+            "binding:profile": _profile(port),
             "binding:vif_type": "ovs" if bound else "unbound",
             "binding:vif_details": (
                 {"port_filter": True, "connectivity": "l2", "bridge_name": "br-int"} if bound else {}
@@ -85,6 +85,11 @@ def _view(port: Port, names: dict[str, str], *, operator: bool) -> Json:
             "trusted": port.trusted,
         }
     return shown
+
+
+def _profile(port: Port) -> dict[str, Any]:
+    """Whether the device is trusted stands here, too: it is where drivers look."""
+    return port.binding_profile if port.trusted is None else port.binding_profile | {"trusted": port.trusted}
 
 
 def _dns(port: Port) -> list[Json]:

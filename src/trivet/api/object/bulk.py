@@ -3,6 +3,7 @@
 Each is an act of its own: what could be done is done, and what could not is told.
 """
 
+import asyncio
 import mimetypes
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
@@ -10,8 +11,8 @@ from xml.sax.saxutils import escape
 import msgspec
 
 from trivet.api.kit.accepts import preferred
-from trivet.api.kit.request import Reply, Request, encode
-from trivet.api.object import door, incoming, wire
+from trivet.api.kit.request import NOBODY, Reply, Request, encode
+from trivet.api.object import door, incoming, temp_urls, wire
 from trivet.domain.objects import access, acts, archives, containers, names, objects, uploads
 from trivet.domain.objects.access import Right
 from trivet.domain.objects.archives import Archive
@@ -49,6 +50,9 @@ class Outcome(msgspec.Struct):
 
 async def delete(request: Request) -> Reply:
     account = wire.place(request)
+    if not request.caller.user_id:
+        # Nothing can be shared with strangers so that they may delete it.
+        raise access.refusal(request.caller)
     outcome = Outcome("Number Deleted", absent=0)
     try:
         for container, name in await _listed(request):
@@ -77,6 +81,8 @@ async def _listed(request: Request) -> list[tuple[str, str]]:
 
 async def _delete_one(request: Request, place: Place, outcome: Outcome) -> None:
     path = f"/{place.container}/{place.name}" if place.name else f"/{place.container}"
+    # Others' requests go between one and the next.
+    await asyncio.sleep(0)
 
     async def act(tx: Tx) -> None:
         if not place.name:
@@ -135,17 +141,21 @@ async def extract(request: Request) -> Reply:
         raise Invalid("archive.kind", "Unsupported archive format")
     incoming.length_of(request)
     await _admit(request, place)
-    received = await uploads.receive(request.parts, incoming.body(request))
+    received = await uploads.receive(request.parts, uploads.Room(place.project_id), incoming.body(request))
     outcome = Outcome("Number Files Created")
+    # It waits for its turn, and counts as something that the project has.
+    kept = request.parts.arriving.of(place.project_id)
+    kept.more(received.size)
     try:
         async with (
             request.parts.archive_places.place(place.project_id),
             archives.opened(request.parts, received, kind) as archive,
         ):
-            await _unpack(request, place, archive, outcome)
+            await _unpack(request, uploads.Room(place.project_id, spare=received.size), place, archive, outcome)
     except Invalid as error:
         outcome.said, outcome.status = error.message, f"{error.http_status} {wire.TITLES.get(error.http_status, '')}"
     finally:
+        kept.end()
         await uploads.drop(request.parts, received)
     _settle(outcome, "201 Created")
     if not outcome.done and not outcome.errors and not outcome.said:
@@ -154,7 +164,9 @@ async def extract(request: Request) -> Reply:
 
 
 async def _admit(request: Request, place: Place) -> None:
-    """Before the first byte: to the account, or to the container."""
+    """Before the first byte: to the account, or to the container. A signature is for one object."""
+    if temp_urls.is_signed(request):
+        raise access.refusal(NOBODY)
     async with request.parts.store.read() as tx:
         if not place.container:
             await door.account(tx, request, place, Right.WRITE)
@@ -163,7 +175,7 @@ async def _admit(request: Request, place: Place) -> None:
         await door.check_object(tx, request, place, home, Right.WRITE)
 
 
-async def _unpack(request: Request, place: Place, archive: Archive, outcome: Outcome) -> None:
+async def _unpack(request: Request, room: uploads.Room, place: Place, archive: Archive, outcome: Outcome) -> None:
     known: set[str] = set()
     async for member in archive.members():
         path = member.name.removeprefix("./").strip("/")
@@ -179,18 +191,28 @@ async def _unpack(request: Request, place: Place, archive: Archive, outcome: Out
             content = Content(size=0, etag="", content_type=mimetypes.guess_type(path)[0] or "application/octet-stream")
             if member.size > names.SIZE_MAX:
                 raise uploads.too_large()
+            await _foresee(request, target, member.size)
         except TrivetError as error:
             outcome.failed(path, error)
             archive.refuse(member)
             continue
         try:
-            stored = await uploads.receive(request.parts, archive.content(member))
+            stored = await uploads.receive(request.parts, room, archive.content(member))
             await acts.store(request.parts, target, stored, content)
             outcome.done += 1
         except TrivetError as error:
             if error.code == "archive.broken":
                 raise
             outcome.failed(path, error)
+
+
+async def _foresee(request: Request, target: Place, size: int) -> None:
+    """What has no room is not unpacked: a few bytes may stand for as many as there are."""
+    async with request.parts.store.read() as tx:
+        home, there = await objects.find_both(tx, target)
+        if home is not None:
+            before = objects.weight(there) if there is not None else 0
+            await containers.foresee(tx, home, int(there is None), size - before)
 
 
 def _target(place: Place, path: str) -> Place:

@@ -45,7 +45,7 @@ async def from_other(request: Request) -> Reply:
 
 async def _copy(request: Request, source: Place, target: Place) -> Reply:
     names.check_object(target.name)
-    said = incoming.metadata_of(request)
+    named, said = source, incoming.metadata_of(request)
     async with request.parts.store.read() as tx:
         home, found = await objects.find_both(tx, source)
         await door.check_object(tx, request, source, home, Right.READ)
@@ -54,14 +54,15 @@ async def _copy(request: Request, source: Place, target: Place) -> Reply:
         if home is None or found is None or target_home is None:
             raise objects.absent()
         if found.size == 0 and found.metadata:
-            _, _, found = await links.followed(tx, request, source, home, found)
+            source, home, found = await links.followed(tx, request, source, home, found)
             found = await large_objects.gathered(tx, request, source, found)
+        if found.manifest is not None and not _as_it_is(request, found):
+            await large_objects.check_segments(tx, request, source, found)
     if conditions.check(request, found) and request.method == "COPY":
         raise Invalid("object.precondition", "A precondition for this request was not met.", status=412)
     wanted = _wanted(request, found, said)
     spans = conditions.spans(request, found) if b"range" in request.headers else None
-    as_it_is = found.manifest is None or request.asked("multipart-manifest") == "get"
-    if as_it_is and spans is None:
+    if _as_it_is(request, found) and spans is None:
         placed = await _share(request, source, target, found, wanted)
     else:
         first, last = spans[0] if spans else (0, found.size - 1)
@@ -73,12 +74,17 @@ async def _copy(request: Request, source: Place, target: Place) -> Reply:
     headers = [
         (b"etag", placed.etag.encode()),
         (b"last-modified", wire.http_date(placed.modified_at)),
-        (b"x-copied-from", wire.url_quoted(f"{source.container}/{source.name}").encode()),
-        (b"x-copied-from-account", f"AUTH_{source.project_id}".encode()),
+        (b"x-copied-from", wire.url_quoted(f"{named.container}/{named.name}").encode()),
+        (b"x-copied-from-account", f"AUTH_{named.project_id}".encode()),
         (b"x-copied-from-last-modified", wire.http_date(found.modified_at)),
         *wire.encoded(placed.metadata),
     ]
     return wire.done(201, headers)
+
+
+def _as_it_is(request: Request, found: Object) -> bool:
+    """Its row is copied, and not its bytes."""
+    return found.manifest is None or request.asked("multipart-manifest") == "get"
 
 
 async def _share(request: Request, source: Place, target: Place, found: Object, wanted: Content) -> Object:
@@ -104,6 +110,6 @@ def _wanted(request: Request, found: Object, said: dict[str, str]) -> Content:
     at = incoming.delete_at_of(request)
     return Content(
         size=found.size, etag=found.etag, metadata=kept | said,
-        content_type=request.said("content-type") or found.content_type,
+        content_type=incoming.content_type(request.said("content-type") or found.content_type),
         delete_at=at if at is not None or fresh else found.delete_at,
     )  # fmt: skip

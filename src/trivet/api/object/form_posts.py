@@ -90,8 +90,8 @@ async def take(request: Request, place: Place) -> Reply:
         name, file = (head.get_param(word, header="content-disposition") for word in ("name", "filename"))
         if isinstance(file, str) and file:
             target, most = await _target(request, place, fields, file, count)
-            received = await uploads.receive(request.parts, reader.content(), most)
-            kind_said = head.get("content-type") or "application/octet-stream"
+            received = await uploads.receive(request.parts, uploads.Room(target.project_id, most), reader.content())
+            kind_said = incoming.content_type(head.get("content-type") or "application/octet-stream")
             content = Content(size=0, etag="", content_type=kind_said, delete_at=_delete_at(request, fields))
             await acts.store(request.parts, target, received, content)
             count += 1
@@ -134,10 +134,10 @@ async def _check(request: Request, place: Place, fields: dict[str, str]) -> None
     digest, given = temp_urls.read(fields.get("signature", ""))
     async with request.parts.store.read() as tx:
         home = await containers.find(tx, place.project_id, place.container)
-        keys = await temp_urls.keys_of(tx, place, home)
+        of_account, of_container = await temp_urls.keys_of(tx, place, home)
     rest = [fields.get(name, "") for name in ("redirect", "max_file_size", "max_file_count", "expires")]
     for path in (request.path, f"/v1/{request.path.partition('/v1/')[2]}"):
-        for key in keys:
+        for key in [*of_account, *of_container]:
             made = hmac.digest(key.encode(), "\n".join([path, *rest]).encode(), digest)
             if hmac.compare_digest(made, given):
                 return

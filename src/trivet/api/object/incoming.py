@@ -81,10 +81,15 @@ def _content_type(request: Request, name: str) -> str:
     said = request.said("content-type")
     detect = (request.said("x-detect-content-type") or "").lower() in ("1", "true", "yes", "on", "t", "y")
     if said and not detect:
-        if len(said) > names.HEADER_MAX or not said.isprintable():
-            raise Invalid("header.utf8", "Content-Type must be printable.")
-        return said
+        return content_type(said)
     return mimetypes.guess_type(name, strict=False)[0] or "application/octet-stream"
+
+
+def content_type(said: str) -> str:
+    """As it will stand in the heads of answers."""
+    if len(said) > names.HEADER_MAX or not said.isprintable():
+        raise Invalid("header.utf8", "Content-Type must be printable.")
+    return said
 
 
 def delete_at_of(request: Request) -> float | None:

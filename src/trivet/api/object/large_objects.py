@@ -2,23 +2,26 @@
 how they begin.
 """
 
+import asyncio
 import hashlib
 import re
-from base64 import b64decode
+from binascii import a2b_base64
 from urllib.parse import quote, unquote
 
 import msgspec
 
-from trivet.api.kit.request import Reply, Request, encode
+from trivet.api.kit.request import NOBODY, Reply, Request, encode
 from trivet.api.object import conditions, door, incoming, listings, temp_urls, wire
-from trivet.domain.objects import acts, large, objects
+from trivet.domain.objects import access, acts, containers, large, objects
 from trivet.domain.objects.access import Right
 from trivet.domain.objects.containers import Container
-from trivet.domain.objects.objects import Content, Object, Place, Segment
-from trivet.errors import Invalid
+from trivet.domain.objects.objects import Content, Listed, Object, Place, Segment
+from trivet.errors import Conflict, Invalid
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
+_NESTED_MAX = 1000
+"""Large objects within one, which are all looked at before it is read."""
 _RANGE = re.compile(r"^\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*\Z")
 
 
@@ -48,23 +51,45 @@ async def gathered(tx: Tx, request: Request, place: Place, found: Object) -> Obj
 
 
 async def check_segments(tx: Tx, request: Request, place: Place, found: Object) -> None:
-    """Who reads the whole may read the parts, and the parts of those. A signature is for all of them."""
+    """Who reads the whole may read the parts, and the parts of those. Each is looked at once, however often it is
+    named: large objects of large objects name more parts than there are atoms."""
     if temp_urls.is_signed(request):
+        home = await containers.find(tx, place.project_id, place.container)
+        if await temp_urls.check(tx, request, place, home):
+            return
+        if any(not segment.data and segment.container != place.container for segment in await _parts(tx, place, found)):
+            raise access.refusal(NOBODY)
+        return
+    if access.in_account(request.caller, place.project_id) >= Right.READ:
         return
     allowed = {place.container}
-    left = [(found, large.DEPTH_MAX)]
-    while left:
-        whole, deeper = left.pop()
-        for segment in whole.manifest or ():
-            if segment.data or (segment.container in allowed and not segment.nested):
-                continue
+    for segment in await _parts(tx, place, found):
+        if segment.container not in allowed and not segment.data:
             part = Place(place.project_id, segment.container, segment.name)
-            home, inner = await objects.find_both(tx, part)
-            if segment.container not in allowed:
-                await door.check_object(tx, request, part, home, Right.READ)
-                allowed.add(segment.container)
-            if segment.nested and inner is not None and deeper:
-                left.append((inner, deeper - 1))
+            home = await containers.find(tx, place.project_id, segment.container)
+            await door.check_object(tx, request, part, home, Right.READ)
+            allowed.add(segment.container)
+
+
+async def _parts(tx: Tx, place: Place, found: Object) -> list[Segment]:
+    """All that it is made of, one of each container."""
+    parts: dict[str, Segment] = {}
+    seen: set[tuple[str, str]] = set()
+    left = [found]
+    while left:
+        for segment in left.pop().manifest or ():
+            parts.setdefault(segment.container, segment)
+            at = (segment.container, segment.name)
+            if not segment.nested or at in seen:
+                continue
+            if len(seen) >= _NESTED_MAX:
+                raise Conflict("segment.depth", "Large objects are made of large objects more often than is good.")
+            seen.add(at)
+            await asyncio.sleep(0)
+            _, inner = await objects.find_both(tx, Place(place.project_id, *at))
+            if inner is not None:
+                left.append(inner)
+    return list(parts.values())
 
 
 # -- static
@@ -109,9 +134,7 @@ async def put(request: Request, place: Place, home: Container, wanted: Content) 
         asked = incoming.etag_of(request)
         if asked is not None and asked != etag:
             raise Invalid("object.etag", "Unable to process the contained instructions", status=422)
-        content = msgspec.structs.replace(
-            wanted, size=sum(segment.length for segment in segments), etag=etag, manifest=segments
-        )
+        content = msgspec.structs.replace(wanted, size=large.size_of(segments), etag=etag, manifest=segments)
         return await acts.set_down(tx, place, content, check=lambda there: conditions.check_put(request, there))
 
     placed = await transact(request.parts.store, act)
@@ -139,42 +162,44 @@ async def _read(request: Request) -> list[Wanted]:
 async def _resolved(tx: Tx, request: Request, place: Place, said: list[Wanted]) -> tuple[Segment, ...]:
     found: list[Segment] = []
     wrong: list[str] = []
-    allowed: set[str] = set()
+    homes: dict[str, Container | None] = {}
     for number, wanted in enumerate(said):
         if wanted.data:
             found.append(_inline(number, wanted, wrong))
             continue
         container, name = _path(number, wanted)
-        home, there = await objects.find_both(tx, Place(place.project_id, container, name))
-        if container not in allowed:
+        if container not in homes:
+            home = await containers.find(tx, place.project_id, container)
             await door.check_object(tx, request, Place(place.project_id, container, name), home, Right.READ)
-            allowed.add(container)
-        where = quote(f"/{container}/{name}")
+            homes[container] = home
+        home = homes[container]
+        there = await objects.listed_as(tx, home, name) if home is not None else None
         if there is None:
-            wrong.append(f"{where}, 404 Not Found")
+            wrong.append(f"{quote(f'/{container}/{name}')}, 404 Not Found")
             continue
-        if wanted.etag is not None and wanted.etag.strip('"') != there.etag:
-            wrong.append(f"{where}, Etag Mismatch")
-        if wanted.size_bytes is not None and wanted.size_bytes != there.size:
-            wrong.append(f"{where}, Size Mismatch")
-        if not there.size:
-            wrong.append(f"{where}, Too small; each segment must be at least 1 byte.")
-        span = _span(wanted.range, there.size)
-        if span is not None and not span[0] <= span[1] < there.size:
-            wrong.append(f"{where}, Unsatisfiable Range")
-        found.append(
-            Segment(
-                container, name, there.etag, there.size, there.content_type, span, nested=there.manifest is not None
-            )
-        )
+        found.append(_there(container, wanted, there, wrong))
     if wrong:
         raise Invalid("manifest.segments", "Errors:\n" + "\n".join(wrong[:100]) + "\n")
     return tuple(found)
 
 
+def _there(container: str, wanted: Wanted, there: Listed, wrong: list[str]) -> Segment:
+    where = quote(f"/{container}/{there.name}")
+    if wanted.etag is not None and wanted.etag.strip('"') != there.etag:
+        wrong.append(f"{where}, Etag Mismatch")
+    if wanted.size_bytes is not None and wanted.size_bytes != there.size:
+        wrong.append(f"{where}, Size Mismatch")
+    if not there.size:
+        wrong.append(f"{where}, Too small; each segment must be at least 1 byte.")
+    span = _span(wanted.range, there.size)
+    if span is not None and not span[0] <= span[1] < there.size:
+        wrong.append(f"{where}, Unsatisfiable Range")
+    return Segment(container, there.name, there.etag, there.size, there.content_type, span, nested=there.is_large)
+
+
 def _inline(number: int, wanted: Wanted, wrong: list[str]) -> Segment:
     try:
-        data = b64decode(wanted.data, validate=True)
+        data = a2b_base64(wanted.data, strict_mode=True)
     except ValueError:
         wrong.append(f"Index {number}: data must be valid base64")
         data = b""

@@ -9,9 +9,9 @@ from trivet.api.kit.request import Reply, Request, encode
 from trivet.api.object.wire import PLAIN, Headers, check_text, url_quoted
 from trivet.domain.numbers import whole_number
 from trivet.domain.objects.containers import Container
-from trivet.domain.objects.listing import Page
+from trivet.domain.objects.listing import ListedContainer, Page
 from trivet.domain.objects.names import ACCOUNT_PREFIX, LISTING_MAX
-from trivet.domain.objects.objects import LINK, LINK_ACCOUNT, Object
+from trivet.domain.objects.objects import Listed
 from trivet.errors import Invalid
 
 _JSON, _XML = "application/json; charset=utf-8", "application/xml; charset=utf-8"
@@ -50,7 +50,7 @@ def kind_of(request: Request) -> str:
     return _OFFERS[offer]
 
 
-def of_account(kind: str, account: str, found: Sequence[Container | str], headers: Headers) -> Reply:
+def of_account(kind: str, account: str, found: Sequence[ListedContainer | str], headers: Headers) -> Reply:
     if kind == PLAIN:
         return _lines([one if isinstance(one, str) else one.name for one in found], headers)
     if kind == _JSON:
@@ -76,7 +76,7 @@ def of_account(kind: str, account: str, found: Sequence[Container | str], header
     return _xml(kind, f"<account name={quoteattr(account)}>{inner}</account>", headers)
 
 
-def of_container(kind: str, home: Container, found: Sequence[Object | str], headers: Headers) -> Reply:
+def of_container(kind: str, home: Container, found: Sequence[Listed | str], headers: Headers) -> Reply:
     if kind == PLAIN:
         return _lines([one if isinstance(one, str) else one.name for one in found], headers)
     if kind == _JSON:
@@ -93,7 +93,7 @@ def of_container(kind: str, home: Container, found: Sequence[Object | str], head
     return _xml(kind, f"<container name={quoteattr(home.name)}>{inner}</container>", headers)
 
 
-def _row(home: Container, one: Object) -> dict[str, object]:
+def _row(home: Container, one: Listed) -> dict[str, object]:
     row: dict[str, object] = {
         "name": one.name,
         "bytes": one.size,
@@ -101,11 +101,11 @@ def _row(home: Container, one: Object) -> dict[str, object]:
         "content_type": one.content_type,
         "last_modified": moment(one.modified_at),
     }
-    if one.manifest is not None:
+    if one.is_large:
         row["slo_etag"] = f'"{one.etag}"'
-    if LINK in one.metadata:
-        account = one.metadata.get(LINK_ACCOUNT) or f"{ACCOUNT_PREFIX}{home.project_id}"
-        row["symlink_path"] = url_quoted(f"/v1/{account}/{one.metadata[LINK]}")
+    if one.target is not None:
+        account, path = one.target
+        row["symlink_path"] = url_quoted(f"/v1/{account or f'{ACCOUNT_PREFIX}{home.project_id}'}/{path}")
     return row
 
 

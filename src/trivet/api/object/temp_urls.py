@@ -33,7 +33,9 @@ def is_signed(request: Request) -> bool:
     )
 
 
-async def check(tx: Tx, request: Request, place: Place, home: Container | None) -> None:
+async def check(tx: Tx, request: Request, place: Place, home: Container | None) -> bool:
+    """Refuses a signature that is not good; whether it is good for the whole account: a container's key opens no
+    other container."""
     signature, ends = request.asked("temp_url_sig"), _ends(request.asked("temp_url_expires"))
     if signature is None or ends is None or ends <= tx.clock.now() or request.method not in METHODS:
         raise _invalid()
@@ -45,12 +47,13 @@ async def check(tx: Tx, request: Request, place: Place, home: Container | None) 
             raise _invalid()
         words = [f"ip={addresses}\n{said}" for said in words]
     subjects = _subjects(request, place)
-    for key in await keys_of(tx, place, home):
+    of_account, of_container = await keys_of(tx, place, home)
+    for key in [*of_account, *of_container]:
         for said in words:
             for subject in subjects:
                 made = hmac.digest(key.encode(), f"{said}\n{subject}".encode(), digest)
                 if hmac.compare_digest(made, given):
-                    return
+                    return key in of_account
     raise _invalid()
 
 
@@ -70,12 +73,13 @@ def _subjects(request: Request, place: Place) -> list[str]:
     return [shown + path, f"{shown}/v1/{path.partition('/v1/')[2]}"]
 
 
-async def keys_of(tx: Tx, place: Place, home: Container | None) -> list[str]:
+async def keys_of(tx: Tx, place: Place, home: Container | None) -> tuple[list[str], list[str]]:
+    """The account's, and the container's."""
     account = await accounts.find(tx, place.project_id)
-    found = [account.metadata.get(accounts.META + name) for name in _KEYS]
-    if home is not None:
-        found += [home.metadata.get(containers.META + name) for name in _KEYS]
-    return [key for key in found if key]
+    said = home.metadata if home is not None else {}
+    of_account = [account.metadata.get(accounts.META + name, "") for name in _KEYS]
+    of_container = [said.get(containers.META + name, "") for name in _KEYS]
+    return [key for key in of_account if key], [key for key in of_container if key]
 
 
 def _ends(text: str | None) -> int | None:

@@ -12,7 +12,7 @@ from trivet.domain.objects import containers, listing, objects
 from trivet.domain.objects.access import Right
 from trivet.domain.objects.containers import Container
 from trivet.domain.objects.listing import Page
-from trivet.domain.objects.objects import Object, Place
+from trivet.domain.objects.objects import Listed, Place
 from trivet.errors import Forbidden, NotFound, TrivetError
 
 _INDEX, _LISTINGS, _ERROR, _CSS, _LABEL = (
@@ -102,7 +102,7 @@ def _lists(home: Container) -> bool:
     return home.metadata.get(_LISTINGS, "").lower() in _TRUE
 
 
-def _page(request: Request, home: Container, folder: str, entries: Sequence[Object | str]) -> str:
+def _page(request: Request, home: Container, folder: str, entries: Sequence[Listed | str]) -> str:
     path = request.path
     title = escape(f"Listing of {home.metadata.get(_LABEL) or path}")
     css = home.metadata.get(_CSS, "")

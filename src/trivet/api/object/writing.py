@@ -48,7 +48,8 @@ async def describe(request: Request) -> Reply:
     place = wire.place(request)
     home, _ = await admitted(request, place)
     metadata, delete_at = incoming.metadata_of(request), incoming.delete_at_of(request)
-    content_type = request.said("content-type")
+    said = request.said("content-type")
+    content_type = incoming.content_type(said) if said else None
 
     def change(found: Object) -> Content:
         kept = {name: value for name, value in found.metadata.items() if name in links.HEADERS}

@@ -161,6 +161,8 @@ def _connection(request: Request, found: Attachment) -> dict[str, Any]:
         "attachment_id": found.id,
         "volume_id": found.volume_id,
         "access_mode": found.mode,
+        # Whoever is let in reads what is clear: the back end opens it, and hands nobody the key.
+        "encrypted": found.connection.encrypted,
     }
     if request.caller.is_operator or request.caller.has("service"):
         view |= {"path": found.connection.path, "export": found.connection.export}

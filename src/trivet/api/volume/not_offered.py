@@ -6,35 +6,7 @@ from trivet.api.volume.paths import VolumeResource
 from trivet.errors import Invalid, NotFound
 
 resource = VolumeResource()
-_NO_BACKUPS = "This cloud offers no backups yet; make a snapshot, or an image of the volume."
 _NO_MANAGING = "Not offered: back ends here hold nothing but what this cloud made, so there is nothing to manage."
-
-
-@resource.on("GET", "/backups", may="reader")
-@resource.on("GET", "/backups/detail", may="reader")
-async def backups(request: Request) -> Reply:
-    return Reply(200, {"backups": []})
-
-
-@resource.on("POST", "/backups", may="member")
-async def no_backup(request: Request) -> Reply:
-    request.read_object()
-    raise Invalid("backup.not_offered", _NO_BACKUPS)
-
-
-@resource.on("POST", "/backups/import_record", may="admin")
-async def no_record(request: Request) -> Reply:
-    raise Invalid("backup.not_offered", _NO_BACKUPS)
-
-
-@resource.on("GET", "/backups/{backup_id}", may="reader")
-@resource.on("GET", "/backups/{backup_id}/export_record", may="admin")
-@resource.on("PUT", "/backups/{backup_id}", may="member")
-@resource.on("DELETE", "/backups/{backup_id}", may="member")
-@resource.on("POST", "/backups/{backup_id}/restore", may="member")
-@resource.on("POST", "/backups/{backup_id}/action", may="admin")
-async def absent_backup(request: Request) -> Reply:
-    raise NotFound("backup.absent", f"Backup {request.values['backup_id'][:64]} could not be found.")
 
 
 @resource.on("GET", "/manageable_volumes", may="admin", since="3.8")

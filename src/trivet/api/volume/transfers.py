@@ -15,6 +15,7 @@ from trivet.domain.volumes.transfers import TRANSFERS, Transfer
 
 resource = VolumeResource()
 _SORTS = {"id": "id", "name": "name", "created_at": "created_at", "volume_id": "volume_id"}
+_ENCRYPTED_SINCE = 3070
 _FILTERS = {"id": "id", "name": "name", "volume_id": "volume_id"}
 
 
@@ -46,6 +47,7 @@ def _declare(path: str, since: str | None) -> None:
             said.volume_id,
             name=name_of(said.name),
             no_snapshots=said.no_snapshots is True,
+            encrypted=request.version >= _ENCRYPTED_SINCE,
         )
         return Reply(202, {"transfer": _view(request, path, transfer) | {"auth_key": key}})
 
@@ -70,7 +72,9 @@ def _declare(path: str, since: str | None) -> None:
     @resource.on("POST", path + "/{transfer_id}/accept", may="member", since=since)
     async def accept(request: Request) -> Reply:
         key = request.read(AcceptBody).accept.auth_key
-        found = await transfers.accept(request.tx, request.caller, request.values["transfer_id"], key)
+        found = await transfers.accept(
+            request.tx, request.parts.secrets, request.caller, request.values["transfer_id"], key
+        )
         await limits.settled(request.tx)
         return Reply(202, {"transfer": _brief(request, path, found)})
 

@@ -209,26 +209,3 @@ async def remove_access(request: Request) -> Reply:
         raise Conflict("volume_type.public", "Type access modification is not applicable to public volume type.")
     await types.take_access(request.tx, type, project_id)
     return Reply(202)
-
-
-# -- encryption, which there is none of
-
-
-@resource.on("GET", PATH + "/encryption", may="operator")
-async def encryption(request: Request) -> Reply:
-    await named(request)
-    return Reply(200, {})
-
-
-@resource.on("GET", PATH + "/encryption/{key}", may="operator")
-async def encryption_item(request: Request) -> Reply:
-    await named(request)
-    raise NotFound("encryption.absent", "The volume type is not encrypted.")
-
-
-@resource.on("POST", PATH + "/encryption", may="admin")
-@resource.on("PUT", PATH + "/encryption/{key}", may="admin")
-@resource.on("DELETE", PATH + "/encryption/{key}", may="admin")
-async def no_encryption(request: Request) -> Reply:
-    await named(request)
-    raise Invalid("encryption.not_offered", "Volumes are not encrypted here yet; encrypt inside the guest.")

@@ -61,7 +61,7 @@ def _volume(request: Request, volume: Volume, used: list[Attachment], named: dic
         "links": links(request, "volumes", volume.id),
         "user_id": volume.user_id,
         "bootable": "true" if volume.bootable else "false",
-        "encrypted": False,
+        "encrypted": volume.encryption_key_id is not None,
         "replication_status": None,
         "consistencygroup_id": None,
         "multiattach": volume.multiattach,
@@ -91,6 +91,8 @@ def _newer(view: Json, request: Request, volume: Volume) -> None:
         view["cluster_name"] = None
     if version >= 3063:
         view["volume_type_id"] = volume.type_id
+    if version >= 3064 and volume.encryption_key_id is not None:
+        view["encryption_key_id"] = volume.encryption_key_id
     if version >= 3065:
         view["consumes_quota"] = True
 

@@ -13,7 +13,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.volume import paging, views
 from trivet.api.volume.bodies import Loose, Metadata, Size, Text, name_of
 from trivet.api.volume.paths import VolumeResource
-from trivet.domain.volumes import acts, groups, limits, volumes
+from trivet.domain.volumes import acts, backups, groups, limits, volumes
 from trivet.domain.volumes.create import VolumeCreate, create
 from trivet.domain.volumes.volumes import VOLUMES, Volume
 from trivet.errors import Invalid
@@ -103,10 +103,6 @@ async def changeable(request: Request) -> Volume:
 @resource.on("POST", "/volumes", may="member")
 async def create_volume(request: Request) -> Reply:
     said = request.read(CreateBody, strict=False).volume
-    if said.backup_id not in (UNSET, None):
-        raise Invalid(
-            "backup.not_offered", "This cloud offers no backups yet; make the volume from a snapshot instead."
-        )
     if said.consistencygroup_id is not None or said.source_replica is not None:
         raise Invalid("volume.not_offered", "Consistency groups and replicas are not offered; use groups instead.")
     if said.multiattach not in (UNSET, None, False):
@@ -128,7 +124,10 @@ async def create_volume(request: Request) -> Reply:
         metadata=said.metadata or {},
         group_id=group_id,
     )
-    volume = await create(request.tx, request.caller, wanted, request.id)
+    if said.backup_id in (UNSET, None):
+        volume = await create(request.tx, request.caller, wanted, request.id)
+    else:
+        volume = await backups.restore_as(request.tx, request.caller, str(said.backup_id), wanted, request.id)
     await limits.settled(request.tx)
     return Reply(202, {"volume": await views.written(request, volume)})
 

@@ -260,8 +260,7 @@ async def attach(request: Request) -> Reply:
 async def detach(request: Request) -> Reply:
     said = request.read(DetachBody).said
     attachment_id = said.attachment_id if said is not None else None
-    found = await outside.of_volume(request.tx, request.caller, volume_id(request), attachment_id)
-    await outside.delete(request.tx, request.caller, found.id)
+    await outside.detach(request.tx, request.caller, volume_id(request), attachment_id)
     return Reply(202)
 
 

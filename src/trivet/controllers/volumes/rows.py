@@ -44,7 +44,19 @@ async def known(tx: Tx, ids: Collection[str]) -> set[str]:
 
 
 async def known_snapshots(tx: Tx, ids: Collection[str]) -> set[str]:
-    return await _those_in(tx, "volume_snapshots", ids)
+    """Those of tenants, and those from which backups are made."""
+    making = await tx.rows("SELECT id FROM volume_backups WHERE works = 1 AND status = 'creating'")
+    return await _those_in(tx, "volume_snapshots", ids) | {str(row[0]) for row in making}
+
+
+async def due_backups(tx: Tx, backend_id: str) -> list[str]:
+    """Those of this back end; and what is to be deleted is deleted by whoever sees it first."""
+    found = await tx.rows(
+        "SELECT id FROM volume_backups WHERE works = 1 AND (backend_id = ? OR status = 'deleting') ORDER BY id"
+        f" LIMIT {_BATCH}",
+        backend_id,
+    )
+    return [str(row[0]) for row in found]
 
 
 async def _those_in(tx: Tx, table: str, ids: Collection[str]) -> set[str]:

@@ -10,7 +10,7 @@ from trivet.domain.images import images
 from trivet.domain.images.images import IMAGES
 from trivet.domain.servers import state as server_state
 from trivet.domain.servers.servers import SERVERS
-from trivet.domain.volumes import acts, attachments, backends, groups, limits, messages, snapshots, types
+from trivet.domain.volumes import acts, attachments, backends, encryption, groups, limits, messages, snapshots, types
 from trivet.domain.volumes.attachments import ATTACHMENTS, Attachment
 from trivet.domain.volumes.create import image_facts
 from trivet.domain.volumes.snapshots import SNAPSHOTS, Snapshot
@@ -21,6 +21,7 @@ from trivet.drivers.contracts.volume import (
     FromImage,
     FromSnapshot,
     FromVolume,
+    Key,
     Limits,
     Refilling,
     Serving,
@@ -92,7 +93,8 @@ class Steps:
     # -- steps
 
     async def _create(self, volume: Volume) -> None:
-        await self._driver.create(VolumeSpec(volume.id, volume.size_gib, await self._source(volume)))
+        key = await self._new_key(volume)
+        await self._driver.create(VolumeSpec(volume.id, volume.size_gib, await self._source(volume), key))
 
         async def done(tx: Tx) -> None:
             now = tx.clock.now()
@@ -101,6 +103,21 @@ class Steps:
                 await attachments.settle(tx, current, ended=True, launched_at=now)
 
         await self._transact(done)
+
+    async def _new_key(self, volume: Volume) -> Key | None:
+        if volume.encryption_key_id is None:
+            return None
+
+        async def fill(tx: Tx) -> Key | None:
+            return await encryption.fill_key(tx, self._parts.secrets, volume, await _source_key(tx, volume))
+
+        return _there(await self._transact(fill))
+
+    async def _key(self, volume: Volume) -> Key | None:
+        if volume.encryption_key_id is None:
+            return None
+        async with self._parts.store.read() as tx:
+            return _there(await encryption.key(tx, self._parts.secrets, volume))
 
     async def _source(self, volume: Volume) -> Source | None:
         if volume.snapshot_id is not None:
@@ -169,7 +186,7 @@ class Steps:
         assert volume.task is not None and volume.task.image_id is not None
         image_id = volume.task.image_id
         source = await self._of_image(image_id)
-        spec = VolumeSpec(volume.id, volume.size_gib, source)
+        spec = VolumeSpec(volume.id, volume.size_gib, source, await self._key(volume))
         served = any(one.connection is not None for one in (await self._read(volume.id))[1])
         if isinstance(self._driver, Refilling) and not served:
             await self._driver.refill(spec)
@@ -194,7 +211,8 @@ class Steps:
             return
         async with self._parts.store.read() as tx:
             ceilings = await _limits(tx, volume)
-        ways = await self._driver.serve(volume.id, Serving(wanted, ceilings))
+        key = await self._key(volume) if wanted else None
+        ways = await self._driver.serve(volume.id, Serving(wanted, ceilings), key)
         if new or gone:
             await self._transact(lambda tx: _served(tx, new, gone, ways))
 
@@ -237,6 +255,21 @@ class Steps:
 
     async def give_up(self, id: str, why: str) -> None:
         await self._transact(lambda tx: _give_up(tx, id, why))
+
+
+async def _source_key(tx: Tx, volume: Volume) -> str | None:
+    source_id = volume.source_volume_id
+    if volume.snapshot_id is not None:
+        snapshot = await tx.get(SNAPSHOTS, volume.snapshot_id)
+        source_id = snapshot.volume_id if snapshot is not None else None
+    source = await tx.get(VOLUMES, source_id) if source_id is not None else None
+    return source.encryption_key_id if source is not None else None
+
+
+def _there(key: Key | None) -> Key:
+    if key is None:
+        raise DriverError("The key of the volume, or of its source, is not in the key manager any more.", again=False)
+    return key
 
 
 async def _limits(tx: Tx, volume: Volume) -> Limits:

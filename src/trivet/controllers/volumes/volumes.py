@@ -9,16 +9,18 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from trivet.controllers.pauses import Pauses
 from trivet.controllers.volumes import rows
+from trivet.controllers.volumes.backup_copies import BackupCopies
+from trivet.controllers.volumes.backups import BackupWork
 from trivet.controllers.volumes.steps import Steps
-from trivet.domain.volumes import attachments, backends, messages
+from trivet.domain.volumes import attachments, backends, encryption, messages
 from trivet.domain.volumes.backends import Backend
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
-from trivet.drivers.contracts.volume import VolumeDriver
+from trivet.drivers.contracts.volume import Encrypting, VolumeDriver
 from trivet.errors import TrivetError
 from trivet.parts import Parts
 from trivet.store.leases import Lease, Lost, fence
@@ -32,7 +34,9 @@ _SWEEP_EVERY_S = 60.0
 _HEARTBEAT_EVERY_S = 10.0
 _TRIES_MAX = 8
 """Of what may pass; some two minutes together."""
-_NOUNS = frozenset(("volumes", "volume_snapshots", "volume_attachments", "volume_qos", "volume_types"))
+_NOUNS = frozenset(
+    ("volumes", "volume_snapshots", "volume_attachments", "volume_backups", "volume_qos", "volume_types")
+)
 _LIMITING = frozenset(("volume_qos", "volume_types"))
 _logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -49,6 +53,8 @@ class VolumeController:
         self._backend = backend
         self._steps = Steps(parts, driver, self._transact, self._fence)
         self._work = asyncio.Event()
+        copies = BackupCopies(parts, driver, self._transact, self._fence)
+        self._backups = BackupWork(parts, copies, backend.id, self._work.set)
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._serve_again: set[str] = set()
         self._tries: dict[str, int] = {}
@@ -63,9 +69,10 @@ class VolumeController:
                 group.create_task(self._now_and_then(_SWEEP_EVERY_S, "sweeping volumes", self.sweep))
                 group.create_task(self._now_and_then(_HEARTBEAT_EVERY_S, "heartbeat of volumes", self._heartbeat))
         finally:
-            for task in self._busy.values():
+            busy = [*self._busy.values(), *self._backups.tasks]
+            for task in busy:
                 task.cancel()
-            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+            await asyncio.gather(*busy, return_exceptions=True)
 
     async def on_events(self, events: list[Event]) -> None:
         nouns = {event.noun for event in events}
@@ -82,8 +89,8 @@ class VolumeController:
 
     async def settle(self) -> None:
         """All that can be done now is done (for tests and commands)."""
-        while await self.start() or self._busy:
-            await asyncio.gather(*self._busy.values())
+        while await self.start() or self._busy or self._backups.tasks:
+            await asyncio.gather(*self._busy.values(), *self._backups.tasks)
 
     # -- loops
 
@@ -113,7 +120,9 @@ class VolumeController:
     async def _register(self) -> None:
         room = await self._driver.room()
         now = self._store.clock.now()
-        changed = {"total_gib": room.total_gib, "free_gib": room.free_gib, "seen_at": now}
+        changed: dict[str, Any] = {"total_gib": room.total_gib, "free_gib": room.free_gib, "seen_at": now}
+        if isinstance(self._driver, Encrypting):
+            changed["abilities"] = (*self._backend.abilities, encryption.ABILITY)
         await self._transact(lambda tx: backends.register(tx, rows.with_facts(self._backend, changed)))
 
     async def _heartbeat(self) -> None:
@@ -146,7 +155,7 @@ class VolumeController:
         waiting = due | self._serve_again
         self._pauses.forget_all_but(waiting)
         self._tries = {id: tries for id, tries in self._tries.items() if id in waiting}
-        begun = False
+        begun = await self._backups.start()
         for id in sorted(waiting):
             if len(self._busy) >= _AT_ONCE:
                 break

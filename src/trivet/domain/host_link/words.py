@@ -29,6 +29,7 @@ class Facts(msgspec.Struct, frozen=True):
     hypervisor_type: Word
     hypervisor_version: Count = 1
     address: Word = "127.0.0.1"
+    management_address: Word = ""
     booted_at: Annotated[float, msgspec.Meta(ge=0, le=1e12)] | None = None
     cpu_info: Annotated[str, msgspec.Meta(max_length=16384)] | None = None
     """A JSON object."""

@@ -37,6 +37,9 @@ class Host(Record, frozen=True, kw_only=True):
     updated_at: float
     hypervisor_version: int = 1
     address: str = "127.0.0.1"
+    """On the network between the hosts."""
+    management_address: str = ""
+    """Where its agent speaks from; empty: it has not said."""
     api_url: str = ""
     """The URL of the process that looks after the host now; its consoles are there."""
     zone: str | None = None
@@ -47,6 +50,8 @@ class Host(Record, frozen=True, kw_only=True):
     agent_seen_at: float = 0.0
     """For people to read; whether it lives is counted (pulse.py)."""
     silent: bool = False
+    dead: bool = False
+    """More than its agent's silence says so (domain/health)."""
     booted_at: float | None = None
     """Since when the machine runs, if its agent can tell."""
     cpu_info: str | None = None
@@ -81,7 +86,7 @@ async def register(
     else:
         known = await _take_up(tx, known, host)
     await heard(tx, known.id, host.agent_seen_at)
-    known = msgspec.structs.replace(known, agent_seen_at=host.agent_seen_at, silent=False)
+    known = msgspec.structs.replace(known, agent_seen_at=host.agent_seen_at, silent=False, dead=False)
     await _ensure_totals(tx, known, ratios)
     if more:
         await supply.set_totals(tx, known.id, more, dict.fromkeys(more, 1.0))
@@ -125,6 +130,7 @@ async def _take_up(tx: Tx, known: Host, host: Host) -> Host:
         "hypervisor_type",
         "hypervisor_version",
         "address",
+        "management_address",
         "booted_at",
         "cpu_info",
     )

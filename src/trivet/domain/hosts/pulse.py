@@ -18,7 +18,7 @@ _SHARED_TICKS = 3
 async def heard(tx: Tx, host_id: str, at: float) -> None:
     """The host gave a sign of life. `at` is for people to read."""
     await tx.run(
-        "UPDATE hosts SET agent_seen_at = ?, counted_at = ?, silent = 0,"
+        "UPDATE hosts SET agent_seen_at = ?, counted_at = ?, silent = 0, dead = 0,"
         " heard_tick = (SELECT tick FROM pulse), heard_beat = (SELECT beat FROM pulse) WHERE id = ?",
         at,
         at,
@@ -42,6 +42,23 @@ async def count(tx: Tx) -> list[str]:
     if was_quiet >= _SILENT_BEATS:
         await tx.run("UPDATE hosts SET silent = 0 WHERE silent = 1 AND heard_beat > ?", beat - _SILENT_BEATS)
     return await _hush(tx, "silent = 0 AND heard_beat <= ?", beat - _SILENT_BEATS)
+
+
+async def told_dead(tx: Tx, host_id: str) -> None:
+    """It was found dead by more than its silence. It lives again with the next sign of life, and nobody's silence
+    was shared by it meanwhile."""
+    beats_ago = "(SELECT beat FROM pulse) - ?"
+    await tx.run(
+        f"UPDATE hosts SET silent = 1, dead = 1, heard_beat = {beats_ago} WHERE id = ?", _SILENT_BEATS, host_id
+    )
+
+
+async def lives(tx: Tx, host_id: str) -> None:
+    """It was found dead and is heard again: its agent has as long as ever to say so itself."""
+    await tx.run(
+        "UPDATE hosts SET silent = 0, dead = 0, heard_beat = (SELECT beat FROM pulse) WHERE id = ? AND dead = 1",
+        host_id,
+    )
 
 
 async def shared(tx: Tx) -> bool:

@@ -17,6 +17,7 @@ from typing import IO, TypeVar
 
 import msgspec
 
+from trivet.domain import orphans
 from trivet.domain.callers import Caller
 from trivet.domain.images import archives, images
 from trivet.domain.images import formats as image_formats
@@ -33,7 +34,6 @@ from trivet.store.tx import Tx
 SIZE_MAX = 1 << 40
 """1 TiB: nobody means more."""
 WRITER_DEAD_S = 120.0
-KEY_PREFIX = "image."
 
 _RENEW_S = 30.0
 _STEP_MIB = 63
@@ -56,8 +56,7 @@ class Received(msgspec.Struct, frozen=True):
 
 
 def new_key(parts: Parts) -> str:
-    """A name says when it was made, so that the sweep can tell an orphan from a blob being written."""
-    return f"{KEY_PREFIX}{int(parts.clock.now()):x}.{parts.ids.uuid()}"
+    return orphans.new_key(parts, "image")
 
 
 # -- the ways in

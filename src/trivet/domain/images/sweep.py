@@ -6,18 +6,17 @@ being written is not known to be an orphan before it is an hour old.
 
 import logging
 
+from trivet.domain import orphans
 from trivet.domain.images import images
 from trivet.domain.images import tasks as image_tasks
-from trivet.domain.images.data import KEY_PREFIX, WRITER_DEAD_S
+from trivet.domain.images.data import WRITER_DEAD_S
 from trivet.domain.images.images import IMAGES
-from trivet.drivers.contracts.errors import DriverError
 from trivet.parts import Parts
 from trivet.store.leases import Sightings
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
-ORPHAN_S = 3600.0
 _SWEPT_AGAIN_S = 150.0
 """At the latest; after a longer gap a writer may have been kept from his signs as we were from looking."""
 _logger = logging.getLogger(__name__)
@@ -25,10 +24,10 @@ _logger = logging.getLogger(__name__)
 
 async def sweep(parts: Parts) -> None:
     for key in await transact(parts.store, lambda tx: _put_back_dead(tx, parts.sightings)):
-        await _removed(parts, key)
+        await orphans.removed(parts, key)
     await transact(parts.store, image_tasks.forget_old)
     await _finish_deletes(parts)
-    await _remove_orphans(parts)
+    await orphans.remove_orphans(parts, "image", _used)
 
 
 async def _put_back_dead(tx: Tx, sightings: Sightings) -> list[str]:
@@ -62,38 +61,11 @@ async def _finish_deletes(parts: Parts) -> None:
     async with parts.store.read() as tx:
         rows = await tx.rows("SELECT id, blob_keys FROM deleted_images WHERE blob_keys IS NOT NULL LIMIT 1000")
     for id, keys in rows:
-        if all([await _removed(parts, key) for key in str(keys).split()]):
+        if all([await orphans.removed(parts, key) for key in str(keys).split()]):
             async with parts.store.write() as tx:
                 await tx.run("UPDATE deleted_images SET blob_keys = NULL WHERE id = ?", id)
 
 
-async def _remove_orphans(parts: Parts) -> None:
-    limit = parts.clock.now() - ORPHAN_S
-    old = [key for key in await parts.blobs.keys("image") if key.startswith(KEY_PREFIX) and _made_at(key) < limit]
-    if not old:
-        return
-    async with parts.store.read() as tx:
-        rows = await tx.rows("SELECT blob_key, staged_key, writing_key FROM images")
-    used = {key for row in rows for key in row}
-    for key in old:
-        if key not in used:
-            _logger.info("Removing the orphan %s", key)
-            await _removed(parts, key)
-
-
-async def _removed(parts: Parts, key: str) -> bool:
-    """One that cannot be removed now stops no other, and is an orphan for the next sweep."""
-    try:
-        await parts.blobs.remove(key)
-    except DriverError as error:
-        _logger.warning("%s stays for now: %s", key, error.why)
-        return False
-    return True
-
-
-def _made_at(key: str) -> float:
-    """Names that are not ours look new, and stay."""
-    try:
-        return float(int(key.removeprefix(KEY_PREFIX).partition(".")[0], 16))
-    except ValueError:
-        return float("inf")
+async def _used(tx: Tx) -> set[str]:
+    rows = await tx.rows("SELECT blob_key, staged_key, writing_key FROM images")
+    return {str(key) for row in rows for key in row if key is not None}

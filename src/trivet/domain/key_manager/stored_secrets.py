@@ -95,13 +95,19 @@ async def readable(
 
 
 async def create(tx: Tx, secrets: Secrets, new: StoredSecret, payload: bytes | None) -> StoredSecret:
+    if payload is None:
+        return await create_empty(tx, new)
     await _forget_expired(tx, new.project_id)
     limits.take(tx, new.project_id, "secrets")
-    if payload is None:
-        return await tx.insert(STORED_SECRETS, new)
     key = await payloads.newest_key(tx, secrets, new.project_id)
     sealed = payloads.seal(secrets, key, new.id, payload)
     return await tx.insert(STORED_SECRETS, _with(new, key.id, sealed))
+
+
+async def create_empty(tx: Tx, new: StoredSecret) -> StoredSecret:
+    await _forget_expired(tx, new.project_id)
+    limits.take(tx, new.project_id, "secrets")
+    return await tx.insert(STORED_SECRETS, new)
 
 
 def _with(new: StoredSecret, key_id: str, sealed: str) -> StoredSecret:

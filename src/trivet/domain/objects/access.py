@@ -8,7 +8,10 @@ A list is Swift's: `project:user`, `project:*`, `*:user`, `*:*`, the name of a r
 reading, from which pages (`.r:*`, `.r:.example.com`, `.r:-bad.example.com`) with `.rlistings` for its list, too.
 """
 
+import re
+from collections.abc import Sequence
 from enum import IntEnum
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,6 +27,7 @@ OPERATOR_ROLES = ("member", "swiftoperator")
 _REFERRERS = (".r", ".ref", ".referer", ".referrer")
 _LISTINGS = ".rlistings"
 _DEFAULT_DOMAIN = "default"
+_LIKE_AN_ID = re.compile(r"^[0-9a-f]{32}\Z")
 _RIGHTS = ("read-only", "read-write", "admin")
 
 
@@ -98,13 +102,18 @@ async def _is_called(tx: Tx, caller: Caller, groups: list[str]) -> bool:
         return False
     user = await tx.row("SELECT name FROM users WHERE id = ?", caller.user_id)
     project = await tx.row("SELECT name FROM projects WHERE id = ?", caller.project_id or "")
-    users = {"*", caller.user_id, *(str(row[0]) for row in (user,) if row is not None)}
-    projects = {"*", caller.project_id, *(str(row[0]) for row in (project,) if row is not None)}
+    users = {"*", caller.user_id, *_names(user)}
+    projects = {"*", caller.project_id, *_names(project)}
     return any(
         left in projects and right in users
         for left, colon, right in (group.partition(":") for group in groups)
         if colon
     )
+
+
+def _names(row: Sequence[Any] | None) -> list[str]:
+    """Who calls himself as another's id is does not become him."""
+    return [str(name) for name in row or () if not _LIKE_AN_ID.match(str(name))]
 
 
 def _from_there(referrer: str | None, hosts: list[str]) -> bool:

@@ -6,6 +6,7 @@ from trivet.domain.objects import containers, names, objects, uploads, versions
 from trivet.domain.objects.containers import Container
 from trivet.domain.objects.objects import Content, Object, Place
 from trivet.domain.objects.uploads import Received
+from trivet.domain.row_locks import hold
 from trivet.errors import Invalid
 from trivet.parts import Parts
 from trivet.store.store import transact
@@ -46,7 +47,8 @@ async def put(
         async with parts.store.read() as tx:
             more = length - (objects.weight(there) if there is not None else 0)
             await containers.foresee(tx, home, int(there is None), more)
-    received = await uploads.receive(parts, chunks)
+    spare = objects.weight(there) if there is not None else 0
+    received = await uploads.receive(parts, uploads.Room(place.project_id, spare=spare), chunks)
     if length is not None and received.size != length:
         await uploads.drop(parts, received)
         raise Invalid("body.cut", "The client went away before the body was complete.", status=499)
@@ -85,6 +87,18 @@ async def need(tx: Tx, place: Place) -> tuple[Container, Object]:
     if home is None or found is None:
         raise objects.absent()
     return home, found
+
+
+async def hold_source(tx: Tx, place: Place, found: Object) -> None:
+    """What a copy is made of stays until the commit: the object, or the version that it has become."""
+    home, there = await objects.find_both(tx, place)
+    if home is not None and there is not None and there.blob_key == found.blob_key:
+        await hold(tx, objects.TABLE, there.id)
+        return
+    kept = await versions.find(tx, home, place.name, found.version_id or versions.NULL) if home is not None else None
+    if kept is None or kept.blob_key != found.blob_key:
+        raise objects.absent()
+    await hold(tx, versions.TABLE, kept.id)
 
 
 async def delete(parts: Parts, place: Place, *, check: Check = nothing_asked) -> None:

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 from trivet.domain.objects import small
 from trivet.domain.objects.uploads import KIND
+from trivet.domain.orphans import ORPHAN_S
 from trivet.drivers.contracts.blobs import Found
 from trivet.parts import Parts
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
 LATE_READERS_S = 60.0
-ORPHAN_S = 3600.0
 _AT_ONCE = 200
 _SQL_POINTED_AT = " UNION ALL ".join(
     f"SELECT blob_key FROM {table} WHERE blob_key IN ({{marks}})" for table in ("objects", "object_versions")

@@ -6,13 +6,16 @@ import hashlib
 
 import msgspec
 
-from trivet.domain.objects import containers, objects
+from trivet.domain.objects import containers, listing
 from trivet.domain.objects.objects import Object, Segment
+from trivet.errors import Invalid
 from trivet.store.tx import Tx
-from trivet.store.where import Where
 
 SEGMENTS_MAX = 1000
-MANIFEST_BYTES_MAX = 8 << 20
+MANIFEST_BYTES_MAX = 2 << 20
+"""Room for as many segments as there may be. It is read whole with the row, whoever asks for whatever of it."""
+SIZE_MAX = 1 << 53
+"""Large objects may be made of one another, over and over: so that the sum stays a number in every client."""
 DYNAMIC_MAX = 10_000
 DEPTH_MAX = 10
 
@@ -20,19 +23,21 @@ DEPTH_MAX = 10
 async def gathered(tx: Tx, project_id: str, found: Object, container: str, prefix: str) -> Object:
     """A dynamic one with the segments that it has at the moment."""
     home = await containers.find(tx, project_id, container)
-    segments: tuple[Segment, ...] = ()
+    segments: list[Segment] = []
     if home is not None:
-        where = Where().equal("container_id", home.id).add("name >= ?", prefix)
-        where.add("(delete_at IS NULL OR delete_at > ?)", tx.clock.now())
-        rows = await tx.select(objects.TABLE, where, order="name", limit=DYNAMIC_MAX)
-        segments = tuple(
-            Segment(container, row.name, row.etag, row.size, nested=row.manifest is not None)
-            for row in rows
-            if row.name.startswith(prefix)
-        )
-    return msgspec.structs.replace(
-        found, manifest=segments, size=sum(segment.size for segment in segments), etag=etag_of(segments)
-    )
+        page = listing.Page(limit=DYNAMIC_MAX, prefix=prefix)
+        for row in await listing.of_container(tx, home, page):
+            assert not isinstance(row, str), "without a delimiter there are no folders"
+            segments.append(Segment(container, row.name, row.etag, row.size, nested=row.is_large))
+    whole = tuple(segments)
+    return msgspec.structs.replace(found, manifest=whole, size=size_of(whole), etag=etag_of(whole))
+
+
+def size_of(segments: tuple[Segment, ...]) -> int:
+    size = sum(segment.length for segment in segments)
+    if size > SIZE_MAX:
+        raise Invalid("manifest.size", f"A large object has {SIZE_MAX} bytes at most.", status=413)
+    return size
 
 
 def etag_of(segments: tuple[Segment, ...]) -> str:

@@ -37,6 +37,17 @@ CONSTRAINTS: dict[str, object] = {
 }
 
 
+def behind(start: str) -> str:
+    """The first name behind all that begin so; empty, if there is none. The order of UTF-8's bytes is that of the
+    characters' numbers."""
+    while start:
+        last = ord(start[-1]) + 1
+        if last <= 0x10FFFF:
+            return start[:-1] + chr(0xE000 if 0xD800 <= last < 0xE000 else last)
+        start = start[:-1]
+    return ""
+
+
 def check_container(name: str) -> None:
     if len(name.encode()) > CONTAINER_NAME_MAX:
         raise Invalid(

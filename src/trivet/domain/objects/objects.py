@@ -12,6 +12,7 @@ from trivet.domain.row_locks import hold
 from trivet.errors import NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
+from trivet.store.where import Where
 
 META = "x-object-meta-"
 MANIFEST = "x-object-manifest"
@@ -85,6 +86,25 @@ class Object(Record, frozen=True, kw_only=True):
 
 TABLE = Table("objects", Object, logged=False)
 
+
+class Listed(msgspec.Struct, frozen=True):
+    """What lists tell of an object. Its manifest and its headers may be megabytes, and a list is of thousands."""
+
+    name: str
+    size: int
+    etag: str
+    content_type: str
+    modified_at: float
+    is_large: bool
+    target: tuple[str, str] | None
+    """Of a link: the account, if it is another one, and where in it."""
+
+
+_SQL_LISTED = (
+    "SELECT name, size, etag, content_type, modified_at, CASE WHEN manifest IS NULL THEN 0 ELSE 1 END,"
+    f""" CASE WHEN size = 0 AND metadata LIKE '%"{LINK}":%' THEN metadata END FROM objects"""
+)
+
 _SQL_BOTH = (
     f"SELECT {', '.join(f'c.{column}' for column in containers.TABLE.columns)},"
     f" {', '.join(f'o.{column}' for column in TABLE.columns)}"
@@ -110,6 +130,25 @@ async def rows(tx: Tx, place: Place) -> tuple[Container | None, Object | None]:
     if values[_CONTAINER_WIDTH] is None:
         return home, None
     return home, TABLE.from_row(values[_CONTAINER_WIDTH:])
+
+
+async def listed(tx: Tx, where: Where, order: str, limit: int) -> list[Listed]:
+    rows = await tx.rows(f"{_SQL_LISTED}{where.sql} ORDER BY {order} LIMIT {int(limit)}", *where.values)
+    return [
+        Listed(name, size, etag, content_type, modified_at, bool(is_large), _target(metadata))
+        for name, size, etag, content_type, modified_at, is_large, metadata in rows
+    ]
+
+
+def _target(metadata: str | None) -> tuple[str, str] | None:
+    said = msgspec.json.decode(metadata, type=dict[str, str]) if metadata is not None else {}
+    return (said.get(LINK_ACCOUNT, ""), said[LINK]) if LINK in said else None
+
+
+async def listed_as(tx: Tx, container: Container, name: str) -> Listed | None:
+    where = Where().equal("container_id", container.id).equal("name", name)
+    found = await listed(tx, where.add("(delete_at IS NULL OR delete_at > ?)", tx.clock.now()), "name", 1)
+    return found[0] if found else None
 
 
 def expired(found: Object, now: float) -> bool:

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
-from trivet.domain.objects import names, small
+from trivet.domain.limits import quotas
+from trivet.domain.objects import accounts, names, small
 from trivet.domain.objects.objects import EMPTY_ETAG
 from trivet.drivers.contracts.blobs import Sink
 from trivet.drivers.contracts.errors import DriverError
@@ -40,16 +41,26 @@ def new_key(parts: Parts) -> str:
     return f"{KIND}.{parts.ids.hex()}"
 
 
-async def receive(parts: Parts, chunks: AsyncIterator[bytes], most: int = names.SIZE_MAX) -> Received:
+class Room(msgspec.Struct, frozen=True):
+    """Where bytes that come are to go."""
+
+    project_id: str
+    most: int = names.SIZE_MAX
+    spare: int = 0
+    """So many more are free once they are there: they take the place of others."""
+
+
+async def receive(parts: Parts, room: Room, chunks: AsyncIterator[bytes]) -> Received:
+    """What was never said how long it is, and what comes many times at once, ends where the project's limit does."""
     held: list[bytes] = []
     size = 0
     async for chunk in chunks:
         held.append(chunk)
         size += len(chunk)
-        if size > most:
+        if size > room.most:
             raise too_large()
         if size > SMALL_BYTES:
-            return await _receive_long(parts, held, size, chunks, most)
+            return await _receive_long(parts, room, held, chunks)
     if not size:
         return Received(None, 0, EMPTY_ETAG)
     content = held[0] if len(held) == 1 else b"".join(held)
@@ -68,21 +79,22 @@ async def receive_small(parts: Parts, content: bytes) -> Received:
     return Received(key, len(content), etag)
 
 
-async def _receive_long(
-    parts: Parts, held: list[bytes], size: int, chunks: AsyncIterator[bytes], most: int
-) -> Received:
+async def _receive_long(parts: Parts, room: Room, held: list[bytes], chunks: AsyncIterator[bytes]) -> Received:
     key, digest = new_key(parts), hashlib.md5(usedforsecurity=False)
-    pending = size
+    size = pending = sum(len(chunk) for chunk in held)
+    arriving = parts.arriving.of(room.project_id)
     try:
+        await _check_room(parts, room, arriving.more(size))
         sink = await parts.blobs.create(key)
         try:
             async for chunk in chunks:
                 held.append(chunk)
                 pending += len(chunk)
                 size += len(chunk)
-                if size > most:
+                if size > room.most:
                     raise too_large()
                 if pending >= _PIECE_BYTES:
+                    await _check_room(parts, room, arriving.more(pending))
                     await _write(sink, digest, b"".join(held))
                     held, pending = [], 0
             if held:
@@ -93,7 +105,14 @@ async def _receive_long(
             raise
     except DriverError as error:
         raise unkept(error) from error
+    finally:
+        arriving.end()
     return Received(key, size, digest.hexdigest())
+
+
+async def _check_room(parts: Parts, room: Room, arriving: int) -> None:
+    async with parts.store.read() as tx:
+        await quotas.foresee(tx, room.project_id, accounts.BYTES, arriving - room.spare)
 
 
 async def _write(sink: Sink, digest: "hashlib._Hash", piece: bytes) -> None:

@@ -35,15 +35,24 @@ class Version(Record, frozen=True, kw_only=True):
 
 
 TABLE = Table("object_versions", Version, logged=False)
+NULL = "null"
+"""The id of what was written while no versions were kept."""
 
 
 async def place(tx: Tx, home: Container, name: str, content: Content, there: Object | None) -> Object:
     if there is not None and _archive_of(home) is not None:
         await _archive(tx, home, there)
-    return await objects.place(tx, home, name, content, there)
+    elif there is not None and _keeps(home, there):
+        await _keep(tx, home, there)
+    elif home.metadata.get(SUSPENDED):
+        await _drop_null(tx, home, name)
+    return await objects.place(tx, home, name, content, there, version_id=_new_id(tx) if home.versioned else None)
 
 
 async def take_away(tx: Tx, home: Container, there: Object) -> None:
+    if _archive_of(home) is None and (home.versioned or home.metadata.get(SUSPENDED)):
+        await mark_deleted(tx, home, there.name, there)
+        return
     archive = _archive_of(home)
     if archive is not None and HISTORY in home.metadata:
         await _archive(tx, home, there)
@@ -59,8 +68,120 @@ async def take_away(tx: Tx, home: Container, there: Object) -> None:
 
 
 async def deletes_nothing(tx: Tx, home: Container, name: str) -> bool:
-    """Whether deleting what is not there is an act of its own."""
-    return False
+    """Whether deleting what is not there is an act of its own: where versions are kept it leaves a mark."""
+    if _archive_of(home) is not None or not home.versioned:
+        return False
+    await mark_deleted(tx, home, name, None)
+    return True
+
+
+# -- versions with ids
+
+
+SUSPENDED = "x-versions-suspended"
+"""Said of a container that kept versions once: those stay, and nothing is added to them."""
+
+
+def _new_id(tx: Tx) -> str:
+    """Later ones sort behind earlier ones."""
+    return f"{int(tx.clock.now() * 1e6):016x}{tx.ids.hex()[:16]}"
+
+
+def _keeps(home: Container, there: Object) -> bool:
+    """What was kept once is kept on, whatever is said of the container later."""
+    return home.versioned or there.version_id is not None
+
+
+async def _keep(tx: Tx, home: Container, there: Object) -> None:
+    """As a version, beside what is about to take its place or has taken it away. Its bytes are counted on."""
+    if there.version_id is None or home.metadata.get(SUSPENDED):
+        await _drop_null(tx, home, there.name)
+    said = {field: getattr(there, field) for field in _SHARED}
+    kept = Version(
+        id=tx.ids.hex(), container_id=home.id, name=there.name, version_id=there.version_id or NULL,
+        modified_at=there.modified_at, **said,
+    )  # fmt: skip
+    await tx.insert(TABLE, kept)
+    containers.count(tx, home, 0, objects.weight(there))
+
+
+_SHARED = ("size", "etag", "content_type", "metadata", "blob_key", "manifest")
+
+
+async def _drop_null(tx: Tx, home: Container, name: str) -> None:
+    found = await find(tx, home, name, NULL)
+    if found is not None:
+        await _forget(tx, home, found)
+
+
+async def _forget(tx: Tx, home: Container, gone: Version) -> None:
+    await tx.delete(TABLE, gone)
+    if gone.blob_key is not None:
+        await objects.discard(tx, gone.blob_key)
+    containers.count(tx, home, 0, -weight(gone))
+
+
+def weight(version: Version) -> int:
+    content = Content(
+        size=version.size, etag=version.etag, content_type=version.content_type, manifest=version.manifest
+    )
+    return objects.weight(content)
+
+
+async def mark_deleted(tx: Tx, home: Container, name: str, there: Object | None) -> Version:
+    """There is nothing any more, and what was is kept."""
+    if there is not None and _keeps(home, there):
+        await _keep(tx, home, there)
+    if not home.versioned:
+        await _drop_null(tx, home, name)
+    marker = Version(
+        id=tx.ids.hex(), container_id=home.id, name=name, version_id=_new_id(tx) if home.versioned else NULL,
+        marker=True, size=0, etag=EMPTY_ETAG, content_type=_DELETED, modified_at=tx.clock.now(),
+    )  # fmt: skip
+    await tx.insert(TABLE, marker)
+    if there is not None:
+        await objects.take_away(tx, home, there)
+    return marker
+
+
+async def find(tx: Tx, home: Container, name: str, version_id: str) -> Version | None:
+    return await tx.find(TABLE, "container_id = ? AND name = ? AND version_id = ?", home.id, name, version_id)
+
+
+async def newest_of(tx: Tx, home: Container, name: str) -> Version | None:
+    where = Where().equal("container_id", home.id).equal("name", name)
+    found = await tx.select(TABLE, where, order="modified_at DESC, version_id DESC", limit=1)
+    return found[0] if found else None
+
+
+async def remove(tx: Tx, home: Container, name: str, version_id: str) -> Version | Object | None:
+    """For good. If it was what is read under the name, what was there before it is so again."""
+    there = await objects.find(tx, home, name)
+    if there is not None and (there.version_id or NULL) == version_id:
+        before = await newest_of(tx, home, name)
+        if before is None or before.marker:
+            await objects.take_away(tx, home, there)
+        else:
+            await _restore(tx, home, before, there)
+        return there
+    found = await find(tx, home, name, version_id)
+    if found is None:
+        return None
+    await _forget(tx, home, found)
+    if found.marker and there is None:
+        before = await newest_of(tx, home, name)
+        if before is not None and not before.marker:
+            await _restore(tx, home, before, None)
+    return found
+
+
+async def _restore(tx: Tx, home: Container, before: Version, there: Object | None) -> None:
+    said = {field: getattr(before, field) for field in _SHARED}
+    id = None if before.version_id == NULL else before.version_id
+    placed = await objects.place(tx, home, before.name, Content(**said), there, version_id=id)
+    await tx.update(objects.TABLE, placed, modified_at=before.modified_at)
+    await tx.delete(TABLE, before)
+    containers.count(tx, home, 0, -weight(before))
 
 
 def _archive_of(home: Container) -> str | None:

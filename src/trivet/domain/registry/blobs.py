@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection
 
 import msgspec
 
+from trivet.domain import orphans
 from trivet.domain.callers import Caller
 from trivet.domain.images import images
 from trivet.domain.registry.repositories import REPOSITORIES, Repository
@@ -40,8 +41,7 @@ BLOBS = Table("registry_blobs", Blob, logged=False)
 
 
 def new_key(parts: Parts) -> str:
-    """A name says when it was made, so that the sweep can tell an orphan from a blob being written."""
-    return f"{KEY_PREFIX}{int(parts.clock.now()):x}.{parts.ids.uuid()}"
+    return orphans.new_key(parts, "registry")
 
 
 def absent(digest: str) -> NotFound:

@@ -26,6 +26,8 @@ _OCI_NAMES = {
 }
 _DESCRIPTORS_MAX = 1000
 _TYPE_MAX = 255
+ANNOTATIONS_MAX = 64 << 10
+"""They lie with the row, and lists of what refers to a manifest tell them."""
 
 
 class Platform(msgspec.Struct, frozen=True):
@@ -106,6 +108,8 @@ def _check_shape(found: Document, kind: str) -> None:
     for one in every:
         if not names.is_digest(one.digest) or one.size < 0 or len(one.media_type) > _TYPE_MAX:
             raise _bad(f"it names {one.digest[:100]!r} in no way that can be understood")
+    if sum(len(name) + len(value) for name, value in found.annotations.items()) > ANNOTATIONS_MAX:
+        raise _bad(f"its annotations have more than {ANNOTATIONS_MAX} characters; long ones belong into a layer")
     if len(found.artifact_type or "") > _TYPE_MAX:
         raise _bad("its artifactType is too long")
 

@@ -19,11 +19,12 @@ async def tags(tx: Tx, caller: Caller, path: str, last: str, limit: int) -> list
     if repository is None or not await manifests.sees_any(tx, caller, repository):
         raise repositories.absent(path)
     found: list[str] = []
+    sight = manifests.Sight(tx, caller)
     while len(found) < limit:
         page = await _tags_after(tx, repository, last, limit)
         for name, manifest_id in page:
             manifest = None if caller.may_see(repository.project_id) else await tx.get(MANIFESTS, manifest_id)
-            if manifest is None or await manifests.visible(tx, caller, manifest):
+            if manifest is None or await sight.sees(manifest):
                 found.append(name)
             last = name
         if len(page) < limit:
@@ -62,7 +63,7 @@ async def referrers(tx: Tx, caller: Caller, wanted: Wanted) -> Referrers:
     if repository is None or not await manifests.sees_any(tx, caller, repository):
         raise repositories.absent(wanted.path)
     found: list[Manifest] = []
-    size, last = 0, wanted.last
+    size, last, sight = 0, wanted.last, manifests.Sight(tx, caller)
     while True:
         where = Where().equal("repository_id", repository.id).equal("subject", wanted.digest).add(ALIVE)
         where.add("digest > ?", last)
@@ -70,7 +71,7 @@ async def referrers(tx: Tx, caller: Caller, wanted: Wanted) -> Referrers:
             where.equal("artifact_type", wanted.artifact_type)
         page = await tx.select(MANIFESTS, where, order="digest", limit=_AT_ONCE)
         for manifest in page:
-            if not await manifests.visible(tx, caller, manifest):
+            if not await sight.sees(manifest):
                 continue
             size += len(msgspec.json.encode(manifest.annotations))
             if found and size > _PAGE_BYTES:

@@ -4,6 +4,8 @@ An image is named like the tag that was given to it last. Those without any tag 
 show what people have named.
 """
 
+import asyncio
+
 import msgspec
 
 from trivet.domain.callers import Caller
@@ -23,6 +25,7 @@ TAGS_MAX = 10_000
 DIGEST_PROPERTY = "oci_digest"
 ARTIFACT_PROPERTY = "oci_artifact_type"
 _DEPTH_MAX = 3
+_AROUND_MAX = 100
 
 
 class Manifest(Record, frozen=True, kw_only=True):
@@ -93,23 +96,69 @@ async def shown_to(tx: Tx, repository: Repository, project_id: str | None) -> bo
     return project_id is not None and await tx.row(sql, repository.id, project_id) is not None
 
 
-async def visible(tx: Tx, caller: Caller, manifest: Manifest, depth: int = 0) -> bool:
-    """By its image's own rules; and what belongs to an image that is seen is seen with it: the parts of an index, and
-    what was attached to it (signatures, say)."""
-    if caller.may_see(manifest.project_id):
-        return True
-    try:
-        await images.visible(tx, caller, manifest.image_id)
-    except NotFound:
-        if depth == _DEPTH_MAX:
-            return False
-        around = await _naming(tx, manifest.repository_id, manifest.digest)
-        if manifest.subject is not None:
-            subject = "repository_id = ? AND digest = ?"
-            found = await tx.find(MANIFESTS, f"{subject} AND {ALIVE}", manifest.repository_id, manifest.subject)
-            around += [found] if found is not None else []
-        return any([await visible(tx, caller, one, depth + 1) for one in around])
-    return True
+class Sight:
+    """Which manifests a caller sees: by their images' own rules; and what belongs to an image that is seen is seen with
+    it, the parts of an index, and what was attached to it (signatures, say).
+
+    Manifests may name one another a thousand times each: for one caller each is looked at once, and no more of them
+    than a few for any one that is asked for.
+    """
+
+    def __init__(self, tx: Tx, caller: Caller) -> None:
+        self._tx = tx
+        self._caller = caller
+        self._open: dict[str, bool] = {}
+        self._around: dict[str, list[Manifest]] = {}
+        self._found: dict[str, bool] = {}
+
+    async def sees(self, manifest: Manifest) -> bool:
+        if self._caller.may_see(manifest.project_id):
+            return True
+        if manifest.id not in self._found:
+            # Others' requests go between one and the next.
+            await asyncio.sleep(0)
+            self._found[manifest.id] = await self._search(manifest)
+        return self._found[manifest.id]
+
+    async def _search(self, manifest: Manifest) -> bool:
+        seen, here = {manifest.id}, [manifest]
+        for depth in range(_DEPTH_MAX + 1):
+            for one in here:
+                if await self._is_open(one):
+                    return True
+            above: list[Manifest] = []
+            for one in here if depth < _DEPTH_MAX else ():
+                above += [found for found in await self._naming(one) if found.id not in seen]
+                seen |= {found.id for found in above}
+                if len(seen) > _AROUND_MAX:
+                    break
+            here = list({one.id: one for one in above}.values())[:_AROUND_MAX]
+        return False
+
+    async def _is_open(self, manifest: Manifest) -> bool:
+        if manifest.image_id not in self._open:
+            try:
+                await images.visible(self._tx, self._caller, manifest.image_id)
+                self._open[manifest.image_id] = True
+            except NotFound:
+                self._open[manifest.image_id] = False
+        return self._open[manifest.image_id]
+
+    async def _naming(self, manifest: Manifest) -> list[Manifest]:
+        if manifest.id not in self._around:
+            around = await _naming(self._tx, manifest.repository_id, manifest.digest)
+            if manifest.subject is not None:
+                subject = "repository_id = ? AND digest = ?"
+                found = await self._tx.find(
+                    MANIFESTS, f"{subject} AND {ALIVE}", manifest.repository_id, manifest.subject
+                )
+                around += [found] if found is not None else []
+            self._around[manifest.id] = around
+        return self._around[manifest.id]
+
+
+async def visible(tx: Tx, caller: Caller, manifest: Manifest) -> bool:
+    return await Sight(tx, caller).sees(manifest)
 
 
 async def _naming(tx: Tx, repository_id: str, digest: str) -> list[Manifest]:
@@ -122,8 +171,9 @@ async def sees_blob(tx: Tx, caller: Caller, repository: Repository, digest: str)
     """Who is not of the project sees what some manifest names that he sees."""
     if caller.may_see(repository.project_id):
         return True
+    sight = Sight(tx, caller)
     for one in await _naming(tx, repository.id, digest):
-        if await visible(tx, caller, one):
+        if await sight.sees(one):
             return True
     return False
 

@@ -4,16 +4,13 @@ It may run anywhere, twice, or late. Rows go first and their bytes after the com
 written, or is gone already, are found by their name, which says when they were made.
 """
 
-import logging
-
-from trivet.domain.images.sweep import ORPHAN_S
+from trivet.domain import orphans
 from trivet.domain.registry import blobs, manifests, uploads
-from trivet.domain.registry.blobs import BLOBS, KEY_PREFIX
+from trivet.domain.registry.blobs import BLOBS
 from trivet.domain.registry.manifests import ALIVE, MANIFESTS
 from trivet.domain.registry.repositories import REPOSITORIES
 from trivet.domain.registry.uploads import UPLOADS
 from trivet.domain.row_locks import hold
-from trivet.drivers.contracts.errors import DriverError
 from trivet.parts import Parts
 from trivet.store.store import transact
 from trivet.store.tx import Tx
@@ -22,7 +19,6 @@ from trivet.store.where import Where
 UNUSED_S = 3600.0
 """For so long after it came, or was asked for, a blob that no manifest names is kept."""
 _AT_ONCE = 100
-_logger = logging.getLogger(__name__)
 
 _UNNAMED = (
     "NOT EXISTS (SELECT 1 FROM registry_references r JOIN registry_manifests m ON m.id = r.manifest_id"
@@ -44,10 +40,10 @@ async def sweep(parts: Parts) -> None:
         while True:
             keys, more = await transact(parts.store, job)
             for key in keys:
-                await _removed(parts, key)
+                await orphans.removed(parts, key)
             if not more:
                 break
-    await _remove_orphans(parts)
+    await orphans.remove_orphans(parts, "registry", _used)
 
 
 async def _end_uploads(tx: Tx) -> tuple[list[str], bool]:
@@ -106,34 +102,9 @@ async def _drop_repositories(tx: Tx) -> tuple[list[str], bool]:
     return [], len(found) == _AT_ONCE
 
 
-async def _remove_orphans(parts: Parts) -> None:
-    limit = parts.clock.now() - ORPHAN_S
-    old = [key for key in await parts.blobs.keys("registry") if key.startswith(KEY_PREFIX) and _made_at(key) < limit]
-    if not old:
-        return
-    async with parts.store.read() as tx:
-        used = {str(key) for (key,) in await tx.rows("SELECT blob_key FROM registry_blobs")}
-        used |= {str(key) for (key,) in await tx.rows("SELECT blob_key FROM registry_manifests")}
-        for upload in await tx.select(UPLOADS):
-            used |= {*upload.keys, upload.writing_key or ""}
-    for key in old:
-        if key not in used:
-            _logger.info("Removing the orphan %s", key)
-            await _removed(parts, key)
-
-
-async def _removed(parts: Parts, key: str) -> bool:
-    """One that cannot be removed now is an orphan for the next sweep."""
-    try:
-        await parts.blobs.remove(key)
-    except DriverError as error:
-        _logger.warning("%s stays for now: %s", key, error.why)
-        return False
-    return True
-
-
-def _made_at(key: str) -> float:
-    try:
-        return float(int(key.removeprefix(KEY_PREFIX).partition(".")[0], 16))
-    except ValueError:
-        return float("inf")
+async def _used(tx: Tx) -> set[str]:
+    used = {str(key) for (key,) in await tx.rows("SELECT blob_key FROM registry_blobs")}
+    used |= {str(key) for (key,) in await tx.rows("SELECT blob_key FROM registry_manifests")}
+    for upload in await tx.select(UPLOADS):
+        used |= {*upload.keys, upload.writing_key or ""}
+    return used

@@ -55,7 +55,12 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
     wishes.check(wanted, server.properties)
     if (why := wishes.unmet(wanted, server.properties, server.kind)) is not None:
         raise Invalid("resize.unmet", f"No valid host was found. {why}")
-    await _hold(tx, server, _either(_held(server, server.flavor), _held(server, wanted)))
+    try:
+        await _hold(tx, server, _either(_held(server, server.flavor), _held(server, wanted)))
+    except Conflict:
+        # Who asks for more than his quota hears of that, whatever the host has.
+        await _move_quota(tx, server, wanted)
+        raise
     await migrations.begin(tx, call, server, wanted)
     grace_s = grace_of(server.properties)
     changes: dict[str, Any] = {"flavor": wanted, "old_flavor": server.flavor, "grace_s": grace_s}

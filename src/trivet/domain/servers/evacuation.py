@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from trivet.domain.health import probes as health_probes
 from trivet.domain.hosts.hosts import HOSTS, Host
 from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.network.ports import ports
@@ -24,19 +25,31 @@ from trivet.domain.servers.servers import Server
 from trivet.errors import Invalid
 from trivet.store.tx import Tx
 
-_STATES = ("active", "stopped", "error")
+STATES = ("active", "stopped", "error")
 
 
 async def evacuate(tx: Tx, call: Call, id: str, target: str | None, *, stays_stopped: bool, **changes: Any) -> Server:
     """`stays_stopped`: its owner boots it, when the time is right."""
-    server = await ready(tx, call, id, "evacuate", states=_STATES)
+    server = await ready(tx, call, id, "evacuate", states=STATES)
     need_host(server, "evacuate")
     source = await tx.need(HOSTS, server.host_id or "", "host")
     if not (source.silent or source.forced_down):
         raise Invalid("evacuate.host_up", f"Compute service of {source.name} is still in use.")
+    await _need_dead(tx, source)
     if target == source.name:
         raise Invalid("evacuate.same_host", "The target host can't be the same one.")
     return await leave_dead(tx, call, server, source, target, stays_stopped=stays_stopped, **changes)
+
+
+async def _need_dead(tx: Tx, source: Host) -> None:
+    """A silent agent is no dead host: what runs there must not be started twice."""
+    found = await health_probes.verdict_of(tx, source.id)
+    if found is not None and found.verdict in ("agent_down", "isolated") and not source.forced_down:
+        raise Invalid(
+            "evacuate.host_alive",
+            f"Only the agent of {source.name} is silent: the host itself answers, and its servers may run. Mend the "
+            "agent; or cut the host's power, and say that it is down (forced_down).",
+        )
 
 
 async def leave_dead(

@@ -1,7 +1,7 @@
 """Acts on volumes: each checks, writes what is wanted from now on, and leaves the rest to the controller."""
 
 from trivet.domain.callers import Caller
-from trivet.domain.volumes import attachments, backends, limits, snapshots, types
+from trivet.domain.volumes import attachments, backends, encryption, limits, snapshots, types
 from trivet.domain.volumes.create import SIZE_MAX
 from trivet.domain.volumes.snapshots import SNAPSHOTS
 from trivet.domain.volumes.volumes import (
@@ -66,6 +66,7 @@ async def finish_delete(tx: Tx, volume: Volume) -> None:
         await tx.delete(attachments.ATTACHMENTS, attachment)
     await tx.delete(VOLUMES, volume)
     await backends.free(tx, volume.backend_id, volume.size_gib)
+    await encryption.drop_key(tx, volume)
     limits.give_back(tx, volume.project_id, limits.of_volume(volume.type_id, volume.size_gib))
 
 
@@ -132,6 +133,11 @@ async def retype(tx: Tx, caller: Caller, id: str, name: str, request_id: str) ->
         raise Invalid(
             "volume_type.multiattach",
             "Retype needs volume to be in available state for a multiattach change.",
+        )
+    if (wanted.encryption is not None) != (volume.encryption_key_id is not None):
+        raise Invalid(
+            "volume_type.encryption",
+            "Whether a volume is encrypted does not change: make one of the other type, and copy in a server.",
         )
     backend = await tx.get(backends.BACKENDS, volume.backend_id) if volume.backend_id is not None else None
     if backend is not None and not backends.fits(backend, wanted.extra_specs):

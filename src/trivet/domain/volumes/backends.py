@@ -79,6 +79,7 @@ class Wish(msgspec.Struct, frozen=True):
     host_id: str | None = None
     """Whose servers must reach it."""
     specs: dict[str, str] = {}
+    encrypted: bool = False
 
 
 async def place(tx: Tx, wish: Wish) -> Backend | None:
@@ -92,6 +93,8 @@ async def place(tx: Tx, wish: Wish) -> Backend | None:
     if wish.host_id is not None:
         where.add("(host_id IS NULL OR host_id = ?)", wish.host_id)
     for backend in await tx.select(BACKENDS, where, order="allocated_gib - total_gib, id"):
+        if wish.encrypted and "encryption" not in backend.abilities:
+            continue
         if fits(backend, wish.specs) and await claim(tx, backend.id, wish.size_gib):
             return backend
     return None

@@ -11,7 +11,7 @@ from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.images import images
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.row_locks import hold
-from trivet.domain.volumes import backends, limits, messages, snapshots, types
+from trivet.domain.volumes import backends, encryption, limits, messages, snapshots, types
 from trivet.domain.volumes.backends import BACKENDS, Wish
 from trivet.domain.volumes.snapshots import SNAPSHOTS, Snapshot
 from trivet.domain.volumes.types import VolumeType
@@ -54,6 +54,8 @@ class _Origin(msgspec.Struct, frozen=True, kw_only=True):
     image_id: str | None = None
     """As it was found: what the caller wrote may be the name of one and the id of another."""
     image_metadata: dict[str, str] | None = None
+    encrypted: bool | None = None
+    """None: its bytes are read when the volume is made, which may be either."""
 
 
 async def create(tx: Tx, caller: Caller, wanted: VolumeCreate, request_id: str) -> Volume:
@@ -66,7 +68,11 @@ async def create(tx: Tx, caller: Caller, wanted: VolumeCreate, request_id: str) 
     type = await _type(tx, caller, wanted, origin)
     zone = await _zone(tx, wanted, origin)
     specs = type.extra_specs if type is not None else {}
-    backend = await backends.place(tx, Wish(size_gib, zone, origin.backend_id, wanted.host_id, specs))
+    sealed = type.encryption if type is not None else None
+    if sealed is not None:
+        encryption.check(sealed)
+    wish = Wish(size_gib, zone, origin.backend_id, wanted.host_id, specs, encrypted=sealed is not None)
+    backend = await backends.place(tx, wish)
     now = tx.clock.now()
     volume = Volume(
         id=tx.ids.uuid(),
@@ -91,6 +97,9 @@ async def create(tx: Tx, caller: Caller, wanted: VolumeCreate, request_id: str) 
         created_at=now,
         updated_at=now,
     )
+    if sealed is not None and backend is not None:
+        key_id = await encryption.reserve_key(tx, volume, sealed)
+        volume = msgspec.structs.replace(volume, encryption_key_id=key_id)
     await tx.insert(VOLUMES, volume)
     if backend is None:
         await messages.leave(tx, volume, messages.NO_BACKEND, _NO_ROOM, request_id)
@@ -151,6 +160,7 @@ def _of(volume: Volume, size_gib: int) -> _Origin:
         type_id=volume.type_id,
         bootable=volume.bootable,
         image_metadata=volume.image_metadata,
+        encrypted=volume.encryption_key_id is not None,
     )
 
 
@@ -219,6 +229,17 @@ def _size(wanted: VolumeCreate, origin: _Origin) -> int:
 
 
 async def _type(tx: Tx, caller: Caller, wanted: VolumeCreate, origin: _Origin) -> VolumeType | None:
+    type = await _asked_type(tx, caller, wanted, origin)
+    if origin.encrypted not in (None, type is not None and type.encryption is not None):
+        raise Invalid(
+            "volume.type",
+            f"Invalid volume_type provided: {type.name if type is not None else None} (requested type is not "
+            "compatible; either match source volume, or omit type argument).",
+        )
+    return type
+
+
+async def _asked_type(tx: Tx, caller: Caller, wanted: VolumeCreate, origin: _Origin) -> VolumeType | None:
     if wanted.type is not None:
         found = await types.named(tx, caller, wanted.type)
         if origin.type_id not in (None, found.id) and wanted.image_id is None:

@@ -124,6 +124,17 @@ async def of_volume(tx: Tx, caller: Caller, volume_id: str, attachment_id: str |
     return await owned(tx, caller, found[0].id)
 
 
+async def detach(tx: Tx, caller: Caller, volume_id: str, attachment_id: str | None) -> None:
+    """As old clients say it. A volume that nobody has, has been detached."""
+    volume = await changeable(tx, caller, volume_id)
+    held = [one for one in await attachments.of_volume(tx, volume.id) if one.status != "gone"]
+    if attachment_id is None and not held:
+        if volume.status in ("in-use", "detaching"):
+            await attachments.settle(tx, volume, ended=True)
+        return
+    await delete(tx, caller, (await of_volume(tx, caller, volume_id, attachment_id)).id)
+
+
 # -- what old clients say before and after
 
 

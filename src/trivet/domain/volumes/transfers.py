@@ -5,7 +5,8 @@ import hmac
 
 from trivet.domain.callers import Caller
 from trivet.domain.row_locks import hold
-from trivet.domain.volumes import attachments, limits, snapshots, types
+from trivet.domain.secrets import Secrets
+from trivet.domain.volumes import attachments, encryption, limits, snapshots, types
 from trivet.domain.volumes.snapshots import SNAPSHOTS, Snapshot
 from trivet.domain.volumes.volumes import VOLUMES, Volume, changeable, need_status, refuse_if_read
 from trivet.errors import Forbidden, Invalid, NotFound
@@ -45,10 +46,12 @@ def _absent(id: str) -> NotFound:
 
 
 async def create(
-    tx: Tx, caller: Caller, volume_id: str, *, name: str | None, no_snapshots: bool
+    tx: Tx, caller: Caller, volume_id: str, *, name: str | None, no_snapshots: bool, encrypted: bool = False
 ) -> tuple[Transfer, str]:
-    """With the key, which is told once."""
+    """With the key, which is told once. `encrypted`: the caller knows that such a volume may be given away, too."""
     volume = await changeable(tx, caller, volume_id)
+    if volume.encryption_key_id is not None and not encrypted:
+        raise Invalid("volume.encrypted", "Invalid volume: transferring encrypted volume is not supported")
     need_status(volume, ("available",), "be transferred")
     if volume.group_id is not None:
         raise Invalid("volume.in_group", f"Invalid volume: volume {volume.id} is in group {volume.group_id}.")
@@ -93,7 +96,7 @@ async def delete(tx: Tx, caller: Caller, id: str) -> None:
         await attachments.settle(tx, volume, ended=True)
 
 
-async def accept(tx: Tx, caller: Caller, id: str, key: str) -> Transfer:
+async def accept(tx: Tx, secrets: Secrets, caller: Caller, id: str, key: str) -> Transfer:
     """What the volume took of one project's quota it takes of the other's."""
     if caller.project_id is None:
         raise Forbidden("scope.project_needed", "A volume belongs to a project: use a token scoped to one.")
@@ -107,18 +110,21 @@ async def accept(tx: Tx, caller: Caller, id: str, key: str) -> Transfer:
         raise Invalid("volume_type.not_yours", "The volume's type is not offered to this project.")
     await limits.check_size(tx, caller.project_id, volume.size_gib)
     await tx.delete(TRANSFERS, transfer)
-    await _move(tx, volume, caller, caller.project_id)
+    await _move(tx, secrets, volume, caller, caller.project_id)
     return transfer
 
 
-async def _move(tx: Tx, volume: Volume, caller: Caller, project_id: str) -> None:
+async def _move(tx: Tx, secrets: Secrets, volume: Volume, caller: Caller, project_id: str) -> None:
     amounts = limits.of_volume(volume.type_id, volume.size_gib)
     for snapshot in await snapshots.of_volume(tx, volume.id):
         await tx.update(SNAPSHOTS, snapshot, project_id=project_id, user_id=caller.user_id, updated_at=tx.clock.now())
         for name, amount in limits.of_snapshot(volume.type_id, snapshot.size_gib).items():
             amounts[name] = amounts.get(name, 0) + amount
     before = volume.project_id
-    await attachments.settle(tx, volume, ended=True, project_id=project_id, user_id=caller.user_id)
+    changes = {"project_id": project_id, "user_id": caller.user_id}
+    key_id = await encryption.key_for(tx, secrets, volume, project_id, caller.user_id)
+    await attachments.settle(tx, volume, ended=True, encryption_key_id=key_id, **changes)
+    await encryption.drop_key(tx, volume)
     limits.move(tx, before, project_id, amounts)
 
 

@@ -3,7 +3,7 @@
 A type's extra specs say which back ends do; its QoS what the engine allows. A type that is in use keeps its specs.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,12 +21,25 @@ SEEN_BY_TENANTS = ("RESKEY:availability_zones", "multiattach", "replication_enab
 """The extra specs that a tenant sees, and no others."""
 
 
+class Encryption(msgspec.Struct, frozen=True, kw_only=True):
+    """How volumes of a type are sealed. `control_location` is kept and shown as an operator says it."""
+
+    id: str
+    provider: str
+    cipher: str | None = None
+    key_size: int | None = None
+    control_location: Literal["front-end", "back-end"] = "front-end"
+    created_at: float
+    updated_at: float | None = None
+
+
 class VolumeType(Record, frozen=True, kw_only=True):
     name: str
     description: str | None = None
     is_public: bool = True
     extra_specs: dict[str, str] = {}
     qos_id: str | None = None
+    encryption: Encryption | None = None
     created_at: float
     updated_at: float
 

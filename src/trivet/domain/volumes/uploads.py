@@ -25,6 +25,11 @@ class UploadWish(msgspec.Struct, frozen=True, kw_only=True):
 async def begin(tx: Tx, caller: Caller, id: str, wanted: UploadWish, request_id: str) -> tuple[Volume, Image]:
     volume = await changeable(tx, caller, id)
     need_status(volume, ("available", "in-use") if wanted.force else ("available",), "upload to an image")
+    if volume.encryption_key_id is not None:
+        raise Invalid(
+            "volume.encrypted",
+            f"Invalid volume: Volume {volume.id} is encrypted, and no image is made of such a volume here.",
+        )
     if wanted.disk_format not in ("raw", "qcow2") or wanted.container_format != "bare":
         raise Invalid(
             "image.format", "An image can be made from a volume as raw or qcow2, in the container format bare."

@@ -57,6 +57,8 @@ class Volume(Record, frozen=True, kw_only=True):
     snapshot_id: str | None = None
     source_volume_id: str | None = None
     image_id: str | None = None
+    encryption_key_id: str | None = None
+    """The secret that opens it, of one that is encrypted."""
     group_id: str | None = None
     metadata: dict[str, str] = {}
     image_metadata: dict[str, str] | None = None

@@ -6,7 +6,7 @@ have is declared by small protocols of their own.
 """
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -35,11 +35,27 @@ class FromVolume(msgspec.Struct, frozen=True, tag="volume"):
 Source = FromImage | FromSnapshot | FromVolume
 
 
+class Key(msgspec.Struct, frozen=True):
+    """What opens an encrypted volume. It is handed over for the moment, and nobody writes it down."""
+
+    passphrase: str
+    cipher: str = "aes-256"
+    mode: str = "xts"
+    ivgen: str = "plain64"
+    ivgen_hash: str | None = None
+
+    def __repr__(self) -> str:
+        return "Key(...)"
+
+
 class VolumeSpec(msgspec.Struct, frozen=True):
     id: str
     size_gib: int
     source: Source | None = None
     """None: all zeroes. What is shorter than the volume is followed by zeroes."""
+    key: Key | None = None
+    """Only for a back end that is Encrypting: nothing of the volume is on its disks but sealed by it, and zeroes are
+    not promised where nobody wrote. A snapshot or volume that it is made of is sealed by the same passphrase."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -68,6 +84,8 @@ class Connection(msgspec.Struct, frozen=True):
     """The path of a Unix socket on the volume's host that speaks NBD."""
     export: str
     driver: Literal["nbd"] = "nbd"
+    encrypted: bool = False
+    """How it lies on the back end; who reaches it reads what is clear."""
 
 
 class SeenVolume(msgspec.Struct, frozen=True):
@@ -103,8 +121,11 @@ class VolumeDriver(Protocol):
         ...
 
     @within(PLAIN_S, about="id")
-    async def serve(self, id: str, wanted: Serving) -> dict[str, Connection]:
-        """Exactly what is wanted, by attachment. What an export had written when this comes back is written."""
+    async def serve(self, id: str, wanted: Serving, key: Key | None = None) -> dict[str, Connection]:
+        """Exactly what is wanted, by attachment. What an export had written when this comes back is written.
+
+        `key`: of a volume that is encrypted. Whoever is let in reads and writes what is clear.
+        """
         ...
 
     @within(PLAIN_S, about="id")
@@ -156,5 +177,41 @@ class CopyingOut(Protocol):
         ...
 
 
-VOLUMES = (VolumeDriver, Snapshots, Refilling, CopyingOut)
+class Piece(NamedTuple):
+    offset: int
+    data: bytes
+
+
+@runtime_checkable
+class Pieces(Protocol):
+    """A piece at a time, for copies that come and go by a network: each verb is short, however large the volume."""
+
+    @within(PLAIN_S, about="id", looks=True)
+    async def next_piece(self, id: str, offset: int, length: int) -> Piece | None:
+        """Of a snapshot: the first piece from here on that is not only a hole. Pieces begin at multiples of their
+        length, and no snapshot ends within one."""
+        ...
+
+    @within(PLAIN_S, about="id")
+    async def begin_pieces(self, id: str, size_gib: int) -> None:
+        """Beside a volume an empty one is begun. What was begun before is forgotten."""
+        ...
+
+    @within(PLAIN_S, about="id")
+    async def put_piece(self, id: str, offset: int, data: bytes) -> None: ...
+
+    @within(BULKY_S, about="id")
+    async def end_pieces(self, id: str) -> None:
+        """The volume, which nobody uses, gives way to what was begun."""
+        ...
+
+
+@runtime_checkable
+class Encrypting(Protocol):
+    """Takes keys: what it keeps of a volume that has one is sealed."""
+
+    def encrypts(self) -> bool: ...
+
+
+VOLUMES = (VolumeDriver, Snapshots, Refilling, CopyingOut, Pieces, Encrypting)
 """What every back end keeps, and what some can do besides."""

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from trivet.drivers import programs
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.volume import ImageFormat
+from trivet.drivers.contracts.volume import ImageFormat, Key
 from trivet.drivers.programs import Bounds
 from trivet.drivers.qemu import images, processes
 from trivet.drivers.qemu.complaints import refusal
 from trivet.drivers.qemu.copy_job import copy_node
+from trivet.drivers.qsd import sealed
 from trivet.drivers.qsd.layout import GIB, Layout
 
 _FICLONE = 0x40049409
@@ -50,7 +51,7 @@ async def out_of(layout: Layout, target: Path, format: ImageFormat) -> None:
         await _run(("qemu-img", *words), what_failed)
 
 
-async def of_image(path: Path, format: ImageFormat, size_gib: int, target: Path) -> None:
+async def of_image(path: Path, format: ImageFormat, size_gib: int, target: Path, key: Key | None = None) -> None:
     """An image comes from a tenant: it is looked at before anything opens it, and read with bounded means."""
     what_failed = "The volume could not be made from the image."
     if not path.exists():
@@ -59,11 +60,18 @@ async def of_image(path: Path, format: ImageFormat, size_gib: int, target: Path)
     size = (await images.info(path, format)).virtual_size
     if size > size_gib * GIB:
         raise DriverError(f"{what_failed} It needs {-(-size // GIB)} GiB.", again=False)
-    if format == "raw":
+    if key is not None:
+        await sealed.of_image(path, format, target, key, _TENANTS)
+    elif format == "raw":
         await of_file(path, target, what_failed)
     else:
         words = ("qemu-img", "convert", "-f", format, "-O", "raw", str(path), str(target))
         await _run(words, what_failed, _TENANTS)
+
+
+async def make_sealed(path: Path, size: int, key: Key) -> None:
+    await sealed.make_empty(path, size, key, _OURS)
+    path.chmod(0o600)
 
 
 def make_empty(path: Path, size: int) -> None:

@@ -1,6 +1,7 @@
 """The daemon of one volume: started, told who may reach the volume, and ended.
 
 The graph inside:  an export for each attachment -> throttle node `top` -> raw node `disk` -> the file.
+Of one that is encrypted there is a node `clear` above `disk`: whoever copies `disk` copies what is sealed.
 """
 
 import asyncio
@@ -10,9 +11,10 @@ import os
 import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.volume import Connection, Limits, Serving
+from trivet.drivers.contracts.volume import Connection, Key, Limits, Serving
 from trivet.drivers.qemu import processes
 from trivet.drivers.qemu.qmp import Talk, talk, text
+from trivet.drivers.qsd import sealed
 from trivet.drivers.qsd.layout import GIB, Layout
 
 _FAILED = "The volume cannot be reached."
@@ -27,17 +29,17 @@ _LIMITS = {
 }
 
 
-async def serve(layout: Layout, wanted: Serving) -> dict[str, Connection]:
+async def serve(layout: Layout, wanted: Serving, key: Key | None) -> dict[str, Connection]:
     """The daemon is there exactly while somebody may reach the volume."""
     if not wanted.exports:
         await processes.kill(layout)
         return {}
     if not processes.alive(layout):
-        await _launch(layout)
+        await _launch(layout, key)
     async with talk(layout.qmp, _FAILED) as daemon:
         await daemon.ask("qom-set", {"path": "/objects/limits", "property": "limits", "value": _words(wanted.limits)})
         await _export(daemon, {_export_id(id, read_only): id for id, read_only in wanted.exports.items()})
-    return {id: Connection(path=str(layout.nbd), export=id) for id in wanted.exports}
+    return {id: Connection(path=str(layout.nbd), export=id, encrypted=layout.encrypted) for id in wanted.exports}
 
 
 async def grow(layout: Layout, size_gib: int) -> None:
@@ -51,38 +53,55 @@ async def grow(layout: Layout, size_gib: int) -> None:
             await _export(daemon, exports)
 
 
-async def _launch(layout: Layout) -> None:
+async def _launch(layout: Layout, key: Key | None) -> None:
+    if layout.encrypted and key is None:
+        raise sealed.key_is_missing()
     layout.nbd.unlink(missing_ok=True)
     lock = os.open(layout.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         # The daemon inherits it: it is free again exactly when the daemon is gone, whatever becomes of us.
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        words = _arguments(layout)
-        await processes.launch(layout, words, (lock,), program=("qemu-storage-daemon",), what_failed=_FAILED)
+        if key is not None and layout.encrypted:
+            with sealed.handed(key) as fd:
+                await _run(layout, _arguments(layout, fd), (lock, fd))
+        else:
+            await _run(layout, _arguments(layout, None), (lock,))
     except BlockingIOError:
         raise DriverError("The volume is still being served by another process.", again=True) from None
     finally:
         os.close(lock)
 
 
-def _arguments(layout: Layout) -> list[str]:
+async def _run(layout: Layout, words: list[str], fds: tuple[int, ...]) -> None:
+    await processes.launch(layout, words, fds, program=("qemu-storage-daemon",), what_failed=_FAILED)
+
+
+def _arguments(layout: Layout, key: int | None) -> list[str]:
+    """`key`: the descriptor that holds it."""
     disk = {
         "driver": "raw",
         "node-name": "disk",
         "discard": "unmap",
         "file": {"driver": "file", "filename": str(layout.disk), "discard": "unmap"},
     }
-    top = {"driver": "throttle", "node-name": "top", "throttle-group": "limits", "file": "disk"}
+    below = "disk" if key is None else "clear"
+    top = {"driver": "throttle", "node-name": "top", "throttle-group": "limits", "file": below}
     return [
         *("--pidfile", str(layout.pid)),
         *("--object", "throttle-group,id=limits"),
         *("--blockdev", msgspec.json.encode(disk).decode()),
+        *(_clear(key) if key is not None else ()),
         *("--blockdev", msgspec.json.encode(top).decode()),
         *("--nbd-server", f"addr.type=unix,addr.path={_word(layout.nbd)},max-connections=0"),
         # Last, so that who is answered here can be sure of all else.
         *("--chardev", f"socket,id=qmp,path={_word(layout.qmp)},server=on,wait=off"),
         *("--monitor", "chardev=qmp"),
     ]
+
+
+def _clear(key: int) -> tuple[str, ...]:
+    node = {"driver": "luks", "node-name": "clear", "key-secret": "key", "file": "disk"}
+    return ("--object", sealed.secret(key), "--blockdev", msgspec.json.encode(node).decode())
 
 
 async def _export(daemon: Talk, wanted: dict[str, str]) -> None:

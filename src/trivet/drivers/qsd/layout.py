@@ -1,6 +1,7 @@
 """The folder of one volume: its bytes, who may reach them, and the daemon that lets them.
 
-`disk.raw` gets its name last when a volume is made, so a folder without it is half-made.
+`disk.raw`, or `disk.luks` of one that is encrypted, gets its name last when a volume is made, so a folder without it
+is half-made. The name tells, and not the bytes: those of a volume that is not encrypted are its owner's.
 """
 
 import uuid
@@ -15,7 +16,8 @@ GIB = 1 << 30
 class Layout:
     def __init__(self, folder: Path, short: Path) -> None:
         self.folder = folder
-        self.disk = folder / "disk.raw"
+        self.raw = folder / "disk.raw"
+        self.luks = folder / "disk.luks"
         self.part = folder / "disk.part"
         self.serving = folder / "serving.json"
         self.lock = folder / "lock"
@@ -24,6 +26,14 @@ class Layout:
         self.complaints = folder / "daemon.log"
         self.qmp = short / "qmp"
         self.nbd = short / "nbd"
+
+    @property
+    def disk(self) -> Path:
+        return self.luks if self.luks.exists() else self.raw
+
+    @property
+    def encrypted(self) -> bool:
+        return self.luks.exists()
 
     def read_serving(self) -> Serving:
         return read(self.serving, Serving) or Serving()

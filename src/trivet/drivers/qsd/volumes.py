@@ -21,6 +21,8 @@ from trivet.drivers.contracts.volume import (
     FromSnapshot,
     FromVolume,
     ImageFormat,
+    Key,
+    Piece,
     Room,
     SeenVolume,
     Serving,
@@ -30,11 +32,13 @@ from trivet.drivers.qemu import processes
 from trivet.drivers.qemu.complaints import refusal
 from trivet.drivers.qemu.layout import drop_short, make_short, short_directory
 from trivet.drivers.qemu.turns import Absent, Turns
-from trivet.drivers.qsd import copies, daemon
+from trivet.drivers.qsd import copies, daemon, pieces, sealed
 from trivet.drivers.qsd.layout import GIB, Layout, is_id
 
 _SNAPSHOTS = "_snapshots"
 _SECTOR = 512
+_NOT_RESTORED = "The volume could not be restored."
+_RAW, _LUKS = ".raw", ".luks"
 _PROGRAMS = {"qemu-storage-daemon": "qemu-system-common", "qemu-img": "qemu-utils", "cp": "coreutils"}
 """Program -> the Debian package that has it."""
 
@@ -44,7 +48,7 @@ def missing() -> list[str]:
 
 
 class QsdVolumes:
-    """VolumeDriver, Snapshots, Refilling and CopyingOut."""
+    """VolumeDriver, Snapshots, Refilling, CopyingOut, Pieces and Encrypting."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory.absolute()
@@ -62,7 +66,7 @@ class QsdVolumes:
     def _look(self, id: str) -> SeenVolume:
         layout = self._layout(id)
         found = layout.disk.stat() if layout.disk.exists() else None
-        size, used = (found.st_size, found.st_blocks * _SECTOR) if found is not None else (0, 0)
+        size, used = (found.st_size - _header(layout.disk), found.st_blocks * _SECTOR) if found is not None else (0, 0)
         self._exits.follow(id, layout)
         return SeenVolume(id, size, used, served=not layout.read_serving().exports or processes.alive(layout))
 
@@ -77,25 +81,32 @@ class QsdVolumes:
                 return
             try:
                 await self._fill(spec, layout.part)
-                os.truncate(layout.part, spec.size_gib * GIB)
                 await copies.settle(layout.part)
-                durable.move(layout.part, layout.disk)
+                durable.move(layout.part, layout.raw if spec.key is None else layout.luks)
             except BaseException:
                 layout.part.unlink(missing_ok=True)
                 raise
 
     async def _fill(self, spec: VolumeSpec, target: Path) -> None:
+        """As large as it is to be."""
         what_failed = "The volume could not be made."
         match spec.source:
+            case None if spec.key is not None:
+                await copies.make_sealed(target, spec.size_gib * GIB, spec.key)
             case None:
                 copies.make_empty(target, 0)
             case FromImage(path=path, format=format):
-                await copies.of_image(Path(path), format, spec.size_gib, target)
+                await copies.of_image(Path(path), format, spec.size_gib, target, spec.key)
             case FromSnapshot(id=id):
-                await copies.of_file(self._need_snapshot(id), target, what_failed)
+                kept = self._need_snapshot(id)
+                _check_alike(spec, kept)
+                await copies.of_file(kept, target, what_failed)
             case FromVolume(id=id):
                 async with self._turn(id, what_failed) as source:
-                    await copies.of_volume(_whole(source), target, what_failed)
+                    _check_alike(spec, _whole(source).disk)
+                    await copies.of_volume(source, target, what_failed)
+        header = sealed.header_bytes(target) if spec.key is not None else 0
+        os.truncate(target, header + spec.size_gib * GIB)
 
     async def remove(self, id: str) -> None:
         with suppress(Absent):
@@ -107,24 +118,25 @@ class QsdVolumes:
                 if not self._ids():
                     drop_short(self._short, self._directory)
 
-    async def serve(self, id: str, wanted: Serving) -> dict[str, Connection]:
+    async def serve(self, id: str, wanted: Serving, key: Key | None = None) -> dict[str, Connection]:
         async with self._turn(id, "The volume cannot be reached.") as layout:
             _whole(layout)
             # Before anybody is let in: who finds the daemon dead must know whom it let in.
             layout.write_serving(wanted)
             make_short(self._short, self._directory)
-            ways = await daemon.serve(layout, wanted)
+            ways = await daemon.serve(layout, wanted, key)
             self._exits.follow(id, layout)
             return ways
 
     async def grow(self, id: str, size_gib: int) -> None:
         async with self._turn(id, "The volume could not grow.") as layout:
-            if _whole(layout).disk.stat().st_size >= size_gib * GIB:
+            header = _header(_whole(layout).disk)
+            if layout.disk.stat().st_size >= header + size_gib * GIB:
                 return
             if processes.alive(layout):
                 await daemon.grow(layout, size_gib)
             else:
-                os.truncate(layout.disk, size_gib * GIB)
+                os.truncate(layout.disk, header + size_gib * GIB)
             await copies.settle(layout.disk)
 
     async def room(self) -> Room:
@@ -141,16 +153,18 @@ class QsdVolumes:
     async def snapshot(self, volume_id: str, id: str) -> None:
         what_failed = "The snapshot could not be made."
         async with self._turn(volume_id, what_failed) as layout:
-            await self._keep(lambda part: copies.of_volume(_whole(layout), part, what_failed), self._snapshot(id))
+            path = self._snapshot(id, _whole(layout).disk.suffix)
+            await self._keep(lambda part: copies.of_volume(layout, part, what_failed), path)
 
     async def remove_snapshot(self, id: str) -> None:
         with _trouble("The snapshot could not be removed."):
-            for path in (self._snapshot(id), _part_of(self._snapshot(id))):
+            whole = (self._snapshot(id, _RAW), self._snapshot(id, _LUKS))
+            for path in (*whole, _part_of(whole[0])):
                 await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def snapshots(self) -> set[str]:
         with _trouble("The host's snapshots cannot be read."):
-            return {path.stem for path in self._snapshots.iterdir() if path.suffix == ".raw"}
+            return {path.stem for path in self._snapshots.iterdir() if path.suffix in (_RAW, _LUKS)}
 
     async def revert(self, volume_id: str, id: str) -> None:
         what_failed = "The volume could not be taken back to the snapshot."
@@ -174,11 +188,9 @@ class QsdVolumes:
             if _whole(layout).read_serving().exports:
                 raise DriverError(f"{what_failed} Somebody uses it.", again=True)
 
-            async def fill(part: Path) -> None:
-                await self._fill(spec, part)
-                os.truncate(part, spec.size_gib * GIB)
-
-            await self._keep(fill, layout.disk)
+            if layout.encrypted != (spec.key is not None):
+                raise DriverError(f"{what_failed} It is encrypted, or it is not.", again=False)
+            await self._keep(lambda part: self._fill(spec, part), layout.disk)
 
     # -- CopyingOut
 
@@ -190,6 +202,32 @@ class QsdVolumes:
             except BaseException:
                 target.unlink(missing_ok=True)
                 raise
+
+    # -- Pieces
+
+    async def next_piece(self, id: str, offset: int, length: int) -> Piece | None:
+        with _trouble("The snapshot cannot be read."):
+            return await asyncio.to_thread(pieces.following, self._need_snapshot(id), offset, length)
+
+    async def begin_pieces(self, id: str, size_gib: int) -> None:
+        async with self._turn(id, _NOT_RESTORED) as layout:
+            copies.make_empty(_whole(layout).part, size_gib * GIB)
+
+    async def put_piece(self, id: str, offset: int, data: bytes) -> None:
+        async with self._turn(id, _NOT_RESTORED) as layout:
+            await asyncio.to_thread(pieces.put, _whole(layout).part, offset, data)
+
+    async def end_pieces(self, id: str) -> None:
+        async with self._turn(id, _NOT_RESTORED) as layout:
+            if _whole(layout).read_serving().exports:
+                raise DriverError(f"{_NOT_RESTORED} Somebody uses it.", again=True)
+            await copies.settle(layout.part)
+            durable.move(layout.part, layout.disk)
+
+    # -- Encrypting
+
+    def encrypts(self) -> bool:
+        return True
 
     # -- the end of the process
 
@@ -211,16 +249,16 @@ class QsdVolumes:
             part.unlink(missing_ok=True)
             raise
 
-    def _snapshot(self, id: str) -> Path:
+    def _snapshot(self, id: str, suffix: str) -> Path:
         if not is_id(id):
             raise DriverError("A snapshot's id is a UUID.", again=False)
-        return self._snapshots / f"{id}.raw"
+        return self._snapshots / f"{id}{suffix}"
 
     def _need_snapshot(self, id: str) -> Path:
-        path = self._snapshot(id)
-        if not path.exists():
+        found = next((path for path in map(self._snapshot, (id, id), (_RAW, _LUKS)) if path.exists()), None)
+        if found is None:
             raise DriverError("The snapshot is not there.", again=False)
-        return path
+        return found
 
     def _ids(self) -> list[str]:
         return [path.name for path in self._directory.iterdir() if is_id(path.name)]
@@ -240,6 +278,16 @@ class QsdVolumes:
 
 def _part_of(path: Path) -> Path:
     return path.with_suffix(".part")
+
+
+def _header(path: Path) -> int:
+    return sealed.header_bytes(path) if path.suffix == _LUKS else 0
+
+
+def _check_alike(spec: VolumeSpec, source: Path) -> None:
+    """What is sealed is copied as it is, and opened by the same key."""
+    if (source.suffix == _LUKS) != (spec.key is not None):
+        raise DriverError("The volume could not be made: either it or its source is encrypted, not both.", again=False)
 
 
 def _whole(layout: Layout) -> Layout:

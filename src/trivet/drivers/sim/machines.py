@@ -31,6 +31,7 @@ Step = Literal[
     "attach_volume", "detach_volume", "resize_volume",
     "volume_create", "volume_remove", "volume_serve", "volume_grow", "volume_snapshot", "volume_revert",
     "volume_refill", "volume_copy_out",
+    "volume_next_piece", "volume_begin_pieces", "volume_put_piece", "volume_end_pieces",
 ]  # fmt: skip
 STEPS: tuple[str, ...] = get_args(Step)
 

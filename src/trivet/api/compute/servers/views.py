@@ -188,7 +188,7 @@ class _View:
     def _host_status(self, host: Host | None) -> str:
         if host is None:
             return ""
-        if host.forced_down:
+        if host.forced_down or host.dead:
             return "DOWN"
         if not host.enabled:
             return "MAINTENANCE"

@@ -1,6 +1,6 @@
 """/servers/{id}/os-volume_attachments: the volumes that a server has."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -14,6 +14,7 @@ from trivet.api.kit.routes import Resource
 from trivet.domain.servers import volumes as server_volumes
 from trivet.domain.servers.servers import Server
 from trivet.domain.servers.volumes import VolumeWanted
+from trivet.domain.volumes import volumes
 from trivet.domain.volumes.attachments import Attachment
 from trivet.errors import Conflict, Invalid
 
@@ -81,7 +82,7 @@ async def update(request: Request) -> Reply:
     said = request.read(UpdateBody, strict=False).attachment
     volume_id, server = request.values["volume_id"], await visible(request)
     if said.volumeId != volume_id:
-        _refuse_swap(request, volume_id)
+        await _refuse_swap(request, volume_id)
     if request.version < 2085:
         raise Conflict("volume.swap_same", "Old and new volume are the same; from 2.85 on, its fields can be changed.")
     attachment = await _named(request, server)
@@ -104,9 +105,10 @@ async def update(request: Request) -> Reply:
     return Reply(202)
 
 
-def _refuse_swap(request: Request, volume_id: str) -> None:
+async def _refuse_swap(request: Request, volume_id: str) -> NoReturn:
     if not request.caller.is_operator:
         raise Invalid("policy.forbidden", "Only an administrator may swap volumes.", status=403)
+    await volumes.visible(request.tx, request.caller, volume_id)
     raise Conflict("volume.swap", f"volume {volume_id[:64]} is not migrating; this API should only be called by Cinder")
 
 

@@ -152,7 +152,7 @@ async def delete(request: Request) -> Reply:
     gone = await application_credentials.delete(
         request.tx, request.caller, request.values["user_id"], request.values["app_credential_id"]
     )
-    await revocations.cut(request.tx, "app_credential", gone.id)
+    await revocations.cut(request.tx, "app_credential", gone.id, of=("user", gone.user_id))
     return Reply(204)
 
 

@@ -113,7 +113,7 @@ async def revoke(request: Request) -> Reply:
     subject = _subject(request)
     if subject.user_id != request.caller.user_id and not request.caller.is_operator:
         raise Forbidden("policy.forbidden", "You are not authorized to perform the requested action: revoke_token.")
-    await revocations.cut(request.tx, "token", subject.audit_id)
+    await revocations.cut(request.tx, "token", subject.audit_id, of=revocations.under(subject))
     return Reply(204)
 
 

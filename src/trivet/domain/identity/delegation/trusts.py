@@ -239,6 +239,6 @@ async def remove(tx: Tx, caller: Caller, id: str) -> None:
 async def end(tx: Tx, where: Where) -> None:
     """Ends these trusts and those that were delegated on from them."""
     for ended in await tx.select(TRUSTS, where.add("deleted_at IS NULL")):
-        await revocations.cut(tx, "trust", ended.id)
+        await revocations.cut(tx, "trust", ended.id, of=("user", ended.trustor_id))
         await tx.update(TRUSTS, ended, deleted_at=tx.clock.now())
         await end(tx, Where().equal("redelegated_from", ended.id))

@@ -56,11 +56,13 @@ async def roles_of(tx: Tx, caller: Caller, asked: Assignment) -> Where:
 
 
 async def _checked(tx: Tx, caller: Caller, asked: Assignment, *, changing: bool, any_role: bool = False) -> Role:
-    """Checks the caller first, and only then whether what is named exists."""
+    """Checks the caller first, and only then whether what is named exists: who may not is not told that. Who may is
+    told of the role first, then of who is to have it, then of where."""
     actor_domain = await _actor_domain(tx, asked)
     target = await tx.get(projects.PROJECTS, asked.target_id) if asked.target_kind != "system" else None
     role = None if any_role else await tx.get(roles.ROLES, asked.role_id)
     _refuse(caller, asked, actor_domain, projects.domain_of(target), role, changing=changing)
+    role = _ANY if any_role else role or await roles.need(tx, asked.role_id)
     if actor_domain is None:
         raise NotFound(f"{asked.actor_kind}.absent", f"Could not find {asked.actor_kind}: {asked.actor_id[:64]}.")
     # A domain is also a project, one that acts as a domain; a project is no domain.
@@ -68,9 +70,7 @@ async def _checked(tx: Tx, caller: Caller, asked: Assignment, *, changing: bool,
     if asked.target_kind != "system" and wrong:
         noun = asked.target_kind
         raise NotFound(f"{noun}.absent", f"Could not find {noun}: {asked.target_id[:64]}.")
-    if any_role:
-        return _ANY
-    return role or await roles.need(tx, asked.role_id)
+    return role
 
 
 _ANY = Role(id="", name="")

@@ -31,8 +31,11 @@ class Revocation(Record, frozen=True, kw_only=True):
     what: What
     target: str
     cutoff: float
+    wider: str | None = None
+    """What is cut instead, should there be too many of these: `user/ID`."""
 
 
+EACH_MAX = 10_000
 REVOCATIONS = Table("revocations", Revocation, logged=False)
 
 NOUNS = frozenset(
@@ -62,11 +65,35 @@ async def is_current(tx: Tx, memory: IdentityMemory) -> bool:
     return await log.nothing_since(tx, memory.heard_to, _NOUNS)
 
 
-async def cut(tx: Tx, what: What, target: str) -> None:
-    """Tokens that rest on it are dead, once this commits."""
-    row = Revocation(id=tx.ids.hex(), what=what, target=target, cutoff=tx.clock.now())
+async def cut(tx: Tx, what: What, target: str, *, of: tuple[What, str] | None = None) -> None:
+    """Tokens that rest on it are dead, once this commits.
+
+    `of`: what else they all rest on, if that is a tenant's own and he makes such things without end. When he has
+    revoked thousands within a token's life, all that rests on that is dead at once, and the thousands are forgotten.
+    """
+    wider = f"{of[0]}/{of[1]}" if of is not None else None
+    if of is not None and await _are_many(tx, wider):
+        await tx.run("DELETE FROM revocations WHERE wider = ?", wider)
+        (what, target), wider = of, None
+    row = Revocation(id=tx.ids.hex(), what=what, target=target, cutoff=tx.clock.now(), wider=wider)
     await tx.insert(REVOCATIONS, row)
     _say(tx, row, "created")
+
+
+async def _are_many(tx: Tx, wider: str | None) -> bool:
+    row = await tx.row("SELECT COUNT(*) FROM revocations WHERE wider = ?", wider)
+    return row is not None and int(row[0]) >= EACH_MAX
+
+
+def under(caller: Caller) -> tuple[What, str]:
+    """What all tokens of this kind rest on: what was lent, or else the user."""
+    if caller.app_credential_id is not None:
+        return "app_credential", caller.app_credential_id
+    if caller.trust_id is not None:
+        return "trust", caller.trust_id
+    if caller.oauth_token_id is not None:
+        return "oauth", caller.oauth_token_id
+    return "user", caller.user_id
 
 
 async def committed(store: Store, tokens: Tokens, memory: IdentityMemory, changes: Sequence[Change]) -> None:
@@ -145,6 +172,7 @@ def apply(tokens: Tokens, memory: IdentityMemory, change: Change | Event) -> Non
 
 
 _TRIM_FROM = 1000
+_SQL_ALL = "SELECT what, target, cutoff FROM revocations"
 
 
 class IdentityListener:
@@ -169,10 +197,21 @@ class IdentityListener:
         revocations = self._tokens.revocations
         if len(revocations.cutoffs) > self._trim_at:
             revocations.forget_before(self._store.clock.now() - self._token_s)
+            await self._forget_dropped()
             self._trim_at = max(_TRIM_FROM, 2 * len(revocations.cutoffs))
         if any(event.noun == "signing_keys" for event in events):
             async with self._store.read() as tx:
                 await signing_keys.reload(tx, self._tokens, self._secrets)
+
+    async def _forget_dropped(self) -> None:
+        """What made room for something wider is in no row any more; that is."""
+        revocations = self._tokens.revocations
+        known = set(revocations.cutoffs)
+        async with self._store.read() as tx:
+            rows = [(str(what), str(target), at) for what, target, at in await tx.rows(_SQL_ALL)]
+        for what, target, at in rows:
+            revocations.cut(what, target, at)
+        revocations.drop(known - {(what, target) for what, target, _ in rows})
 
     async def on_resync(self) -> None:
         async with self._store.read() as tx:

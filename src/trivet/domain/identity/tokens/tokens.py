@@ -53,6 +53,10 @@ class Revocations:
         """Tokens issued before `at` have ended anyway."""
         self.cutoffs = {key: cutoff for key, cutoff in self.cutoffs.items() if cutoff >= at}
 
+    def drop(self, keys: set[tuple[str, str]]) -> None:
+        """Something wider was cut in their place."""
+        self.cutoffs = {key: cutoff for key, cutoff in self.cutoffs.items() if key not in keys}
+
     def hit(self, caller: Caller) -> bool:
         cutoffs = self.cutoffs
         if not cutoffs:

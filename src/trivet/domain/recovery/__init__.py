@@ -1,0 +1,1 @@
+"""What comes back after a failure: which servers, where, in which order, and what was said and done about it."""
