@@ -33,7 +33,7 @@ def main() -> int:
     if lacks := missing(emulator):
         raise SystemExit("A rack cannot stand here; missing: " + ", ".join(lacks))
     rack = Rack(build.parent / "rack", "rk", emulator)
-    engine = Engine(rack, build / "ironic" / "bin", build / "ramdisk")
+    engine = Engine(rack, build / "ironic" / "bin", build / "ramdisk-virtual")
     os.environ |= engine.settings
     cloud = Cloud(build)
     signal.signal(signal.SIGTERM, signal.default_int_handler)

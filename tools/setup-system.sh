@@ -19,7 +19,7 @@ RUN=(
 # What a rack of emulated machines stands on, and what its deploy ramdisk is built from.
 RACK=(
     libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients python3-libvirt gdisk dnsmasq-base genisoimage
-    mmdebstrap grub-efi-amd64-bin grub-common
+    grub-efi-amd64-bin grub-common binutils
 )
 # What the tests look at it with, and the second database.
 TEST=(

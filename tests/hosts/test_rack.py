@@ -36,8 +36,8 @@ class Racked:
         emulator = of_environment("TRIVET_TEST_RACK", "build/rack") / "bin" / "sushy-emulator"
         self.folder = folder
         self.rack = Rack(folder / "rack", "rk", emulator)
-        programs = of_environment("TRIVET_TEST_IRONIC", str(Path(sys.executable).parent))
-        self.engine = Engine(self.rack, programs, of_environment("TRIVET_TEST_RAMDISK", "build/ramdisk"))
+        programs = of_environment("TRIVET_TEST_IRONIC", "build/ironic/bin")
+        self.engine = Engine(self.rack, programs, of_environment("TRIVET_TEST_RAMDISK", "build/ramdisk-virtual"))
         self.machine = Machine(1)
         self.cloud: subprocess.Popen[bytes] | None = None
         self.sdk: Connection
