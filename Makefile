@@ -4,6 +4,9 @@ PY := .venv/bin/python
 BUILD ?= build
 export TRIVET_TEST_GUEST := $(CURDIR)/$(BUILD)/guest/trivet-guest.qcow2
 export TRIVET_NOVNC := $(CURDIR)/$(BUILD)/novnc
+export TRIVET_TEST_RACK := $(CURDIR)/$(BUILD)/rack
+export TRIVET_TEST_RAMDISK := $(CURDIR)/$(BUILD)/ramdisk-virtual
+export TRIVET_TEST_IRONIC := $(CURDIR)/$(BUILD)/ironic/bin
 export TRIVET_TEST_CONTAINER := $(CURDIR)/$(BUILD)/container/trivet-container.oci.tar
 
 help: ## list the tasks
@@ -12,8 +15,14 @@ help: ## list the tasks
 run: setup images ## bring the cloud up with real engines and show a VM and a container on one network
 	@tools/first-light.sh $(BUILD)
 
+metal: setup-rack images rack ## a rack of emulated machines, and one of them deployed beside a VM and a container
+	@tools/metal-light.sh $(BUILD)
+
 test: setup-test images check ## set up and pass every test, those with real engines included
 	@TRIVET_REQUIRE_ENGINES=1 tools/run-tests.sh
+
+test-rack: setup-rack images rack ## the test with a rack of emulated machines; some minutes, and what it needs is large
+	@TRIVET_REQUIRE_ENGINES=1 $(PY) -m pytest -v --timeout=3600 -m rack tests
 
 unit: venv ## the tests that need no engine, nor minutes each
 	@$(PY) -m pytest -q -m "not dataplane and not contract and not pages" tests
@@ -62,17 +71,21 @@ test-deb: deb ## install the packages on a bare Debian, run a cloud from each, a
 
 # By name, and never a folder with what somebody else put there: data is nobody's to clean.
 clean: ## remove what the tasks built; never a cloud
-	@rm -rf $(BUILD)/guest $(BUILD)/container $(BUILD)/novnc $(BUILD)/packages $(BUILD)/lib $(BUILD)/bdist.*
+	@rm -rf $(BUILD)/guest $(BUILD)/container $(BUILD)/novnc $(BUILD)/ramdisk $(BUILD)/ramdisk-virtual $(BUILD)/rack $(BUILD)/ironic $(BUILD)/packages $(BUILD)/lib $(BUILD)/bdist.*
 	@rm -rf dist .mypy_cache .ruff_cache .pytest_cache
 	@rmdir --ignore-fail-on-non-empty $(BUILD) 2>/dev/null || true
 
 setup: system venv
 setup-test: system-test venv
+setup-rack: system-rack venv
 
 system:
 	@tools/setup-system.sh run
 system-test:
 	@tools/setup-system.sh run test
+
+system-rack:
+	@tools/setup-system.sh run test rack
 
 venv: .venv/.ready
 .venv/.ready: pyproject.toml
@@ -85,4 +98,11 @@ images:
 	@tools/build-container.sh $(BUILD)/container
 	@tools/build-novnc.sh $(BUILD)/novnc
 
-.PHONY: help run hosts failover test unit check fix sim docs bench soak soak-kills soak-upgrade dist deb test-deb clean setup setup-test system system-test venv images
+rack:
+	@tools/build-rack.sh $(BUILD)
+	@tools/build-ramdisk.sh $(BUILD)/ramdisk-virtual virtual
+
+ramdisk: ## what physical machines boot to be inspected, deployed and erased, in build/ramdisk
+	@tools/build-ramdisk.sh $(BUILD)/ramdisk
+
+.PHONY: help run metal rack ramdisk hosts failover test unit check fix sim docs bench soak soak-kills soak-upgrade dist deb test-deb clean setup setup-test setup-rack system system-test system-rack test-rack venv images

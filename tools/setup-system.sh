@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that real engines need. Quick and silent about it when all is there.
 #
-#   tools/setup-system.sh [--check] [run|test]...     (no purpose named: run)
+#   tools/setup-system.sh [--check] [run|test|rack]...     (no purpose named: run)
 #
 # --check installs nothing: it prints the names that are missing and exits 1 if there are any.
 set -euo pipefail
@@ -15,6 +15,11 @@ RUN=(
     busybox-static dropbear-bin netcat-openbsd qemu-guest-agent cpio zstd fdisk dosfstools mtools
     syslinux syslinux-common systemd-boot-efi
     python3 python3-venv git make ca-certificates openssl
+)
+# What a rack of emulated machines stands on, and what its deploy ramdisk is built from.
+RACK=(
+    libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients python3-libvirt gdisk dnsmasq-base genisoimage
+    grub-efi-amd64-bin grub-common binutils
 )
 # What the tests look at it with, and the second database.
 TEST=(
@@ -45,6 +50,7 @@ for argument in "$@"; do
         --check) check=yes ;;
         run) wanted+=("${RUN[@]}") ;;
         test) wanted+=("${RUN[@]}" "${TEST[@]}") ;;
+        rack) wanted+=("${RACK[@]}") ;;
         *) die "unknown argument '$argument'; usage: tools/setup-system.sh [--check] [run|test]..." ;;
     esac
 done

@@ -14,6 +14,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import trivet.api
@@ -62,6 +63,7 @@ from trivet.hosting.eyes import eyes
 from trivet.hosting.host_engines import host_engines
 from trivet.hosting.hosts_here import Hosting
 from trivet.hosting.local_link import LocalLink
+from trivet.hosting.rack import rack
 from trivet.ids import Ids, SystemIds
 from trivet.parts import Parts
 from trivet.serving.doors import Doors
@@ -151,6 +153,10 @@ async def running(
         stack.callback(holders.close)
         duties = Duties(store, holders.me, holders.died)
         offer_duties(parts, follower, duties, hosting, doors.own_url)
+        machines = rack(parts, doors.own_url, hosting.network) if hosting is not None else None
+        if machines is not None:
+            stack.push_async_callback(machines.close)
+            offer_agent(parts, follower, duties, machines, doors.own_url)
         offer_watches(parts, follower, duties, doors.own_url)
         find = hosting.console_path if hosting else lambda _: None
         consoles = ConsoleSockets(parts, find, doors.own_url, doors.trust)
@@ -228,6 +234,12 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
         finally:
             follower.leave("networks", on_events)
 
+    offer_volumes(parts, follower, duties, hosting)
+    duties.offer("networks", run_networks)
+    offer_agent(parts, follower, duties, hosting, own_url)
+
+
+def offer_agent(parts: Parts, follower: Follower, duties: Duties, hosting: Hosting, own_url: str) -> None:
     async def run_agent(lease: Lease) -> None:
         link = LocalLink(parts, lease)
         lookup = device_places.of_hosts(link.instance_at, hosting.engines)
@@ -246,19 +258,17 @@ def offer_duties(parts: Parts, follower: Follower, duties: Duties, hosting: Host
             agent.hint({e.id: e.revision for e in events if e.noun == "servers" and e.host_id in hosting.engines})
 
         reads = ConsoleReads(parts.store, hosting.engines, hosting.driver, lease)
-        follower.listen("agent", on_events, agent.look_again)
-        follower.listen("console reads", reads.on_events, reads.on_resync)
+        follower.listen(f"agent {hosting.name}", on_events, agent.look_again)
+        follower.listen(f"console reads {hosting.name}", reads.on_events, reads.on_resync)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(agent.run())
                 if hosting.tend is not None:
-                    group.create_task(_tend(parts, hosting.tend))
+                    group.create_task(_tend(parts, partial(_tend_and_tell, hosting, agent)))
         finally:
-            follower.leave("agent", on_events)
-            follower.leave("console reads", reads.on_events)
+            follower.leave(f"agent {hosting.name}", on_events)
+            follower.leave(f"console reads {hosting.name}", reads.on_events)
 
-    offer_volumes(parts, follower, duties, hosting)
-    duties.offer("networks", run_networks)
     duties.offer(f"agent {hosting.name}", run_agent)
 
 
@@ -298,6 +308,15 @@ def offer_volumes(parts: Parts, follower: Follower, duties: Duties, hosting: Hos
             follower.leave("volumes", volumes.on_events)
 
     duties.offer(f"volumes of {backend.id}", run_volumes)
+
+
+async def _tend_and_tell(hosting: Hosting, agent: Agent) -> None:
+    """Hosts may come of it, on which something may be meant to run."""
+    before = len(hosting.engines)
+    assert hosting.tend is not None
+    await hosting.tend()
+    if len(hosting.engines) > before:
+        await agent.look_again()
 
 
 async def _tend(parts: Parts, tend: Callable[[], Awaitable[None]]) -> None:

@@ -21,6 +21,9 @@ from trivet.errors import Invalid
 PUBLIC = "public"
 """The physical network that is always there: it leads out by a bridge of our own."""
 _PHYSICAL = re.compile(r"[A-Za-z0-9_-]{1,63}:[A-Za-z0-9_.@-]{1,15}")
+_VLANS = re.compile(r"[A-Za-z0-9_-]{1,63}:[0-9]{1,4}-[0-9]{1,4}")
+_VLAN_MAX = 4094
+_SWITCH = re.compile(r"[^=,]{1,63}=(tcp:[^,]{1,253}:[0-9]{1,5}|unix:[^,]{1,200})")
 _UNDERLAY = re.compile(r"[0-9a-fA-F.:]{2,45}/[0-9]{1,3}@[A-Za-z0-9_.-]{1,15}")
 
 
@@ -91,6 +94,19 @@ class Settings:
     physical_networks: str = option(
         "", "Further networks that an operator may bridge to, each with an interface of this host: lab:eth1,wan:eth2."
     )
+    metal_engine: str = option(
+        "", "URL of the engine that deploys physical machines (Ironic). Empty: this cloud has none."
+    )
+    metal_vlans: str = option(
+        "", "The physical network of the machines' switches, and its VLANs for tenants' networks: rack:2000-2999."
+    )
+    metal_deploy_vlan: int = option(100, "Where a machine is while it is inspected, deployed or erased.")
+    metal_parking_vlan: int = option(4000, "Where a machine is that nobody uses: a VLAN that leads nowhere.")
+    metal_switches: str = option(
+        "", "The switches, by the names that machines' ports say, each with its OVSDB: sw1=tcp:10.0.0.2:6640,sw2=..."
+    )
+    metal_images: str = option("", "Folder under which images lie for the deploy ramdisk; an HTTP server shows it.")
+    metal_images_url: str = option("", "Where the ramdisk finds what lies in metal_images.")
     underlay: str = option(
         "",
         "ADDRESS/PREFIX@INTERFACE of this host on the network between the hosts, so that others can join: "
@@ -112,6 +128,19 @@ class Settings:
     metrics_listen: str = option(
         "", "HOST:PORT where /metrics, /healthz and /readyz are answered to anybody. Empty: only the API has them."
     )
+
+    @property
+    def fabric(self) -> tuple[str, int, int]:
+        """Of the machines' switches: its name, and the first and last VLAN for tenants."""
+        name, _, vlans = self.metal_vlans.partition(":")
+        first, _, last = vlans.partition("-")
+        return name, int(first), int(last)
+
+    @property
+    def switches(self) -> dict[str, str]:
+        """Name -> address."""
+        entries = (entry.partition("=") for entry in self.metal_switches.split(",") if entry)
+        return {name: address for name, _, address in entries}
 
     @property
     def physical(self) -> dict[str, str]:
@@ -242,6 +271,7 @@ def check(settings: Settings) -> Settings:
         raise Invalid("setting.invalid", f"external_cidr must be like 172.24.4.0/24: {error}.") from error
     _check_addresses(settings)
     _check_physical(settings)
+    _check_metal(settings)
     return settings
 
 
@@ -286,6 +316,27 @@ def _check_physical(settings: Settings) -> None:
             )
     if len(settings.physical) != len(entries) or len(set(settings.physical.values())) != len(entries):
         raise Invalid("setting.invalid", "physical_networks names one of them, or one interface, twice.")
+
+
+def _check_metal(settings: Settings) -> None:
+    if not settings.metal_engine:
+        return
+    if not _VLANS.fullmatch(settings.metal_vlans) or settings.fabric[0] not in settings.physical:
+        raise Invalid(
+            "setting.invalid",
+            f"metal_vlans must be like rack:2000-2999, of one of physical_networks: not {settings.metal_vlans!r}.",
+        )
+    _, first, last = settings.fabric
+    ours = (settings.metal_deploy_vlan, settings.metal_parking_vlan)
+    if not 1 <= first <= last <= _VLAN_MAX or any(first <= vlan <= last for vlan in ours):
+        raise Invalid("setting.invalid", "metal_vlans are from 1 to 4094, and neither the deploy nor the parking VLAN.")
+    if not all(1 <= vlan <= _VLAN_MAX for vlan in ours) or ours[0] == ours[1]:
+        raise Invalid("setting.invalid", "metal_deploy_vlan and metal_parking_vlan are two VLANs from 1 to 4094.")
+    said = settings.metal_switches
+    if not all(_SWITCH.fullmatch(entry) for entry in said.split(",")):
+        raise Invalid("setting.invalid", f"metal_switches must be like sw1=tcp:10.0.0.2:6640: not {said!r}.")
+    if not settings.metal_images or not settings.metal_images_url.startswith("http"):
+        raise Invalid("setting.invalid", "metal_engine needs metal_images and metal_images_url, for what it deploys.")
 
 
 def check_underlay(text: str) -> str:

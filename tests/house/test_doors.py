@@ -62,7 +62,8 @@ DOORS: dict[str, set[str]] = {
     "domain.alarms": {"alarms", "words"},
     "domain.health": {"failures", "probes"},
     "domain.host_link": set(),
-    "domain.hosts": {"admission", "approvals", "authority", "capacity", "credentials", "hosts", "overlay", "zones"},
+    "domain.hosts": {
+        "admission", "approvals", "authority", "capacity", "cards", "credentials", "hosts", "overlay", "zones"},
     "domain.identity": {
         "catalog.regions", "catalog.services", "delegation.access_rules", "delegation.application_credentials",
         "delegation.ec2",
@@ -89,7 +90,9 @@ DOORS: dict[str, set[str]] = {
     },
     "domain.volumes": {"acts", "attachments", "backends", "create", "limits", "snapshots", "types", "volumes"},
     "domain.watch": set(),
-    "drivers.ovn": {"central.northbound", "chassis.wires", "engine", "seats"},
+    "drivers.metal": {"cabling", "images", "ironic", "machines", "nodes", "wires"},
+    "drivers.switches": {"open_vswitch"},
+    "drivers.ovn": {"central.northbound", "chassis.wires", "engine", "ovsdb", "seats"},
     "drivers.podman": {"engine", "machines"},
     "drivers.qemu": {
         "complaints", "copy_job", "images", "layout", "machines", "options", "processes", "qmp", "turns",

@@ -130,6 +130,7 @@ def test_programs_are_run_in_one_way() -> None:
         "trivet.lab.fabric": "the lab's cables, laid by who runs the lab, of no tenant's words",
         "trivet.lab.host": "the lab's hosts, which stay, and what who runs the lab types into them",
         "trivet.lab.lab": "a command of our own",
+        "trivet.lab.rack": "the lab's switch and machines, of no tenant's words",
         "trivet.drivers.podman.engine": "a terminal in a container, which stays as long as somebody looks at it",
     }
     starts = re.compile(r"subprocess\.Popen\(|subprocess\.run\(|create_subprocess|os\.(system|popen|spawn|posix_spawn)")

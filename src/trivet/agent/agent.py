@@ -49,9 +49,7 @@ class Agent:
                 group.create_task(self._heartbeat())
                 group.create_task(self._orders_due.run())
                 group.create_task(self._sweep_now_and_then())
-                drivers = {id(d): d for engines in self._hosts.values() for d in engines.machines.values()}
-                for driver in drivers.values():
-                    group.create_task(self._watch(driver))
+                group.create_task(self._watch_all(group))
         finally:
             # Who lost the hosts must not go on with them.
             await self._orders_due.drop()
@@ -65,6 +63,16 @@ class Agent:
     async def _heartbeat(self) -> None:
         while True:
             await went_well("Heartbeat", self._link.heartbeat(self._hosts))
+            await self._clock.sleep(_HEARTBEAT_EVERY_S)
+
+    async def _watch_all(self, group: asyncio.TaskGroup) -> None:
+        """Hosts may come while it runs."""
+        watched: set[int] = set()
+        while True:
+            drivers = {id(d): d for engines in self._hosts.values() for d in engines.machines.values()}
+            for number in drivers.keys() - watched:
+                group.create_task(self._watch(drivers[number]))
+            watched |= drivers.keys()
             await self._clock.sleep(_HEARTBEAT_EVERY_S)
 
     async def _watch(self, driver: MachineDriver) -> None:

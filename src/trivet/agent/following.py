@@ -163,7 +163,8 @@ async def _build(order: Order, driver: MachineDriver, engines: Engines, link: Li
         raise DriverError("The server has no image to start from.", again=False)
     path = await image_path(order.image, link) if order.image is not None else None
     await _plug(order, driver, engines)
-    files = await link.files(order.server_id) if order.config_drive or order.kind == "container" else {}
+    # A container has no drive and finds them in its files; a physical machine need not find our metadata service.
+    files = await link.files(order.server_id) if order.config_drive or order.kind != "vm" else {}
     spec = _spec(order, path, files)
     if spec.config_drive is not None and isinstance(driver, Placing):
         told = placed(files, driver.places(order.server_id, spec))
@@ -296,7 +297,7 @@ def _marks(order: Order) -> dict[str, str]:
 
 def _nic(wire: Wire) -> Nic:
     device = tap_name(wire.port_id) if wire.kind == "tap" else wire.device
-    return Nic(port_id=wire.port_id, mac=wire.mac, device=device, mtu=wire.mtu)
+    return Nic(port_id=wire.port_id, mac=wire.mac, device=device, mtu=wire.mtu, vlan=wire.vlan)
 
 
 def _spec(order: Order, image_path: str | None, files: dict[str, bytes]) -> MachineSpec:

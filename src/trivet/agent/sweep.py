@@ -88,7 +88,7 @@ class Sweep:
     async def _look_for(self, kind: Kind) -> dict[str, dict[str, Seen] | None]:
         """What each host's engine has, by host; None where the engine does not answer."""
         found: dict[str, dict[str, Seen] | None] = {}
-        for host_id, engines in self._hosts.items():
+        for host_id, engines in list(self._hosts.items()):
             if kind in engines.machines:
                 try:
                     found[host_id] = await foreseen(f"looking for every {kind}", engines.machines[kind].observe())
@@ -99,7 +99,7 @@ class Sweep:
 
     async def _plugs(self) -> set[Place]:
         found: set[Place] = set()
-        for host_id, engines in self._hosts.items():
+        for host_id, engines in list(self._hosts.items()):
             try:
                 ports = await foreseen("looking for plugs", engines.wires.plugged())
             except DriverError as error:

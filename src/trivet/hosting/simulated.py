@@ -16,6 +16,8 @@ from trivet.store.store import transact
 from trivet.store.tx import Tx
 
 SIM_KINDS: tuple[Kind, ...] = ("vm", "container", "metal")
+_MACHINES = {hosts.MACHINE: 64}
+"""Physical ones, of which a simulated host has as many as it has processors."""
 SIM_VCPUS, SIM_MEMORY_MIB, SIM_DISK_GIB = 64, 262_144, 4_000
 
 
@@ -24,7 +26,7 @@ async def simulated(parts: Parts) -> Hosting:
 
     async def register(tx: Tx) -> list[Host]:
         names = [f"sim-{number:05}" for number in range(1, parts.settings.sim_hosts + 1)]
-        return [await hosts.register(tx, _sim_host(parts, name)) for name in names]
+        return [await hosts.register(tx, _sim_host(parts, name), more=_MACHINES) for name in names]
 
     found = await transact(parts.store, register)
     machines = {host.id: SimMachines(parts.clock, temper) for host in found}

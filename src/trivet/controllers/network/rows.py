@@ -11,6 +11,7 @@ from trivet.domain.network import specs as network_specs
 from trivet.domain.network.groups import security_groups
 from trivet.domain.network.groups.address_groups import ADDRESS_GROUPS
 from trivet.domain.network.groups.security_groups import SECURITY_GROUPS
+from trivet.domain.network.nets import networks as nets
 from trivet.domain.network.nets.networks import NETWORKS
 from trivet.domain.network.nets.subnets import SUBNETS, Subnet
 from trivet.domain.network.ports.ports import PORTS, Port
@@ -40,13 +41,18 @@ async def networks(tx: Tx, ids: Ids) -> dict[str, Callable[[], NetworkSpec]]:
     by_network: dict[str, list[Subnet]] = {}
     for subnet in await _select(tx, SUBNETS, "network_id", ids):
         by_network.setdefault(subnet.network_id, []).append(subnet)
+    found = await _select(tx, NETWORKS, "id", ids)
+    segments: dict[str, dict[str, int]] = {}
+    for at in range(0, len(found), _AT_ONCE):
+        segments |= await nets.segments_of(tx, [network.id for network in found[at : at + _AT_ONCE]])
     return {
         network.id: partial(
             network_specs.network_spec,
             network,
             sorted(by_network.get(network.id, []), key=lambda subnet: (subnet.created_at, subnet.id)),
+            segments.get(network.id),
         )
-        for network in await _select(tx, NETWORKS, "id", ids)
+        for network in found
     }
 
 

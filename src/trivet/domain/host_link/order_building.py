@@ -10,10 +10,14 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from functools import partial
 
+import msgspec
+
 from trivet.domain.host_link import volume_orders
 from trivet.domain.host_link.volume_orders import NO_DISKS, Disks
+from trivet.domain.hosts import cards
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.network.addresses import network_of, parsed
+from trivet.domain.network.nets import networks as nets
 from trivet.domain.network.nets.networks import NETWORKS, Network
 from trivet.domain.network.nets.subnets import SUBNETS, Subnet
 from trivet.domain.network.ports import ports
@@ -90,10 +94,34 @@ async def _orders(tx: Tx, where: Where) -> list[Order]:
     subnets = await _by_id(tx, SUBNETS, {ip.subnet_id for port in all_ports for ip in port.fixed_ips})
     images = await _by_id(tx, IMAGES, {id for server in found for id in _images_of(server) if id})
     disks = await volume_orders.of_servers(tx, found)
+    vlans = await _vlans(tx, [server for server in found if server.kind == "metal"], plugs)
     return [
-        _order(server, plugs.get(server.id, []), networks, subnets, images, disks=disks.get(server.id, NO_DISKS))
+        _order(
+            server,
+            plugs.get(server.id, []),
+            networks,
+            subnets,
+            images,
+            disks=disks.get(server.id, NO_DISKS),
+            vlans=vlans,
+        )
         for server in found
     ]
+
+
+async def _vlans(tx: Tx, machines: list[Server], plugs: dict[str, list[Port]]) -> dict[str, int]:
+    """Port -> what its network is called on the switch that its card is cabled to."""
+    on_cards = [(server, port) for server in machines for port in plugs.get(server.id, [])]
+    if not on_cards:
+        return {}
+    known = await cards.of_hosts(tx, {server.host_id or "" for server in machines})
+    segments = await nets.segments_of(tx, {port.network_id for _, port in on_cards})
+    return {
+        port.id: segments.get(port.network_id, {}).get(card.fabric, 0)
+        for server, port in on_cards
+        for card in known.get(server.host_id or "", [])
+        if card.mac == port.mac_address
+    }
 
 
 def _images_of(server: Server) -> tuple[str | None, ...]:
@@ -114,6 +142,7 @@ def _order(
     images: dict[str, Image],
     *,
     disks: Disks,
+    vlans: dict[str, int],
 ) -> Order:
     assert server.host_id is not None
     # What comes back from the shelf is made of what was put there.
@@ -132,7 +161,10 @@ def _order(
         memory_mib=server.flavor.ram_mib,
         disk_gib=server.root_gib,
         image=_image_at(server, images, image_id),
-        wires=tuple(_wire(server, port, number, networks, subnets) for number, port in enumerate(plugs)),
+        wires=tuple(
+            msgspec.structs.replace(_wire(server, port, number, networks, subnets), vlan=vlans.get(port.id, 0))
+            for number, port in enumerate(plugs)
+        ),
         # What begins with `trivet:` grants things, so it is the operator's (a flavor) and not the tenant's (an image).
         properties={name: text for name, text in server.properties.items() if not name.startswith("trivet:")}
         | server.flavor.extra_specs,
@@ -181,7 +213,7 @@ def _wire(server: Server, port: Port, number: int, networks: dict[str, Network],
         network_id=port.network_id,
         mac=port.mac_address,
         mtu=networks[port.network_id].mtu,
-        kind="netns" if container else "tap",
+        kind="netns" if container else "switch" if server.kind == "metal" else "tap",
         netns=netns_name(server.id) if container else None,
         device=f"eth{number}",
         addresses=tuple(f"{ip}/{ipaddress.ip_network(subnet.cidr).prefixlen}" for subnet, ip in on),

@@ -4,7 +4,7 @@ A host is also a provider of the same id, so what it can hold is claimed like ev
 sign of life is written past the log: it changes nothing that anybody would have to look at.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -19,6 +19,8 @@ from trivet.store.where import Where
 
 DISABLED = "COMPUTE_STATUS_DISABLED"
 _KIND = "CUSTOM_KIND_"
+MACHINE = "CUSTOM_MACHINE"
+"""The class of which a physical machine has one: whoever claims it has the machine whole."""
 RATIOS = {"VCPU": 4.0, "MEMORY_MB": 1.0, "DISK_GB": 1.0}
 
 
@@ -68,9 +70,12 @@ def is_up(host: Host) -> bool:
     return not host.forced_down and not host.silent
 
 
-async def register(tx: Tx, host: Host, ratios: dict[str, float] | None = None) -> Host:
+async def register(
+    tx: Tx, host: Host, ratios: dict[str, float] | None = None, more: Mapping[str, int] | None = None
+) -> Host:
     """The host with its provider, capacity and traits; again is the same as once, and takes up what changed.
 
+    `more`: what it has besides, by resource class.
     What operators say of a host (enabled, forced down, its zone) stays as it is.
     """
     ratios = RATIOS | (ratios or {})
@@ -83,8 +88,16 @@ async def register(tx: Tx, host: Host, ratios: dict[str, float] | None = None) -
     await heard(tx, known.id, host.agent_seen_at)
     known = msgspec.structs.replace(known, agent_seen_at=host.agent_seen_at, silent=False, dead=False)
     await _ensure_totals(tx, known, ratios)
+    if more:
+        await supply.set_totals(tx, known.id, more, dict.fromkeys(more, 1.0))
     await _ensure_traits(tx, known)
     return known
+
+
+async def show_traits(tx: Tx, host: Host, traits: Collection[str]) -> None:
+    """What was found out about it, besides what it says of itself and operators say of it."""
+    has = await supply.traits_of(tx, host.id)
+    await supply.set_traits(tx, host.id, has, _with_own(host, has | set(traits)))
 
 
 async def resize(tx: Tx, host: Host, *, vcpus: int, memory_mib: int, disk_gib: int) -> Host:
@@ -168,6 +181,10 @@ async def id_of(tx: Tx, name: str) -> str | None:
     return str(row[0]) if row is not None else None
 
 
+async def of_type(tx: Tx, hypervisor_type: str) -> list[Host]:
+    return await tx.select(HOSTS, Where().equal("hypervisor_type", hypervisor_type))
+
+
 async def names_of(tx: Tx, ids: Collection[str]) -> dict[str, str]:
     """id -> name, of those that there are."""
     if not ids:
@@ -230,3 +247,4 @@ async def forget(tx: Tx, host: Host) -> None:
             "Unable to delete compute service that is hosting instances. Migrate or delete the instances first.",
         )
     await supply.end(tx, host.id)
+    await tx.run("DELETE FROM host_cards WHERE host_id = ?", host.id)

@@ -7,7 +7,7 @@ from trivet.domain.network.groups.address_groups import AddressGroup
 from trivet.domain.network.groups.security_groups import SecurityGroup, SecurityGroupRule
 from trivet.domain.network.nets.networks import Network
 from trivet.domain.network.nets.subnets import Route, Subnet
-from trivet.domain.network.ports.ports import Port
+from trivet.domain.network.ports.ports import CARD, Port
 from trivet.domain.network.routers.floating_ips import FloatingIp
 from trivet.domain.network.routers.routers import Router
 from trivet.drivers.contracts.network import (
@@ -24,13 +24,19 @@ from trivet.drivers.contracts.network import (
 )
 
 
-def network_spec(network: Network, subnets: Sequence[Subnet]) -> NetworkSpec:
+def network_spec(network: Network, subnets: Sequence[Subnet], segments: Mapping[str, int] | None = None) -> NetworkSpec:
+    """`segments`: physical network -> VLAN, of those that machines are cabled to."""
     return NetworkSpec(
         id=network.id,
         mtu=network.mtu,
         subnets=tuple(_subnet_spec(subnet) for subnet in subnets),
         physical=network.physical_network,
         vlan=network.segmentation_id if network.network_type == "vlan" else None,
+        segments=tuple(
+            (physical, vlan)
+            for physical, vlan in sorted((segments or {}).items())
+            if physical != network.physical_network
+        ),
         metadata=not (network.external and network.physical_network) and any(subnet.enable_dhcp for subnet in subnets),
         up=network.admin_state_up,
     )
@@ -73,6 +79,7 @@ def port_spec(port: Port) -> PortSpec:
         ),
         up=port.admin_state_up,
         host=port.host_id,
+        outside=port.vnic_type == CARD and port.host_id is not None,
     )
 
 

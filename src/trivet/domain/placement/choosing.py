@@ -17,6 +17,10 @@ T = TypeVar("T")
 
 _BEST_FEW = 8
 _SHUFFLED_MAX = 64
+_SIZE = ", ".join(
+    f"(SELECT MAX(total) FROM inventories WHERE provider_id = i.provider_id AND class = '{name}')"
+    for name in ("MEMORY_MB", "VCPU", "DISK_GB")
+)
 
 
 class Want(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +33,8 @@ class Want(msgspec.Struct, frozen=True, kw_only=True):
     excluded: frozenset[str] = frozenset()
     spread: bool = True
     """The emptiest first; otherwise the fullest that has room."""
+    snug: bool = False
+    """The smallest that fits first: it is taken whole."""
 
 
 async def place(tx: Tx, consumer: Consumer, want: Want) -> str | None:
@@ -51,12 +57,13 @@ async def look(tx: Tx, want: Want, limit: int = _BEST_FEW) -> list[str]:
     where = Where()
     with_room(where, want.resources, scarce)
     _narrow(where, want)
+    order = _SIZE if want.snug else f"i.free {'DESC' if want.spread else 'ASC'}"
     rows = await tx.rows(
-        f"SELECT i.provider_id, i.free FROM inventories i{where.sql}"
-        f" ORDER BY i.free {'DESC' if want.spread else 'ASC'} LIMIT {int(limit)}",
-        *where.values,
+        f"SELECT i.provider_id, i.free FROM inventories i{where.sql} ORDER BY {order} LIMIT {int(limit)}", *where.values
     )
     found = [(str(id), int(free)) for id, free in rows]
+    if want.snug:
+        return [id for id, _ in found]
     return shuffled(tx, found, 4 * want.resources[scarce]) if want.spread else [id for id, _ in found]
 
 

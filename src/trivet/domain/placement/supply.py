@@ -29,6 +29,8 @@ async def set_totals(tx: Tx, provider_id: str, totals: Mapping[str, int], ratios
     if changed:
         await claims.hold(tx, provider_id)
     for name in sorted(changed):
+        if name.startswith("CUSTOM_"):
+            await tx.run("INSERT INTO custom_classes VALUES (?, ?) ON CONFLICT DO NOTHING", name, tx.clock.now())
         await _set_total(tx, provider_id, name, totals[name], ratios[name])
 
 

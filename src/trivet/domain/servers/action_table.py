@@ -10,7 +10,14 @@ from trivet.domain.servers.words import Kind
 
 WORKS = ""
 
-_NO_METAL = "this release has no engine for bare metal, so no server of this kind can be made yet."
+_NO_FREEZE = "a physical machine has no hypervisor under it that could freeze it or save its memory; stop it."
+_NO_OTHER_MACHINE = "another flavor is another machine, and what is on its disks is not moved there yet."
+_NO_READING = "the disks of a physical machine are not read into an image yet."
+_NO_METAL_RESCUE = "a physical machine boots its own disk only, so far."
+_NO_METAL_AGENT = "no agent of ours is in a physical machine; use keys, or a password in its user data."
+_INSIDE = "its disks are inside the machine that failed."
+_NO_RECORD = "the console of a physical machine is neither recorded nor carried yet."
+_NO_METAL_DISKS = "volumes are not carried to physical machines yet."
 _NO_SHARES = "this release has no shared file systems yet."
 _NO_MOVE = "this release does not move servers between hosts yet."
 _NO_BOOT = (
@@ -31,43 +38,52 @@ class Action(msgspec.Struct, frozen=True):
     does: str
     vm: str = WORKS
     container: str = WORKS
-    metal: str = _NO_METAL
+    metal: str = WORKS
 
     def verdict(self, kind: Kind) -> str:
         return {"vm": self.vm, "container": self.container, "metal": self.metal}[kind]
 
 
 def _never(name: str, does: str, why: str) -> Action:
-    return Action(name, does, vm=why, container=why)
+    return Action(name, does, vm=why, container=why, metal=why)
 
 
 ACTIONS: tuple[Action, ...] = (
     Action("create", "makes it, with ports, keys, user data and metadata"),
-    Action("delete", "removes it and all that it holds", metal=WORKS),
-    Action("forceDelete", "the same as delete", metal=WORKS),
+    Action("delete", "removes it and all that it holds"),
+    Action("forceDelete", "the same as delete"),
     _never("restore", "brings back a server that was deleted softly", _NEVER_SOFT_DELETED),
     Action("os-start", "boots it"),
     Action("os-stop", "asks it to stop, waits, then cuts the power"),
     Action("reboot SOFT", "stops it gently and boots it"),
     Action("reboot HARD", "cuts the power and boots it"),
-    Action("pause", "freezes it in memory"),
-    Action("unpause", "goes on after a pause"),
-    Action("suspend", "saves its memory to disk", container=_NO_CHECKPOINT),
-    Action("resume", "goes on after a suspend", container=_NO_CHECKPOINT),
+    Action("pause", "freezes it in memory", metal=_NO_FREEZE),
+    Action("unpause", "goes on after a pause", metal=_NO_FREEZE),
+    Action("suspend", "saves its memory to disk", container=_NO_CHECKPOINT, metal=_NO_FREEZE),
+    Action("resume", "goes on after a suspend", container=_NO_CHECKPOINT, metal=_NO_FREEZE),
     Action("lock", "refuses everybody but operators"),
     Action("unlock", "ends the lock"),
     Action("rebuild", "makes its root disk, or the volume in its place, anew from an image; ports and id stay"),
-    Action("resize", "gives it another flavor, on its host"),
-    Action("confirmResize", "keeps the new flavor"),
-    Action("revertResize", "goes back to the old flavor"),
-    Action("createImage", "makes an image of its root disk"),
-    Action("createBackup", "makes an image and drops the oldest ones"),
-    Action("shelve", "stops it and puts it away as an image of its disk"),
-    Action("shelveOffload", "frees the host of a shelved server"),
-    Action("unshelve", "boots a shelved server, on any host that has room"),
-    Action("rescue", "boots it from another image, its own disks beside it", container=_NO_BOOT),
-    Action("unrescue", "boots it from its own disk again", container="a container cannot be in rescue."),
-    Action("changePassword", "sets a password in a guest whose agent answers", container=_NO_AGENT),
+    Action("resize", "gives it another flavor, on its host", metal=_NO_OTHER_MACHINE),
+    Action("confirmResize", "keeps the new flavor", metal=_NO_OTHER_MACHINE),
+    Action("revertResize", "goes back to the old flavor", metal=_NO_OTHER_MACHINE),
+    Action("createImage", "makes an image of its root disk", metal=_NO_READING),
+    Action("createBackup", "makes an image and drops the oldest ones", metal=_NO_READING),
+    Action("shelve", "stops it and puts it away as an image of its disk", metal=_NO_READING),
+    Action("shelveOffload", "frees the host of a shelved server", metal=_NO_READING),
+    Action("unshelve", "boots a shelved server, on any host that has room", metal=_NO_READING),
+    Action(
+        "rescue", "boots it from another image, its own disks beside it", container=_NO_BOOT, metal=_NO_METAL_RESCUE
+    ),
+    Action(
+        "unrescue",
+        "boots it from its own disk again",
+        container="a container cannot be in rescue.",
+        metal=_NO_METAL_RESCUE,
+    ),
+    Action(
+        "changePassword", "sets a password in a guest whose agent answers", container=_NO_AGENT, metal=_NO_METAL_AGENT
+    ),
     Action("os-resetState", "the operator says what state it is in"),
     Action("resetNetwork", "plugs its ports in again; the guest learns the rest from DHCP and metadata"),
     Action("injectNetworkInfo", "the same as resetNetwork"),
@@ -79,18 +95,18 @@ ACTIONS: tuple[Action, ...] = (
     Action("removeFloatingIp", "unties a floating IP"),
     _never("migrate", "moves it to another host, stopped", _NO_MOVE),
     _never("os-migrateLive", "moves it to another host, running", _NO_MOVE),
-    Action("evacuate", "makes it again on another host, when its own has failed"),
+    Action("evacuate", "makes it again on another host, when its own has failed", metal=_INSIDE),
     Action("trigger_crash_dump", "interrupts its kernel, so that it dumps", container=_NO_KERNEL),
-    Action("os-getConsoleOutput", "the newest output of its console"),
-    Action("console vnc", "its screen in a browser", container=_NO_SCREEN),
-    Action("console serial", "its serial port; of a container, a shell inside it"),
+    Action("os-getConsoleOutput", "the newest output of its console", metal=_NO_RECORD),
+    Action("console vnc", "its screen in a browser", container=_NO_SCREEN, metal=_NO_RECORD),
+    Action("console serial", "its serial port; of a container, a shell inside it", metal=_NO_RECORD),
     _never("console spice", "its screen by SPICE", _NO_SPICE),
     _never("console rdp", "its screen by RDP", _NO_SPICE),
     _never("console mks", "its screen by MKS", _NO_SPICE),
     Action("attach interface", "gives it one more port"),
     Action("detach interface", "takes a port away"),
-    Action("attach volume", "gives it a volume"),
-    Action("detach volume", "takes a volume away"),
+    Action("attach volume", "gives it a volume", metal=_NO_METAL_DISKS),
+    Action("detach volume", "takes a volume away", metal=_NO_METAL_DISKS),
     _never("attach share", "gives it a shared file system", _NO_SHARES),
     _never("detach share", "takes a shared file system away", _NO_SHARES),
     Action("update", "changes its name, description, addresses and hostname"),

@@ -38,6 +38,8 @@ from trivet.errors import Forbidden, Invalid, NotFound, OverQuota
 from trivet.store.tx import Tx
 
 SPAWN_S = 300.0
+METAL_S = 3600.0
+"""A physical machine boots twice, and is written to its last sector if its image says so."""
 NO_ROOM = "No valid host was found. There are not enough hosts available."
 """Whatever stands in the way, these words come first: clients look for them."""
 
@@ -153,6 +155,11 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
     return made
 
 
+def spawn_s(kind: Kind) -> float:
+    """How long a server may take to be there."""
+    return METAL_S if kind == "metal" else SPAWN_S
+
+
 def cost(flavor: FlavorOf, count: int = 1) -> dict[str, int]:
     """What servers take of their project's quota."""
     return {"servers": count, "class:VCPU": count * flavor.vcpus, "class:MEMORY_MB": count * flavor.ram_mib}
@@ -262,7 +269,7 @@ async def _one(tx: Tx, call: Call, project_id: str, plan: _Plan, place: _Place) 
         status="building" if host else "error",
         task="spawning" if host else None,
         fault=None if host else Fault(code=500, message=f"{NO_ROOM} {place.why_not}", at=now),
-        deadline_at=now + SPAWN_S + (server_disks.MADE_S if plan.disks.made else 0.0) if host else None,
+        deadline_at=now + spawn_s(plan.kind) + (server_disks.MADE_S if plan.disks.made else 0.0) if host else None,
     )
     if host is None:
         await tx.insert(SERVERS, server)

@@ -20,6 +20,7 @@ from trivet.domain.network.ports.addresses import FixedIpAsked
 from trivet.domain.network.ports.ports import Port
 from trivet.domain.network.ports.wishes import PortCreate
 from trivet.domain.network.routers import auto_allocated_topologies
+from trivet.domain.servers import cards
 from trivet.domain.servers.servers import Server
 from trivet.errors import Conflict, Forbidden, InTheWay, Invalid, NotFound, Stale
 from trivet.ids import is_uuid
@@ -192,4 +193,4 @@ async def attach(
             port = await ports.create(tx, caller, wanted, for_server=True)
         except NotFound as error:
             raise Invalid(error.code, error.message) from error
-    return await ports.bind(tx, port, server_id=server.id, host_id=server.host_id, zone=zone)
+    return await cards.bind(tx, server, port, host_id=server.host_id, zone=zone)

@@ -186,8 +186,12 @@ def want_of(
     required, forbidden = {hosts.kind_trait(kind)}, set[str]()
     for trait, wanted in wishes.traits(flavor, properties):
         (required if wanted else forbidden).add(trait)
+    resources = resources_of(flavor)
+    if kind == "metal":
+        resources[hosts.MACHINE] = 1
     return Want(
-        resources=resources_of(flavor),
+        resources=resources,
+        snug=kind == "metal",
         required=frozenset(required),
         forbidden=frozenset(forbidden),
         only=only,

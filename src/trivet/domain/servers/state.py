@@ -13,9 +13,9 @@ from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.images import images
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
-from trivet.domain.servers import changes, guest_words, migrations, rebuilding, shelved_images, shelving
+from trivet.domain.servers import cards, changes, guest_words, migrations, rebuilding, shelved_images, shelving
 from trivet.domain.servers import placing as server_placing
-from trivet.domain.servers.create import SPAWN_S
+from trivet.domain.servers.create import spawn_s
 from trivet.domain.servers.ending import finish_delete
 from trivet.domain.servers.orders import Report, rescue_mark
 from trivet.domain.servers.servers import SERVERS, Fault, Server
@@ -178,10 +178,10 @@ async def _elsewhere(tx: Tx, server: Server, report: Report) -> Server | None:
     if host is None:
         return None
     for port in await ports.of_server(tx, server.id, server.project_id):
-        await ports.bind(tx, port, server_id=server.id, host_id=host.id, zone=host.zone or DEFAULT_ZONE)
+        await cards.bind(tx, server, port, host_id=host.id, zone=host.zone or DEFAULT_ZONE)
     now = tx.clock.now()
     return await tx.update(
-        SERVERS, server, host_id=host.id, failed_hosts=failed, deadline_at=now + SPAWN_S, updated_at=now
+        SERVERS, server, host_id=host.id, failed_hosts=failed, deadline_at=now + spawn_s(server.kind), updated_at=now
     )
 
 

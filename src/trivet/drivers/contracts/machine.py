@@ -32,6 +32,8 @@ class Nic(msgspec.Struct, frozen=True):
     mac: str
     device: str
     mtu: int
+    vlan: int = 0
+    """Physical machines: what the port's network is called on the switches."""
 
 
 class VolumeDisk(msgspec.Struct, frozen=True):

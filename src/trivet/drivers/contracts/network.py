@@ -34,6 +34,8 @@ class NetworkSpec(msgspec.Struct, frozen=True):
     subnets: tuple[SubnetSpec, ...]
     physical: str | None = None
     vlan: int | None = None
+    segments: tuple[tuple[str, int], ...] = ()
+    """(physical network, VLAN) where physical machines are on it, too."""
     metadata: bool = True
     """Answer at 169.254.169.254 (see WireDriver.open_metadata)."""
     up: bool = True
@@ -56,6 +58,8 @@ class PortSpec(msgspec.Struct, frozen=True):
     """Further (mac, cidr) that may be used as source."""
     up: bool = True
     host: str | None = None
+    outside: bool = False
+    """A physical machine's: it is reached by the network's segment on the switches."""
 
 
 class RuleSpec(msgspec.Struct, frozen=True):
@@ -156,13 +160,14 @@ class NetworkDriver(Protocol):
 
 
 class Wire(msgspec.Struct, frozen=True):
-    """One plug on this host. A VM gets a tap; a container gets a link in a named network namespace."""
+    """One plug on this host. A VM gets a tap; a container gets a link in a named network namespace; a physical
+    machine has a cable to a switch, and `mac` is its card's own."""
 
     port_id: str
     network_id: str
     mac: str
     mtu: int
-    kind: Literal["tap", "netns"]
+    kind: Literal["tap", "netns", "switch"]
     netns: str | None = None
     device: str = "eth0"
     """Inside the namespace; a tap's name follows from the port id (see `tap_name`)."""
@@ -171,6 +176,8 @@ class Wire(msgspec.Struct, frozen=True):
     gateway: str | None = None
     routes: tuple[tuple[str, str], ...] = ()
     """(destination, next hop; an empty next hop means on the link)."""
+    vlan: int = 0
+    """Of a switch: what the network is called there."""
 
 
 def chassis_of(host_id: str) -> str:

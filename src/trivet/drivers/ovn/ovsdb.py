@@ -23,6 +23,9 @@ Key = tuple[str, str]
 """(table, row uuid)"""
 
 
+_CONNECT_S = 10.0
+
+
 class Raced(Exception):
     """Another writer came between our reading and our writing; nothing was written."""
 
@@ -204,9 +207,14 @@ class Ovsdb:
                     answer.set_exception(DriverError(f"The network engine's database refused: {error}", again=True))
 
 
-async def _connect(path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connects through the open folder: the kernel takes no name above 107 characters, and a data folder may be
-    deep."""
+async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Of a path, through the open folder: the kernel takes no name above 107 characters, and a data folder may be
+    deep. A database elsewhere is named tcp:HOST:PORT."""
+    if address.startswith("tcp:"):
+        host, _, port = address.removeprefix("tcp:").rpartition(":")
+        async with asyncio.timeout(_CONNECT_S):
+            return await asyncio.open_connection(host.strip("[]"), int(port), limit=2**20)
+    path = address.removeprefix("unix:")
     folder = os.open(Path(path).parent, os.O_PATH | os.O_DIRECTORY)
     try:
         return await asyncio.open_unix_connection(f"/proc/self/fd/{folder}/{Path(path).name}", limit=2**20)

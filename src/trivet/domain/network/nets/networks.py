@@ -18,7 +18,7 @@ from trivet.domain.network.words import Number, Text, ZoneHints
 from trivet.errors import Conflict, Invalid, NotFound, Stale
 from trivet.store import leases
 from trivet.store.tables import Record, Table
-from trivet.store.tx import Tx
+from trivet.store.tx import Change, Tx
 from trivet.store.where import Where
 
 NetworkType = Literal["geneve", "vxlan", "flat", "vlan"]
@@ -358,6 +358,44 @@ async def _claim_segment(tx: Tx, network: Network, *, chosen: bool) -> None:
             f"network.{network.network_type}_in_use",
             f"Unable to create the network. The {what} on physical network {network.physical_network} is in use.",
         )
+
+
+async def segment_on(tx: Tx, network: Network, physical: str, first: int, last: int) -> int:
+    """The VLAN that the network is on a physical network: its own there, or one of the range that is claimed now."""
+    if network.network_type == "vlan" and network.physical_network == physical:
+        return network.segmentation_id or 0
+    where = Where().add("network_type = 'vlan' AND physical_network = ?", physical)
+    taken = f"SELECT segmentation_id, network_id FROM network_segments{where.sql}"
+    used = {int(row[0]): str(row[1]) for row in await tx.rows(taken, *where.values)}
+    for vlan, owner in used.items():
+        if owner == network.id:
+            return vlan
+    free = next((vlan for vlan in range(first, last + 1) if vlan not in used), None)
+    if free is None:
+        raise Conflict("network.none_available", f"No VLAN is free on {physical} for a network with physical machines.")
+    claimed = await tx.run(
+        "INSERT INTO network_segments (network_type, physical_network, segmentation_id, network_id)"
+        " VALUES ('vlan', ?, ?, ?) ON CONFLICT DO NOTHING",
+        physical,
+        free,
+        network.id,
+    )
+    if not claimed:
+        raise Stale("network_segments", network.id)
+    # Whoever follows networks makes it so.
+    tx.note(Change("networks", network.id, "updated", network.revision, project_id=network.project_id))
+    return free
+
+
+async def segments_of(tx: Tx, network_ids: Collection[str]) -> dict[str, dict[str, int]]:
+    """Network -> physical network -> VLAN, of all that there are, the networks' own included."""
+    found: dict[str, dict[str, int]] = {}
+    if network_ids:
+        where = Where().any_of("network_id", sorted(network_ids)).add("network_type = 'vlan'")
+        columns = "network_id, physical_network, segmentation_id"
+        for id, physical, vlan in await tx.rows(f"SELECT {columns} FROM network_segments{where.sql}", *where.values):
+            found.setdefault(str(id), {})[str(physical)] = int(vlan)
+    return found
 
 
 async def named(tx: Tx, ids: Iterable[str]) -> dict[str, Network]:

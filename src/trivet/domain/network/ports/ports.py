@@ -30,6 +30,8 @@ from trivet.store.tx import Change, Tx
 from trivet.store.where import Where
 
 Status = Literal["ACTIVE", "DOWN", "BUILD", "N/A"]
+CARD = "baremetal"
+"""The vnic_type of a port that is a physical machine's own card."""
 OF_ROUTERS = ("network:router_interface", "network:router_gateway")
 OF_THE_CLOUD = (*OF_ROUTERS, "network:floatingip", "network:ha_router_replicated_interface")
 """Not deleted through the port API: they belong to something that is."""
@@ -220,8 +222,9 @@ async def remove(tx: Tx, port: Port) -> None:
     await tx.delete(PORTS, port)
 
 
-async def bind(tx: Tx, port: Port, *, server_id: str, host_id: str | None, zone: str) -> Port:
-    """Plug it into a server; also again, when the server moves to another host."""
+async def bind(tx: Tx, port: Port, *, server_id: str, host_id: str | None, zone: str, card: str | None = None) -> Port:
+    """Plug it into a server; also again, when the server moves to another host. `card`: the MAC of the physical card
+    that it is from now on."""
     if port.device_id and port.device_id != server_id:
         raise Conflict("port.in_use", f"Port {port.id} is still in use.")
     return await tx.update(
@@ -232,6 +235,7 @@ async def bind(tx: Tx, port: Port, *, server_id: str, host_id: str | None, zone:
         host_id=host_id,
         status="DOWN" if host_id != port.host_id else port.status,
         updated_at=tx.clock.now(),
+        **({"mac_address": card, "vnic_type": CARD} if card is not None else {}),
     )
 
 
@@ -240,7 +244,18 @@ async def unplug(tx: Tx, port: Port) -> None:
     if port.created_for_server:
         await remove(tx, port)
         return
-    await tx.update(PORTS, port, device_id="", device_owner="", host_id=None, status="DOWN", updated_at=tx.clock.now())
+    # A card stays with its machine, and another server's port has its MAC next.
+    own = {"mac_address": await port_words.mac(tx, port.network_id, None), "vnic_type": "normal"}
+    await tx.update(
+        PORTS,
+        port,
+        device_id="",
+        device_owner="",
+        host_id=None,
+        status="DOWN",
+        updated_at=tx.clock.now(),
+        **(own if port.vnic_type == CARD and port.host_id is not None else {}),
+    )
 
 
 async def release(tx: Tx, server_id: str, project_id: str) -> None:

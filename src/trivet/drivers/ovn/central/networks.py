@@ -22,6 +22,7 @@ def network_change(spec: NetworkSpec, there: dict[Key, dict[str, Json]]) -> RowC
     stale = before - {row.uuid for row in answers}
     doors = _doors(spec)
     door_uuids = {name: row_uuid(name, spec.id) for name in ("metadata", "physical")}
+    doors += tuple(_segment(spec, physical, vlan) for physical, vlan in spec.segments)
     closed = tuple(uuid for uuid in door_uuids.values() if uuid not in {row.uuid for row in doors})
     walls = _walls(spec)
     switch = Row(
@@ -173,6 +174,22 @@ def _doors(spec: NetworkSpec) -> tuple[Row, ...]:
             )
         )
     return tuple(doors)
+
+
+def _segment(spec: NetworkSpec, physical: str, vlan: int) -> Row:
+    """The way to physical machines. Once it is there it stays as long as the network."""
+    return Row(
+        "Logical_Switch_Port",
+        row_uuid(f"segment-{physical}", spec.id),
+        {
+            "name": f"segment-{physical}-{spec.id}",
+            "type": "localnet",
+            "addresses": many(["unknown"]),
+            "options": pairs({"network_name": physical}),
+            "tag": vlan,
+            "external_ids": tag("segment", spec.id),
+        },
+    )
 
 
 def _walls(spec: NetworkSpec) -> tuple[Row, ...]:

@@ -47,11 +47,11 @@ class OvnNetwork:
 
     async def ensure_port(self, spec: PortSpec) -> None:
         only = self._only_place(spec)
-        await self._settle([_key("port", spec.id)], lambda there: ports.port_change(spec, there, only))
+        await self._settle([_key("port", spec.id)], lambda there: ports.port_change(spec, there, only, self._chassis))
 
     def _only_place(self, spec: PortSpec) -> str | None:
         """Where alone the port may be bound: a host that was given up may run on with what is no longer its own."""
-        return None if self._alone or spec.host is None else chassis_of(spec.host)
+        return None if self._alone or spec.host is None or spec.outside else chassis_of(spec.host)
 
     async def ensure_addresses(self, spec: AddressesSpec) -> None:
         await self._settle([], lambda there: groups.addresses_change(spec))

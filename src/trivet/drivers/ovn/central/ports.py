@@ -4,13 +4,15 @@ from trivet.drivers.contracts.network import PortSpec
 from trivet.drivers.ovn.central.groups import DROP_GROUP, group_stub
 from trivet.drivers.ovn.central.networks import network_stub
 from trivet.drivers.ovn.central.rows import Member, Row, RowChange, row_uuid, tag
-from trivet.drivers.ovn.ovsdb import NOTHING, Json, Key, many, mapping, pairs, reference
+from trivet.drivers.ovn.ovsdb import NOTHING, Json, Key, many, mapping, pairs, reference, references
 
 TABLE = "Logical_Switch_Port"
 
 
-def port_change(spec: PortSpec, there: dict[Key, dict[str, Json]], chassis: str | None = None) -> RowChange:
-    """`chassis`: the only one that may bind it; None: any."""
+def port_change(
+    spec: PortSpec, there: dict[Key, dict[str, Json]], chassis: str | None = None, centre: str = ""
+) -> RowChange:
+    """`chassis`: the only one that may bind it; None: any. `centre`: the one that answers for what is outside."""
     key = (TABLE, row_uuid("port", spec.id))
     groups = tuple(row_uuid("group", id) for id in dict.fromkeys(spec.groups)) + ((DROP_GROUP,) if spec.secure else ())
     left = tuple(sorted(groups_before(there.get(key)) - set(groups)))
@@ -18,6 +20,7 @@ def port_change(spec: PortSpec, there: dict[Key, dict[str, Json]], chassis: str 
         rows=(
             network_stub(spec.network_id),
             *(group_stub(id) for id in dict.fromkeys(spec.groups)),
+            *(_speaker(centre) if spec.outside else ()),
             Row(*key, _columns(spec, groups, chassis)),
         ),
         members=(
@@ -55,7 +58,9 @@ def _columns(spec: PortSpec, groups: tuple[str, ...], chassis: str | None) -> di
     own = " ".join([spec.mac, *(address.ip for address in spec.addresses)])
     return {
         "name": spec.id,
-        "type": "",
+        # A physical machine's: nobody binds it, and who answers for it gives it its addresses by DHCP.
+        "type": "external" if spec.outside else "",
+        "ha_chassis_group": reference(row_uuid("speaker", "group")) if spec.outside else NOTHING,
         "options": pairs({"requested-chassis": chassis} if chassis else {}),
         # "unknown" also brings frames for addresses that nobody has told us about.
         "addresses": many([own] if spec.secure else [own, "unknown"]),
@@ -74,6 +79,15 @@ def _columns(spec: PortSpec, groups: tuple[str, ...], chassis: str | None) -> di
             subnet6=subnets[6],
         ),
     }
+
+
+def _speaker(centre: str) -> tuple[Row, ...]:
+    """Who answers for ports that no chassis has."""
+    member = row_uuid("speaker", centre)
+    return (
+        Row("HA_Chassis", member, {"chassis_name": centre, "priority": 1}),
+        Row("HA_Chassis_Group", row_uuid("speaker", "group"), {"name": "outside", "ha_chassis": references([member])}),
+    )
 
 
 def _allowed_sources(spec: PortSpec) -> list[str]:

@@ -1,0 +1,1 @@
+"""Physical servers, deployed by Ironic and wired by their switches."""
