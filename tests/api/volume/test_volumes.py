@@ -298,3 +298,18 @@ async def test_an_operator_who_resets_a_status_asks_for_nothing(cloud: VolumeClo
     (await cloud.act(made["id"], "os-reset_status", {"status": "available"}, token=admin)).ok()
     assert (await cloud.call("DELETE", f"/volumes/{made['id']}", query="cascade=true")).status == 202
     await cloud.gone(f"/volumes/{made['id']}")
+
+
+async def test_an_image_says_of_what_type_its_volumes_are_where_nobody_else_does(cloud: VolumeCloud) -> None:
+    for name in ("ours", "another"):
+        said = {"volume_type": {"name": name, "os-volume-type-access:is_public": True}}
+        assert (await cloud.call("POST", "/types", said, token=cloud.admin)).status == 200
+    image = await cloud.new_image("typed", cloud.mine, cinder_img_volume_type="ours")
+    assert (await cloud.volume(imageRef=image))["volume_type"] == "ours"
+    assert (await cloud.volume(imageRef=image, volume_type="another"))["volume_type"] == "another"
+
+
+async def test_before_3_53_what_nobody_knows_of_a_volume_is_passed_over(cloud: VolumeCloud) -> None:
+    said = {"volume": {"size": 1, "what is this": 7}}
+    assert (await cloud.call("POST", "/volumes", said, version="3.52")).status == 202
+    assert (await cloud.call("POST", "/volumes", said, version="3.53")).status == 400

@@ -71,9 +71,17 @@ class NewVolume(Body, frozen=True, kw_only=True):
     attach_status: Any = None
 
 
+class LooseVolume(NewVolume, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """Before 3.53, what nobody knows is passed over."""
+
+
 class CreateBody(Loose, frozen=True, kw_only=True):
     volume: NewVolume
     hints: dict[str, Any] | None = msgspec.field(default=None, name="OS-SCH-HNT:scheduler_hints")
+
+
+class LooseBody(CreateBody, frozen=True, kw_only=True):
+    volume: LooseVolume
 
 
 class Changes(Loose, frozen=True, kw_only=True):
@@ -102,7 +110,7 @@ async def changeable(request: Request) -> Volume:
 
 @resource.on("POST", "/volumes", may="member")
 async def create_volume(request: Request) -> Reply:
-    said = request.read(CreateBody, strict=False).volume
+    said = request.read(CreateBody if request.version >= 3053 else LooseBody, strict=False).volume
     if said.consistencygroup_id is not None or said.source_replica is not None:
         raise Invalid("volume.not_offered", "Consistency groups and replicas are not offered; use groups instead.")
     if said.multiattach not in (UNSET, None, False):

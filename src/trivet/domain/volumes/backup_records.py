@@ -19,7 +19,8 @@ from trivet.errors import Conflict, Forbidden, Invalid
 from trivet.ids import is_uuid
 from trivet.store.tx import Tx
 
-SERVICE = "trivet.backups.objects"
+SERVICE = "cinder.backup.drivers.trivet"
+"""Clients look at how it begins; what follows is no module of anybody's."""
 URL_MAX = 32 << 10
 
 

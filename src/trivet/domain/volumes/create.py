@@ -43,6 +43,10 @@ class VolumeCreate(msgspec.Struct, frozen=True, kw_only=True):
     """A host whose servers must reach it."""
 
 
+_TYPE_OF_IMAGE = "cinder_img_volume_type"
+"""The property by which an image says of what type its volumes are, where nobody says another one."""
+
+
 class _Origin(msgspec.Struct, frozen=True, kw_only=True):
     """What it is made from: how large that is, where it is, and what comes with it."""
 
@@ -251,6 +255,9 @@ async def _asked_type(tx: Tx, caller: Caller, wanted: VolumeCreate, origin: _Ori
         return found
     if origin.type_id is not None:
         return await tx.get(types.TYPES, origin.type_id)
+    of_image = (origin.image_metadata or {}).get(_TYPE_OF_IMAGE) if wanted.image_id is not None else None
+    if of_image is not None:
+        return await types.named(tx, caller, of_image)
     return await types.default(tx, caller.project_id)
 
 
