@@ -59,7 +59,7 @@ test-deb: deb ## install the packages on a bare Debian, run a cloud from each, a
 
 # By name, and never a folder with what somebody else put there: data is nobody's to clean.
 clean: ## remove what the tasks built; never a cloud
-	@rm -rf $(BUILD)/guest $(BUILD)/container $(BUILD)/novnc $(BUILD)/packages $(BUILD)/lib $(BUILD)/bdist.*
+	@rm -rf $(BUILD)/guest $(BUILD)/container $(BUILD)/novnc $(BUILD)/ramdisk $(BUILD)/packages $(BUILD)/lib $(BUILD)/bdist.*
 	@rm -rf dist .mypy_cache .ruff_cache .pytest_cache
 	@rmdir --ignore-fail-on-non-empty $(BUILD) 2>/dev/null || true
 
@@ -82,4 +82,7 @@ images:
 	@tools/build-container.sh $(BUILD)/container
 	@tools/build-novnc.sh $(BUILD)/novnc
 
-.PHONY: help run hosts test unit check fix sim docs bench soak soak-kills soak-upgrade dist deb test-deb clean setup setup-test system system-test venv images
+ramdisk: ## what physical machines boot to be inspected, deployed and erased, in build/ramdisk
+	@tools/build-ramdisk.sh $(BUILD)/ramdisk
+
+.PHONY: help ramdisk run hosts test unit check fix sim docs bench soak soak-kills soak-upgrade dist deb test-deb clean setup setup-test system system-test venv images
