@@ -155,7 +155,7 @@ cp "$work/kernel/lib/modules/$release"/modules.{builtin,order,builtin.modinfo} "
 depmod -b "$root/usr" "$release"
 
 # --- what is ours
-cp -r "$here/ramdisk/root/." "$root/"
+cp -r --remove-destination "$here/ramdisk/root/." "$root/" # not into busybox, through an applet's link
 printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'nobody:x:65534:65534:nobody:/:/bin/false' > "$root/etc/passwd"
 printf '%s\n' root:x:0: tty:x:5: disk:x:6: kmem:x:15: dialout:x:20: cdrom:x:24: tape:x:26: audio:x:29: video:x:44: \
     input:x:104: sgx:x:105: kvm:x:106: render:x:107: nogroup:x:65534: > "$root/etc/group"
@@ -164,7 +164,7 @@ printf '%s\n' 'NAME="Deploy ramdisk"' 'ID=trivet-ramdisk' > "$root/etc/os-releas
 
 # Whether what was left out was needed is seen here, not on a machine. The agent reads the kernel's command line at once.
 : > "$root/proc/cmdline"
-unshare --user --map-root-user --root "$root" /usr/bin/python3 -c 'import ironic_python_agent.cmd.agent' || {
+unshare --user --map-root-user --root "$root" /bin/sh -c 'exec python3 -c "import ironic_python_agent.cmd.agent"' || {
     say "the agent cannot be imported in what was built"
     exit 1
 }

@@ -40,6 +40,7 @@ KNOW_EVERY_ROOM = {
 DOORS: dict[str, set[str]] = {
     "agent": {"agent", "console_answers", "device_places", "engines", "halting", "http_link", "metadata", "scratch"},
     "api.alarms": set(),
+    "api.baremetal": set(),
     "api.compute": set(),
     "api.console": set(),
     "api.health": set(),
@@ -89,6 +90,7 @@ DOORS: dict[str, set[str]] = {
     },
     "domain.volumes": {"acts", "attachments", "backends", "create", "limits", "snapshots", "types", "volumes"},
     "domain.watch": set(),
+    "drivers.ironic": {"upstream"},
     "drivers.ovn": {"central.northbound", "chassis.wires", "engine", "seats"},
     "drivers.podman": {"engine", "machines"},
     "drivers.qemu": {

@@ -38,9 +38,7 @@ async def forward(request: Request) -> Reply:
     return Reply(answer.status, begun if whole else _rest(begun, answer), told, content_type=kind)
 
 
-async def _asked(
-    upstream: Upstream, request: Request, who: list[tuple[str, str]] | None
-) -> tuple[Answer, bytes, bool]:
+async def _asked(upstream: Upstream, request: Request, who: list[tuple[str, str]] | None) -> tuple[Answer, bytes, bool]:
     """The answer, what of it came at once, and whether that is all."""
     below = request.path.removeprefix("/baremetal") or "/"
     if any(segment in (".", "..") for segment in below.split("/")):
