@@ -51,7 +51,7 @@ class Parts:
     arriving: Arriving = field(default_factory=Arriving)
     """Bytes of objects that are being sent."""
     metal: Upstream | None = None
-    """The engine of physical machines, where it knows us by a secret; None where this cloud has none."""
+    """The engine of physical machines; None where this cloud has none."""
     metal_places: Shares = field(default_factory=lambda: Shares(METAL_PLACES, METAL_PLACES // 2))
     """Where calls wait for that engine's answers, which may be slow."""
     measures: Measures = field(default_factory=Measures)

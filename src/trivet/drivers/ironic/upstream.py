@@ -1,18 +1,17 @@
 """The engine as what calls of clients go on to: one request a connection, which it closes.
 
-That it is we who say in whose name is shown by a secret that nobody else has: it is made at each start of the engine.
+It believes us who asks, because its socket lies in a folder that is ours alone.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
+from pathlib import Path
 
 import h11
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.upstream import Answer
 
-SECRET_HEADER = "x-trivet-secret"  # noqa: S105 # the name of it, only
 _CONNECT_S = 5.0
 _ANSWER_S = 120.0
 """The engine asks a machine's management controller on the way, and those are slow."""
@@ -21,25 +20,22 @@ _CHUNK = 1 << 16
 _BODY_MAX = 64 << 20
 
 
-class HttpUpstream:
-    def __init__(self, url: str, secret: str) -> None:
-        parts = urlsplit(url)
-        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 6385
-        self._secret = secret
+class SocketUpstream:
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
 
     async def ask(
         self, method: str, target: str, headers: list[tuple[str, str]], body: bytes, who: list[tuple[str, str]] | None
     ) -> Answer:
-        shown = [] if who is None else [(SECRET_HEADER, self._secret), *who]
         state = h11.Connection(h11.CLIENT)
-        own = [("host", f"{self._host}:{self._port}"), ("connection", "close"), ("content-length", str(len(body)))]
+        own = [("host", "engine"), ("connection", "close"), ("content-length", str(len(body)))]
         try:
-            request = h11.Request(method=method, target=target, headers=[*own, *headers, *shown])
+            request = h11.Request(method=method, target=target, headers=[*own, *headers, *(who or [])])
         except h11.LocalProtocolError as error:
             raise ValueError(str(error)) from error
         try:
             async with asyncio.timeout(_CONNECT_S):
-                reader, writer = await asyncio.open_connection(self._host, self._port)
+                reader, writer = await asyncio.open_unix_connection(str(self._socket))
         except (OSError, TimeoutError) as error:
             raise _away() from error
         try:
