@@ -90,7 +90,7 @@ DOORS: dict[str, set[str]] = {
     },
     "domain.volumes": {"acts", "attachments", "backends", "create", "limits", "snapshots", "types", "volumes"},
     "domain.watch": set(),
-    "drivers.ironic": {"config", "engine", "upstream"},
+    "drivers.ironic": set(),
     "drivers.ovn": {"central.northbound", "chassis.wires", "engine", "seats"},
     "drivers.podman": {"engine", "machines"},
     "drivers.qemu": {

@@ -5,6 +5,7 @@ has no token and comes by another door.
 """
 
 from trivet.api.baremetal.forwarding import forward
+from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 
 _NODE = "/v1/nodes/{node_ident}"
@@ -89,7 +90,13 @@ _LONG = (f"{_NODE}/states/provision",)
 """A machine is deployed with a config drive in the call."""
 
 resource = Resource()
+
+
+async def ask(request: Request) -> Reply:
+    return await forward(request)
+
+
 for path, methods in _CALLS.items():
     for method in methods.split():
         long = LONG_BODY_MAX if path in _LONG else None
-        resource.on(method, path, may="token", decides="engine", tx="none", body_max=long)(forward)
+        resource.on(method, path, may="token", decides="engine", tx="none", body_max=long)(ask)
