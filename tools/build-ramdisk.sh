@@ -18,10 +18,10 @@ out=$(cd "$1" && pwd)
 drivers=${2:-all}
 RESULTS="ipa.kernel ipa.initramfs esp.img"
 
-PACKAGES="libc6 python3-minimal libpython3-stdlib libgcc-s1 libstdc++6 busybox-static coreutils udev kmod iproute2
+PACKAGES="libc6 libc-bin libudev1 python3-minimal libpython3-stdlib libgcc-s1 libstdc++6 busybox-static coreutils udev kmod iproute2
     util-linux util-linux-extra mount bsdextrautils fdisk gdisk parted e2fsprogs dosfstools mdadm dmsetup hdparm nvme-cli
     smartmontools lshw dmidecode pciutils efibootmgr ipmitool qemu-utils file ethtool tar"
-PROGRAMS="python3.11 dd cp du sync readlink tar udevadm kmod ip ethtool
+PROGRAMS="python3.11 ldconfig dd cp du sync readlink tar udevadm kmod ip ethtool
     lsblk wipefs blockdev blkid partx lscpu findmnt findfs blkdiscard mount umount mkswap hwclock hexdump
     sfdisk sgdisk parted partprobe mke2fs e2fsck resize2fs mkfs.fat mdadm dmsetup hdparm nvme smartctl
     lshw dmidecode lspci efibootmgr ipmitool qemu-img file"
@@ -140,7 +140,8 @@ find "$root/usr/bin" "$root/usr/lib" -type f \( -perm -1 -o -name '*.so' \) | wh
     "$loader" --library-path "$debian/$libraries" --list "$binary" 2>/dev/null | grep -o "$debian/[^ ]*" || true
 done | sort -u | while read -r library; do cp -nL "$library" "$root/$libraries/"; done
 cp -L "$loader" "$root/usr/lib64/"
-cp -nL "$debian/$libraries/libgcc_s.so.1" "$root/$libraries/" # is loaded when a thread ends
+# Nothing is linked with these: one is loaded when a thread ends, the other by its name, which ldconfig knows.
+cp -nL "$debian/$libraries"/lib{gcc_s,udev}.so.1 "$root/$libraries/"
 
 # --- drivers
 modules=$root/usr/lib/modules/$release
@@ -159,12 +160,14 @@ cp -r --remove-destination "$here/ramdisk/root/." "$root/" # not into busybox, t
 printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'nobody:x:65534:65534:nobody:/:/bin/false' > "$root/etc/passwd"
 printf '%s\n' root:x:0: tty:x:5: disk:x:6: kmem:x:15: dialout:x:20: cdrom:x:24: tape:x:26: audio:x:29: video:x:44: \
     input:x:104: sgx:x:105: kvm:x:106: render:x:107: nogroup:x:65534: > "$root/etc/group"
+echo "/$libraries" > "$root/etc/ld.so.conf"
 printf '127.0.0.1 localhost\n' > "$root/etc/hosts"
 printf '%s\n' 'NAME="Deploy ramdisk"' 'ID=trivet-ramdisk' > "$root/etc/os-release"
 
 # Whether what was left out was needed is seen here, not on a machine. The agent reads the kernel's command line at once.
 : > "$root/proc/cmdline"
-unshare --user --map-root-user --root "$root" /bin/sh -c 'exec python3 -c "import ironic_python_agent.cmd.agent"' || {
+unshare --user --map-root-user --root "$root" /bin/sh -c '
+    ldconfig -X && exec python3 -c "import ironic_python_agent.cmd.agent, pyudev; pyudev.Context()"' || {
     say "the agent cannot be imported in what was built"
     exit 1
 }

@@ -16,6 +16,7 @@ from trivet.domain.placement.provider_summaries import KnownProviders
 from trivet.domain.secrets import Secrets
 from trivet.domain.shares import Arriving, Shares
 from trivet.drivers.contracts.blobs import Blobs
+from trivet.drivers.contracts.upstream import Upstream
 from trivet.ids import Ids
 from trivet.measures import Measures
 from trivet.settings import Settings
@@ -24,6 +25,7 @@ from trivet.store.store import Store
 
 ARCHIVE_PLACES = 4
 KEY_PLACES = 2
+METAL_PLACES = 8
 
 
 @dataclass(slots=True)
@@ -48,6 +50,10 @@ class Parts:
     alarm_streams: Streams = field(default_factory=Streams)
     arriving: Arriving = field(default_factory=Arriving)
     """Bytes of objects that are being sent."""
+    metal: Upstream | None = None
+    """The engine of physical machines; None where this cloud has none."""
+    metal_places: Shares = field(default_factory=lambda: Shares(METAL_PLACES, METAL_PLACES // 2))
+    """Where calls wait for that engine's answers, which may be slow."""
     measures: Measures = field(default_factory=Measures)
     sightings: Sightings = field(init=False)
     """What this process saw of holders that may have died: agents elsewhere, uploads and imports of images."""

@@ -57,6 +57,9 @@ from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.contracts.patience import patient
 from trivet.drivers.contracts.power import PowerDriver
 from trivet.drivers.files import FileBlobs
+from trivet.drivers.ironic.config import Wanted
+from trivet.drivers.ironic.engine import IronicProcess
+from trivet.drivers.ironic.upstream import SocketUpstream
 from trivet.drivers.redfish.bmc import RedfishPower
 from trivet.errors import Invalid
 from trivet.hosting.eyes import eyes
@@ -158,6 +161,8 @@ async def running(
             stack.push_async_callback(machines.close)
             offer_agent(parts, follower, duties, machines, doors.own_url)
         offer_watches(parts, follower, duties, doors.own_url)
+        if settings.metal:
+            offer_metal(parts, duties)
         find = hosting.console_path if hosting else lambda _: None
         consoles = ConsoleSockets(parts, find, doors.own_url, doors.trust)
         app = App(parts, services(), consoles.paths())
@@ -170,11 +175,32 @@ async def running(
         yield process
 
 
+def offered(settings: Settings) -> list[Service]:
+    """Those that this cloud has something behind."""
+    return [service for service in services() if service.name != "ironic" or settings.metal]
+
+
 def offers(of: Iterable[Service]) -> list[Offer]:
     """What the services want to stand in the catalog for."""
     return [
         Offer(kind, service.name, service.prefix + service.catalog_path) for service in of for kind in service.types
     ]
+
+
+def offer_metal(parts: Parts, duties: Duties) -> None:
+    """One process runs the engine, and all that share its folder ask it."""
+    settings = parts.settings
+    wanted = Wanted(
+        folder=Path(settings.data).absolute() / "metal",
+        hardware=tuple(settings.metal_hardware.split(",")),
+        door=settings.metal_door,
+    )
+    parts.metal = SocketUpstream(wanted.socket)
+
+    async def run(_: Lease) -> None:
+        await IronicProcess(wanted).keep()
+
+    duties.offer("metal engine", run)
 
 
 async def _first_start(parts: Parts) -> str | None:
@@ -188,7 +214,7 @@ async def _first_start(parts: Parts) -> str | None:
         # Several processes may start on one empty database: this row makes them take turns.
         await leases.take_turn(tx, "first start")
         await signing_keys.load(tx, parts.tokens, parts.secrets)
-        fresh = await seeds.start(tx, parts, hashed, offers(services()))
+        fresh = await seeds.start(tx, parts, hashed, offers(offered(parts.settings)))
         await limits.set_model(tx, "strict_two_level" if parts.settings.limit_model == "strict_two_level" else "flat")
         project = await tx.find(PROJECTS, "name = 'admin' AND domain_id = 'default'")
         if fresh and project is not None:

@@ -112,6 +112,13 @@ class Settings:
         "ADDRESS/PREFIX@INTERFACE of this host on the network between the hosts, so that others can join: "
         "10.20.0.1/24@eth1. Empty: this host is alone.",
     )
+    metal: bool = option(
+        False, "Run the engine for physical machines (Ironic; pip install 'trivet[metal]'), and offer its API."
+    )
+    metal_hardware: str = option("redfish,ipmi", "The kinds of management controllers that it knows, of Ironic's.")
+    metal_door: str = option(
+        "", "ADDRESS:PORT on the deploy network, where machines call that are being inspected, deployed or erased."
+    )
     novnc: str = option("/usr/share/novnc", "Where noVNC's files lie, for graphical consoles in a browser.")
     log_json: bool = option(False, "Log lines as JSON.")
     access_log: bool = option(False, "Log a line for every request: who, what, how it ended, how long it took.")

@@ -40,6 +40,7 @@ KNOW_EVERY_ROOM = {
 DOORS: dict[str, set[str]] = {
     "agent": {"agent", "console_answers", "device_places", "engines", "halting", "http_link", "metadata", "scratch"},
     "api.alarms": set(),
+    "api.baremetal": set(),
     "api.compute": set(),
     "api.console": set(),
     "api.health": set(),
@@ -92,6 +93,7 @@ DOORS: dict[str, set[str]] = {
     "domain.watch": set(),
     "drivers.metal": {"cabling", "images", "ironic", "machines", "nodes", "wires"},
     "drivers.switches": {"open_vswitch"},
+    "drivers.ironic": set(),
     "drivers.ovn": {"central.northbound", "chassis.wires", "engine", "ovsdb", "seats"},
     "drivers.podman": {"engine", "machines"},
     "drivers.qemu": {

@@ -37,6 +37,7 @@ NO_MEMORY = {
     "trivet.domain.secrets": "the key file",
     "trivet.domain.shares": "who waits for a place",
     "trivet.drivers.contracts.blobs": "a contract",
+    "trivet.drivers.contracts.upstream": "the way to an engine",
     "trivet.ids": "chance",
     "trivet.measures": "counts of what this process did",
     "trivet.settings": "what the operator said",

@@ -14,6 +14,7 @@ from tests.house.house import PATHS, ROOT, SOURCE
 from trivet.process import services
 
 NAMED_OTHERWISE = {
+    "baremetal/forwarded.py": "all of it, since the engine answers all of it",
     "compute/gone.py": "what nova itself has removed, all in one place",
     "console/pages.py": "pages for people, no resources",
     "host_link/credentials.py": "capacities are approved by who gives credentials",
@@ -109,6 +110,7 @@ DECIDED_IN = {
 """api file -> file of domain, where a noun of a dialect is another one, or part of another one, of ours."""
 
 NOTHING_TO_DECIDE = {
+    "baremetal/forwarded.py",
     "compute/extensions.py", "compute/gone.py", "compute/instance_usage_audit_log.py", "console/pages.py",
     "image/cache.py", "image/info.py", "image/schemas.py", "key_manager/not_offered.py", "monitor/healthz.py",
     "monitor/metrics.py",

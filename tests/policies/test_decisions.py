@@ -44,6 +44,7 @@ LOOK: dict[str, set[str]] = {
     "usage": LOOKERS | {"himself", "insider", "service"},
     "key roles": {"himself", "insider", "stranger", "operator"},
     "keys": {"himself", "insider"},
+    "engine": set(ALL),
 }
 CHANGE: dict[str, set[str]] = {
     "oneself": set(ALL),
@@ -55,6 +56,7 @@ CHANGE: dict[str, set[str]] = {
     "system": {"operator"},
     "key roles": {"himself", "insider", "stranger", "operator"},
     "keys": {"himself", "insider"},
+    "engine": set(ALL),
 }
 NARROWER: dict[tuple[str, str], set[str]] = {
     # Each makes only his own.

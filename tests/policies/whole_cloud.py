@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.api.one_service import Answer, FastPasswords, exchange
+from tests.fake_metal import FakeEngine
 from trivet.api.kit.routes import Route
 from trivet.api.kit.service import Service
 from trivet.domain.callers import Caller, expanded
@@ -72,6 +73,7 @@ async def whole_cloud(folder: Path, **settings: Any) -> AsyncIterator[WholeCloud
     how = Settings(data=str(folder), sim=True, sim_hosts=2, admin_password="secret", **settings)
     async with running(how) as process:
         quick = process.parts.passwords = FastPasswords()
+        process.parts.metal = FakeEngine()  # whoever is let in hears {} from it
         cloud = WholeCloud(process)
         async with process.parts.store.read() as tx:
             project = await tx.find(PROJECTS, "name = 'admin' AND domain_id = 'default'")

@@ -13,6 +13,7 @@ from trivet.api.kit.routes import BODY_MAX, LONG_BODY_MAX, OURS_BODY_MAX
 
 MANIFEST, MANIFEST_MAX = ("PUT", "/v2/{repository:path}/manifests/{reference}"), 4 << 20
 LONG = {
+    ("PUT", "/baremetal/v1/nodes/{node_ident}/states/provision"),  # a config drive in it
     ("POST", "/compute/v2.1/servers"),  # files and user data in it
     ("POST", "/compute/v2.1/servers/{server_id}/action"),  # a rebuild, the same
     *((method, "/compute/v2.1/servers/{server_id}/metadata") for method in ("POST", "PUT")),  # 128 pairs

@@ -28,7 +28,7 @@ Policy = Literal["public", "host", "token", "shared", "reader", "member", "manag
 
 Decision = Literal[
     "anyone", "oneself", "owner", "sides", "domain", "within", "person", "roles", "scope", "subject", "service",
-    "system", "usage", "key roles", "keys",
+    "system", "usage", "key roles", "keys", "engine",
 ]  # fmt: skip
 DECISIONS: dict[Decision, str] = {
     "anyone": "who has a token; the answer is the same for all",
@@ -46,6 +46,7 @@ DECISIONS: dict[Decision, str] = {
     "usage": "a reader of the project; the operator; a service",
     "key roles": "who acts in a project, in the project: member, or creator, observer and audit as they were before it",
     "keys": "as key roles, whose project it is, unless it is private; who is in its access list reads it",
+    "engine": "the engine that answers, by its own rules: operators; owners and lessees, what is theirs",
 }
 """What decides who may use a route, where the role alone does not."""
 

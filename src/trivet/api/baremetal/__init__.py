@@ -1,0 +1,1 @@
+"""The bare metal API, version 1: answered by the engine, in the name of whom we know."""

@@ -1,0 +1,1 @@
+"""Ironic, which deploys physical machines: its process, and the way to it."""

@@ -1,0 +1,97 @@
+"""Ironic as one process, which is ours: `python -m trivet.drivers.ironic.child CONF [ADDRESS:PORT]`.
+
+Conductor and API run in its threads. It ends when whoever started it has: it reads its standard input, where nothing
+ever comes. Who asks on its socket is who the headers say, since nobody but us can open it; Ironic's own rules decide
+what he may. On ADDRESS:PORT, the door to the deploy network, the ramdisk's three calls are answered, in nobody's name.
+"""
+
+import os
+import re
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from trivet.drivers.ironic.config import READY
+
+os.environ.setdefault("OSLO_SERVICE_BACKEND", "threading")
+warnings.simplefilter("ignore")
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+_RAMDISKS = re.compile(r"(GET /v1/lookup|POST /v1/heartbeat/[A-Za-z0-9-]{1,64}|POST /v1/continue_inspection)/?\Z")
+_IDENTITY = re.compile(r"HTTP_(X_|OPENSTACK_SYSTEM_SCOPE|FORWARDED)")
+_VERSION = "HTTP_X_OPENSTACK_IRONIC_API_VERSION"
+_WHO = "HTTP_X_IDENTITY_STATUS"
+
+
+class Believing:
+    """In the place of Keystone's middleware: we have looked at the token already."""
+
+    def __init__(self, app: Application, conf: object) -> None:
+        self._app = app
+
+    def __call__(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
+        if environ.get(_WHO) != "Confirmed":
+            start("401 Unauthorized", [("Content-Type", "application/json")])
+            return [b'{"error_message": "Nobody is named."}']
+        return self._app(environ, start)
+
+
+class Door:
+    """What the deploy network sees of it."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    def __call__(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
+        if not _RAMDISKS.match(f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')}"):
+            start("404 Not Found", [("Content-Type", "application/json")])
+            return [b"{}"]
+        said = {name: value for name, value in environ.items() if name == _VERSION or not _IDENTITY.match(name)}
+        return self._app(said, start)
+
+
+def end_with_who_started_us() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+def main(file: str, door: str = "") -> None:
+    threading.Thread(target=end_with_who_started_us, daemon=True).start()
+    from ironic.api import app as api  # noqa: PLC0415 # an extra: only this process has it
+    from ironic.common import service  # noqa: PLC0415
+    from ironic.conductor import rpc_service  # noqa: PLC0415
+    from ironic.db import migration  # noqa: PLC0415
+    from oslo_config import cfg  # noqa: PLC0415
+
+    service.prepare_service("ironic", ["ironic", "--config-file", file])
+    if migration.version() is None:
+        migration.create_schema()
+    else:
+        migration.upgrade("head")
+    api.auth_token.AuthProtocol = Believing
+    engine = rpc_service.RPCService(cfg.CONF.host, "ironic.conductor.manager", "ConductorManager", embed_api=True)
+    engine.start()
+    if door:
+        _open(door, Door(api.VersionSelectorApplication()))
+    os.write(1, READY)
+    threading.Event().wait()
+
+
+def _open(door: str, app: Application) -> None:
+    from cheroot import wsgi  # noqa: PLC0415
+
+    host, _, port = door.rpartition(":")
+    server = wsgi.Server((host.strip("[]"), int(port)), app, numthreads=8, max=16, server_name="trivet")
+    server.max_request_body_size = 8 << 20
+    server.prepare()
+    threading.Thread(target=server.serve, daemon=True).start()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
