@@ -30,7 +30,13 @@ async def test_without_a_project_nothing_is_made_or_changed(cloud: WholeCloud, s
     wrong, refused = [], 0
     for service, route in cloud.routes:
         own = (route.method, route.path) in OWN_WRITES_OF_READERS
-        if service.name == "keystone" or route.decides == "engine" or route.may in NO_TOKEN or route.method in LOOKING or own:
+        if (
+            service.name == "keystone"
+            or route.decides == "engine"
+            or route.may in NO_TOKEN
+            or route.method in LOOKING
+            or own
+        ):
             continue
         answer = await ask(cloud, service, route, project.held, token, body_of(route))
         refused += answer.status == 403
@@ -47,7 +53,12 @@ async def test_who_acts_for_a_domain_sees_nothing_of_its_projects(cloud: WholeCl
     token = cloud.token(role, None, project.user_id, **SCOPES["domain"])
     wrong = []
     for service, route in cloud.routes:
-        if service.name == "keystone" or route.decides == "engine" or route.may in NO_TOKEN or route.method not in LOOKING:
+        if (
+            service.name == "keystone"
+            or route.decides == "engine"
+            or route.may in NO_TOKEN
+            or route.method not in LOOKING
+        ):
             continue
         about = names(route) & project.held.keys() and route.path not in OF_EVERYBODY
         answer = await ask(cloud, service, route, project.held, token)
