@@ -164,14 +164,14 @@ echo "/$libraries" > "$root/etc/ld.so.conf"
 printf '127.0.0.1 localhost\n' > "$root/etc/hosts"
 printf '%s\n' 'NAME="Deploy ramdisk"' 'ID=trivet-ramdisk' > "$root/etc/os-release"
 
-# Whether what was left out was needed is seen here, not on a machine. The agent reads the kernel's command line at once.
-: > "$root/proc/cmdline"
+# Whether what was left out was needed is seen here, not on a machine. It reads the kernel's command line at once.
+touch "$root/proc/cmdline" "$root/dev/null"
 unshare --user --map-root-user --root "$root" /bin/sh -c '
     ldconfig -X && exec python3 -c "import ironic_python_agent.cmd.agent, pyudev; pyudev.Context()"' || {
     say "the agent cannot be imported in what was built"
     exit 1
 }
-rm "$root/proc/cmdline"
+rm "$root/proc/cmdline" "$root/dev/null"
 find "$root" -name __pycache__ -type d -prune -exec rm -rf {} +
 find "$root" -exec touch -h -d @0 {} +
 (cd "$root" && find . -print0 | sort -z | cpio -0 -o -H newc --quiet -R 0:0 --reproducible) | zstd -q -T0 -12 > "$work/ipa.initramfs"
