@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from trivet.domain.limits.limits import DEFAULTS
-from trivet.process import offers, running, services
+from trivet.process import offered as offered_services
+from trivet.process import offers, running
 from trivet.settings import Settings
 from trivet.store import migrations
 
@@ -93,5 +94,5 @@ async def test_an_upgraded_cloud_has_what_all_services_bring(tmp_path: Path, sta
             pass
     with closing(sqlite3.connect(upgraded / "trivet.db")) as database:
         assert offered(database) == wanted
-    assert {row[0] for row in wanted["catalog"]} == {offer.type for offer in offers(services())}
+    assert {row[0] for row in wanted["catalog"]} == {offer.type for offer in offers(offered_services(Settings()))}
     assert {row[1] for row in wanted["defaults"]} == set(DEFAULTS)
