@@ -73,7 +73,7 @@ REFUSALS = {
     "a directory that is a file": (("up", "--sim", "--data", "typo.toml"), "Cannot use typo.toml"),
     "no cloud to bring forward": (("migrate", "--data", "typo"), "There is no typo/trivet.db, so no cloud: name its "),
     "no cloud to ask": (("status", "--data", "."), "There is no clouds.yaml; name the data directory"),
-    "a service that is not": (("routes", "tape"), "There is no service tape; there are compute, console,"),
+    "a service that is not": (("routes", "tape"), "There is no service tape; there are alarms, baremetal,"),
     "a cloud that nobody knows": (("gaps", "--cloud", "none"), "Cloud none was not found; is OS_CLIENT_CONFIG_FILE"),
     "an address for clients that is none": (
         ("up", "--sim", "--public-url", "cloud.example:8774"),
