@@ -66,7 +66,7 @@ class Greedy:
         assert LONG_BODY_MAX * 0.8 < len(wide) < LONG_BODY_MAX
         secret = {"methods": ["password"], "password": {"user": {"id": self.project.user_id, "password": "x" * 4_000}}}
         box = f"/object-store/v1/{self.project.held['account']}/{self.project.held['container']}"
-        own = [("data", "YWJj" * 400)] * 1000
+        own = [("data", "YWJj" * 200)] * 1000
         manifest = json.dumps([dict([one]) for one in own]).encode()
         assert MANIFEST_BYTES_MAX * 0.7 < len(manifest) < MANIFEST_BYTES_MAX
         said = [(b"content-length", str(len(manifest)).encode())]

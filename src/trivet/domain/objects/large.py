@@ -12,7 +12,7 @@ from trivet.errors import Invalid
 from trivet.store.tx import Tx
 
 SEGMENTS_MAX = 1000
-MANIFEST_BYTES_MAX = 2 << 20
+MANIFEST_BYTES_MAX = 1 << 20
 """Room for as many segments as there may be. It is read whole with the row, whoever asks for whatever of it."""
 SIZE_MAX = 1 << 53
 """Large objects may be made of one another, over and over: so that the sum stays a number in every client."""
