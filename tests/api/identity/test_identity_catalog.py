@@ -90,22 +90,26 @@ async def test_a_project_sees_only_what_it_was_given_once_it_was_given_something
     assert (await identity.call("PUT", given)).status == 204
     assert set(await _types(identity, identity.admin)) == {
         "alarms",
+        "baremetal",
         "block-storage",
         "compute",
         "container-registry",
         "identity",
         "image",
+        "instance-ha",
         "key-manager",
         "network",
+        "nfv-vnffm",
         "object-store",
         "placement",
+        "s3",
         "volumev3",
     }
     listed = await identity.get(f"/identity/v3/OS-EP-FILTER/projects/{identity.project_id}/endpoint_groups")
     assert [one["id"] for one in listed.body["endpoint_groups"]] == [group["id"]]
     assert (await identity.call("DELETE", given)).status == 204
     assert (await identity.call("DELETE", path)).status == 204
-    assert len(await _types(identity, identity.admin)) == 11
+    assert len(await _types(identity, identity.admin)) == 15
     bad = {"endpoint_group": {"name": "g", "filters": {"color": "red"}}}
     assert (await identity.call("POST", "/identity/v3/OS-EP-FILTER/endpoint_groups", bad)).status == 400
     assert service_id

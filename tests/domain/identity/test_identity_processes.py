@@ -198,6 +198,8 @@ async def test_a_process_forgets_revocations_that_can_hit_nobody_any_more(stores
     now = stores[0].clock.now()
     for number in range(2000):
         tokens.revocations.cut("token", f"old{number}", now - 7200)
+    async with stores[0].write() as tx:
+        await revocations.cut(tx, "token", "new")
     tokens.revocations.cut("token", "new", now)
     await listener.on_events([])
     assert set(tokens.revocations.cutoffs) == {("token", "new")}
