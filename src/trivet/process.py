@@ -183,7 +183,14 @@ def offered(settings: Settings) -> list[Service]:
 def offers(of: Iterable[Service]) -> list[Offer]:
     """What the services want to stand in the catalog for."""
     return [
-        Offer(kind, service.name, service.prefix + service.catalog_path) for service in of for kind in service.types
+        Offer(
+            kind,
+            service.name,
+            service.prefix + service.catalog_path,
+            limits=service.limits if kind == service.types[0] else {},
+        )
+        for service in of
+        for kind in service.types
     ]
 
 

@@ -23,7 +23,7 @@ FLOORS = (
     ("alarms", "key_manager"),
     ("hosts", "images", "objects"),
     ("health", "registry", "volumes"),
-    ("network.words", "network.tags", "network.addresses", "network.rbac_policies"),
+    ("network.words", "network.limits", "network.tags", "network.addresses", "network.rbac_policies"),
     ("network.groups",),
     ("network.nets", "network.agents"),
     ("network.ports",),

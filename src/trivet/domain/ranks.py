@@ -8,7 +8,7 @@ out. `docs/decisions/0013-claims.md` says how the order came about. The tests ho
 
 RANKS: tuple[tuple[str, ...], ...] = (
     # Who may do it at all.
-    ("leases", "seeds", "signing_keys", "pulse", "overlays"),
+    ("leases", "seeds", "counted_resources", "signing_keys", "pulse", "overlays"),
     # Hosts, and the capacity that servers claim of them: the claimant, then each provider by id with what it has.
     # Before identity: what a project's first servers lack is made with their rooms in hand, and holds the project.
     ("aggregates", "flavors", "flavor_access", "server_groups"),

@@ -59,6 +59,7 @@ class Service:
         statuses: Mapping[type[TrivetError], int] | None = None,
         reply_headers: ReplyHeaders = request_id_headers,
         door: Door | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> None:
         self.package = package
         self.name = name
@@ -73,6 +74,9 @@ class Service:
         self.door = door
         self.not_offered = not_offered or {}
         """Beginnings of paths that clients know from elsewhere -> what they are for, which there is none of here."""
+
+        self.limits = limits or {}
+        """What the service counts, and how much of it a project may have unless somebody says otherwise."""
 
         self.reply_headers = reply_headers
         self._statuses = statuses or {}
