@@ -35,6 +35,7 @@ KNOW_EVERY_ROOM = {
     "docs": "the reference is written out of all of it",
     "domain.removal": "the end of a project reaches all that it had",
     "domain.seeds": "what a cloud begins with",
+    "domain.upgrade_check": "whether a program may take over all of it",
 }
 
 DOORS: dict[str, set[str]] = {

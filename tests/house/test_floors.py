@@ -32,7 +32,7 @@ FLOORS = (
     ("servers",),
     ("recovery",),
     ("host_link",),
-    ("removal", "seeds", "watch"),
+    ("removal", "seeds", "upgrade_check", "watch"),
 )
 ROOMS = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 

@@ -68,6 +68,10 @@ class Tx(ABC):
         """Whether the schema has it; of an empty database nothing else can be asked."""
 
     @abstractmethod
+    async def columns_of(self, table: str) -> set[str]:
+        """Those that the database has, which a newer program may find too few."""
+
+    @abstractmethod
     async def savepoint(self) -> None:
         """What follows can be undone by `undo` without losing the transaction. They nest."""
 
