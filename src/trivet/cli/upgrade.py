@@ -33,7 +33,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "check",
         help="look at the cloud's database, and change nothing",
         description="Look at a cloud's schema, rows, keys, hosts, work and disk with this program's eyes. Nothing is "
-        "changed; the cloud may run. Ends with 0 if it may take over, 1 if somebody should look first, 2 if it must not.",
+        "changed; the cloud may run. Ends with 0 if it may take over, 1 if somebody should look before, 2 if not.",
     )
     check.add_argument("--json", action="store_true", help="As JSON.")
     options.add_settings(check, "data", "database")
