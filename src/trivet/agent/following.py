@@ -254,6 +254,8 @@ async def _run(
     elif (halted and seen.power == "stopped") or (seen.power == "crashed" and (halted or seen.exit_code is None)):
         # The engine or the host went away under it: nobody asked for that, so it comes back by itself.
         # A container that ended with an exit code ended by its own doing.
+        if not halted:
+            await link.report([msgspec.structs.replace(_report(order, seen), mending=True)])
         await _start(order, driver, engines, link)
 
 

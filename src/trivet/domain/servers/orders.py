@@ -102,3 +102,5 @@ class Report(msgspec.Struct, frozen=True):
     error: str | None = None
     again: bool = False
     """The error may pass: the agent tries again by itself."""
+    mending: bool = False
+    """The machine has died by itself, and the agent is about to start it again; another report follows."""

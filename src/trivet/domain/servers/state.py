@@ -13,7 +13,7 @@ from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.images import images
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
-from trivet.domain.servers import cards, changes, guest_words, migrations, rebuilding, shelved_images, shelving
+from trivet.domain.servers import cards, changes, guest_words, mending, migrations, rebuilding, shelved_images, shelving
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.create import spawn_s
 from trivet.domain.servers.ending import finish_delete
@@ -55,6 +55,9 @@ async def settle(tx: Tx, report: Report) -> int | None:
     if server is None or server.deleted_at is not None or server.host_id != report.host_id:
         return None
     report = _cut(report)
+    if report.mending and server.want == "running" and report.boots == server.boots:
+        server = await mending.began(tx, server)
+        return server.revision
     if server.reimage_id is not None and report.power is None and report.revision == server.revision:
         server = await rebuilding.empty(tx, server)
     if server.want != "gone":
