@@ -113,7 +113,7 @@ def message(delivery: Delivery, subscription: Subscription, url: str) -> tuple[b
         "subject": alarm["id"],
         "time": iso_micros(delivery.created_at, "Z"),
         "datacontenttype": "application/json",
-        "data": alarm,
+        "data": alarms.spelled(alarm),
     }
     return msgspec.json.encode(event), "application/cloudevents+json"
 

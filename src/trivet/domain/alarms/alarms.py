@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from trivet.clock import iso_micros
 from trivet.domain.alarms import deliveries
 from trivet.domain.alarms.subscriptions import sees_all
 from trivet.domain.alarms.words import Event, EventType, Severity
@@ -25,6 +26,7 @@ KEEP_S = 30 * 24 * 3600.0
 """How long one that is cleared can be looked at."""
 DETAIL_MAX = 2000
 _EVENTS_AT_ONCE = 500
+_TIMES = ("alarm_raised_time", "alarm_changed_time", "alarm_cleared_time")
 NEWEST = (("raised_at", True), ("id", True))
 
 
@@ -218,6 +220,11 @@ def shown(alarm: Alarm) -> dict[str, Any]:
         "alarm_changed_time": alarm.changed_at,
         "alarm_cleared_time": alarm.cleared_at,
     }
+
+
+def spelled(said: dict[str, Any]) -> dict[str, Any]:
+    """What `shown` says, with its times as clients read them, in lists, in streams and in webhooks."""
+    return said | {name: iso_micros(said[name], "Z") for name in _TIMES}
 
 
 async def _tell(tx: Tx, alarm: Alarm, event: Event) -> None:
