@@ -79,6 +79,8 @@ class Scene:
         until(f"{self.host.name} is up", lambda: self.verdict() == "up", self.verdict, pause_s=0.2)
 
     def power_on(self) -> None:
+        """Whoever cannot be reached is fenced: its power is cut before it gets it back, and with that new cables."""
+        until(f"{self.host.name} is off", lambda: self.host.pid() is None, self.verdict, pause_s=0.1)
         self.lab.power_on(_DOOMED)
         self.well()
 
@@ -108,11 +110,11 @@ KINDS = (
     Kind("a container's keeper is killed", 28, "Server failure", "server", Scene.kill_container, nothing),
     Kind("the tenants' cable is cut", 16, "Part of a host failed", "host", cables("tenant", up=False),
          cables("tenant", up=True)),
-    Kind("the management cable is cut", 16, "Management network failure", "host", cables("management", up=False),
-         cables("management", up=True)),
+    Kind("the management cable is cut", 16, "Management network failure", "host", cables("mgmt", up=False),
+         cables("mgmt", up=True)),
     Kind("the power is cut", 6, "Host failure", "host", lambda scene: scene.host.power_off(), Scene.power_on),
-    Kind("both cables are cut", 4, "Host failure", "host", cables("management", "tenant", up=False),
-         cables("management", "tenant", up=True)),
+    Kind("both cables are cut", 4, "Host failure", "host", cables("mgmt", "tenant", up=False),
+         Scene.power_on),
     Kind("the agent stands still", 2, "Agent failure", "host", stopped, went_on),
 )  # fmt: skip
 
