@@ -172,6 +172,9 @@ def _check_time(said: _Said, now: float) -> None:
 def _check_headers(request: Request, said: _Said) -> None:
     """What S3 acts on must have been signed: else whoever has a signed URL could do more with it."""
     signed = set(said.headers)
+    if len(signed) < len(said.headers):
+        # Each is written out for the signature, however long it is.
+        raise Invalid("s3.malformed", "A header is named twice among those that are signed.")
     free = {"x-amz-content-sha256"} if said.in_url else set()
     loose = {
         name for raw in request.headers if (name := raw.decode("latin-1")).startswith("x-amz-") and name not in free

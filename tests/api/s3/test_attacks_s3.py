@@ -1,0 +1,112 @@
+"""What somebody with a key and the source tried, and what it found. The class is told in each test; what is measured in
+bytes and steps is not measured in time."""
+
+import hashlib
+import hmac
+import http.client
+import tracemalloc
+from datetime import UTC, datetime
+from email.header import decode_header
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from tests.api.s3.s3_cloud import S3Cloud, aside, cloud
+
+from trivet.api.s3 import signatures
+
+__all__ = ["cloud"]
+Told = tuple[int, bytes, dict[str, str]]
+
+
+def send(
+    cloud: S3Cloud, key: dict[str, str], method: str, path: str, body: bytes = b"", *, query: str = "",
+    signed: list[str] | None = None, also: dict[str, str] | None = None,
+) -> Told:  # fmt: skip
+    """A request, signed as its sender likes: no client of good will says such things."""
+    at = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{at[:8]}/us-east-1/s3/aws4_request"
+    host = cloud.url.removeprefix("http://")
+    said = {"host": host, "x-amz-date": at, "x-amz-content-sha256": hashlib.sha256(body).hexdigest()}
+    said |= also or {}
+    names = signed or sorted(name for name in said if name == "host" or name.startswith("x-amz-"))
+    lines = "".join(f"{name}:{' '.join(said.get(name, '').split())}\n" for name in dict.fromkeys(names))
+    parts = (method, quote(f"/s3{path}"), query, lines, ";".join(names), said["x-amz-content-sha256"])
+    hashed = hashlib.sha256("\n".join(parts).encode("latin-1")).hexdigest()
+    text = f"{signatures.ALGORITHM}\n{at}\n{scope}\n{hashed}".encode()
+    proof = hmac.new(signatures.signing_key(key["secret"], scope), text, "sha256").hexdigest()
+    said["authorization"] = (
+        f"{signatures.ALGORITHM} Credential={key['access']}/{scope}, SignedHeaders={';'.join(names)}, Signature={proof}"
+    )
+    connection = http.client.HTTPConnection(host, timeout=60)
+    connection.request(method, f"/s3{quote(path)}" + (f"?{query}" if query else ""), body, said)
+    answer = connection.getresponse()
+    try:
+        return answer.status, answer.read(), {name.lower(): value for name, value in answer.getheaders()}
+    finally:
+        connection.close()
+
+
+async def test_a_header_is_signed_once_however_often_it_is_named(cloud: S3Cloud) -> None:
+    """The class: a request names a long thing many times, and each time it is written out again."""
+    await aside(cloud.mine.create_bucket, Bucket="box")
+    key = cloud.keys["mine-member"]
+    names = ["host", "x-amz-content-sha256", "x-amz-date"]
+    told = await aside(send, cloud, key, "GET", "/box", also={"long": "x" * 20_000}, signed=[*names, "long"])
+    assert told[0] == 200
+    tracemalloc.start()
+    try:
+        many = [*names, *["long"] * 5_000]
+        told = await aside(send, cloud, key, "GET", "/box", also={"long": "x" * 20_000}, signed=many)
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+    assert (told[0], b"AuthorizationHeaderMalformed" in told[1]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["=?a?q? " * 4_000, "=?punycode?q?" + "a" * 9_000 + "-" + "b" * 9_000 + "?=", "=?idna?q?" + "a." * 4_000 + "?="],
+    ids=["words without an end", "punycode", "idna"],
+)
+async def test_a_header_in_the_words_of_mail_is_read_only_as_far_as_one_may_be_long(
+    cloud: S3Cloud, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The class: an old format of somebody else's, whose reader takes the square of what it is given."""
+    await aside(cloud.mine.create_bucket, Bucket="box")
+    read: list[int] = []
+
+    def noted(said: str) -> list[tuple[Any, str | None]]:
+        read.append(len(said))
+        return decode_header(said)
+
+    monkeypatch.setattr("trivet.api.s3.headers.decode_header", noted)
+    told = await aside(
+        send, cloud, cloud.keys["mine-member"], "PUT", "/box/a", b"x", also={"x-amz-meta-a": value}
+    )  # fmt: skip
+    assert told[0] == 400
+    assert not [size for size in read if size > 2048]
+
+
+async def test_what_mail_says_in_latin_is_still_understood(cloud: S3Cloud) -> None:
+    await aside(cloud.mine.create_bucket, Bucket="box")
+    key = cloud.keys["mine-member"]
+    for said in ("=?UTF-8?B?w6k=?=", "=?iso-8859-1?q?=E9?="):
+        assert (await aside(send, cloud, key, "PUT", "/box/a", b"x", also={"x-amz-meta-a": said}))[0] == 200
+        found = await aside(cloud.mine.head_object, Bucket="box", Key="a")
+        assert found["Metadata"]["a"].encode("latin-1").decode() == "é"
+    # Others are kept as they are said.
+    assert (await aside(send, cloud, key, "PUT", "/box/a", b"x", also={"x-amz-meta-a": "=?punycode?q?a-b?="}))[0] == 200
+    assert (await aside(cloud.mine.head_object, Bucket="box", Key="a"))["Metadata"]["a"] == "=?punycode?q?a-b?="
+
+
+@pytest.mark.parametrize("kind", ["text/html%0D%0Aset-cookie%3A%20a%3Db", "x" * 9_000, "text/%00html"])
+async def test_what_an_answer_is_to_say_of_itself_is_printable(cloud: S3Cloud, kind: str) -> None:
+    """The class: a query that becomes a header."""
+    await aside(cloud.mine.create_bucket, Bucket="box")
+    await aside(cloud.mine.put_object, Bucket="box", Key="a", Body=b"x")
+    names = ("content-type", "content-disposition", "content-encoding", "cache-control", "content-language", "expires")
+    for name in names:
+        query = f"response-{name}={kind.replace('/', '%2F')}"
+        told: Any = await aside(send, cloud, cloud.keys["mine-member"], "GET", "/box/a", query=query)
+        assert (told[0], b"InvalidArgument" in told[1]) == (400, True), (name, told)
