@@ -110,3 +110,32 @@ async def test_what_an_answer_is_to_say_of_itself_is_printable(cloud: S3Cloud, k
         query = f"response-{name}={kind.replace('/', '%2F')}"
         told: Any = await aside(send, cloud, cloud.keys["mine-member"], "GET", "/box/a", query=query)
         assert (told[0], b"InvalidArgument" in told[1]) == (400, True), (name, told)
+
+
+async def test_a_key_of_a_program_does_in_s3_what_the_program_may(cloud: S3Cloud) -> None:
+    """The class: who is found after the door has been passed is held to nothing that the door holds others to."""
+    call, user = cloud.whole.call, cloud.keys["mine-member"]["user_id"]
+    await aside(cloud.mine.create_bucket, Bucket="box")
+    await aside(cloud.mine.put_object, Bucket="box", Key="a", Body=b"x")
+    token = cloud.whole.token("member", cloud.project, user)
+    rules = [
+        {"service": "identity", "method": "POST", "path": f"/v3/users/{user}/credentials/OS-EC2"},
+        {"service": "s3", "method": "GET", "path": "/box/**"},
+    ]
+    said = {"name": "p", "unrestricted": True, "access_rules": rules, "roles": [{"name": "member"}]}
+    path = f"/identity/v3/users/{user}/application_credentials"
+    made = (await call("POST", path, {"application_credential": said}, token=token)).body["application_credential"]
+    proof = {"id": made["id"], "secret": made["secret"]}
+    how = {"identity": {"methods": ["application_credential"], "application_credential": proof}}
+    answer = await call("POST", "/identity/v3/auth/tokens", {"auth": how})
+    assert answer.status == 201, answer.raw
+    path = f"/identity/v3/users/{user}/credentials/OS-EC2"
+    made_key = await call("POST", path, {"tenant_id": cloud.project}, token=answer.headers["x-subject-token"])
+    key = made_key.body["credential"]
+    told = [
+        (await aside(send, cloud, key, method, where, body))[0]
+        for method, where, body in (("GET", "/box/a", b""), ("PUT", "/box/a", b"y"), ("GET", "/other/a", b""))
+    ]
+    assert told == [200, 403, 403]
+    await call("DELETE", f"/identity/v3/users/{user}/application_credentials/{made['id']}", token=token)
+    assert (await aside(send, cloud, key, "GET", "/box/a"))[0] == 403
