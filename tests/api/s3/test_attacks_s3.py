@@ -1,44 +1,27 @@
 """What somebody with a key and the source tried, and what it found. The class is told in each test; what is measured in
 bytes and steps is not measured in time."""
 
-import hashlib
-import hmac
 import http.client
 import tracemalloc
-from datetime import UTC, datetime
 from email.header import decode_header
+from random import Random
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from tests import signing
 from tests.api.s3.s3_cloud import S3Cloud, aside, cloud
-
-from trivet.api.s3 import signatures
 
 __all__ = ["cloud"]
 Told = tuple[int, bytes, dict[str, str]]
 
 
 def send(
-    cloud: S3Cloud, key: dict[str, str], method: str, path: str, body: bytes = b"", *, query: str = "",
-    signed: list[str] | None = None, also: dict[str, str] | None = None,
-) -> Told:  # fmt: skip
-    """A request, signed as its sender likes: no client of good will says such things."""
-    at = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    scope = f"{at[:8]}/us-east-1/s3/aws4_request"
+    cloud: S3Cloud, key: dict[str, str], method: str, path: str, body: bytes = b"", *, query: str = "", **how: Any
+) -> Told:
     host = cloud.url.removeprefix("http://")
-    said = {"host": host, "x-amz-date": at, "x-amz-content-sha256": hashlib.sha256(body).hexdigest()}
-    said |= also or {}
-    names = signed or sorted(name for name in said if name == "host" or name.startswith("x-amz-"))
-    lines = "".join(f"{name}:{' '.join(said.get(name, '').split())}\n" for name in dict.fromkeys(names))
-    parts = (method, quote(f"/s3{path}"), query, lines, ";".join(names), said["x-amz-content-sha256"])
-    hashed = hashlib.sha256("\n".join(parts).encode("latin-1")).hexdigest()
-    text = f"{signatures.ALGORITHM}\n{at}\n{scope}\n{hashed}".encode()
-    proof = hmac.new(signatures.signing_key(key["secret"], scope), text, "sha256").hexdigest()
-    said["authorization"] = (
-        f"{signatures.ALGORITHM} Credential={key['access']}/{scope}, SignedHeaders={';'.join(names)}, Signature={proof}"
-    )
     connection = http.client.HTTPConnection(host, timeout=60)
+    said = signing.signed(key, method, f"/s3{path}", body, host=host, query=query, **how)
     connection.request(method, f"/s3{quote(path)}" + (f"?{query}" if query else ""), body, said)
     answer = connection.getresponse()
     try:
@@ -52,12 +35,12 @@ async def test_a_header_is_signed_once_however_often_it_is_named(cloud: S3Cloud)
     await aside(cloud.mine.create_bucket, Bucket="box")
     key = cloud.keys["mine-member"]
     names = ["host", "x-amz-content-sha256", "x-amz-date"]
-    told = await aside(send, cloud, key, "GET", "/box", also={"long": "x" * 20_000}, signed=[*names, "long"])
+    told = await aside(send, cloud, key, "GET", "/box", also={"long": "x" * 20_000}, names=[*names, "long"])
     assert told[0] == 200
     tracemalloc.start()
     try:
         many = [*names, *["long"] * 5_000]
-        told = await aside(send, cloud, key, "GET", "/box", also={"long": "x" * 20_000}, signed=many)
+        told = await aside(send, cloud, key, "GET", "/box", also={"long": "x" * 20_000}, names=many)
         assert tracemalloc.get_traced_memory()[1] < 20 << 20
     finally:
         tracemalloc.stop()
@@ -139,3 +122,39 @@ async def test_a_key_of_a_program_does_in_s3_what_the_program_may(cloud: S3Cloud
     assert told == [200, 403, 403]
     await call("DELETE", f"/identity/v3/users/{user}/application_credentials/{made['id']}", token=token)
     assert (await aside(send, cloud, key, "GET", "/box/a"))[0] == 403
+
+
+async def test_versions_are_listed_alike_however_they_are_cut(cloud: S3Cloud, chance: Random) -> None:
+    """What is now and what was stand in two tables; each page reads a little of both."""
+    s3 = cloud.mine
+    await aside(s3.create_bucket, Bucket="box")
+    await aside(s3.put_object, Bucket="box", Key="a/1", Body=b"before there were versions")
+    await aside(s3.put_bucket_versioning, Bucket="box", VersioningConfiguration={"Status": "Enabled"})
+    names = [f"{folder}/{n}" for folder in ("a", "b", "c~", "é") for n in range(3)] + ["a", "a0", "plain"]
+    made: dict[str, list[str]] = {"a/1": ["null"]}
+    for _ in range(70):
+        name = chance.choice(names)
+        act = s3.put_object if chance.random() < 0.7 else s3.delete_object
+        made.setdefault(name, []).insert(0, (await aside(act, Bucket="box", Key=name))["VersionId"])
+    expected = [(name, id, n == 0) for name in sorted(made) for n, id in enumerate(made[name])]
+
+    def listed(most: int, **words: str) -> tuple[list[tuple[str, str, bool]], list[str]]:
+        rows, folders = [], []
+        for page in s3.get_paginator("list_object_versions").paginate(
+            Bucket="box", PaginationConfig={"PageSize": most}, **words
+        ):
+            found = page.get("Versions", []) + page.get("DeleteMarkers", [])
+            rows += [(one["Key"], one["VersionId"], one["IsLatest"]) for one in found]
+            folders += [one["Prefix"] for one in page.get("CommonPrefixes", [])]
+        return rows, folders
+
+    for most in (1, 2, 3, 7, 40, 1000):
+        rows, folders = await aside(listed, most)
+        assert (sorted(rows), folders) == (sorted(expected), [])
+        if most == 1:
+            assert rows == expected
+        rows, folders = await aside(listed, most, Delimiter="/")
+        assert sorted(rows) == sorted(row for row in expected if "/" not in row[0])
+        assert folders == sorted({f"{name.partition('/')[0]}/" for name in made if "/" in name})
+        rows, folders = await aside(listed, most, Prefix="b/", Delimiter="/")
+        assert (sorted(rows), folders) == (sorted(row for row in expected if row[0].startswith("b/")), [])
