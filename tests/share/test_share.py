@@ -30,6 +30,12 @@ MULTIPLE = 200
 piece of work that is not cut, the reading of the longest body that a tenant may say. Nearly all else stays below
 twenty; what attacks found was from twenty thousand on."""
 
+WEBHOOK = {
+    "url": "http://" + "x" * 1_900,
+    "secret": "x" * 255,
+    "filter": {"object_ids": [f"{n:064}" for n in range(100)]},
+}
+
 Asking = Callable[[], Coroutine[Any, Any, Answer]]
 
 
@@ -135,6 +141,7 @@ class Greedy:
         names = "\n".join(f"box/nothing-{n}" for n in range(1000)).encode()
         named = [(b"content-length", str(len(names)).encode())]
         secret_body = {"name": "k", "payload": "x" * 9_000, "payload_content_type": "text/plain"}
+        newest = [(b"openstack-api-version", b"volume 3.70")]
         json_patch = [(b"content-type", b"application/openstack-images-v2.1-json-patch")]
         return {
             "a path against many patterns": self._ask("GET", "/compute/v2.1/" + "a" * 2_000, token=self.narrowed),
@@ -160,6 +167,15 @@ class Greedy:
             "an object of many parts": self._ask("GET", f"{box}/gathered"),
             "a secret": self._ask("POST", "/key-manager/v1/secrets", secret_body),
             "all of his volumes": self._ask("GET", "/volume/v3/volumes/detail", query=b"sort=" + b"name:asc," * 2_000),
+            "alarms by many words": self._ask(
+                "GET",
+                "/vnffm/v1/alarms",
+                query=b"filter=" + b";".join([b"(in,id," + b",".join([b"x"] * 100) + b")"] * 290),
+            ),
+            "webhooks": self._ask("POST", "/v1/alarms/subscriptions", {"subscription": WEBHOOK}),
+            "backups by what is said of them": self._ask(
+                "GET", "/volume/v3/backups/detail", query=b"&".join([b"name=x"] * 190), headers=newest
+            ),
             "fields of his own": self._ask(
                 "POST",
                 "/identity/v3/credentials",
