@@ -99,6 +99,7 @@ async def test_a_document_that_s3_is_sent_has_a_bound_wherever_one_is_read(cloud
 
     assert await told("PUT", "/s3/box", "", b"") == 200
     places = [("PUT", "/s3/other", ""), ("PUT", "/s3/box", "versioning"), ("PUT", "/s3/box", "acl"),
-              ("POST", "/s3/box", "delete"), ("POST", "/s3/box/a", "uploads"), ("POST", "/s3/box/a", "uploadId=x")]  # fmt: skip
+              ("POST", "/s3/box", "delete"), ("POST", "/s3/box/a", "uploads"),
+              ("POST", "/s3/box/a", "uploadId=x")]  # fmt: skip
     for method, path, query in places:
         assert await told(method, path, query, b"x" * (documents.BODY_MAX + 1)) == 400
