@@ -1,8 +1,9 @@
-"""Ironic as one process, which is ours: `python -m trivet.drivers.ironic.child CONF [ADDRESS:PORT]`.
+"""Ironic as one process, which is ours: `python -m trivet.drivers.ironic.child CONF FILES [DOOR [MEDIA]]`.
 
 Conductor and API run in its threads. It ends when whoever started it has: it reads its standard input, where nothing
 ever comes. Who asks on its socket is who the headers say, since nobody but us can open it; Ironic's own rules decide
-what he may. On ADDRESS:PORT, the door to the deploy network, the ramdisk's three calls are answered, in nobody's name.
+what he may. At DOOR, which is open to the deploy network, the ramdisk's three calls are answered, in nobody's name, and
+the files in FILES are given, which management controllers find at MEDIA; both are ADDRESS:PORT.
 """
 
 import os
@@ -10,17 +11,14 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from pathlib import Path
 
 from trivet.drivers.ironic.config import READY
+from trivet.drivers.ironic.files import Application, Environ, Files, StartResponse
 
 os.environ.setdefault("OSLO_SERVICE_BACKEND", "threading")
 warnings.simplefilter("ignore")
-
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 _RAMDISKS = re.compile(r"(GET /v1/lookup|POST /v1/heartbeat/[A-Za-z0-9-]{1,64}|POST /v1/continue_inspection)/?\Z")
 _IDENTITY = re.compile(r"HTTP_(X_|OPENSTACK_SYSTEM_SCOPE|FORWARDED)")
@@ -44,10 +42,13 @@ class Believing:
 class Door:
     """What the deploy network sees of it."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, files: Application) -> None:
         self._app = app
+        self._files = files
 
     def __call__(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
+        if not str(environ.get("PATH_INFO", "")).startswith("/v1"):
+            return self._files(environ, start)
         if not _RAMDISKS.match(f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')}"):
             start("404 Not Found", [("Content-Type", "application/json")])
             return [b"{}"]
@@ -61,7 +62,7 @@ def end_with_who_started_us() -> None:
     os._exit(1)
 
 
-def main(file: str, door: str = "") -> None:
+def main(file: str, folder: str, door: str = "", media: str = "") -> None:
     threading.Thread(target=end_with_who_started_us, daemon=True).start()
     from ironic.api import app as api  # noqa: PLC0415 # an extra: only this process has it
     from ironic.common import service  # noqa: PLC0415
@@ -77,8 +78,11 @@ def main(file: str, door: str = "") -> None:
     api.auth_token.AuthProtocol = Believing
     engine = rpc_service.RPCService(cfg.CONF.host, "ironic.conductor.manager", "ConductorManager", embed_api=True)
     engine.start()
+    files = Files(Path(folder))
     if door:
-        _open(door, Door(api.VersionSelectorApplication()))
+        _open(door, Door(api.VersionSelectorApplication(), files))
+    if media:
+        _open(media, files)
     os.write(1, READY)
     threading.Event().wait()
 
@@ -87,7 +91,7 @@ def _open(door: str, app: Application) -> None:
     from cheroot import wsgi  # noqa: PLC0415
 
     host, _, port = door.rpartition(":")
-    server = wsgi.Server((host.strip("[]"), int(port)), app, numthreads=8, max=16, server_name="trivet")
+    server = wsgi.Server((host.strip("[]"), int(port)), app, numthreads=16, max=64, server_name="trivet")
     server.max_request_body_size = 8 << 20
     server.prepare()
     threading.Thread(target=server.serve, daemon=True).start()

@@ -1,7 +1,7 @@
 """What Ironic is told: one file, written anew at each start.
 
 It is asked on a socket that only we can open, and believes there who is said to ask. What the deploy ramdisk may say
-comes in by another door (`child.py`), which is open on the deploy network.
+comes in by another door (`child.py`), which is open on the deploy network and serves the files there, too.
 """
 
 from pathlib import Path
@@ -18,14 +18,21 @@ class Wanted(msgspec.Struct, frozen=True):
     hardware: tuple[str, ...] = ("redfish", "ipmi")
     door: str = ""
     """ADDRESS:PORT on the deploy network; without it no machine can be inspected or deployed, only looked after."""
-    files_url: str = ""
-    """Where the ramdisk finds what lies in `files`."""
-    management_url: str = ""
-    """Where management controllers find the same."""
+    media: str = ""
+    """ADDRESS:PORT on the management network, where controllers fetch what they insert; or they come to the door."""
+    addresses: str = ""
+    """FIRST-LAST, which machines are given on the deploy network; or others do that."""
+    ramdisk: Path = Path()
+    """The folder with ipa.kernel, ipa.initramfs and esp.img."""
 
     @property
     def socket(self) -> Path:
         return self.folder / SOCKET
+
+    @property
+    def door_url(self) -> str:
+        """What the deploy network calls, and where it finds what lies in `files`."""
+        return f"http://{self.door or '127.0.0.1:6385'}"
 
     @property
     def files(self) -> Path:
@@ -86,10 +93,10 @@ connection = sqlite:///{folder}/ironic.sqlite?timeout=60
 lock_path = {folder}/work
 [conductor]
 automated_clean = True
-bootloader = file://{files}/ipa/esp.img
-deploy_kernel = file://{files}/ipa/ipa.kernel
-deploy_ramdisk = file://{files}/ipa/ipa.initramfs
-file_url_allowed_paths = {files}
+bootloader = file://{wanted.ramdisk}/esp.img
+deploy_kernel = file://{wanted.ramdisk}/ipa.kernel
+deploy_ramdisk = file://{wanted.ramdisk}/ipa.initramfs
+file_url_allowed_paths = {wanted.ramdisk}
 sync_power_state_interval = 30
 check_provision_state_interval = 5
 deploy_callback_timeout = 1800
@@ -99,8 +106,8 @@ send_sensor_data = False
 workers_pool_size = 64
 soft_power_off_timeout = 60
 [deploy]
-http_url = {wanted.files_url}
-external_http_url = {wanted.management_url or wanted.files_url}
+http_url = {wanted.door_url}
+external_http_url = {f"http://{wanted.media}" if wanted.media else wanted.door_url}
 http_root = {files}
 default_boot_mode = uefi
 erase_devices_priority = 0
@@ -110,7 +117,7 @@ image_download_source = http
 deploy_logs_collect = never
 heartbeat_timeout = 300
 [service_catalog]
-endpoint_override = http://{wanted.door or "127.0.0.1:6385"}
+endpoint_override = {wanted.door_url}
 auth_type = none
 [dhcp]
 dhcp_provider = none
@@ -132,6 +139,6 @@ add_ports = all
 
 def write(wanted: Wanted) -> None:
     wanted.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in ("work", "files/ipa", "images", "master", "tftp"):
+    for name in ("work", "files", "images", "master", "tftp"):
         (wanted.folder / name).mkdir(parents=True, exist_ok=True)
     wanted.file.write_text(text(wanted))
