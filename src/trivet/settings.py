@@ -28,6 +28,7 @@ _SWITCH = re.compile(r"[^=,]{1,63}=(tcp:[^,]{1,253}:[0-9]{1,5}|unix:[^,]{1,200})
 _UNDERLAY = re.compile(r"[0-9a-fA-F.:]{2,45}/[0-9]{1,3}@[A-Za-z0-9_.-]{1,15}")
 
 
+_TESTS = "TRIVET_TEST_"
 RECOVERIES = ("off", "move", "rebuild")
 ISOLATIONS = ("namespaces", "vm")
 """Of containers, the weakest first."""
@@ -244,11 +245,11 @@ def load(path: Path | None, environment: dict[str, str], flags: dict[str, Any]) 
 
 
 def _said_in(environment: dict[str, str]) -> dict[str, str]:
-    """Other variables may begin as ours do; one that is nearly a setting is a slip, which would pass unseen."""
+    """Other variables may begin as ours do, the tests' among them; one that is nearly a setting is a slip."""
     said = {}
     for name, text in environment.items():
         key = name.removeprefix(_PREFIX).lower()
-        if not name.startswith(_PREFIX):
+        if not name.startswith(_PREFIX) or name.startswith(_TESTS):
             continue
         if key in _kinds():
             said[key] = text

@@ -32,6 +32,9 @@ def node(rack: Rack, machine: Machine) -> dict[str, Any]:
         "name": machine.name,
         "driver": "redfish",
         "resource_class": "small",
+        # The emulated controllers have neither.
+        "bios_interface": "no-bios",
+        "firmware_interface": "no-firmware",
         "driver_info": {
             "redfish_address": rack.controller,
             "redfish_system_id": f"/redfish/v1/Systems/{machine.system}",

@@ -4,6 +4,7 @@ It is asked on a socket that only we can open, and believes there who is said to
 comes in by another door (`child.py`), which is open on the deploy network and serves the files there, too.
 """
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import msgspec
@@ -44,7 +45,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 _KERNEL = "console=ttyS0,115200 net.ifnames=0 ipa-insecure=1"
-_REAL = {
+_INTERFACES = {
     "bios": ("redfish", "no-bios"),
     "boot": ("redfish-virtual-media", "http-ipxe", "ipxe"),
     "console": ("no-console",),
@@ -58,15 +59,16 @@ _REAL = {
     "storage": ("noop", "external"),
     "vendor": ("no-vendor", "redfish", "ipmitool"),
 }
-_FAKE = "fake-hardware"
+_OF = {"redfish": "redfish", "ipmitool": "ipmi", "fake": "fake-hardware"}
+"""Interfaces that begin so, and the hardware that they are of."""
 
 
 def text(wanted: Wanted) -> str:
     """The file. More than 27 workers, or it refuses to start with so many interfaces."""
     folder, files = wanted.folder, wanted.files
     interfaces = "\n".join(
-        f"enabled_{role}_interfaces = {','.join((*names, *(('fake',) if _FAKE in wanted.hardware else ())))}"
-        for role, names in _REAL.items()
+        f"enabled_{role}_interfaces = {','.join(_enabled((*names, 'fake'), wanted.hardware))}"
+        for role, names in _INTERFACES.items()
     )
     return f"""[DEFAULT]
 auth_strategy = keystone
@@ -80,6 +82,8 @@ enabled_hardware_types = {",".join(wanted.hardware)}
 {interfaces}
 enabled_network_interfaces = noop
 default_network_interface = noop
+default_inspect_interface = agent
+{"default_boot_interface = redfish-virtual-media" if "redfish" in wanted.hardware else ""}
 hash_ring_reset_interval = 15
 [api]
 unix_socket = {wanted.socket}
@@ -135,6 +139,11 @@ require_managed_boot = True
 hooks = ramdisk-error,validate-interfaces,ports,architecture,cpus,memory,root-device
 add_ports = all
 """
+
+
+def _enabled(names: Iterable[str], hardware: Collection[str]) -> list[str]:
+    """Each is loaded at the start, and refuses it where its programs are missing."""
+    return [name for name in names if all(of in hardware for first, of in _OF.items() if name.startswith(first))]
 
 
 def write(wanted: Wanted) -> None:

@@ -17,6 +17,8 @@ _LEASE = "10m"
 def missing(wanted: Wanted) -> list[str]:
     """What this machine lacks for it."""
     lacks = [] if importlib.util.find_spec("ironic") else ["Ironic (pip install 'trivet[metal]')"]
+    if "ipmi" in wanted.hardware and shutil.which("ipmitool") is None:
+        lacks.append("ipmitool (ipmitool)")
     if wanted.addresses and shutil.which("dnsmasq") is None:
         lacks.append("dnsmasq (dnsmasq-base)")
     return lacks

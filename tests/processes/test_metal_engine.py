@@ -1,0 +1,169 @@
+"""The engine for physical machines as a process of ours: real, with machines that are none.
+
+It starts with the cloud, is killed and is there again, and what it answers is asked by the stock client.
+"""
+
+import http.client
+import importlib.util
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import openstack
+import pytest
+from openstack.connection import Connection
+from openstack.exceptions import SDKException
+
+from tests.ports import free_port
+from tests.programs import Program, clean, until
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.skipif(importlib.util.find_spec("ironic") is None, reason="needs Ironic: pip install 'trivet[metal]'"),
+]
+PASSWORD = "metal"
+
+
+class Cloud:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.door, port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        told = {
+            "TRIVET_ADMIN_PASSWORD": PASSWORD,
+            "TRIVET_METAL": "true",
+            "TRIVET_METAL_HARDWARE": "fake-hardware",
+            "TRIVET_METAL_DOOR": f"127.0.0.1:{self.door}",
+        }
+        words = ("up", "--sim", "--data", str(folder / "data"), "--listen", f"127.0.0.1:{port}")
+        self.program = Program(folder / "out", folder / "log", *words, environment=clean() | told)
+
+    def start(self) -> None:
+        self.program.start()
+        until("the engine answers", self.answers, self.program.log)
+
+    def answers(self) -> bool:
+        with suppress(SDKException):
+            return bool(list(self.sdk("admin").baremetal.drivers()))
+        return False
+
+    def sdk(self, user: str, project: str = "admin") -> Connection:
+        return openstack.connect(
+            auth_url=f"{self.url}/identity/v3", username=user, password=PASSWORD, project_name=project,
+            user_domain_id="default", project_domain_id="default", region_name="RegionOne", load_yaml_config=False,
+            load_envvars=False,
+        )  # fmt: skip
+
+    @property
+    def engines(self) -> list[int]:
+        """Those that live and are this cloud's."""
+        known = ("pgrep", "-f", f"ironic.child {self.folder}/data/metal/")
+        return [int(pid) for pid in subprocess.run(known, check=False, capture_output=True, text=True).stdout.split()]
+
+    def at_door(self, method: str, path: str, **headers: str) -> tuple[int, bytes]:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.door, timeout=30)) as asking:
+            asking.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+            answer = asking.getresponse()
+            return answer.status, answer.read()
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    cloud = Cloud(tmp_path_factory.mktemp("engine"))
+    try:
+        cloud.start()
+        yield cloud
+    finally:
+        cloud.program.stop()
+
+
+@pytest.fixture
+def sdk(cloud: Cloud) -> Connection:
+    return cloud.sdk("admin")
+
+
+def enrolled(sdk: Connection, name: str) -> Any:
+    return sdk.baremetal.create_node(driver="fake-hardware", name=name)
+
+
+def test_a_machine_comes_from_its_enrolment_to_where_it_can_be_used(sdk: Connection) -> None:
+    node = enrolled(sdk, "r1")
+    sdk.baremetal.create_port(node_id=node.id, address="52:54:00:00:00:01")
+    assert node.provision_state == "enroll"
+    for act, state in (("manage", "manageable"), ("provide", "available")):
+        node = sdk.baremetal.set_node_provision_state(node, act, wait=True, timeout=60)
+        assert node.provision_state == state
+    sdk.baremetal.set_node_power_state(node, "power on", wait=True, timeout=60)
+    assert [port.address for port in sdk.baremetal.ports(node=node.id)] == ["52:54:00:00:00:01"]
+    assert sdk.baremetal.get_node("r1").power_state == "power on"
+    sdk.baremetal.delete_node(node)
+    assert list(sdk.baremetal.nodes()) == []
+
+
+def test_an_engine_that_is_killed_is_there_again_with_all_that_it_knew(cloud: Cloud, sdk: Connection) -> None:
+    node = enrolled(sdk, "r2")
+    [first] = cloud.engines
+    os.kill(first, signal.SIGKILL)
+    until("another one answers", lambda: cloud.engines not in ([], [first]) and cloud.answers(), cloud.program.log)
+    assert [each.id for each in sdk.baremetal.nodes()] == [node.id]
+    sdk.baremetal.set_node_provision_state(node, "manage", wait=True, timeout=60)
+    sdk.baremetal.delete_node(node)
+
+
+def test_the_engine_ends_with_its_cloud_and_comes_back_with_it(cloud: Cloud, sdk: Connection) -> None:
+    node = enrolled(sdk, "r3")
+    cloud.program.kill()
+    until("the engine ends", lambda: not cloud.engines)
+    cloud.start()
+    assert [each.id for each in cloud.sdk("admin").baremetal.nodes()] == [node.id]
+    cloud.sdk("admin").baremetal.delete_node(node)
+    assert cloud.program.stop() == 0
+    assert cloud.engines == []
+    cloud.start()
+
+
+def test_an_owner_sees_his_machine_and_nobody_elses(cloud: Cloud, sdk: Connection) -> None:
+    project = sdk.identity.create_project(name="owners")
+    user = sdk.identity.create_user(name="owner", password=PASSWORD)
+    role = sdk.identity.find_role("member")
+    sdk.identity.assign_project_role_to_user(project, user, role)
+    theirs = sdk.baremetal.create_node(driver="fake-hardware", name="theirs", owner=project.id)
+    other = enrolled(sdk, "other")
+    owner = cloud.sdk("owner", "owners")
+    assert [each.name for each in owner.baremetal.nodes()] == ["theirs"]
+    with pytest.raises(SDKException):
+        owner.baremetal.get_node("other")
+    with pytest.raises(SDKException):
+        owner.baremetal.delete_node("theirs")
+    for node in (theirs, other):
+        sdk.baremetal.delete_node(node)
+
+
+def test_at_the_door_there_is_what_a_ramdisk_calls_and_nothing_else(cloud: Cloud, sdk: Connection) -> None:
+    node = enrolled(sdk, "r4")
+    operator = {"X_Identity_Status": "Confirmed", "X_Roles": "admin", "OpenStack_System_Scope": "all"}
+    for path in ("/v1/nodes", f"/v1/nodes/{node.id}", "/v1", "/v1/lookup/../nodes"):
+        assert cloud.at_door("GET", path, **operator)[0] == 404
+    assert cloud.at_door("DELETE", f"/v1/nodes/{node.id}", **operator)[0] == 404
+    status, said = cloud.at_door("GET", "/v1/lookup?addresses=52:54:00:00:00:09", X_OpenStack_Ironic_API_Version="1.81")
+    assert (status, b"could not be found" in said) == (404, True), said
+    sdk.baremetal.delete_node(node)
+
+
+def test_files_lie_at_the_door_for_those_who_know_their_names(cloud: Cloud) -> None:
+    files = cloud.folder / "data" / "metal" / "files"
+    (files / "images").mkdir(exist_ok=True)
+    (files / "images" / "abc").write_bytes(b"0123456789")
+    (files / "images" / "out").symlink_to(cloud.folder / "data" / "secret")
+    assert cloud.at_door("GET", "/images/abc") == (200, b"0123456789")
+    assert cloud.at_door("GET", "/images/abc", Range="bytes=2-4") == (206, b"234")
+    assert cloud.at_door("GET", "/images/abc", Range="bytes=-3") == (206, b"789")
+    assert cloud.at_door("GET", "/images/abc", Range="bytes=10-")[0] == 416
+    assert cloud.at_door("HEAD", "/images/abc") == (200, b"")
+    for path in ("/images", "/images/", "/", "/images/out", "/../ironic.conf", "/%2e%2e/ironic.conf", "/images/abd"):
+        assert cloud.at_door("GET", path)[0] == 404, path
+    assert cloud.at_door("PUT", "/images/abc")[0] == 404
