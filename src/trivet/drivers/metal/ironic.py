@@ -6,13 +6,15 @@ from typing import Any, Protocol
 import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.upstream import Upstream
+from trivet.drivers.contracts.upstream import Away, Upstream
 
 Json = Any
 VERSION = "1.109"
 _LOCKED_TRIES = 30
 _LOCKED_S = 1.0
 """Whoever is at work on a machine has it locked; who asks then is told to come again."""
+_AWAY_S, _AWAY_EVERY_S = 60.0, 0.5
+"""How long one that is away is waited for."""
 _OURSELVES = [
     ("x-identity-status", "Confirmed"),
     ("x-user-id", "trivet"),
@@ -58,6 +60,17 @@ class OurIronic:
         return msgspec.json.decode(answer) if answer else {}
 
     async def _asked(self, method: str, path: str, content: bytes) -> tuple[int, bytes]:
+        """What was not heard is asked again: an engine that ended is started again, and goes on where it was."""
+        end = asyncio.get_running_loop().time() + _AWAY_S
+        while True:
+            try:
+                return await self._exchanged(method, path, content)
+            except Away as error:
+                if (error.reached and method != "GET") or asyncio.get_running_loop().time() > end:
+                    raise
+            await asyncio.sleep(_AWAY_EVERY_S)
+
+    async def _exchanged(self, method: str, path: str, content: bytes) -> tuple[int, bytes]:
         answer = await self._upstream.ask(method, path, _SAID, content, _OURSELVES)
         found = bytearray()
         try:
