@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,24 @@ def test_a_machine_comes_from_its_enrolment_to_where_it_can_be_used(sdk: Connect
     assert list(sdk.baremetal.nodes()) == []
 
 
+def test_who_writes_at_once_is_not_refused(cloud: Cloud, sdk: Connection) -> None:
+    nodes = [enrolled(sdk, f"w{number}") for number in range(8)]
+
+    def work(node: Any) -> list[str]:
+        own = cloud.sdk("admin")
+        for number in range(6):
+            own.baremetal.set_node_traits(node.id, [f"CUSTOM_{number}"])
+            own.baremetal.create_chassis(description=node.name)
+        return list(own.baremetal.get_node(node.id, fields=["traits"]).traits)
+
+    with ThreadPoolExecutor(len(nodes)) as several:
+        assert list(several.map(work, nodes)) == [["CUSTOM_5"]] * len(nodes)
+    for chassis in list(sdk.baremetal.chassis()):
+        sdk.baremetal.delete_chassis(chassis)
+    for node in nodes:
+        sdk.baremetal.delete_node(node)
+
+
 def test_an_engine_that_is_killed_is_there_again_with_all_that_it_knew(cloud: Cloud, sdk: Connection) -> None:
     node = enrolled(sdk, "r2")
     [first] = cloud.engines
@@ -127,10 +146,10 @@ def test_the_engine_ends_with_its_cloud_and_comes_back_with_it(cloud: Cloud, sdk
 
 
 def test_an_owner_sees_his_machine_and_nobody_elses(cloud: Cloud, sdk: Connection) -> None:
-    project = sdk.identity.create_project(name="owners")
-    user = sdk.identity.create_user(name="owner", password=PASSWORD)
-    role = sdk.identity.find_role("member")
-    sdk.identity.assign_project_role_to_user(project, user, role)
+    project = sdk.create_project(name="owners", domain_id="default")
+    assert project is not None
+    sdk.create_user(name="owner", password=PASSWORD, domain_id="default")
+    sdk.grant_role("member", user="owner", project="owners", domain="default")
     theirs = sdk.baremetal.create_node(driver="fake-hardware", name="theirs", owner=project.id)
     other = enrolled(sdk, "other")
     owner = cloud.sdk("owner", "owners")

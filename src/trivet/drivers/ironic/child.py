@@ -11,7 +11,8 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from trivet.drivers.ironic.config import READY
@@ -56,6 +57,32 @@ class Door:
         return self._app(said, start)
 
 
+def announce_writing() -> None:
+    """SQLite refuses who began by reading and then writes, if another wrote meanwhile, instead of waiting for him. So
+    whoever is going to write says that at once, and they take turns."""
+    from ironic.db.sqlalchemy import api as database  # noqa: PLC0415
+    from sqlalchemy import Connection, Engine, event, text  # noqa: PLC0415
+
+    here, session_for_write = threading.local(), database._session_for_write
+
+    @contextmanager
+    def announced() -> Iterator[object]:
+        here.writes = getattr(here, "writes", 0) + 1
+        try:
+            with session_for_write() as session:
+                yield session
+        finally:
+            here.writes -= 1
+
+    @event.listens_for(Engine, "begin")
+    def begin(connection: Connection) -> None:
+        if getattr(here, "writes", 0) and "in_transaction" not in connection.info:
+            connection.execute(text("BEGIN IMMEDIATE"))
+            connection.info["in_transaction"] = True  # by which oslo.db knows that it has begun
+
+    database._session_for_write = announced
+
+
 def end_with_who_started_us() -> None:
     while os.read(0, 4096):
         pass
@@ -71,6 +98,7 @@ def main(file: str, folder: str, door: str = "", media: str = "") -> None:
     from oslo_config import cfg  # noqa: PLC0415
 
     service.prepare_service("ironic", ["ironic", "--config-file", file])
+    announce_writing()
     if migration.version() is None:
         migration.create_schema()
     else:

@@ -63,6 +63,11 @@ _OF = {"redfish": "redfish", "ipmitool": "ipmi", "fake": "fake-hardware"}
 """Interfaces that begin so, and the hardware that they are of."""
 
 
+_FOR_REDFISH = """default_inspect_interface = agent
+default_boot_interface = redfish-virtual-media"""
+"""Else it would be its own, which knows less, and a boot by DHCP and TFTP."""
+
+
 def text(wanted: Wanted) -> str:
     """The file. More than 27 workers, or it refuses to start with so many interfaces."""
     folder, files = wanted.folder, wanted.files
@@ -82,8 +87,7 @@ enabled_hardware_types = {",".join(wanted.hardware)}
 {interfaces}
 enabled_network_interfaces = noop
 default_network_interface = noop
-default_inspect_interface = agent
-{"default_boot_interface = redfish-virtual-media" if "redfish" in wanted.hardware else ""}
+{_FOR_REDFISH if "redfish" in wanted.hardware else ""}
 hash_ring_reset_interval = 15
 [api]
 unix_socket = {wanted.socket}
