@@ -5,6 +5,7 @@ It starts with the cloud, is killed and is there again, and what it answers is a
 
 import http.client
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -165,9 +166,11 @@ def test_an_owner_sees_his_machine_and_nobody_elses(cloud: Cloud, sdk: Connectio
 def test_at_the_door_there_is_what_a_ramdisk_calls_and_nothing_else(cloud: Cloud, sdk: Connection) -> None:
     node = enrolled(sdk, "r4")
     operator = {"X_Identity_Status": "Confirmed", "X_Roles": "admin", "OpenStack_System_Scope": "all"}
-    for path in ("/v1/nodes", f"/v1/nodes/{node.id}", "/v1", "/v1/lookup/../nodes"):
+    for path in ("/v1/nodes", f"/v1/nodes/{node.id}", "/v1/drivers", "/v1/lookup/../nodes"):
         assert cloud.at_door("GET", path, **operator)[0] == 404
     assert cloud.at_door("DELETE", f"/v1/nodes/{node.id}", **operator)[0] == 404
+    status, said = cloud.at_door("GET", "/")
+    assert (status, json.loads(said)["default_version"]["id"]) == (200, "v1"), said
     status, said = cloud.at_door("GET", "/v1/lookup?addresses=52:54:00:00:00:09", X_OpenStack_Ironic_API_Version="1.81")
     assert (status, b"could not be found" in said) == (404, True), said
     sdk.baremetal.delete_node(node)
@@ -183,6 +186,6 @@ def test_files_lie_at_the_door_for_those_who_know_their_names(cloud: Cloud) -> N
     assert cloud.at_door("GET", "/images/abc", Range="bytes=-3") == (206, b"789")
     assert cloud.at_door("GET", "/images/abc", Range="bytes=10-")[0] == 416
     assert cloud.at_door("HEAD", "/images/abc") == (200, b"")
-    for path in ("/images", "/images/", "/", "/images/out", "/../ironic.conf", "/%2e%2e/ironic.conf", "/images/abd"):
+    for path in ("/images", "/images/", "/images/out", "/../ironic.conf", "/%2e%2e/ironic.conf", "/images/abd"):
         assert cloud.at_door("GET", path)[0] == 404, path
     assert cloud.at_door("PUT", "/images/abc")[0] == 404

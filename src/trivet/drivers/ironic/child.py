@@ -2,7 +2,7 @@
 
 Conductor and API run in its threads. It ends when whoever started it has: it reads its standard input, where nothing
 ever comes. Who asks on its socket is who the headers say, since nobody but us can open it; Ironic's own rules decide
-what he may. At DOOR, which is open to the deploy network, the ramdisk's three calls are answered, in nobody's name, and
+what he may. At DOOR, which is open to the deploy network, the ramdisk's calls are answered, in nobody's name, and
 the files in FILES are given, which management controllers find at MEDIA; both are ADDRESS:PORT.
 """
 
@@ -21,7 +21,10 @@ from trivet.drivers.ironic.files import Application, Environ, Files, StartRespon
 os.environ.setdefault("OSLO_SERVICE_BACKEND", "threading")
 warnings.simplefilter("ignore")
 
-_RAMDISKS = re.compile(r"(GET /v1/lookup|POST /v1/heartbeat/[A-Za-z0-9-]{1,64}|POST /v1/continue_inspection)/?\Z")
+_RAMDISKS = re.compile(
+    r"(GET (/v1)?|GET /v1/lookup|POST /v1/heartbeat/[A-Za-z0-9-]{1,64}|POST /v1/continue_inspection)/?\Z"
+)
+"""Which versions there are it asks, too: without an answer it speaks an old one, and is refused."""
 _IDENTITY = re.compile(r"HTTP_(X_|OPENSTACK_SYSTEM_SCOPE|FORWARDED)")
 _VERSION = "HTTP_X_OPENSTACK_IRONIC_API_VERSION"
 _WHO = "HTTP_X_IDENTITY_STATUS"
@@ -48,9 +51,10 @@ class Door:
         self._files = files
 
     def __call__(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
-        if not str(environ.get("PATH_INFO", "")).startswith("/v1"):
-            return self._files(environ, start)
-        if not _RAMDISKS.match(f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')}"):
+        path = str(environ.get("PATH_INFO", ""))
+        if not _RAMDISKS.match(f"{environ['REQUEST_METHOD']} {path}"):
+            if not path.startswith("/v1"):
+                return self._files(environ, start)
             start("404 Not Found", [("Content-Type", "application/json")])
             return [b"{}"]
         said = {name: value for name, value in environ.items() if name == _VERSION or not _IDENTITY.match(name)}

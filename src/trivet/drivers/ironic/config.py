@@ -101,6 +101,7 @@ connection = sqlite:///{folder}/ironic.sqlite?timeout=60
 lock_path = {folder}/work
 [conductor]
 automated_clean = True
+disable_zstandard_decompression = True
 bootloader = file://{wanted.ramdisk}/esp.img
 deploy_kernel = file://{wanted.ramdisk}/ipa.kernel
 deploy_ramdisk = file://{wanted.ramdisk}/ipa.initramfs
