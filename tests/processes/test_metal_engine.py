@@ -21,6 +21,7 @@ from openstack.connection import Connection
 from openstack.exceptions import SDKException
 
 from tests.ports import free_port
+from tests.postgres import PostgresCluster
 from tests.programs import Program, clean, until
 
 pytestmark = [
@@ -31,7 +32,7 @@ PASSWORD = "metal"
 
 
 class Cloud:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: str) -> None:
         self.folder = folder
         self.door, port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{port}"
@@ -41,7 +42,7 @@ class Cloud:
             "TRIVET_METAL_HARDWARE": "fake-hardware",
             "TRIVET_METAL_DOOR": f"127.0.0.1:{self.door}",
         }
-        words = ("up", "--sim", "--data", str(folder / "data"), "--listen", f"127.0.0.1:{port}")
+        words = ("up", "--sim", "--data", str(folder / "data"), "--listen", f"127.0.0.1:{port}", *more)
         self.program = Program(folder / "out", folder / "log", *words, environment=clean() | told)
 
     def start(self) -> None:
@@ -144,6 +145,63 @@ def test_the_engine_ends_with_its_cloud_and_comes_back_with_it(cloud: Cloud, sdk
     assert cloud.program.stop() == 0
     assert cloud.engines == []
     cloud.start()
+
+
+def test_another_process_takes_the_engine_over_when_its_holder_dies(
+    tmp_path: Path, postgres_cluster: PostgresCluster
+) -> None:
+    cloud = Cloud(tmp_path, "--workers", "2", "--database", postgres_cluster.new_database())
+    try:
+        cloud.start()
+        node = enrolled(cloud.sdk("admin"), "r1")
+        [first] = cloud.engines
+        holder = parent_of(first)
+        os.kill(holder, signal.SIGKILL)
+        until("another one runs it", lambda: cloud.engines not in ([], [first]), cloud.program.log)
+        [second] = cloud.engines
+        assert parent_of(second) != holder
+        until("it answers", cloud.answers, cloud.program.log)
+        assert [each.id for each in cloud.sdk("admin").baremetal.nodes()] == [node.id]
+    finally:
+        cloud.program.stop()
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_what_joins_a_machine_to_its_volumes_and_its_networks_is_kept_with_it(cloud: Cloud, sdk: Connection) -> None:
+    node = enrolled(sdk, "r5")
+    group = sdk.baremetal.create_port_group(
+        node_id=node.id, name="bond", address="52:54:00:00:05:00", mode="802.3ad", properties={"miimon": "100"}
+    )
+    link = {"switch_id": "02:00:00:00:00:01", "switch_info": "sw1", "port_id": "eth5"}
+    said = {
+        "address": "52:54:00:00:05:01", "local_link_connection": link, "physical_network": "rack",
+        "is_pxe_enabled": False, "port_group_id": group.id, "is_smartnic": False,
+    }  # fmt: skip
+    port = sdk.baremetal.create_port(node_id=node.id, **said)
+    connector = sdk.baremetal.create_volume_connector(
+        node_id=node.id, type="iqn", connector_id="iqn.2026-01.org.example:r5"
+    )
+    target = sdk.baremetal.create_volume_target(
+        node_id=node.id, volume_type="iscsi", boot_index=0, volume_id="v1",
+        properties={"target_portal": "10.0.0.1:3260", "target_iqn": "iqn.2026-01.org.example:v1", "target_lun": 1},
+    )  # fmt: skip
+    [pid] = cloud.engines
+    os.kill(pid, signal.SIGKILL)
+    until("another one answers", lambda: cloud.engines not in ([], [pid]) and cloud.answers(), cloud.program.log)
+    found = sdk.baremetal.get_port(port.id)
+    assert {name: getattr(found, name) for name in said} == said
+    assert sdk.baremetal.get_port_group(group.id).mode == "802.3ad"
+    assert [each.connector_id for each in sdk.baremetal.volume_connectors(node=node.id, details=True)] == [
+        "iqn.2026-01.org.example:r5"
+    ]
+    [kept] = sdk.baremetal.volume_targets(node=node.id, details=True)
+    assert (kept.volume_id, kept.properties["target_lun"]) == ("v1", 1)
+    sdk.baremetal.delete_volume_target(target)
+    sdk.baremetal.delete_volume_connector(connector)
+    sdk.baremetal.delete_node(node)
 
 
 def test_an_owner_sees_his_machine_and_nobody_elses(cloud: Cloud, sdk: Connection) -> None:
