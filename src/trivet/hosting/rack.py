@@ -75,6 +75,7 @@ class Rack:
             machine.saw(node)
             await self._see(node, ports.get(node.uuid, []))
             await self._settle(node, machine)
+        await self._images.forget({node.fetches for node in nodes if node.fetches})
         await self._withdraw({node.name or node.uuid for node in nodes}, {node.uuid for node in nodes})
 
     async def adopt(self) -> None:
