@@ -131,7 +131,7 @@ def racked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Racked]:
 
 
 def test_a_physical_machine_is_a_server_like_any_other(racked: Racked, tmp_path: Path) -> None:
-    sdk = racked.sdk
+    sdk, machine = racked.sdk, Machine(1)
     until("both machines are hosts", lambda: {"m1", "m2"} <= {h.name for h in sdk.compute.hypervisors()}, patience_s=60)
     image = metal_image(Path(os.environ["TRIVET_TEST_GUEST"]), tmp_path / "metal.qcow2")
     metal_image_id = uploaded(sdk, "metal", image, "qcow2", "bare")
@@ -164,6 +164,10 @@ def test_a_physical_machine_is_a_server_like_any_other(racked: Racked, tmp_path:
     until("it answers", lambda: _pings(box.id, address), patience_s=BOOT_S)
     second = sdk.compute.create_server(name="second", image_id=metal_image_id, flavor_id=flavor.id, networks=on)
     assert sdk.compute.get_server(second.id).status == "ERROR", "the machine is sold whole"
+
+    sdk.compute.trigger_server_crash_dump(metal.id)
+    until("its kernel panics of it", lambda: "NMI: Not continuing" in racked.rack.console(machine), patience_s=300.0)
+    until("it answers after its reboot", lambda: _pings(box.id, address), patience_s=BOOT_S)
 
     sdk.compute.stop_server(metal.id)
     until("it is off", lambda: sdk.compute.get_server(metal.id).status == "SHUTOFF", patience_s=300.0)

@@ -44,6 +44,13 @@ class Wanted(msgspec.Struct, frozen=True):
         return self.folder / "ironic.conf"
 
 
+_MENU = """set timeout=0
+menuentry ramdisk {
+    linux {{ linux }} {{ kernel_params }} --
+    initrd {{ initrd }}
+}
+"""
+"""Ironic's own shows its one entry for five seconds, at every boot."""
 _KERNEL = "console=ttyS0,115200 net.ifnames=0 ipa-insecure=1"
 _INTERFACES = {
     "bios": ("redfish", "no-bios"),
@@ -83,6 +90,7 @@ state_path = {folder}
 log_file = {folder}/ironic.log
 tempdir = {folder}/work
 grub_config_path = boot/grub/grub.cfg
+grub_config_template = {wanted.folder}/grub.template
 enabled_hardware_types = {",".join(wanted.hardware)}
 {interfaces}
 enabled_network_interfaces = noop
@@ -155,4 +163,5 @@ def write(wanted: Wanted) -> None:
     wanted.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in ("work", "files", "images", "master", "tftp"):
         (wanted.folder / name).mkdir(parents=True, exist_ok=True)
+    (wanted.folder / "grub.template").write_text(_MENU)
     wanted.file.write_text(text(wanted))
