@@ -6,7 +6,6 @@ export TRIVET_TEST_GUEST := $(CURDIR)/$(BUILD)/guest/trivet-guest.qcow2
 export TRIVET_NOVNC := $(CURDIR)/$(BUILD)/novnc
 export TRIVET_TEST_RACK := $(CURDIR)/$(BUILD)/rack
 export TRIVET_TEST_RAMDISK := $(CURDIR)/$(BUILD)/ramdisk-virtual
-export TRIVET_TEST_IRONIC := $(CURDIR)/$(BUILD)/ironic/bin
 export TRIVET_TEST_CONTAINER := $(CURDIR)/$(BUILD)/container/trivet-container.oci.tar
 
 help: ## list the tasks
@@ -71,7 +70,7 @@ test-deb: deb ## install the packages on a bare Debian, run a cloud from each, a
 
 # By name, and never a folder with what somebody else put there: data is nobody's to clean.
 clean: ## remove what the tasks built; never a cloud
-	@rm -rf $(BUILD)/guest $(BUILD)/container $(BUILD)/novnc $(BUILD)/ramdisk $(BUILD)/ramdisk-virtual $(BUILD)/rack $(BUILD)/ironic $(BUILD)/packages $(BUILD)/lib $(BUILD)/bdist.*
+	@rm -rf $(BUILD)/guest $(BUILD)/container $(BUILD)/novnc $(BUILD)/ramdisk $(BUILD)/ramdisk-virtual $(BUILD)/rack $(BUILD)/packages $(BUILD)/lib $(BUILD)/bdist.*
 	@rm -rf dist .mypy_cache .ruff_cache .pytest_cache
 	@rmdir --ignore-fail-on-non-empty $(BUILD) 2>/dev/null || true
 
@@ -90,7 +89,7 @@ system-rack:
 venv: .venv/.ready
 .venv/.ready: pyproject.toml
 	@test -x $(PY) || /usr/bin/python3 -m venv .venv || python3 -m venv .venv
-	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[dev,metal]'
 	@touch $@
 
 images:

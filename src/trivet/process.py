@@ -57,15 +57,14 @@ from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.contracts.patience import patient
 from trivet.drivers.contracts.power import PowerDriver
 from trivet.drivers.files import FileBlobs
-from trivet.drivers.ironic.config import Wanted
-from trivet.drivers.ironic.engine import IronicProcess
-from trivet.drivers.ironic.upstream import SocketUpstream
+from trivet.drivers.ironic.engine import Engine
 from trivet.drivers.redfish.bmc import RedfishPower
 from trivet.errors import Invalid
 from trivet.hosting.eyes import eyes
 from trivet.hosting.host_engines import host_engines
 from trivet.hosting.hosts_here import Hosting
 from trivet.hosting.local_link import LocalLink
+from trivet.hosting.metal_engine import metal_engine
 from trivet.hosting.rack import rack
 from trivet.ids import Ids, SystemIds
 from trivet.parts import Parts
@@ -156,13 +155,14 @@ async def running(
         stack.callback(holders.close)
         duties = Duties(store, holders.me, holders.died)
         offer_duties(parts, follower, duties, hosting, doors.own_url)
+        engine = metal_engine(parts)
+        if engine is not None:
+            duties.offer("metal engine", partial(_keep, engine))
         machines = rack(parts, doors.own_url, hosting.network) if hosting is not None else None
         if machines is not None:
             stack.push_async_callback(machines.close)
             offer_agent(parts, follower, duties, machines, doors.own_url)
         offer_watches(parts, follower, duties, doors.own_url)
-        if settings.metal:
-            offer_metal(parts, duties)
         find = hosting.console_path if hosting else lambda _: None
         consoles = ConsoleSockets(parts, find, doors.own_url, doors.trust)
         app = App(parts, services(), consoles.paths())
@@ -194,20 +194,8 @@ def offers(of: Iterable[Service]) -> list[Offer]:
     ]
 
 
-def offer_metal(parts: Parts, duties: Duties) -> None:
-    """One process runs the engine, and all that share its folder ask it."""
-    settings = parts.settings
-    wanted = Wanted(
-        folder=Path(settings.data).absolute() / "metal",
-        hardware=tuple(settings.metal_hardware.split(",")),
-        door=settings.metal_door,
-    )
-    parts.metal = SocketUpstream(wanted.socket)
-
-    async def run(_: Lease) -> None:
-        await IronicProcess(wanted).keep()
-
-    duties.offer("metal engine", run)
+async def _keep(engine: Engine, _: Lease) -> None:
+    await engine.keep()
 
 
 async def _first_start(parts: Parts) -> str | None:

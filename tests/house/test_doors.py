@@ -94,7 +94,7 @@ DOORS: dict[str, set[str]] = {
     "domain.watch": set(),
     "drivers.metal": {"cabling", "images", "ironic", "machines", "nodes", "wires"},
     "drivers.switches": {"open_vswitch"},
-    "drivers.ironic": set(),
+    "drivers.ironic": {"config", "engine", "upstream"},
     "drivers.ovn": {"central.northbound", "chassis.wires", "engine", "ovsdb", "seats"},
     "drivers.podman": {"engine", "machines"},
     "drivers.qemu": {

@@ -114,6 +114,16 @@ async def test_what_is_for_the_deploy_ramdisk_is_not_reached_from_here(cloud: Cl
     assert cloud.engine.asked == []
 
 
+async def test_the_version_may_be_left_out_of_a_path(cloud: Cloud) -> None:
+    for path in ("/nodes", "/nodes/n1/allocation", "/drivers/redfish/properties"):
+        assert (await cloud.call("GET", f"/baremetal{path}", cloud.member)).status == 200
+    assert [asked[1] for asked in cloud.engine.asked] == [
+        "/nodes", "/nodes/n1/allocation", "/drivers/redfish/properties",
+    ]  # fmt: skip
+    for path in ("/lookup", "/heartbeat/n1", "/nonsense"):
+        assert (await cloud.call("GET", f"/baremetal{path}", cloud.member)).status == 404
+
+
 async def test_what_stands_in_a_path_is_one_segment_of_it_there_too(cloud: Cloud) -> None:
     await cloud.call("GET", f"{NODES}/a b?c%d", cloud.member)
     assert cloud.engine.asked[0][1] == "/v1/nodes/a%20b?c%d"

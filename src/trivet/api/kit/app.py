@@ -50,6 +50,8 @@ class App:
             for route in service.routes():
                 self.routes.append((service, route))
                 self._tree.add(route, service.prefix)
+                if (shorter := service.shortened(route.path)) is not None:
+                    self._tree.add(msgspec.structs.replace(route, path=shorter), service.prefix)
         # The longest prefix first, so that an unknown path is refused by the nearest service.
         self._by_prefix = sorted(services, key=lambda service: -len(service.prefix))
 
