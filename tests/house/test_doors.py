@@ -64,7 +64,8 @@ DOORS: dict[str, set[str]] = {
     "domain.health": {"failures", "probes"},
     "domain.host_link": set(),
     "domain.hosts": {
-        "admission", "approvals", "authority", "capacity", "cards", "credentials", "hosts", "overlay", "zones"},
+        "admission", "approvals", "authority", "capacity", "cards", "credentials", "hardware", "hosts",
+        "overlay", "zones"},
     "domain.identity": {
         "catalog.regions", "catalog.services", "delegation.access_rules", "delegation.application_credentials",
         "delegation.ec2",
