@@ -179,7 +179,9 @@ async def _reshape(order: Order, driver: MachineDriver, engines: Engines, link: 
         raise DriverError("This kind of server cannot change its size.", again=False)
     if seen.power != "stopped":
         await driver.stop(order.server_id, order.grace_s)
-    await driver.resize(order.server_id, order.vcpus, order.memory_mib, order.disk_gib, order.empty, order.topology)
+    await driver.resize(
+        order.server_id, order.vcpus, order.memory_mib, order.disk_gib, order.empty, topology=order.topology
+    )
     if order.want == "running":
         await _start(order, driver, engines, link)
 

@@ -77,10 +77,10 @@ def flaws(hardware: Hardware) -> Iterator[str]:
     """What cannot be so, however it came about."""
     seen: set[int] = set()
     for node in hardware.nodes:
-        cpus = [cpu for core in node.cores for cpu in core]
-        if len(cpus) != len(set(cpus)) or seen & set(cpus):
+        numbers = [cpu for core in node.cores for cpu in core]
+        if len(numbers) != len(node.cpus) or seen & node.cpus:
             yield f"node {node.number} has a CPU that is counted twice"
-        seen |= set(cpus)
+        seen |= node.cpus
     if len({node.number for node in hardware.nodes}) != len(hardware.nodes):
         yield "two nodes have one number"
     for name, cpus in (("dedicated", hardware.dedicated), ("shared", hardware.shared)):

@@ -250,6 +250,7 @@ class Resizing(Protocol):
         memory_mib: int,
         disk_gib: int,
         empty: tuple[EmptyDisk, ...] = (),
+        *,
         topology: Topology | None = None,
     ) -> None:
         """Of a stopped machine; a disk never shrinks, but what was swapped to is nothing to keep."""

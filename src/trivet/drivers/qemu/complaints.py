@@ -13,6 +13,11 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
     (r"/dev/net/tun|could not configure|could not open.*tap", "Its network is not ready on the host.", True),
     (r"Failed to get .*lock", "Its disk is in use by another process.", True),
     (r"Cannot lock pid file|cannot create PID file", "It is running already.", True),
+    (
+        r"host-nodes|mbind|os_mem_prealloc|preallocate memory|hugetlb|unable to map backing store|memfd",
+        "The host has no such memory left on the NUMA node that is to bear it.",
+        False,
+    ),
     (r"unsupported machine type", "The host's QEMU does not have its machine type.", False),
     (r"Invalid SMP CPUs|Number of SMP CPUs", "It has more vCPUs than a machine of its type can have.", False),
     (r"[Ii]mage is corrupt|Image is not in qcow2 format", "Its disk or image is damaged.", False),

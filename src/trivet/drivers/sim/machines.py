@@ -233,6 +233,7 @@ class SimMachines:
         memory_mib: int,
         disk_gib: int,
         empty: tuple[EmptyDisk, ...] = (),
+        *,
         topology: Topology | None = None,
     ) -> None:
         await self._behave("resize")

@@ -25,6 +25,7 @@ Pages = Literal["small", "large", "any"] | int
 _POLICIES: dict[str, Policy] = {"shared": "shared", "dedicated": "dedicated", "mixed": "mixed"}
 _THREADS: dict[str, Threads] = {"prefer": "prefer", "isolate": "isolate", "require": "require"}
 _HYPERTHREADING = "trait:HW_CPU_HYPERTHREADING"
+_PAGES: dict[str, Pages] = {"small": "small", "large": "large", "any": "any"}
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SIZE = re.compile(r"(\d{1,12})(?:([kKMGT])i?)?(b|bit|B)?", re.ASCII)
 _LARGEST_KIB = 1 << 30
@@ -237,8 +238,8 @@ def _forbid_pages(size: str, against: str) -> NoReturn:
 
 def _page_size(text: str) -> Pages:
     """A number alone is of KiB."""
-    if text == "small" or text == "large" or text == "any":
-        return text
+    if text in _PAGES:
+        return _PAGES[text]
     found = _SIZE.fullmatch(text)
     kib = 0
     if found is not None:

@@ -51,25 +51,36 @@ class _Borne(msgspec.Struct, frozen=True):
     cores: CorePins
 
 
-def fit(
-    hardware: Hardware, taken: Taken, ask: Ask, ratio: float, allowed: frozenset[int] | None = None
-) -> Fitted | None:
-    """`ratio`: how many CPUs of machines share one. `allowed`: the only nodes of the host, if it matters which."""
-    nodes = [node for node in hardware.nodes if allowed is None or node.number in allowed]
-    nodes.sort(key=_preference(hardware, taken, ask))
+class Ground(msgspec.Struct, frozen=True):
+    """A host as it is offered to a machine."""
+
+    hardware: Hardware
+    taken: Taken
+    ratio: float = 1.0
+    """How many CPUs of machines share one."""
+
+    @property
+    def free(self) -> set[int]:
+        """CPUs that a machine can have for itself."""
+        return set(self.hardware.dedicated) - self.taken.cpus
+
+
+def fit(ground: Ground, ask: Ask, allowed: frozenset[int] | None = None) -> Fitted | None:
+    """`allowed`: the only nodes of the host, if it matters which."""
+    nodes = [node for node in ground.hardware.nodes if allowed is None or node.number in allowed]
+    nodes.sort(key=_preference(ground, ask))
     known: dict[tuple[int, int], _Borne | None] = {}
 
     def bears(cell: int, node: HostNode) -> bool:
         at = (cell, node.number)
         if at not in known:
-            more = 1 if ask.isolated_emulator and cell == 0 else 0
-            known[at] = _borne(hardware, taken, ask, ask.cells[cell], node, ratio, more)
+            known[at] = _borne(ground, ask, cell, node)
         return known[at] is not None
 
     matched = matching(len(ask.cells), nodes, bears)
     if matched is None:
         return None
-    return _joined(hardware, ask, [found for n, node in enumerate(matched) if (found := known[n, node.number])])
+    return _joined(ground.hardware, ask, [found for n, node in enumerate(matched) if (found := known[n, node.number])])
 
 
 def matching(count: int, nodes: Sequence[HostNode], bears: Callable[[int, HostNode], bool]) -> list[HostNode] | None:
@@ -92,33 +103,32 @@ def matching(count: int, nodes: Sequence[HostNode], bears: Callable[[int, HostNo
     return [found[cell] for cell in range(count)]
 
 
-def _preference(hardware: Hardware, taken: Taken, ask: Ask) -> Callable[[HostNode], tuple[int, ...]]:
+def _preference(ground: Ground, ask: Ask) -> Callable[[HostNode], tuple[int, ...]]:
     """Who pins goes where least is left, so that a large machine finds a node whole later; who shares, where most is
     idle. Nodes near to devices are left to those who want one."""
-    dedicated = set(hardware.dedicated) - taken.cpus
-    near = {function.node for function in hardware.functions}
+    free = ground.free
+    near = {function.node for function in ground.hardware.functions}
 
     def key(node: HostNode) -> tuple[int, ...]:
-        free = len(node.cpus & dedicated)
-        return (node.number in near, free if ask.pinned else taken.load.get(node.number, 0), node.number)
+        load = ground.taken.load.get(node.number, 0)
+        return (node.number in near, len(node.cpus & free) if ask.pinned else load, node.number)
 
     return key
 
 
-def _borne(
-    hardware: Hardware, taken: Taken, ask: Ask, cell: GuestCell, node: HostNode, ratio: float, more: int
-) -> _Borne | None:
+def _borne(ground: Ground, ask: Ask, number: int, node: HostNode) -> _Borne | None:
+    cell, taken = ask.cells[number], ground.taken
     page = next((size for size in sizes(ask.pages, node) if _has_memory(taken, cell, node, size)), None)
     if page is None:
         return None
-    shared = sorted(node.cpus & set(hardware.shared))
+    shared = sorted(node.cpus & set(ground.hardware.shared))
     if cell.floating:
         load = taken.load.get(node.number, 0) + len(cell.floating)
         # However many share a CPU, no machine shares one with itself.
-        if len(cell.floating) > len(shared) or load > len(shared) * ratio:
+        if len(cell.floating) > len(shared) or load > len(shared) * ground.ratio:
             return None
-    free = set(hardware.dedicated) - taken.cpus
-    cores = pinned_on([set(core) & free for core in node.cores], node.cores, ask.threads, sorted(cell.pinned), more)
+    free, emulator = ground.free, int(ask.isolated_emulator and number == 0)
+    cores = pinned_on([set(core) & free for core in node.cores], node.cores, ask.threads, sorted(cell.pinned), emulator)
     if cores is None:
         return None
     guest = GuestNode(

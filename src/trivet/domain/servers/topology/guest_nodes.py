@@ -1,5 +1,7 @@
 """Guest nodes: how a machine's CPUs and memory are divided, evenly or as the flavor or the image says."""
 
+from itertools import takewhile
+
 import msgspec
 
 from trivet.domain.numbers import whole_number
@@ -45,13 +47,8 @@ def _count(words: Words) -> int:
 
 
 def _listed(words: Words, name: str) -> list[str]:
-    ours, theirs = ([] for _ in range(2))
-    for number in range(NODES_MAX):
-        key = f"{name}.{number}"
-        if len(ours) == number and words.flavor(key):
-            ours.append(words.flavor(key))
-        if len(theirs) == number and words.image(key):
-            theirs.append(words.image(key))
+    keys = [f"{name}.{number}" for number in range(NODES_MAX)]
+    ours, theirs = (list(takewhile(bool, map(read, keys))) for read in (words.flavor, words.image))
     if ours and theirs:
         _forbid(f"hw_{name}")
     return ours or theirs

@@ -18,7 +18,7 @@ from trivet.domain.placement.claims import Consumer
 from trivet.domain.servers.servers import FlavorOf, Server
 from trivet.domain.servers.topology import asks, fitting, guest_cpus
 from trivet.domain.servers.topology.asks import Ask
-from trivet.domain.servers.topology.fitting import Fitted, Taken
+from trivet.domain.servers.topology.fitting import Fitted, Ground, Taken
 from trivet.drivers.contracts.hardware import SMALL_KIB, Hardware
 from trivet.drivers.contracts.topology import Topology
 from trivet.store.tx import Tx
@@ -166,7 +166,7 @@ async def _looked_at(tx: Tx, host_ids: Collection[str], what: Wanted) -> dict[st
     ratios = await _ratios(tx, known)
     found = {}
     for id, hardware in known.items():
-        fitted = fitting.fit(hardware, taken[id], what.ask, ratios.get(id, 1.0))
+        fitted = fitting.fit(Ground(hardware, taken[id], ratios.get(id, 1.0)), what.ask)
         if fitted is not None:
             found[id] = fitted
     return found
