@@ -8,16 +8,16 @@ from trivet.drivers.contracts.errors import DriverError
 log = logging.getLogger(__name__)
 
 _KNOWN: tuple[tuple[str, str, bool], ...] = (
+    (
+        r"unable to map backing store|os_mem_prealloc|preallocate memory|cannot bind memory|mbind",
+        "The host has no such memory left on the NUMA node that is to bear it.",
+        False,
+    ),
     (r"[Cc]annot (allocate|set up guest) memory|cannot allocate", "The host has no memory left for it.", True),
     (r"No space left on device|Disk quota exceeded", "The host has no room left on its disks.", True),
     (r"/dev/net/tun|could not configure|could not open.*tap", "Its network is not ready on the host.", True),
     (r"Failed to get .*lock", "Its disk is in use by another process.", True),
     (r"Cannot lock pid file|cannot create PID file", "It is running already.", True),
-    (
-        r"host-nodes|mbind|os_mem_prealloc|preallocate memory|hugetlb|unable to map backing store|memfd",
-        "The host has no such memory left on the NUMA node that is to bear it.",
-        False,
-    ),
     (r"unsupported machine type", "The host's QEMU does not have its machine type.", False),
     (r"Invalid SMP CPUs|Number of SMP CPUs", "It has more vCPUs than a machine of its type can have.", False),
     (r"[Ii]mage is corrupt|Image is not in qcow2 format", "Its disk or image is damaged.", False),
