@@ -1,9 +1,11 @@
 """Sets of CPUs as operators and kernels write them: 0-3,8,^2."""
 
+import re
 from collections.abc import Iterable
 
 NUMBER_MAX = 65_535
 """No machine has a CPU of a higher number; a longer range would only be a way to fill memory."""
+_DIGITS = re.compile("[0-9]{1,5}")
 
 
 def parsed(text: str) -> frozenset[int] | None:
@@ -37,6 +39,4 @@ def _range(text: str) -> range | None:
 
 
 def _number(text: str) -> int | None:
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(NUMBER_MAX))):
-        return None
-    return int(text) if int(text) <= NUMBER_MAX else None
+    return int(text) if _DIGITS.fullmatch(text) and int(text) <= NUMBER_MAX else None

@@ -1,5 +1,6 @@
 """From the kernel's own tree to nodes, cores and pages. The root is said, so that a recorded tree can be read."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,9 @@ from trivet.drivers.contracts import cpu_sets
 from trivet.drivers.contracts.hardware import SMALL_KIB, HostNode
 
 SYS = Path("/sys")
+_NODE = re.compile("node[0-9]{1,5}")
+_PAGES = re.compile("hugepages-([0-9]{1,10})kB")
+_DIGITS = re.compile("[0-9]{1,15}")
 
 
 def nodes(root: Path = SYS) -> list[HostNode]:
@@ -21,7 +25,7 @@ def nodes(root: Path = SYS) -> list[HostNode]:
 def _folders(node: Path) -> list[Path]:
     if not node.is_dir():
         return []
-    named = [path for path in node.iterdir() if path.name.removeprefix("node").isdigit() and path.is_dir()]
+    named = [path for path in node.iterdir() if _NODE.fullmatch(path.name) and path.is_dir()]
     return sorted(named, key=lambda path: int(path.name.removeprefix("node")))
 
 
@@ -51,9 +55,9 @@ def _siblings(system: Path, cpu: int) -> frozenset[int]:
 def _pages(folder: Path) -> Iterator[tuple[int, int]]:
     if folder.is_dir():
         for path in sorted(folder.iterdir()):
-            size = path.name.removeprefix("hugepages-").removesuffix("kB")
-            if size.isdigit() and int(size) > SMALL_KIB:
-                yield int(size), _number(path / "nr_hugepages")
+            found = _PAGES.fullmatch(path.name)
+            if found is not None and int(found[1]) > SMALL_KIB:
+                yield int(found[1]), _number(path / "nr_hugepages")
 
 
 def _memory_kib(meminfo: Path) -> int:
@@ -69,8 +73,9 @@ def _set(path: Path) -> frozenset[int]:
 
 
 def _number(path: Path) -> int:
+    """Nothing below 0, which means that it is not known."""
     text = _text(path)
-    return max(int(text), 0) if text.removeprefix("-").isdigit() else 0
+    return int(text) if _DIGITS.fullmatch(text) else 0
 
 
 def _text(path: Path) -> str:

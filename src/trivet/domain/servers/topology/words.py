@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from trivet.domain.numbers import whole_number
+
 ASKED = (
     "cpu_dedicated_mask", "cpu_policy", "cpu_thread_policy", "emulator_threads_policy", "mem_page_size", "numa_nodes",
 )  # fmt: skip
@@ -62,7 +64,7 @@ def is_plain(name: str, text: str) -> bool:
 
 def is_numbered(name: str) -> bool:
     kind, dot, number = name.partition(".")
-    return bool(dot) and kind in NUMBERED and number.isascii() and number.isdigit()
+    return bool(dot) and kind in NUMBERED and whole_number(number) is not None
 
 
 def _plain(name: str) -> str:
