@@ -33,7 +33,8 @@ async def simulated(parts: Parts) -> Hosting:
 
     async def register(tx: Tx) -> list[Host]:
         names = [f"sim-{number:05}" for number in range(1, parts.settings.sim_hosts + 1)]
-        return [await hosts.register(tx, _sim_host(parts, name), more=_MACHINES, hardware=hardware) for name in names]
+        found = [_sim_host(parts, name, hardware) for name in names]
+        return [await hosts.register(tx, host, more=_MACHINES, hardware=hardware) for host in found]
 
     found = await transact(parts.store, register)
     machines = {host.id: SimMachines(parts.clock, temper) for host in found}
@@ -66,14 +67,20 @@ def _hardware(settings: Settings) -> Hardware | None:
     return inside.found(Given(settings.cpu_dedicated_set, settings.cpu_shared_set), Path(settings.sim_hardware))
 
 
-def _sim_host(parts: Parts, name: str) -> Host:
+def _memory_mib(hardware: Hardware) -> int:
+    return sum(node.memory_mib for node in hardware.nodes) + sum(hardware.huge_mib.values())
+
+
+def _sim_host(parts: Parts, name: str, hardware: Hardware | None) -> Host:
     now = parts.clock.now()
+    cpus = sum(len(node.cpus) for node in hardware.nodes) if hardware is not None else SIM_VCPUS
+    memory_mib = _memory_mib(hardware) if hardware is not None else SIM_MEMORY_MIB
     return Host(
         id=parts.ids.uuid(),
         name=name,
         kinds=SIM_KINDS,
-        vcpus=SIM_VCPUS,
-        memory_mib=SIM_MEMORY_MIB,
+        vcpus=cpus,
+        memory_mib=memory_mib,
         disk_gib=SIM_DISK_GIB,
         hypervisor_type="sim",
         created_at=now,

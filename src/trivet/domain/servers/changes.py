@@ -135,10 +135,11 @@ async def _hold_either(tx: Tx, server: Server, flavor: FlavorOf) -> None:
     together = {name: max(now.get(name, 0), then.get(name, 0)) for name in now | then}
     for name in then.keys() & now.keys() & places.EXCLUSIVE:
         together[name] = now[name] + then[name]
-    await _hold(tx, server, places.added(together, besides))
     inside = places.wanted(flavor, server.properties)
+    what = " and ".join(["room for the new flavor", *asks.said(flavor, server.properties)])
+    await _hold(tx, server, places.added(together, besides), what)
     if inside is not None and not await places.take(tx, _consumer(server), server.host_id, inside):
-        raise _no_room(" and ".join(asks.said(flavor, server.properties)))
+        raise _no_room(what)
 
 
 async def _hold_one(tx: Tx, server: Server, flavor: FlavorOf) -> None:
@@ -149,9 +150,9 @@ async def _hold_one(tx: Tx, server: Server, flavor: FlavorOf) -> None:
     await places.leave(tx, server.id, but=(server.host_id, flavor.id))
 
 
-async def _hold(tx: Tx, server: Server, resources: dict[str, int]) -> None:
+async def _hold(tx: Tx, server: Server, resources: dict[str, int], what: str = "room for the flavor") -> None:
     if not await claims.replace(tx, [(_consumer(server), {server.host_id or "": resources})]):
-        raise _no_room("room for the new flavor")
+        raise _no_room(what)
 
 
 def _consumer(server: Server) -> claims.Consumer:

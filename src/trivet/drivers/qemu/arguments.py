@@ -161,7 +161,7 @@ def _nature(spec: MachineSpec, machine: str, accelerator: str) -> list[str]:
         *("-smbios", f"type=1,manufacturer=Trivet,product=Trivet,serial={spec.id},uuid={spec.id}"),
         *("-machine", f"{machine},usb=off,vmport=off"),
         *("-accel", "kvm" if kvm else f"tcg,thread=multi,tb-size={_TRANSLATED_MIB}"),
-        *("-cpu", "host" if kvm else "max"),
+        *("-cpu", inside.processor(spec, kvm=kvm)),
         *inside.words(spec),
         *("-nodefaults", "-no-user-config", "-S"),
         *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),

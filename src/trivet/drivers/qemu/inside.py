@@ -19,6 +19,15 @@ def words(spec: MachineSpec) -> list[str]:
     return found
 
 
+def processor(spec: MachineSpec, *, kvm: bool) -> str:
+    """A guest looks for threads only where its processor says that it can tell of them: an AMD one by a feature, which
+    the emulated one has not, so that has to be another's."""
+    threads = spec.topology.threads if spec.topology is not None else 1
+    if kvm:
+        return "host,topoext=on" if threads > 1 else "host"
+    return "max,vendor=GenuineIntel" if threads > 1 else "max"
+
+
 def _memory(number: int, node: GuestNode) -> str:
     place = f"id=node{number},size={node.memory_mib}M,host-nodes={node.host_node},policy=bind"
     if node.page_kib == SMALL_KIB:
