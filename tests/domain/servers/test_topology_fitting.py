@@ -30,7 +30,9 @@ def hosts(draw: st.DrawFn) -> Hardware:
             first += threads
         pages = draw(st.sampled_from(({}, {HUGE_KIB: 64}, {HUGE_KIB: 512, 1 << 20: 2})))
         nodes.append(HostNode(number, number // 2, tuple(cores), draw(st.sampled_from((0, 256, 1024, 4096))), pages))
-    dedicated = draw(st.sets(st.integers(0, first - 1)))
+    every = frozenset(range(first))
+    whole = frozenset(cpu for cpu in every if cpu // threads % 3)
+    dedicated = draw(st.one_of(st.just(every), st.just(whole), st.sets(st.integers(0, first - 1))))
     shared = draw(st.sets(st.integers(0, first - 1))) - dedicated
     return Hardware(tuple(nodes), tuple(sorted(dedicated)), tuple(sorted(shared)))
 
