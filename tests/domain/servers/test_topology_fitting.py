@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trivet.domain.servers.topology.asks import Ask
+from trivet.domain.servers.topology.asks import Ask, Pages, Policy, Threads
 from trivet.domain.servers.topology.cores import pinned_on
 from trivet.domain.servers.topology.fitting import Fitted, Ground, Taken, fit, matching, sizes
 from trivet.domain.servers.topology.guest_nodes import GuestCell
@@ -17,6 +17,9 @@ from trivet.drivers.contracts.hardware import SMALL_KIB, Hardware, HostNode
 from trivet.drivers.contracts.topology import Topology
 
 HUGE_KIB = 2048
+POLICIES: tuple[Policy, ...] = ("shared", "dedicated", "mixed")
+THREADS: tuple[Threads, ...] = ("prefer", "isolate", "require")
+PAGES: tuple[Pages | None, ...] = (None, "small", "large", "any", HUGE_KIB, 1 << 20)
 
 
 @st.composite
@@ -39,7 +42,7 @@ def hosts(draw: st.DrawFn) -> Hardware:
 
 @st.composite
 def wishes(draw: st.DrawFn) -> Ask:
-    policy = draw(st.sampled_from(("shared", "dedicated", "mixed")))
+    policy = draw(st.sampled_from(POLICIES))
     cells, first = [], 0
     for _ in range(draw(st.integers(1, 3))):
         cpus = frozenset(range(first, first + draw(st.integers(1, 4))))
@@ -50,8 +53,8 @@ def wishes(draw: st.DrawFn) -> Ask:
     return Ask(
         cells=tuple(cells),
         policy=policy,
-        threads=draw(st.sampled_from(("prefer", "isolate", "require"))) if own else "prefer",
-        pages=draw(st.sampled_from((None, "small", "large", "any", HUGE_KIB, 1 << 20))),
+        threads=draw(st.sampled_from(THREADS)) if own else "prefer",
+        pages=draw(st.sampled_from(PAGES)),
         isolated_emulator=own and draw(st.booleans()),
         shares_emulator=own and draw(st.booleans()),
     )
