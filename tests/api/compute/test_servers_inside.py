@@ -55,8 +55,10 @@ async def host(cloud: Cloud) -> AsyncIterator[str]:
 async def flavor(cloud: Cloud, vcpus: int = 2, ram_mib: int = 512, /, **specs: str) -> str:
     async with cloud.store.write() as tx:
         id = tx.ids.uuid()
-        size = {"vcpus": vcpus, "ram_mib": ram_mib, "disk_gib": 1}
-        await tx.insert(FLAVORS, Flavor(id=id, name=id, created_at=0.0, extra_specs=specs, **size))
+        made = Flavor(
+            id=id, name=id, vcpus=vcpus, ram_mib=ram_mib, disk_gib=1, created_at=0.0, extra_specs=specs
+        )  # fmt: skip
+        await tx.insert(FLAVORS, made)
     return id
 
 

@@ -10,8 +10,8 @@ from trivet.domain.servers.topology.asks import Ask
 from trivet.errors import Invalid
 
 
-def flavor(vcpus: int = 4, ram_mib: int = 1024, **specs: str) -> FlavorOf:
-    return FlavorOf(id="f", name="f", vcpus=vcpus, ram_mib=ram_mib, disk_gib=1, extra_specs=spelt(specs))
+def flavor(**specs: str) -> FlavorOf:
+    return FlavorOf(id="f", name="f", vcpus=4, ram_mib=1024, disk_gib=1, extra_specs=spelt(specs))
 
 
 def spelt(specs: dict[str, str]) -> dict[str, str]:
