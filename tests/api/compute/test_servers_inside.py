@@ -140,6 +140,26 @@ async def test_a_machine_of_two_nodes_lies_on_two_and_its_order_says_it_all(clou
     assert "hw:mem_page_size=2048" in refusal
 
 
+async def test_a_tenant_sees_his_nodes_and_an_operator_where_they_lie(cloud: Cloud, host: str) -> None:
+    wide = await flavor(cloud, 4, 2048, **PINNED, **{"hw:numa_nodes": "2", "hw:mem_page_size": "2048"})
+    id = await cloud.made(networks="none", flavorRef=wide)
+    shown = (await cloud.call("GET", f"/servers/{id}/topology")).ok()
+    assert shown == {
+        "nodes": [
+            {"vcpu_set": [0, 1], "siblings": [[0, 1]], "memory_mb": 1024},
+            {"vcpu_set": [2, 3], "siblings": [[2, 3]], "memory_mb": 1024},
+        ],
+        "pagesize_kb": 2048,
+    }
+    whole = (await cloud.call("GET", f"/servers/{id}/topology", token=cloud.token("admin"))).ok()
+    inside = await inside_of(cloud, id)
+    assert [node["host_node"] for node in whole["nodes"]] == [node.host_node for node in inside.nodes]
+    pins = {int(cpu): at for node in whole["nodes"] for cpu, at in node["cpu_pinning"].items()}
+    assert pins == inside.pins
+    plain = await cloud.made(networks="none")
+    assert (await cloud.call("GET", f"/servers/{plain}/topology")).ok() == {"nodes": [], "pagesize_kb": None}
+
+
 async def test_large_pages_are_the_largest_that_fit_and_any_may_be_small(cloud: Cloud, host: str) -> None:
     large = await flavor(cloud, 1, 1024, **{"hw:mem_page_size": "large"})
     sizes = [(await inside_of(cloud, await cloud.made(networks="none", flavorRef=large))).nodes[0].page_kib]
