@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
+from trivet.drivers.contracts import cpu_sets
 from trivet.errors import Invalid
 
 PUBLIC = "public"
@@ -60,6 +61,15 @@ class Settings:
     region: str = option("RegionOne", "The region that the catalog names.")
     sim: bool = option(False, "Simulated hosts in place of real engines.")
     sim_hosts: int = option(4, "How many hosts the simulation has.")
+    sim_hardware: str = option(
+        "", "Folder with a recorded /sys: every simulated host is made inside as that machine is. Empty: none tells."
+    )
+    cpu_dedicated_set: str = option(
+        "", "CPUs of this host that servers may have for themselves, such as 2-15,18-31. Empty: none."
+    )
+    cpu_shared_set: str = option(
+        "", "CPUs of this host that servers share. Empty: all, or none where cpu_dedicated_set names some."
+    )
     leave_running: bool = option(
         False, "On stop, leave servers and engines running: for a restart that nobody notices."
     )
@@ -265,6 +275,7 @@ def check(settings: Settings) -> Settings:
         if name == "listen" or getattr(settings, name):
             _check_address(name, getattr(settings, name))
     _check_tls(settings)
+    _check_cpus(settings)
     check_underlay(settings.underlay)
     if settings.limit_model not in ("flat", "strict_two_level"):
         raise Invalid("setting.invalid", "limit_model must be flat or strict_two_level.")
@@ -297,6 +308,17 @@ def _check_address(name: str, said: str) -> None:
         raise Invalid("setting.invalid", f"{name} must be HOST:PORT, not {said!r}; 127.0.0.1:8774 is one.")
     if not 0 < int(port) <= _PORT_MAX:
         raise Invalid("setting.invalid", f"{name} must be HOST:PORT with a port from 1 to {_PORT_MAX}, not {port}.")
+
+
+def _check_cpus(settings: Settings) -> None:
+    found = {}
+    for name in ("cpu_dedicated_set", "cpu_shared_set"):
+        cpus = cpu_sets.parsed(getattr(settings, name))
+        if cpus is None:
+            raise Invalid("setting.invalid", f"{name} must be like 2-15,^8,18: not {getattr(settings, name)!r}.")
+        found[name] = cpus
+    if both := found["cpu_dedicated_set"] & found["cpu_shared_set"]:
+        raise Invalid("setting.invalid", f"CPU {min(both)} is in cpu_dedicated_set and in cpu_shared_set.")
 
 
 def _check_tls(settings: Settings) -> None:

@@ -65,7 +65,8 @@ DOORS: dict[str, set[str]] = {
     "domain.health": {"failures", "probes"},
     "domain.host_link": set(),
     "domain.hosts": {
-        "admission", "approvals", "authority", "capacity", "cards", "credentials", "hosts", "overlay", "zones"},
+        "admission", "approvals", "authority", "capacity", "cards", "credentials", "hardware", "hosts",
+        "overlay", "zones"},
     "domain.identity": {
         "catalog.regions", "catalog.services", "delegation.access_rules", "delegation.application_credentials",
         "delegation.ec2",
@@ -88,11 +89,13 @@ DOORS: dict[str, set[str]] = {
     "domain.recovery": set(),
     "domain.registry": set(),
     "domain.servers": {
-        "console_output", "consoles", "images", "metadata", "orders", "servers", "shelving", "state", "words",
+        "console_output", "consoles", "images", "metadata", "orders", "servers", "shelving", "state",
+        "topology.inside", "topology.places", "words",
     },
     "domain.volumes": {"acts", "attachments", "backends", "create", "limits", "snapshots", "types", "volumes"},
     "domain.watch": set(),
     "drivers.metal": {"cabling", "images", "ironic", "machines", "nodes", "wires"},
+    "drivers.hardware": {"sysfs"},
     "drivers.switches": {"open_vswitch"},
     "drivers.ironic": {"config", "engine", "upstream"},
     "drivers.ovn": {"central.northbound", "chassis.wires", "engine", "ovsdb", "seats"},

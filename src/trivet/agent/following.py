@@ -179,7 +179,9 @@ async def _reshape(order: Order, driver: MachineDriver, engines: Engines, link: 
         raise DriverError("This kind of server cannot change its size.", again=False)
     if seen.power != "stopped":
         await driver.stop(order.server_id, order.grace_s)
-    await driver.resize(order.server_id, order.vcpus, order.memory_mib, order.disk_gib, order.empty)
+    await driver.resize(
+        order.server_id, order.vcpus, order.memory_mib, order.disk_gib, order.empty, topology=order.topology
+    )
     if order.want == "running":
         await _start(order, driver, engines, link)
 
@@ -325,6 +327,7 @@ def _spec(order: Order, image_path: str | None, files: dict[str, bytes]) -> Mach
         properties=order.properties,
         # Nothing was booted yet: the first start writes the real count.
         marks=_marks(order) | {"boots": "0"},
+        topology=order.topology,
     )
 
 

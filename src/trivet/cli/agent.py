@@ -5,7 +5,7 @@ import asyncio
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from trivet.errors import Invalid
 
@@ -32,14 +32,31 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="This host's place on the network between the hosts, such as 10.20.0.2/24@eth1.",
     )  # fmt: skip
     parser.add_argument("--sim", action="store_true", help="A simulated host, which needs no underlay.")
+    add_cpus(parser)
     parser.set_defaults(run=run)
 
 
+def add_cpus(parser: argparse.ArgumentParser) -> None:
+    """Which parts of the host servers get."""
+    parser.add_argument(
+        "--cpu-dedicated-set", metavar="CPUS", default="",
+        help="CPUs that servers may have for themselves, such as 2-15,18-31. Empty: none.",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cpu-shared-set", metavar="CPUS", default="",
+        help="CPUs that servers share. Empty: all, or none where --cpu-dedicated-set names some.",
+    )  # fmt: skip
+
+
 def run(chosen: argparse.Namespace) -> int:
-    return look_after(chosen.api, chosen.secret_file, chosen.data, chosen.underlay, sim=chosen.sim)
+    given = (chosen.cpu_dedicated_set, chosen.cpu_shared_set)
+    return look_after(chosen.api, chosen.secret_file, chosen.data, chosen.underlay, sim=chosen.sim, given=given)
 
 
-def look_after(api: str, secret_file: Path, data: Path, underlay: str, *, sim: bool) -> int:
+def look_after(
+    api: str, secret_file: Path, data: Path, underlay: str, *, sim: bool, given: tuple[str, str] = ("", "")
+) -> int:
+    """`given`: the CPUs that servers may have for themselves, and those that they share."""
     if not sim and not underlay:
         raise Invalid(
             "agent.underlay",
@@ -51,10 +68,18 @@ def look_after(api: str, secret_file: Path, data: Path, underlay: str, *, sim: b
     from trivet.logs import set_up  # noqa: PLC0415
 
     set_up(json=False)
-    return uvloop.run(_run(api, secret_file, data, underlay, sim))
+    return uvloop.run(_run(api, secret_file, data, _World(underlay, sim, given)))
 
 
-async def _run(api: str, secret_file: Path, data: Path, underlay: str, sim: bool) -> int:
+class _World(NamedTuple):
+    """What was said of the host."""
+
+    underlay: str
+    sim: bool
+    given: tuple[str, str]
+
+
+async def _run(api: str, secret_file: Path, data: Path, said: _World) -> int:
     from trivet.agent.http_link import HttpLink  # noqa: PLC0415
     from trivet.cli.announce import say  # noqa: PLC0415
     from trivet.clock import SystemClock  # noqa: PLC0415
@@ -68,7 +93,7 @@ async def _run(api: str, secret_file: Path, data: Path, underlay: str, sim: bool
         raise Invalid("agent.secret", f"{secret_file} does not hold the secret of a host credential.") from error
     holder, lock = holder_of(data, SystemIds())
     link = HttpLink(api, secret, data)
-    world = await _world(data.absolute(), underlay, sim)
+    world = await _world(data.absolute(), said)
     host = RemoteHost(link, SystemClock(), world, holder, lambda name: say(f"ready: host {name} through {api}"))
     work = asyncio.create_task(host.run(), name="agent")
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -89,15 +114,17 @@ async def _run(api: str, secret_file: Path, data: Path, underlay: str, sim: bool
     return 0
 
 
-async def _world(data: Path, underlay: str, sim: bool) -> "World":
-    if sim:
+async def _world(data: Path, said: _World) -> "World":
+    if said.sim:
         from trivet.clock import SystemClock  # noqa: PLC0415
         from trivet.hosting.simulated_world import SimulatedWorld  # noqa: PLC0415
 
         return SimulatedWorld(SystemClock())
     from trivet.drivers.ovn.seats import read_underlay  # noqa: PLC0415
+    from trivet.hosting.inside import Given  # noqa: PLC0415
     from trivet.hosting.real_world import RealWorld  # noqa: PLC0415
     from trivet.hosting.this_machine import ThisMachine  # noqa: PLC0415
     from trivet.settings import check_underlay  # noqa: PLC0415
 
-    return RealWorld(await ThisMachine.found(data), data, read_underlay(check_underlay(underlay)))
+    machine = await ThisMachine.found(data, Given(*said.given))
+    return RealWorld(machine, data, read_underlay(check_underlay(said.underlay)))

@@ -16,6 +16,8 @@ class Joined(msgspec.Struct, frozen=True):
     api: str
     underlay: str
     sim: bool = False
+    given: tuple[str, str] = ("", "")
+    """CPUs that servers may have for themselves, and those that they share."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -37,6 +39,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="Everything of this host lives under this directory. [/var/lib/trivet]",
     )  # fmt: skip
     parser.add_argument("--sim", action="store_true", help="A simulated host, which needs no underlay.")
+    agent.add_cpus(parser)
     parser.set_defaults(run=run)
 
 
@@ -48,9 +51,9 @@ def run(chosen: argparse.Namespace) -> int:
             raise Invalid("join.unknown", f"Nothing is known of a cloud under {data}: say its URL and a token.")
         joined = msgspec.json.decode(known.read_bytes(), type=Joined)
     else:
-        joined = Joined(chosen.api, chosen.underlay, chosen.sim)
+        joined = Joined(chosen.api, chosen.underlay, chosen.sim, (chosen.cpu_dedicated_set, chosen.cpu_shared_set))
         _keep(known, secret, joined, chosen.token or os.environ.get("TRIVET_JOIN_TOKEN", ""))
-    return agent.look_after(joined.api, secret, data, joined.underlay, sim=joined.sim)
+    return agent.look_after(joined.api, secret, data, joined.underlay, sim=joined.sim, given=joined.given)
 
 
 def _keep(known: Path, secret: Path, joined: Joined, token: str) -> None:

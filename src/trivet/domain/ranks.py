@@ -23,6 +23,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("consumers",),
     ("providers", "inventories", "claims", "provider_traits", "provider_aggregates"),
     ("custom_classes", "custom_traits"),
+    ("host_hardware", "server_topologies"),
     ("spreads", "host_cards"),
     # Identity: who, where, with which roles, and what was made from them.
     ("limit_model",),

@@ -18,6 +18,7 @@ from trivet.drivers.ovn.seats import Alone, Centre, Keys, Seat, read_underlay
 from trivet.drivers.qsd.volumes import QsdVolumes
 from trivet.drivers.qsd.volumes import missing as qsd_missing
 from trivet.hosting.hosts_here import Hosting, backend_of
+from trivet.hosting.inside import Given
 from trivet.hosting.this_machine import Has, ThisMachine, keep_keys, tag_of
 from trivet.parts import Parts
 from trivet.store.store import transact
@@ -30,9 +31,10 @@ _logger = logging.getLogger(__name__)
 async def real(parts: Parts) -> Hosting:
     settings = parts.settings
     data = Path(settings.data).absolute()
-    machine = await ThisMachine.found(data)
+    machine = await ThisMachine.found(data, Given(settings.cpu_dedicated_set, settings.cpu_shared_set))
     outside = External(_host_address(settings.external_cidr), masquerade=shutil.which("iptables") is not None)
-    host = await transact(parts.store, lambda tx: hosts.register(tx, _this_host(parts, machine.has)))
+    has = machine.has
+    host = await transact(parts.store, lambda tx: hosts.register(tx, _this_host(parts, has), hardware=has.hardware))
     seat = await _seat(parts, data, host)
     ovn = OvnEngine(data, tag_of(data), outside, physical=settings.physical, seat=seat)
     await ovn.up()
@@ -91,7 +93,7 @@ def _host_address(cidr: str) -> str:
 
 def _this_host(parts: Parts, has: Has) -> Host:
     now = parts.clock.now()
-    said = {name: value for name, value in msgspec.structs.asdict(has).items() if name != "up_s"}
+    said = {name: value for name, value in msgspec.structs.asdict(has).items() if name not in ("up_s", "hardware")}
     return Host(
         id=parts.ids.uuid(),
         name=socket.gethostname(),

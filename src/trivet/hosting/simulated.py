@@ -1,17 +1,23 @@
 """Simulated hosts: as many as one likes, in memory."""
 
+from pathlib import Path
+
 from trivet.agent.engines import Engines
 from trivet.domain.host_link import order_building
 from trivet.domain.hosts import hosts
 from trivet.domain.hosts.hosts import Host
 from trivet.domain.servers.orders import Order
 from trivet.domain.servers.words import Kind
+from trivet.drivers.contracts.hardware import Hardware
 from trivet.drivers.contracts.machine import Power
 from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.drivers.sim.network import SimNetwork, SimWires
 from trivet.drivers.sim.volumes import SimVolumes
+from trivet.hosting import inside
 from trivet.hosting.hosts_here import Hosting, backend_of
+from trivet.hosting.inside import Given
 from trivet.parts import Parts
+from trivet.settings import Settings
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
@@ -23,10 +29,12 @@ SIM_VCPUS, SIM_MEMORY_MIB, SIM_DISK_GIB = 64, 262_144, 4_000
 
 async def simulated(parts: Parts) -> Hosting:
     temper = Temper()
+    hardware = _hardware(parts.settings)
 
     async def register(tx: Tx) -> list[Host]:
         names = [f"sim-{number:05}" for number in range(1, parts.settings.sim_hosts + 1)]
-        return [await hosts.register(tx, _sim_host(parts, name), more=_MACHINES) for name in names]
+        found = [_sim_host(parts, name, hardware) for name in names]
+        return [await hosts.register(tx, host, more=_MACHINES, hardware=hardware) for host in found]
 
     found = await transact(parts.store, register)
     machines = {host.id: SimMachines(parts.clock, temper) for host in found}
@@ -53,14 +61,26 @@ async def simulated(parts: Parts) -> Hosting:
     )
 
 
-def _sim_host(parts: Parts, name: str) -> Host:
+def _hardware(settings: Settings) -> Hardware | None:
+    if not settings.sim_hardware:
+        return None
+    return inside.found(Given(settings.cpu_dedicated_set, settings.cpu_shared_set), Path(settings.sim_hardware))
+
+
+def _memory_mib(hardware: Hardware) -> int:
+    return sum(node.memory_mib for node in hardware.nodes) + sum(hardware.huge_mib.values())
+
+
+def _sim_host(parts: Parts, name: str, hardware: Hardware | None) -> Host:
     now = parts.clock.now()
+    cpus = sum(len(node.cpus) for node in hardware.nodes) if hardware is not None else SIM_VCPUS
+    memory_mib = _memory_mib(hardware) if hardware is not None else SIM_MEMORY_MIB
     return Host(
         id=parts.ids.uuid(),
         name=name,
         kinds=SIM_KINDS,
-        vcpus=SIM_VCPUS,
-        memory_mib=SIM_MEMORY_MIB,
+        vcpus=cpus,
+        memory_mib=memory_mib,
         disk_gib=SIM_DISK_GIB,
         hypervisor_type="sim",
         created_at=now,

@@ -16,6 +16,7 @@ from trivet.agent.halting import halt, remember
 from trivet.domain.hosts.admission import Admitted
 from trivet.domain.servers.words import Kind
 from trivet.drivers import durable
+from trivet.drivers.contracts.hardware import Hardware
 from trivet.drivers.contracts.machine import MachineDriver
 from trivet.drivers.ovn.chassis.wires import OvnWires
 from trivet.drivers.ovn.engine import missing as ovn_missing
@@ -27,6 +28,8 @@ from trivet.drivers.qemu.options import Options
 from trivet.drivers.qemu.options import missing as qemu_missing
 from trivet.drivers.qemu.options import version as qemu_version
 from trivet.errors import Invalid
+from trivet.hosting import inside
+from trivet.hosting.inside import Given
 from trivet.hosting.processor import cpu_info
 
 _OWN_MEMORY_MIB = 512
@@ -45,6 +48,7 @@ class Has(msgspec.Struct, frozen=True):
     cpu_info: str
     up_s: float
     """How long it has been running."""
+    hardware: Hardware
     hypervisor_type: str = "QEMU"
 
 
@@ -55,11 +59,13 @@ class ThisMachine:
         self._memory = data / "halted.json"
 
     @classmethod
-    async def found(cls, data: Path) -> Self:
+    async def found(cls, data: Path, given: Given) -> Self:
         """Refused, with what is missing, where real engines cannot run."""
-        kinds = _kinds_here(data)
+        hardware = inside.found(given, memory_mib=_memory_mib(), own_mib=_OWN_MEMORY_MIB)
+        # Where none is set aside, servers may run on all, and need not be told so.
+        kinds = _kinds_here(data, frozenset(hardware.shared) if given.dedicated or given.shared else frozenset())
         version = await qemu_version() if "vm" in kinds else 1
-        return cls(kinds, _has(tuple(kinds), data, version), data)
+        return cls(kinds, _has(tuple(kinds), data, version, hardware), data)
 
     def engines(self, wires: OvnWires) -> Engines:
         """Those that were halted at the last end are known to be meant to run."""
@@ -84,18 +90,19 @@ def keep_keys(keys: Keys, private_key: str, admitted: Admitted) -> None:
     durable.write(keys.authority, admitted.authority.encode())
 
 
-def _kinds_here(data: Path) -> dict[Kind, MachineDriver]:
-    """The kinds that this machine can run. Without a network there is no use in any."""
+def _kinds_here(data: Path, shared: frozenset[int]) -> dict[Kind, MachineDriver]:
+    """The kinds that this machine can run. Without a network there is no use in any. `shared`: on which CPUs those
+    run that have none for themselves; all, if there are none."""
     lacks = ovn_missing()
     kinds: dict[Kind, MachineDriver] = {}
     if found := qemu_missing():
         lacks += [f"for VMs: {why}" for why in found]
     else:
-        kinds["vm"] = QemuMachines(data / "qemu", Options(host_checksum=False))
+        kinds["vm"] = QemuMachines(data / "qemu", Options(host_checksum=False, shared_cpus=shared))
     if found := podman_missing():
         lacks += [f"for containers: {why}" for why in found]
     else:
-        kinds["container"] = PodmanMachines(data / "podman")
+        kinds["container"] = PodmanMachines(data / "podman", shared)
     if ovn_missing() or not kinds:
         raise Invalid(
             "engine.missing",
@@ -109,7 +116,7 @@ def _kinds_here(data: Path) -> dict[Kind, MachineDriver]:
     return kinds
 
 
-def _has(kinds: tuple[Kind, ...], data: Path, version: int) -> Has:
+def _has(kinds: tuple[Kind, ...], data: Path, version: int, hardware: Hardware) -> Has:
     return Has(
         kinds=kinds,
         vcpus=os.cpu_count() or 1,
@@ -118,6 +125,7 @@ def _has(kinds: tuple[Kind, ...], data: Path, version: int) -> Has:
         hypervisor_version=version,
         cpu_info=cpu_info(),
         up_s=float(Path("/proc/uptime").read_text().split()[0]),
+        hardware=hardware,
     )
 
 

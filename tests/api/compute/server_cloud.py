@@ -17,6 +17,7 @@ from trivet.domain.servers.flavors import FLAVORS, Flavor
 from trivet.domain.servers.orders import Report, rescue_mark
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.domain.servers.shelving import OFFLOADING
+from trivet.domain.servers.topology import inside
 from trivet.drivers.contracts.machine import shape
 from trivet.process import offers, services
 from trivet.store.tx import Tx
@@ -87,7 +88,13 @@ class Cloud(OneService):
             power=None if "gone" in (server.want, "gone" if server.task == OFFLOADING else "") else POWER[server.want],  # type: ignore[arg-type] # as drivers spell it
             boots=server.boots,
             builds=server.builds,
-            shape=shape(flavor.vcpus, flavor.ram_mib, flavor.disk_gib, server.local_disks),
+            shape=shape(
+                flavor.vcpus,
+                flavor.ram_mib,
+                flavor.disk_gib,
+                server.local_disks,
+                inside.name_of(flavor, server.properties),
+            ),
             snapshot_image_id=server.snapshot_image_id,
             rescue=rescue_mark(server.rescue.number if server.rescue is not None else None),
             passwords=server.passwords,

@@ -34,7 +34,7 @@ SPECS: dict[str, tuple[list[str], list[str]]] = {
     "hw:cpu_dedicated_mask": ([], ["0,1"]),
     "hw:numa_cpus.0": ([], ["0"]),
     "hw:cpu_policy": (["shared"], ["dedicated", "mixed"]),
-    "hw:cpu_thread_policy": (["prefer"], []),
+    "hw:cpu_thread_policy": ([], ["prefer"]),
     "hw:emulator_threads_policy": (["share"], ["isolate"]),
     "hw:mem_page_size": (["small", "any"], ["large", "2MB", "1048576"]),
     "hw:numa_nodes": ([], ["1"]),
@@ -107,7 +107,7 @@ PROPERTIES: dict[str, tuple[list[str], list[str]]] = {
     "hw_cpu_max_sockets": (["1"], []),
     "hw_cpu_max_threads": (["1"], []),
     "hw_cpu_policy": (["shared"], ["dedicated"]),
-    "hw_cpu_thread_policy": (["prefer"], []),
+    "hw_cpu_thread_policy": ([], ["prefer"]),
     "hw_cpu_realtime_mask": ([], ["^0"]),
     "hw_device_id": ([], ["2"]),
     "hw_disk_bus": (["virtio", "scsi"], ["ide", "sata", "usb"]),
@@ -123,7 +123,7 @@ PROPERTIES: dict[str, tuple[list[str], list[str]]] = {
     "hw_machine_type": (["pc", "q35", "pc-q35-7.2"], ["virt"]),
     "hw_maxphysaddr_mode": ([], ["emulate"]),
     "hw_mem_encryption": (["false"], ["true"]),
-    "hw_mem_page_size": (["small"], ["large"]),
+    "hw_mem_page_size": ([], ["small", "large"]),
     "hw_numa_nodes": ([], ["1"]),
     "hw_pci_numa_affinity_policy": (["legacy"], []),
     "hw_pmu": ([], ["true"]),
@@ -218,6 +218,8 @@ async def test_a_property_of_an_image_is_honoured_or_no_host_is_found_for_it(clo
             assert await becomes(cloud, imageRef=image) == ("ACTIVE", ""), (name, value)
         for value in unmet:
             image = await image_with(cloud, {name: value})
+            if (await cloud.create(networks="none", imageRef=image)).status == 400:
+                continue
             status, why = await becomes(cloud, imageRef=image)
             assert status == "ERROR", (name, value)
             assert why.startswith("No valid host was found."), (name, value)
@@ -296,7 +298,7 @@ async def test_an_image_that_insists_on_a_config_drive_gets_one(cloud: Cloud) ->
 async def test_a_server_is_neither_resized_nor_rebuilt_into_a_wish_that_no_host_does(cloud: Cloud) -> None:
     id = await cloud.made(networks="none")
     pinned = await flavor_with(cloud, extra_specs={"hw:cpu_policy": "dedicated"})
-    assert "hw:cpu_policy" in (await cloud.act(id, "resize", {"flavorRef": pinned})).refused(400)
+    assert "hw:cpu_policy=dedicated" in (await cloud.act(id, "resize", {"flavorRef": pinned})).refused(409)
     special = await image_with(cloud, {"hw_video_model": "qxl"})
     assert "hw_video_model" in (await cloud.act(id, "rebuild", {"imageRef": special})).refused(400)
     assert (await cloud.show(id))["status"] == "ACTIVE"

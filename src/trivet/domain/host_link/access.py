@@ -11,6 +11,7 @@ import msgspec
 
 from trivet.domain.host_link.words import Facts, Registered
 from trivet.domain.hosts import approvals, hosts
+from trivet.domain.hosts import hardware as host_hardware
 from trivet.domain.hosts.approvals import Approval, Size
 from trivet.domain.hosts.hosts import HOSTS, Host
 from trivet.domain.images import images
@@ -38,7 +39,7 @@ async def register(tx: Tx, name: str, facts: Facts, sightings: Sightings) -> Reg
     if lease is None:
         raise Conflict("agent.held", f"Another agent looks after host {name} at the moment.")
     now = tx.clock.now()
-    said = {field: getattr(facts, field) for field in facts.__struct_fields__ if field != "holder"}
+    said = {field: getattr(facts, field) for field in facts.__struct_fields__ if field not in ("holder", "hardware")}
     has = Size(facts.vcpus, facts.memory_mib, facts.disk_gib)
     approval = await approvals.say(tx, name, has, facts.kinds)
     sold, kinds = approval.sold, approval.sold_kinds
@@ -49,8 +50,11 @@ async def register(tx: Tx, name: str, facts: Facts, sightings: Sightings) -> Reg
         )  # fmt: skip
     said |= msgspec.structs.asdict(sold) | {"kinds": kinds}
     _refuse_nonsense(facts)
+    hardware = facts.hardware
+    if hardware is not None:
+        host_hardware.check(hardware)
     new = Host(id=tx.ids.uuid(), name=name, created_at=now, updated_at=now, agent_seen_at=now, **said)
-    host = await hosts.register(tx, new)
+    host = await hosts.register(tx, new, hardware=hardware)
     # An agent serves no API: nobody can relay to its consoles.
     await hosts.look_after(tx, [host.id], "")
     return Registered(host_id=host.id, host=name, session=f"{lease.holder}:{lease.token}")

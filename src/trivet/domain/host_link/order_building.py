@@ -26,8 +26,10 @@ from trivet.domain.servers import state as reports
 from trivet.domain.servers.orders import ImageAt, Order, Orders, RescueWanted
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.domain.servers.shelving import OFFLOADING
+from trivet.domain.servers.topology import inside, places
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.drivers.contracts.network import Wire, netns_name
+from trivet.drivers.contracts.topology import Topology
 from trivet.errors import TrivetError
 from trivet.store.store import Store, transact
 from trivet.store.tables import R, Table
@@ -94,6 +96,7 @@ async def _orders(tx: Tx, where: Where) -> list[Order]:
     subnets = await _by_id(tx, SUBNETS, {ip.subnet_id for port in all_ports for ip in port.fixed_ips})
     images = await _by_id(tx, IMAGES, {id for server in found for id in _images_of(server) if id})
     disks = await volume_orders.of_servers(tx, found)
+    held = await places.of_servers(tx, [server.id for server in found])
     vlans = await _vlans(tx, [server for server in found if server.kind == "metal"], plugs)
     return [
         _order(
@@ -104,6 +107,7 @@ async def _orders(tx: Tx, where: Where) -> list[Order]:
             images,
             disks=disks.get(server.id, NO_DISKS),
             vlans=vlans,
+            topology=inside.of_server(server, held),
         )
         for server in found
     ]
@@ -143,6 +147,7 @@ def _order(
     *,
     disks: Disks,
     vlans: dict[str, int],
+    topology: Topology | None,
 ) -> Order:
     assert server.host_id is not None
     # What comes back from the shelf is made of what was put there.
@@ -179,6 +184,7 @@ def _order(
         volumes_moving=disks.moving,
         settled=server.task is None,
         crashed=server.power == "crashed",
+        topology=topology,
     )
 
 

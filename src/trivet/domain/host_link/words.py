@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 from trivet.domain.servers.words import Kind
+from trivet.drivers.contracts.hardware import Hardware
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
 Word = Annotated[str, msgspec.Meta(max_length=255)]
@@ -33,6 +34,7 @@ class Facts(msgspec.Struct, frozen=True):
     booted_at: Annotated[float, msgspec.Meta(ge=0, le=1e12)] | None = None
     cpu_info: Annotated[str, msgspec.Meta(max_length=16384)] | None = None
     """A JSON object."""
+    hardware: Hardware | None = None
 
 
 class Registered(msgspec.Struct, frozen=True):

@@ -4,14 +4,16 @@ A host is also a provider of the same id, so what it can hold is claimed like ev
 sign of life is written past the log: it changes nothing that anybody would have to look at.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import msgspec
 
 from trivet.domain.hosts import approvals, pulse
+from trivet.domain.hosts import hardware as host_hardware
 from trivet.domain.placement import choosing, claims, supply
 from trivet.domain.placement.choosing import Want
 from trivet.domain.placement.claims import Consumer
+from trivet.drivers.contracts.hardware import Hardware
 from trivet.errors import Busy, Conflict, NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
@@ -71,11 +73,15 @@ def is_up(host: Host) -> bool:
 
 
 async def register(
-    tx: Tx, host: Host, ratios: dict[str, float] | None = None, more: Mapping[str, int] | None = None
+    tx: Tx,
+    host: Host,
+    ratios: dict[str, float] | None = None,
+    more: Mapping[str, int] | None = None,
+    hardware: Hardware | None = None,
 ) -> Host:
     """The host with its provider, capacity and traits; again is the same as once, and takes up what changed.
 
-    `more`: what it has besides, by resource class.
+    `more`: what it has besides, by resource class. `hardware`: what it is made of inside, if it tells.
     What operators say of a host (enabled, forced down, its zone) stays as it is.
     """
     ratios = RATIOS | (ratios or {})
@@ -87,24 +93,26 @@ async def register(
         known = await _take_up(tx, known, host)
     await heard(tx, known.id, host.agent_seen_at)
     known = msgspec.structs.replace(known, agent_seen_at=host.agent_seen_at, silent=False, dead=False)
-    await _ensure_totals(tx, known, ratios)
+    await _ensure_totals(tx, known, ratios, hardware, await host_hardware.of(tx, known.id))
     if more:
         await supply.set_totals(tx, known.id, more, dict.fromkeys(more, 1.0))
-    await _ensure_traits(tx, known)
+    await _ensure_traits(tx, known, hardware)
+    await host_hardware.keep(tx, known.id, hardware)
     return known
 
 
 async def show_traits(tx: Tx, host: Host, traits: Collection[str]) -> None:
     """What was found out about it, besides what it says of itself and operators say of it."""
     has = await supply.traits_of(tx, host.id)
-    await supply.set_traits(tx, host.id, has, _with_own(host, has | set(traits)))
+    wanted = _with_own(host, has | set(traits), await host_hardware.of(tx, host.id))
+    await supply.set_traits(tx, host.id, has, wanted)
 
 
 async def resize(tx: Tx, host: Host, *, vcpus: int, memory_mib: int, disk_gib: int) -> Host:
     """What it may sell from now on; what has been sold stays."""
     now = tx.clock.now()
     host = await tx.update(HOSTS, host, vcpus=vcpus, memory_mib=memory_mib, disk_gib=disk_gib, updated_at=now)
-    await _ensure_totals(tx, host, RATIOS)
+    await _ensure_totals(tx, host, RATIOS, await host_hardware.of(tx, host.id))
     return host
 
 
@@ -112,13 +120,19 @@ async def offer(tx: Tx, host: Host, kinds: tuple[str, ...]) -> Host:
     """Which kinds of servers may come from now on; what is there stays."""
     if kinds != host.kinds:
         host = await tx.update(HOSTS, host, kinds=kinds, updated_at=tx.clock.now())
-        await _ensure_traits(tx, host)
+        await _ensure_traits(tx, host, await host_hardware.of(tx, host.id))
     return host
 
 
-async def _ensure_totals(tx: Tx, host: Host, ratios: dict[str, float]) -> None:
-    totals = {"VCPU": host.vcpus, "MEMORY_MB": host.memory_mib, "DISK_GB": host.disk_gib}
-    await supply.set_totals(tx, host.id, totals, ratios)
+async def _ensure_totals(
+    tx: Tx, host: Host, ratios: dict[str, float], hardware: Hardware | None, before: Hardware | None = None
+) -> None:
+    """`before`: what it said last, of which nothing may stay that is no more."""
+    totals = dict.fromkeys(host_hardware.sold(before, vcpus=0, memory_mib=0), 0) if before is not None else {}
+    totals |= {"VCPU": host.vcpus, "MEMORY_MB": host.memory_mib, "DISK_GB": host.disk_gib}
+    if hardware is not None:
+        totals |= host_hardware.sold(hardware, vcpus=host.vcpus, memory_mib=host.memory_mib)
+    await supply.set_totals(tx, host.id, totals, dict.fromkeys(totals, 1.0) | ratios)
 
 
 async def _take_up(tx: Tx, known: Host, host: Host) -> Host:
@@ -140,21 +154,22 @@ async def _take_up(tx: Tx, known: Host, host: Host) -> Host:
     return known
 
 
-async def _ensure_traits(tx: Tx, host: Host) -> None:
+async def _ensure_traits(tx: Tx, host: Host, hardware: Hardware | None) -> None:
     has = await supply.traits_of(tx, host.id)
-    await supply.set_traits(tx, host.id, has, _with_own(host, has))
+    await supply.set_traits(tx, host.id, has, _with_own(host, has, hardware))
 
 
 async def with_own_traits(tx: Tx, provider_id: str, traits: set[str]) -> set[str]:
     """What a provider may be given: if it is a host, what that says of itself stays as it says, or nothing could be
     placed there any more."""
     host = await tx.get(HOSTS, provider_id)
-    return traits if host is None else _with_own(host, traits)
+    return traits if host is None else _with_own(host, traits, await host_hardware.of(tx, host.id))
 
 
-def _with_own(host: Host, traits: set[str]) -> set[str]:
+def _with_own(host: Host, traits: set[str], hardware: Hardware | None) -> set[str]:
     others = {trait for trait in traits if trait != DISABLED and not trait.startswith(_KIND)}
-    own = {kind_trait(kind) for kind in host.kinds}
+    others -= host_hardware.OWN_TRAITS
+    own = {kind_trait(kind) for kind in host.kinds} | host_hardware.traits(hardware)
     return others | own | (set() if host.enabled else {DISABLED})
 
 
@@ -193,18 +208,26 @@ async def names_of(tx: Tx, ids: Collection[str]) -> dict[str, str]:
     return {str(row[0]): str(row[1]) for row in await tx.rows(f"SELECT id, name FROM hosts{where.sql}", *where.values)}
 
 
-async def place(tx: Tx, consumer: Consumer, want: Want) -> Host | None:
+async def place(
+    tx: Tx, consumer: Consumer, want: Want, settle: Callable[[str], Awaitable[bool]] | None = None
+) -> Host | None:
     """Choose a host that has room and whose agent is alive, and claim there. None if there is none.
 
-    Busy when that cannot be told at the moment: hosts are silent, and their silence is everybody's.
+    `settle` takes what else is wanted of the host that was chosen, which nobody else changes meanwhile; False if it
+    has not all of it. Busy when that cannot be told at the moment: hosts are silent, and their silence is everybody's.
     """
     want = msgspec.structs.replace(want, forbidden=want.forbidden | {DISABLED})
-    silent: frozenset[str] = frozenset()
+    silent, unfit = frozenset[str](), frozenset[str]()
     while True:
         await tx.savepoint()
-        chosen = await choosing.place(tx, consumer, msgspec.structs.replace(want, excluded=want.excluded | silent))
+        out = want.excluded | silent | unfit
+        chosen = await choosing.place(tx, consumer, msgspec.structs.replace(want, excluded=out))
         host = await tx.get(HOSTS, chosen) if chosen is not None else None
         if chosen is None or (host is not None and host.enabled and is_up(host)):
+            if chosen is not None and settle is not None and not await settle(chosen):
+                await tx.undo()
+                unfit |= {chosen}
+                continue
             await tx.keep()
             if host is None and silent and await pulse.spared(tx):
                 raise _none_heard()
@@ -224,7 +247,7 @@ async def switch(tx: Tx, host: Host, *, enabled: bool, reason: str | None) -> Ho
     host = await tx.update(
         HOSTS, host, enabled=enabled, disabled_reason=None if enabled else reason, updated_at=tx.clock.now()
     )
-    await _ensure_traits(tx, host)
+    await _ensure_traits(tx, host, await host_hardware.of(tx, host.id))
     return host
 
 
@@ -247,4 +270,5 @@ async def forget(tx: Tx, host: Host) -> None:
             "Unable to delete compute service that is hosting instances. Migrate or delete the instances first.",
         )
     await supply.end(tx, host.id)
+    await host_hardware.forget(tx, host.id)
     await tx.run("DELETE FROM host_cards WHERE host_id = ?", host.id)

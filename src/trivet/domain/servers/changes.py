@@ -20,6 +20,7 @@ from trivet.domain.servers.flavors import Flavor
 from trivet.domain.servers.kinds import kind_of
 from trivet.domain.servers.rules import need_host, ready
 from trivet.domain.servers.servers import SERVERS, FlavorOf, Server
+from trivet.domain.servers.topology import asks, places
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tx import Tx
 
@@ -56,7 +57,7 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
     if (why := wishes.unmet(wanted, server.properties, server.kind)) is not None:
         raise Invalid("resize.unmet", f"No valid host was found. {why}")
     try:
-        await _hold(tx, server, _either(_held(server, server.flavor), _held(server, wanted)))
+        await _hold_either(tx, server, wanted)
     except Conflict:
         # Who asks for more than his quota hears of that, whatever the host has.
         await _move_quota(tx, server, wanted)
@@ -74,7 +75,7 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
 
 async def confirm_resize(tx: Tx, call: Call, id: str) -> Server:
     server = await ready(tx, call, id, "confirmResize", method="confirm_resize", states=("resized",))
-    await _hold(tx, server, _held(server, server.flavor))
+    await _hold_one(tx, server, server.flavor)
     await migrations.turn(tx, server, "confirming")
     return await order(tx, call, server, "confirmResize", "resize_confirming", old_flavor=None)
 
@@ -84,7 +85,7 @@ async def revert_resize(tx: Tx, call: Call, id: str) -> Server:
     server = await ready(tx, call, id, "revertResize", method="revert_resize", states=("resized",))
     old = server.old_flavor
     assert old is not None
-    await _hold(tx, server, _held(server, old))
+    await _hold_one(tx, server, old)
     await migrations.turn(tx, server, "reverting")
     changes: dict[str, Any] = {"flavor": old, "old_flavor": None, "local_disks": local_disks.reverted(server, old)}
     ordered = await order(tx, call, server, "revertResize", "resize_reverting", in_s=BUILD_S, **changes)
@@ -97,7 +98,7 @@ async def undo_resize(tx: Tx, server: Server) -> Server:
     old = server.old_flavor
     if old is None:
         return server
-    await _hold(tx, server, _held(server, old))
+    await _hold_one(tx, server, old)
     before, after = cost(server.flavor), cost(old)
     quotas.at_end(tx, server.project_id, {name: after[name] - amount for name, amount in before.items()})
     return await tx.update(SERVERS, server, flavor=old, old_flavor=None, local_disks=local_disks.reverted(server, old))
@@ -122,18 +123,44 @@ async def _other_flavor(tx: Tx, call: Call, server: Server, flavor_id: str) -> F
 
 
 def _held(server: Server, flavor: FlavorOf) -> dict[str, int]:
-    return server_placing.resources_of(server_placing.held(server, flavor))
+    return server_placing.resources_of(server_placing.held(server, flavor), server.properties)
 
 
-async def _hold(tx: Tx, server: Server, resources: dict[str, int]) -> None:
+async def _hold_either(tx: Tx, server: Server, flavor: FlavorOf) -> None:
+    """Enough for the size that it has, and for the one that it is to have. Parts of the host that it has for itself
+    are other ones in each."""
     assert server.host_id is not None
-    consumer = claims.Consumer(id=server.id, project_id=server.project_id, user_id=server.user_id, type="INSTANCE")
-    if not await claims.replace(tx, [(consumer, {server.host_id: resources})]):
-        raise Conflict("resize.no_room", "No valid host was found. The server's host has no room for the new flavor.")
+    now, then = _held(server, server.flavor), _held(server, flavor)
+    besides = await places.besides(tx, server, server.flavor)
+    together = {name: max(now.get(name, 0), then.get(name, 0)) for name in now | then}
+    for name in then.keys() & now.keys() & places.EXCLUSIVE:
+        together[name] = now[name] + then[name]
+    inside = places.wanted(flavor, server.properties)
+    what = " and ".join(["room for the new flavor", *asks.said(flavor, server.properties)])
+    await _hold(tx, server, places.added(together, besides), what)
+    if inside is not None and not await places.take(tx, _consumer(server), server.host_id, inside):
+        raise _no_room(what)
 
 
-def _either(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
-    return {name: max(one.get(name, 0), other.get(name, 0)) for name in one | other}
+async def _hold_one(tx: Tx, server: Server, flavor: FlavorOf) -> None:
+    """No more than it needs for this size."""
+    assert server.host_id is not None
+    besides = await places.besides(tx, server, flavor)
+    await _hold(tx, server, places.added(_held(server, flavor), besides))
+    await places.leave(tx, server.id, but=(server.host_id, flavor.id))
+
+
+async def _hold(tx: Tx, server: Server, resources: dict[str, int], what: str = "room for the flavor") -> None:
+    if not await claims.replace(tx, [(_consumer(server), {server.host_id or "": resources})]):
+        raise _no_room(what)
+
+
+def _consumer(server: Server) -> claims.Consumer:
+    return claims.Consumer(id=server.id, project_id=server.project_id, user_id=server.user_id, type="INSTANCE")
+
+
+def _no_room(what: str) -> Conflict:
+    return Conflict("resize.no_room", f"No valid host was found. The server's host has no {what}.")
 
 
 async def _move_quota(tx: Tx, server: Server, flavor: FlavorOf) -> None:

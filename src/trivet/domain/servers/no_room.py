@@ -11,6 +11,8 @@ from trivet.domain.placement import choosing
 from trivet.domain.placement.choosing import Want
 from trivet.domain.servers.placing import Spot, narrowed, want_of
 from trivet.domain.servers.servers import FlavorOf
+from trivet.domain.servers.topology import asks, places
+from trivet.domain.servers.topology.places import Wanted
 from trivet.domain.servers.words import Kind
 from trivet.store.tx import Tx
 
@@ -19,12 +21,30 @@ _UNITS = {"VCPU": "vCPUs", "MEMORY_MB": "MB of memory", "DISK_GB": "GB of disk"}
 
 async def why_not(tx: Tx, kind: Kind, flavor: FlavorOf, properties: dict[str, str], spot: Spot) -> str:
     whole = want_of(kind, flavor, properties, None, frozenset())
+    inside = places.wanted(flavor, properties)
+    if inside is not None:
+        return await _inside(tx, kind, inside, whole, spot)
     trait = await _missing_trait(tx, kind, whole)
     if trait is not None:
         return trait
     if await choosing.look(tx, whole, limit=1):
         return await _narrowed(tx, whole, spot)
     return await _full(tx, whole, "host")
+
+
+async def _inside(tx: Tx, kind: Kind, inside: Wanted, whole: Want, spot: Spot) -> str:
+    whole = msgspec.structs.replace(whole, required=whole.required | places.required(inside.ask))
+    what = f"No host offers {' and '.join(asks.said(inside.flavor, inside.properties))}"
+    if (trait := await _missing_trait(tx, kind, whole)) is not None:
+        return f"{what}: {trait}"
+    if not await choosing.look(tx, whole, limit=1):
+        return f"{what}: {await _full(tx, whole, 'host')}"
+    if not await places.is_borne(tx, whole, inside):
+        return f"{what}: where there is room for it, its CPUs and memory do not fit into the nodes that have them."
+    only, excluded = await narrowed(tx, spot)
+    if not await places.is_borne(tx, msgspec.structs.replace(whole, only=only, excluded=excluded), inside):
+        return f"{what} where it may run by its zone, its hints and its group."
+    return "All hosts that have room are switched off or do not answer."
 
 
 async def _missing_trait(tx: Tx, kind: Kind, whole: Want) -> str | None:

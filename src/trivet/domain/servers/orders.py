@@ -9,6 +9,7 @@ import msgspec
 from trivet.domain.servers.words import Kind, RescueBus, RescueDevice, Want
 from trivet.drivers.contracts.machine import EmptyDisk, Power, VolumeDisk, shape
 from trivet.drivers.contracts.network import Wire
+from trivet.drivers.contracts.topology import Topology
 
 
 class ImageAt(msgspec.Struct, frozen=True):
@@ -59,6 +60,7 @@ class Order(msgspec.Struct, frozen=True):
     """Nothing was asked since the last report: following it only checks."""
     crashed: bool = False
     """The last report said that the machine had crashed."""
+    topology: Topology | None = None
 
     @property
     def rescue_mark(self) -> str:
@@ -66,7 +68,8 @@ class Order(msgspec.Struct, frozen=True):
 
     @property
     def shape(self) -> str:
-        return shape(self.vcpus, self.memory_mib, self.disk_gib, self.empty)
+        inside = self.topology.name if self.topology is not None else ""
+        return shape(self.vcpus, self.memory_mib, self.disk_gib, self.empty, inside)
 
 
 def rescue_mark(number: int | None) -> str:

@@ -19,6 +19,7 @@ from trivet.domain.placement.choosing import Want
 from trivet.domain.servers import server_groups, wishes
 from trivet.domain.servers.server_groups import SERVER_GROUPS, ServerGroup
 from trivet.domain.servers.servers import FlavorOf, Server
+from trivet.domain.servers.topology import places
 from trivet.domain.servers.words import Kind
 from trivet.domain.volumes import attachments
 from trivet.errors import Forbidden, Invalid, NotFound
@@ -94,18 +95,25 @@ async def claim(
 ) -> Host | None:
     """Take room for a server on a host that fits; None if there is none."""
     consumer = claims.Consumer(id=server_id, project_id=project_id, user_id=user_id, type="INSTANCE")
+    inside = places.wanted(flavor, properties)
+
+    async def place(only: frozenset[str] | None, excluded: frozenset[str]) -> Host | None:
+        want = want_of(kind, flavor, properties, only, excluded)
+        return await (hosts.place(tx, consumer, want) if inside is None else places.place(tx, consumer, want, inside))
+
     group = where.group
     if group is None:
-        return await hosts.place(tx, consumer, want_of(kind, flavor, properties, where.only, where.excluded))
+        return await place(where.only, where.excluded)
     soft = group.policy.startswith("soft-")
     while True:
-        host = await hosts.place(tx, consumer, want_of(kind, flavor, properties, *await narrowed(tx, where)))
+        host = await place(*await narrowed(tx, where))
         if host is None and soft:
-            host = await hosts.place(tx, consumer, want_of(kind, flavor, properties, where.only, where.excluded))
+            host = await place(where.only, where.excluded)
         if host is None or await server_groups.join(tx, group.id, server_id, host.id):
             return host
         # Another member took the host between our look and our claim: look again.
         await claims.free(tx, server_id)
+        await places.leave(tx, server_id)
 
 
 async def narrowed(tx: Tx, where: Spot) -> tuple[frozenset[str] | None, frozenset[str]]:
@@ -164,7 +172,7 @@ def held(server: Server, flavor: FlavorOf | None = None) -> FlavorOf:
     return msgspec.structs.replace(flavor, disk_gib=0) if server.boots_from_volume else flavor
 
 
-def resources_of(flavor: FlavorOf) -> dict[str, int]:
+def resources_of(flavor: FlavorOf, properties: Mapping[str, str]) -> dict[str, int]:
     wanted = {
         "VCPU": flavor.vcpus,
         "MEMORY_MB": flavor.ram_mib,
@@ -173,7 +181,7 @@ def resources_of(flavor: FlavorOf) -> dict[str, int]:
     for name, text in flavor.extra_specs.items():
         if name.startswith("resources:") and (amount := whole_number(text)) is not None:
             wanted[name.removeprefix("resources:")] = amount
-    return {name: amount for name, amount in wanted.items() if amount > 0}
+    return places.base(flavor, properties, {name: amount for name, amount in wanted.items() if amount > 0})
 
 
 def want_of(
@@ -186,7 +194,7 @@ def want_of(
     required, forbidden = {hosts.kind_trait(kind)}, set[str]()
     for trait, wanted in wishes.traits(flavor, properties):
         (required if wanted else forbidden).add(trait)
-    resources = resources_of(flavor)
+    resources = resources_of(flavor, properties)
     if kind == "metal":
         resources[hosts.MACHINE] = 1
     return Want(
@@ -263,5 +271,6 @@ async def _group(tx: Tx, caller: Caller, hints: dict[str, Any]) -> ServerGroup |
 async def leave(tx: Tx, server: Server) -> None:
     """Give back the room on the host and the place in the group."""
     await claims.free(tx, server.id)
+    await places.leave(tx, server.id)
     if server.group_id is not None and server.host_id is not None:
         await server_groups.leave(tx, server.group_id, server.id, server.host_id)

@@ -14,6 +14,7 @@ from trivet.domain.servers.create import check_image, find_image, find_key, grac
 from trivet.domain.servers.kinds import kind_of
 from trivet.domain.servers.rules import need_host, ready
 from trivet.domain.servers.servers import SERVERS, Server
+from trivet.domain.servers.topology import asks
 from trivet.domain.servers.volumes import need_settled, of_server
 from trivet.domain.volumes import acts as volume_acts
 from trivet.domain.volumes import attachments
@@ -38,6 +39,12 @@ async def rebuild(
     if keep_ephemeral and server.flavor.ephemeral_gib:
         raise Invalid("rebuild.ephemeral", "The current driver does not support preserving ephemeral partitions.")
     wishes.check(server.flavor, image.properties)
+    if asks.of(server.flavor, image.properties) != asks.of(server.flavor, server.properties):
+        raise Invalid(
+            "rebuild.inside",
+            "An instance's NUMA topology cannot be changed as part of a rebuild. The image provided is invalid for "
+            "this instance.",
+        )
     if (why := wishes.unmet(server.flavor, image.properties, server.kind)) is not None:
         raise Invalid("rebuild.unmet", f"No valid host was found. {why}")
     if changes.get("trusted_certificates"):

@@ -19,6 +19,7 @@ from trivet.domain.servers.create import spawn_s
 from trivet.domain.servers.ending import finish_delete
 from trivet.domain.servers.orders import Report, rescue_mark
 from trivet.domain.servers.servers import SERVERS, Fault, Server
+from trivet.domain.servers.topology import inside
 from trivet.domain.servers.words import Status, Want
 from trivet.domain.volumes import attachments
 from trivet.drivers.contracts.machine import Power, shape
@@ -232,4 +233,6 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
 
 
 def _shape(server: Server) -> str:
-    return shape(server.flavor.vcpus, server.flavor.ram_mib, server.root_gib, server.local_disks)
+    flavor = server.flavor
+    name = inside.name_of(flavor, server.properties)
+    return shape(flavor.vcpus, flavor.ram_mib, server.root_gib, server.local_disks, name)

@@ -11,6 +11,7 @@ from typing import Any
 from trivet.domain.network.ports.ports import Port
 from trivet.domain.numbers import whole_number
 from trivet.domain.servers.servers import FlavorOf
+from trivet.domain.servers.topology import asks, guest_cpus, words
 from trivet.domain.servers.words import Kind
 from trivet.errors import Invalid
 
@@ -35,10 +36,6 @@ _OFF = _one_of("false", "no", "off", "f", "n", "0")
 _ON = _one_of("true", "yes", "on", "t", "y", "1")
 
 _PLAIN: dict[str, Met] = {
-    "cpu_policy": _one_of("shared"),
-    "cpu_thread_policy": _one_of("prefer"),
-    "emulator_threads_policy": _one_of("share"),
-    "mem_page_size": _one_of("small", "any"),
     "watchdog_action": _one_of("disabled"),
     "usb_model": _one_of("none"),
     "redirected_usb_ports": _one_of("0"),
@@ -63,9 +60,6 @@ _MACHINES = re.compile(r"pc|q35|pc-(i440fx|q35)-[0-9.]{1,8}")
 _VM: dict[str, Met] = {
     "architecture": _one_of("x86_64", "amd64"),
     "cdrom_bus": _one_of("ide", "sata", "scsi", "virtio"),
-    "cpu_cores": _one_of("1"),
-    "cpu_sockets": lambda said, flavor: _number(said) == flavor.vcpus,
-    "cpu_threads": _one_of("1"),
     "disk_bus": _one_of("virtio", "scsi"),
     "firmware_type": _one_of("bios", "uefi"),
     "qemu_guest_agent": _EITHER,
@@ -77,9 +71,6 @@ _VM: dict[str, Met] = {
     "vif_model": _one_of("virtio", "e1000", "e1000e"),
     "vm_mode": _one_of("hvm"),
 }
-for _most in ("cpu_max_{}", "max_cpu_{}"):
-    _VM[_most.format("sockets")] = lambda said, flavor: _number(said) >= flavor.vcpus
-    _VM[_most.format("cores")] = _VM[_most.format("threads")] = lambda said, flavor: _number(said) >= 1
 """What the virtual machines here have or can have."""
 
 _OTHER: dict[str, Met] = {
@@ -92,6 +83,15 @@ _OTHER: dict[str, Met] = {
     "trivet:kind": _always,
 }
 """Extra specs outside hw:. How much memory a screen may have matters only to an image that asks for some."""
+_INSIDE_CONTAINER: dict[str, Met] = {
+    "cpu_policy": _one_of("shared", "dedicated"),
+    "cpu_thread_policy": _always,
+    "emulator_threads_policy": _one_of("share"),
+    "mem_page_size": _one_of("small", "any"),
+    "numa_nodes": _always,
+}
+"""Of what is asked of a host's inside. A container has no kernel of its own to show nodes and huge pages to, but runs
+on the CPUs and in the memory that it is given."""
 _CONTAINER: dict[str, Met] = {
     "hw_rng:allowed": _always,
     "trivet:net_admin": _always,
@@ -142,23 +142,12 @@ _HINTS = frozenset(("group", "same_host", "different_host"))
 
 def check(flavor: FlavorOf, properties: Mapping[str, str]) -> None:
     """Refuse what no cloud could do: words that contradict each other, or that mean nothing."""
-    hardware = dict(_hardware(flavor, properties))
     for name, said in _of_image(properties):
         known = _PROPERTY_VALUES.get(name.removeprefix("hw_")) if name.startswith("hw_") else None
         if known is not None and said.lower() not in known:
             raise Invalid("image.property_invalid", f"Invalid image metadata: {said[:64]!r} is no value for {name}.")
-    nodes = _number(hardware.get("numa_nodes", "1"))
-    uneven = nodes < 1 or flavor.vcpus % nodes or flavor.ram_mib % nodes
-    if uneven and not any(name.startswith(("numa_cpus.", "numa_mem.")) for name in hardware):
-        raise Invalid(
-            "flavor.numa_uneven",
-            f"Instance CPUs and memory cannot be evenly distributed across {hardware['numa_nodes'][:20]} NUMA nodes.",
-        )
-    dedicated = hardware.get("cpu_policy") in ("dedicated", "mixed")
-    if not dedicated and hardware.get("cpu_thread_policy", "prefer") != "prefer":
-        raise Invalid("flavor.thread_policy", "CPU thread policy requires the CPU policy dedicated or mixed.")
-    if not dedicated and not _OFF(hardware.get("cpu_realtime", "no"), flavor):
-        raise Invalid("flavor.realtime", "Realtime CPUs require the CPU policy dedicated or mixed.")
+    asks.read(flavor, properties)
+    guest_cpus.shape_of(flavor, properties)
 
 
 def unmet(flavor: FlavorOf, properties: Mapping[str, str], kind: Kind) -> str | None:
@@ -167,10 +156,10 @@ def unmet(flavor: FlavorOf, properties: Mapping[str, str], kind: Kind) -> str | 
         if amount and kind != "vm":
             return f"No host gives a {kind} the {what} that flavor {flavor.name} asks for."
     for name, said in sorted(flavor.extra_specs.items()):
-        if not _spec_met(name, said, flavor, kind):
+        if not _spec_met(name, said, flavor, properties, kind):
             return f"No host offers {name}={said[:64]}, which the flavor asks for."
     for name, said in _of_image(properties):
-        if not _property_met(name, said, flavor, kind):
+        if not _property_met(name, said, flavor, properties, kind):
             return f"No host offers {name}={said[:64]}, which the image asks for."
     return None
 
@@ -205,14 +194,13 @@ def _of_image(properties: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield _OLD_NAMES.get(name, name), said
 
 
-def _hardware(flavor: FlavorOf, properties: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for prefix, said in (("hw_", properties), ("hw:", flavor.extra_specs)):
-        for name, word in said.items():
-            if name.startswith(prefix):
-                yield name.removeprefix(prefix), word
-
-
-def _hardware_met(name: str, said: str, flavor: FlavorOf, kind: Kind) -> bool:
+def _hardware_met(name: str, said: str, flavor: FlavorOf, properties: Mapping[str, str], kind: Kind) -> bool:
+    if words.is_asked(name):
+        # Which host has it is seen when one is looked for.
+        inside = _INSIDE_CONTAINER.get(name, _always)
+        return kind == "vm" or (kind == "container" and inside(said, flavor)) or words.is_plain(name, said)
+    if name in guest_cpus.WORDS:
+        return kind == "vm" and guest_cpus.shape_of(flavor, properties) is not None
     for known in (_PLAIN, _VM if kind == "vm" else {}):
         met = known.get(name)
         if met is not None:
@@ -220,10 +208,10 @@ def _hardware_met(name: str, said: str, flavor: FlavorOf, kind: Kind) -> bool:
     return False
 
 
-def _spec_met(name: str, said: str, flavor: FlavorOf, kind: Kind) -> bool:
+def _spec_met(name: str, said: str, flavor: FlavorOf, properties: Mapping[str, str], kind: Kind) -> bool:
     scope, colon, word = name.partition(":")
     if scope == "hw" and colon:
-        return _hardware_met(word, said, flavor, kind)
+        return _hardware_met(word, said, flavor, properties, kind)
     met = _CONTAINER.get(name) if kind == "container" else None
     met = met or _OTHER.get(name)
     if met is not None:
@@ -235,9 +223,9 @@ def _spec_met(name: str, said: str, flavor: FlavorOf, kind: Kind) -> bool:
     return bool(colon) and _SPEC_SCOPES.fullmatch(scope) is None
 
 
-def _property_met(name: str, said: str, flavor: FlavorOf, kind: Kind) -> bool:
+def _property_met(name: str, said: str, flavor: FlavorOf, properties: Mapping[str, str], kind: Kind) -> bool:
     if name.startswith("hw_"):
-        return _hardware_met(name.removeprefix("hw_"), said, flavor, kind)
+        return _hardware_met(name.removeprefix("hw_"), said, flavor, properties, kind)
     if name.startswith("trait:"):
         return said in ("required", "forbidden")
     met = _EITHER if name == "os_require_quiesce" and kind == "vm" else _PROPERTIES.get(name)

@@ -11,6 +11,7 @@ from typing import Literal, Protocol, get_args, runtime_checkable
 import msgspec
 
 from trivet.drivers.contracts.patience import BULKY_S, LOOK_S, PLAIN_S, REMOVE_S, within
+from trivet.drivers.contracts.topology import Topology
 from trivet.drivers.contracts.volume import Connection
 
 Power = Literal["running", "paused", "suspended", "stopped", "crashed"]
@@ -102,16 +103,20 @@ class MachineSpec(msgspec.Struct, frozen=True):
     properties: dict[str, str] = {}
     """Image properties and flavor extra specs that an engine may honour (hw_machine_type, hw_firmware_type...)."""
     marks: dict[str, str] = {}
+    topology: Topology | None = None
+    """None: it is like any other, and runs wherever its host has room."""
 
 
 def shape_of(spec: MachineSpec) -> str:
     """The mark `shape`, which `observe` gives as the machine is now, resized or not; `nics` and `volumes` likewise."""
-    return shape(spec.vcpus, spec.memory_mib, spec.disk.size_gib if spec.disk else 0, spec.empty)
+    inside = spec.topology.name if spec.topology is not None else ""
+    return shape(spec.vcpus, spec.memory_mib, spec.disk.size_gib if spec.disk else 0, spec.empty, inside)
 
 
-def shape(vcpus: int, memory_mib: int, disk_gib: int, empty: Sequence[EmptyDisk] = ()) -> str:
-    """How large a machine is, in the words of the mark `shape`."""
-    return f"{vcpus}/{memory_mib}/{disk_gib}" + "".join(f"/{disk.name}={disk.size_mib}" for disk in empty)
+def shape(vcpus: int, memory_mib: int, disk_gib: int, empty: Sequence[EmptyDisk] = (), inside: str = "") -> str:
+    """How large a machine is, in the words of the mark `shape`. `inside`: the name of its topology."""
+    words = [f"{vcpus}/{memory_mib}/{disk_gib}", *(f"{disk.name}={disk.size_mib}" for disk in empty)]
+    return "/".join([*words, f"inside={inside}"] if inside else words)
 
 
 def volumes_of(spec: MachineSpec) -> str:
@@ -239,7 +244,14 @@ class Snapshotting(Protocol):
 class Resizing(Protocol):
     @within(BULKY_S, about="id")
     async def resize(
-        self, id: str, vcpus: int, memory_mib: int, disk_gib: int, empty: tuple[EmptyDisk, ...] = ()
+        self,
+        id: str,
+        vcpus: int,
+        memory_mib: int,
+        disk_gib: int,
+        empty: tuple[EmptyDisk, ...] = (),
+        *,
+        topology: Topology | None = None,
     ) -> None:
         """Of a stopped machine; a disk never shrinks, but what was swapped to is nothing to keep."""
         ...

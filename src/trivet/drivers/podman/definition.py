@@ -4,8 +4,10 @@ import io
 import math
 import posixpath
 import tarfile
+from collections.abc import Collection
 from pathlib import Path
 
+from trivet.drivers.contracts import cpu_sets
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import MachineSpec
 from trivet.drivers.podman.ranges import SIZE
@@ -37,8 +39,11 @@ def name_of(id: str) -> str:
 _KERNEL_NAME_MAX = 64
 
 
-def create_arguments(spec: MachineSpec, image_id: str, folder: Path, base: int, *, quota: bool) -> list[str]:
-    """For `podman create`, of a container whose root is `base` on the host.
+def create_arguments(
+    spec: MachineSpec, image_id: str, folder: Path, base: int, *, quota: bool, shared: Collection[int] = ()
+) -> list[str]:
+    """For `podman create`, of a container whose root is `base` on the host. `shared`: on which CPUs it runs if it has
+    none for itself; all, if there are none.
 
     Names and sizes come as --key=value, so that no value is taken for an option.
     """
@@ -55,6 +60,7 @@ def create_arguments(spec: MachineSpec, image_id: str, folder: Path, base: int, 
         f"--memory={memory}",
         f"--memory-swap={memory}",
         f"--cpus={spec.vcpus}",
+        *_places(spec, shared),
         f"--pids-limit={PROCESSES}",
         f"--uidmap=0:{base}:{SIZE}",
         f"--gidmap=0:{base}:{SIZE}",
@@ -78,6 +84,16 @@ def create_arguments(spec: MachineSpec, image_id: str, folder: Path, base: int, 
         image_id,
         *spec.command,
     ]
+
+
+def _places(spec: MachineSpec, shared: Collection[int]) -> list[str]:
+    """CPUs and nodes of the host's memory."""
+    inside = spec.topology
+    cpus = inside.host_cpus if inside is not None and inside.nodes else shared
+    words = [f"--cpuset-cpus={cpu_sets.written(cpus)}"] if cpus else []
+    if inside is not None and inside.nodes:
+        words.append(f"--cpuset-mems={cpu_sets.written(inside.host_nodes)}")
+    return words
 
 
 def kernel_name(hostname: str) -> str:

@@ -14,6 +14,7 @@ import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import EmptyDisk, MachineSpec, Nic, Seen, VolumeDisk
+from trivet.drivers.contracts.topology import Topology
 from trivet.drivers.podman.console import Consoles
 from trivet.drivers.podman.definition import (
     NAME_PREFIX,
@@ -46,8 +47,9 @@ NEXT = ".next"
 class PodmanMachines:
     """MachineDriver, Pausing, NicHotplug, VolumeHotplug, Snapshotting, Resizing and SerialConsole for containers."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, shared_cpus: frozenset[int] = frozenset()) -> None:
         directory = directory.absolute()
+        self._shared_cpus = shared_cpus
         self._engine = Engine(directory)
         self._images = Images(self._engine)
         self._directory = directory
@@ -245,14 +247,23 @@ class PodmanMachines:
         return "oci"
 
     async def resize(
-        self, id: str, vcpus: int, memory_mib: int, disk_gib: int, empty: tuple[EmptyDisk, ...] = ()
+        self,
+        id: str,
+        vcpus: int,
+        memory_mib: int,
+        disk_gib: int,
+        empty: tuple[EmptyDisk, ...] = (),
+        *,
+        topology: Topology | None = None,
     ) -> None:
         """podman forgets changed limits when a container restarts, so it is made again around its content."""
         record = await self._settled(id)
         assert record.spec.disk is not None
         disk = msgspec.structs.replace(record.spec.disk, size_gib=disk_gib)
-        changed = msgspec.structs.replace(record.spec, vcpus=vcpus, memory_mib=memory_mib, disk=disk)
-        same = (record.spec.vcpus, record.spec.memory_mib) == (vcpus, memory_mib)
+        size = {"vcpus": vcpus, "memory_mib": memory_mib, "disk": disk, "topology": topology}
+        changed = msgspec.structs.replace(record.spec, **size)
+        has = (record.spec.vcpus, record.spec.memory_mib, record.spec.topology)
+        same = has == (vcpus, memory_mib, topology)
         if same and (disk == record.spec.disk or not has_quota(self._directory)):
             self._records.write(id, msgspec.structs.replace(record, spec=changed))
             return
@@ -338,7 +349,7 @@ class PodmanMachines:
 
     def _arguments(self, spec: MachineSpec, image_id: str, base: int) -> list[str]:
         folder, quota = self._records.folder(spec.id), has_quota(self._directory)
-        return create_arguments(spec, image_id, folder, base, quota=quota)
+        return create_arguments(spec, image_id, folder, base, quota=quota, shared=self._shared_cpus)
 
     def _conmon(self, id: str) -> Path:
         return self._records.folder(id) / "conmon.pid"

@@ -10,7 +10,7 @@ import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import MachineSpec, Nic, VolumeDisk
-from trivet.drivers.qemu import empty_disks, guest_agent
+from trivet.drivers.qemu import empty_disks, guest_agent, inside
 from trivet.drivers.qemu.layout import Layout, Record, Saved
 from trivet.drivers.qemu.rescue import rescue_disk, rescue_node
 
@@ -161,9 +161,8 @@ def _nature(spec: MachineSpec, machine: str, accelerator: str) -> list[str]:
         *("-smbios", f"type=1,manufacturer=Trivet,product=Trivet,serial={spec.id},uuid={spec.id}"),
         *("-machine", f"{machine},usb=off,vmport=off"),
         *("-accel", "kvm" if kvm else f"tcg,thread=multi,tb-size={_TRANSLATED_MIB}"),
-        *("-cpu", "host" if kvm else "max"),
-        *("-smp", f"cpus={spec.vcpus},sockets={spec.vcpus},cores=1,threads=1"),
-        *("-m", f"size={spec.memory_mib}M"),
+        *("-cpu", inside.processor(spec, kvm=kvm)),
+        *inside.words(spec),
         *("-nodefaults", "-no-user-config", "-S"),
         *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
         *("-rtc", "base=utc,driftfix=slew"),

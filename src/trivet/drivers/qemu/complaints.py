@@ -8,6 +8,11 @@ from trivet.drivers.contracts.errors import DriverError
 log = logging.getLogger(__name__)
 
 _KNOWN: tuple[tuple[str, str, bool], ...] = (
+    (
+        r"unable to map backing store|os_mem_prealloc|preallocate memory|cannot bind memory|mbind",
+        "The host has no such memory left on the NUMA node that is to bear it.",
+        False,
+    ),
     (r"[Cc]annot (allocate|set up guest) memory|cannot allocate", "The host has no memory left for it.", True),
     (r"No space left on device|Disk quota exceeded", "The host has no room left on its disks.", True),
     (r"/dev/net/tun|could not configure|could not open.*tap", "Its network is not ready on the host.", True),

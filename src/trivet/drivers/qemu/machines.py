@@ -28,6 +28,7 @@ from trivet.drivers.contracts.machine import (
     shape_of,
     volumes_of,
 )
+from trivet.drivers.contracts.topology import Topology
 from trivet.drivers.qemu import consoles, disks, empty_disks, guest_agent, images, memory, processes, volumes
 from trivet.drivers.qemu.accelerator import accelerator
 from trivet.drivers.qemu.arguments import FIRMWARE_VARS, Ground, arguments, has_uefi, machine_type, slots_for
@@ -35,6 +36,7 @@ from trivet.drivers.qemu.cards import plug, unplug
 from trivet.drivers.qemu.complaints import refusal
 from trivet.drivers.qemu.layout import Layout, Record, Saved, drop_short, make_short, read, short_directory, write
 from trivet.drivers.qemu.options import Options
+from trivet.drivers.qemu.pinning import go_on
 from trivet.drivers.qemu.places import places_of
 from trivet.drivers.qemu.qmp import Talk, talk
 from trivet.drivers.qemu.turns import Absent, Turns
@@ -104,7 +106,7 @@ class QemuMachines:
                 await self._launch(layout)
             # Before the guest runs: a guest that runs under old marks would be started once more.
             write(layout.marks, marks)
-            await _continue(layout)
+            await go_on(layout, self._options.shared_cpus)
             self._exits.follow(id, layout)
 
     async def stop(self, id: str, grace_s: float) -> bool:
@@ -149,7 +151,7 @@ class QemuMachines:
 
     async def unpause(self, id: str) -> None:
         async with self._running(id, "The virtual machine could not be unpaused.") as layout:
-            await _continue(layout)
+            await go_on(layout, self._options.shared_cpus)
 
     async def suspend(self, id: str) -> None:
         async with self._turn(id, "The virtual machine could not be suspended.") as layout:
@@ -166,7 +168,7 @@ class QemuMachines:
                 if not memory.is_saved(layout):
                     raise DriverError("The virtual machine is not suspended.", again=False)
                 await self._launch(layout)
-            await _continue(layout)
+            await go_on(layout, self._options.shared_cpus)
             self._exits.follow(id, layout)
 
     async def attach_nic(self, id: str, nic: Nic) -> None:
@@ -245,7 +247,14 @@ class QemuMachines:
         return "qcow2"
 
     async def resize(
-        self, id: str, vcpus: int, memory_mib: int, disk_gib: int, empty: tuple[EmptyDisk, ...] = ()
+        self,
+        id: str,
+        vcpus: int,
+        memory_mib: int,
+        disk_gib: int,
+        empty: tuple[EmptyDisk, ...] = (),
+        *,
+        topology: Topology | None = None,
     ) -> None:
         async with self._turn(id, "The virtual machine could not be resized.") as layout:
             record = _need_stopped(layout, "resized")
@@ -254,7 +263,8 @@ class QemuMachines:
                 await images.grow(layout.root, disk_gib)
                 disk = msgspec.structs.replace(disk, size_gib=disk_gib)
             await empty_disks.change(layout.folder, record.spec.empty, empty)
-            spec = msgspec.structs.replace(record.spec, vcpus=vcpus, memory_mib=memory_mib, disk=disk, empty=empty)
+            size = {"vcpus": vcpus, "memory_mib": memory_mib, "disk": disk, "empty": empty, "topology": topology}
+            spec = msgspec.structs.replace(record.spec, **size)
             slots = slots_for(spec, record.slots)
             write(layout.spec, msgspec.structs.replace(record, spec=spec, slots=slots))
 
@@ -425,13 +435,6 @@ async def _power(layout: Layout) -> Power:
             return "crashed"
         case _:
             return "paused"
-
-
-async def _continue(layout: Layout) -> None:
-    # There still is one when we were killed between writing it and ending QEMU.
-    memory.forget(layout)
-    async with _talk(layout) as qemu:
-        await qemu.ask("cont")
 
 
 async def _ask_to_stop(layout: Layout, grace_s: float) -> bool:

@@ -24,6 +24,8 @@ class Options(msgspec.Struct, frozen=True):
     host_checksum: bool = True
     """Whether the network under the guests finishes checksums that they leave open. Open vSwitch's
     user-space datapath does not: with True there, ping and DHCP work and TCP hangs."""
+    shared_cpus: frozenset[int] = frozenset()
+    """CPUs of the host on which machines run that have none for themselves. None: on all."""
 
 
 async def version() -> int:

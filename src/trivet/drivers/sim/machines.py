@@ -21,6 +21,7 @@ from trivet.drivers.contracts.machine import (
     shape,
     volumes_of,
 )
+from trivet.drivers.contracts.topology import Topology
 from trivet.drivers.sim.consoles import SimConsoles
 
 _LOG_BYTES = 64 * 1024
@@ -226,10 +227,18 @@ class SimMachines:
         machine.marks["volumes"] = ",".join(f"{id}={size}" for id, size in volumes.items())
 
     async def resize(
-        self, id: str, vcpus: int, memory_mib: int, disk_gib: int, empty: tuple[EmptyDisk, ...] = ()
+        self,
+        id: str,
+        vcpus: int,
+        memory_mib: int,
+        disk_gib: int,
+        empty: tuple[EmptyDisk, ...] = (),
+        *,
+        topology: Topology | None = None,
     ) -> None:
         await self._behave("resize")
-        self._need(id).marks["shape"] = shape(vcpus, memory_mib, disk_gib, empty)
+        inside = topology.name if topology is not None else ""
+        self._need(id).marks["shape"] = shape(vcpus, memory_mib, disk_gib, empty, inside)
 
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
         await self._behave("snapshot")

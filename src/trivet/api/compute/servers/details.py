@@ -12,6 +12,8 @@ from trivet.domain.network.ports import ports
 from trivet.domain.numbers import whole_number
 from trivet.domain.servers import migrations, servers
 from trivet.domain.servers.rules import ready
+from trivet.domain.servers.topology import inside, places
+from trivet.drivers.contracts.topology import GuestNode, Topology
 from trivet.errors import Invalid, NotFound
 from trivet.store.where import Where
 
@@ -70,9 +72,26 @@ def _nic(mac: str) -> dict[str, Any]:
 
 @resource.on("GET", SERVER + "/topology", may="reader", since="2.78")
 async def topology(request: Request) -> Reply:
-    """No server is pinned to NUMA nodes, so there are none to tell of."""
-    await visible(request)
-    return Reply(200, {"nodes": [], "pagesize_kb": None})
+    """The server's NUMA nodes; which parts of the host bear them is told to operators."""
+    server = await visible(request)
+    found = inside.of_server(server, await places.of_servers(request.tx, (server.id,)))
+    if found is None or not found.nodes:
+        return Reply(200, {"nodes": [], "pagesize_kb": None})
+    nodes = [_node(found, node, whole=request.caller.is_operator) for node in found.nodes]
+    return Reply(200, {"nodes": nodes, "pagesize_kb": max(node.page_kib for node in found.nodes)})
+
+
+def _node(topology: Topology, node: GuestNode, *, whole: bool) -> dict[str, Any]:
+    width = topology.threads
+    view: dict[str, Any] = {
+        "vcpu_set": list(node.cpus),
+        "siblings": [list(node.cpus[at : at + width]) for at in range(0, len(node.cpus), width)] if width > 1 else [],
+        "memory_mb": node.memory_mib,
+    }
+    if whole:
+        view["host_node"] = node.host_node
+        view["cpu_pinning"] = {str(cpu): topology.pins[cpu] for cpu in node.cpus if cpu in topology.pins}
+    return view
 
 
 @resource.on("GET", SERVER + "/os-server-password", may="reader")
