@@ -143,6 +143,7 @@ class ImageController:
             image = await tx.get(IMAGES, task.image_id or "")
             if image is None or image.status != "importing":
                 raise Conflict("image.gone", "The image was deleted or changed meanwhile.")
+            image_imports.check_of(task, image)
             return await image_data.start_writing(tx, image, "importing", key, image.staged_size)
 
         async def finish(tx: Tx, received: Received) -> None:
@@ -153,7 +154,9 @@ class ImageController:
         image = await transact(self._parts.store, begin)
         try:
             async with asyncio.timeout(self._longest_s):
-                await image_data.fill(self._parts, image, self._source(image, wanted), "importing", finish)
+                check = image_imports.check_of(task, image)
+                source = self._source(image, wanted)
+                await image_data.fill(self._parts, image, source, "importing", finish, check=check)
         except TimeoutError:
             hours = f"{self._longest_s / 3600:g}"
             raise DriverError(f"An import that takes more than {hours} hours is ended.", again=False) from None

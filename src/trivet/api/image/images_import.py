@@ -55,8 +55,13 @@ async def import_(request: Request) -> Reply:
         raise Invalid("import.stores", "'all_stores' parameter can't be used with 'stores'")
     said: dict[str, Any] = msgspec.to_builtins(body)
     image_id = request.values["image_id"]
-    await image_imports.request(request.tx, request.caller, image_id, wanted, request_id=request.id, said=said)
+    await _ask(request, image_id, wanted, said)
     return Reply(202)
+
+
+async def _ask(request: Request, image_id: str, wanted: ImportWish, said: dict[str, Any]) -> None:
+    secrets = request.parts.secrets
+    await image_imports.request(request.tx, secrets, request.caller, image_id, wanted, request_id=request.id, said=said)
 
 
 @resource.on("GET", "/v2/images/{image_id}/tasks", may="reader")
@@ -69,7 +74,7 @@ async def tasks(request: Request) -> Reply:
             "status": task.status,
             "owner": task.project_id,
             "message": task.message,
-            "input": {name: value for name, value in task.input.items() if name != "wanted"},
+            "input": image_imports.said_by(task),
             "result": None,
             "image_id": task.image_id,
             "request_id": task.request_id,
@@ -96,7 +101,7 @@ async def add_location(request: Request) -> Reply:
     )
     image_id = request.values["image_id"]
     said: dict[str, Any] = {"method": {"name": "web-download", "uri": body.url}}
-    await image_imports.request(request.tx, request.caller, image_id, wanted, request_id=request.id, said=said)
+    await _ask(request, image_id, wanted, said)
     return Reply(202)
 
 

@@ -133,7 +133,7 @@ async def create_volume(request: Request) -> Reply:
         group_id=group_id,
     )
     if said.backup_id in (UNSET, None):
-        volume = await create(request.tx, request.caller, wanted, request.id)
+        volume = await create(request.tx, request.caller, wanted, request.id, request.parts.secrets)
     else:
         volume = await backups.restore_as(request.tx, request.caller, str(said.backup_id), wanted, request.id)
     await limits.settled(request.tx)

@@ -19,9 +19,10 @@ import msgspec
 
 from trivet.domain import orphans
 from trivet.domain.callers import Caller
-from trivet.domain.images import archives, images
+from trivet.domain.images import archives, images, signatures
 from trivet.domain.images import formats as image_formats
 from trivet.domain.images.images import IMAGES, Image, Status
+from trivet.domain.images.signatures import Check
 from trivet.domain.images.unpacking import Allowance
 from trivet.drivers.contracts.blobs import Blobs
 from trivet.drivers.contracts.errors import DriverError
@@ -53,6 +54,7 @@ class Received(msgspec.Struct, frozen=True):
     os_hash_value: str
     head: bytes
     tail: bytes
+    signed_digest: str | None = None
 
 
 def new_key(parts: Parts) -> str:
@@ -65,15 +67,16 @@ def new_key(parts: Parts) -> str:
 async def upload(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[bytes], size: int | None = None) -> None:
     """`size`, if the client says it, is asked of the limits before the first byte."""
 
-    async def begin(tx: Tx) -> Image:
+    async def begin(tx: Tx) -> tuple[Image, Check | None]:
         image = await images.owned(tx, caller, id)
         _refuse_unless(image, ("queued",), "upload to")
-        return await start_writing(tx, image, "saving", key, size)
+        check = await signatures.check_of(tx, parts.secrets, caller, image.properties)
+        return await start_writing(tx, image, "saving", key, size), check
 
     key = new_key(parts)
-    image = await transact(parts.store, begin)
+    image, check = await transact(parts.store, begin)
     with _told():
-        await fill(parts, image, chunks, "queued")
+        await fill(parts, image, chunks, "queued", check=check)
 
 
 async def stage(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[bytes], size: int | None = None) -> None:
@@ -156,8 +159,13 @@ async def fill(
     chunks: AsyncIterator[bytes],
     back_to: Status,
     finish: Callable[[Tx, Received], Awaitable[None]] | None = None,
+    *,
+    check: Check | None = None,
 ) -> None:
-    """Bytes to a whole image, or the image back to what it was. `finish` joins the last transaction."""
+    """Bytes to a whole image, or the image back to what it was. `finish` joins the last transaction.
+
+    `check`: what they were signed with. Who fills what nobody can have signed yet has none.
+    """
 
     async def end(tx: Tx) -> None:
         current = await _still_mine(tx, image)
@@ -166,13 +174,14 @@ async def fill(
         await images.write(
             tx, current, status="active", blob_key=received.key, size=received.size, virtual_size=virtual_size,
             checksum=received.checksum, os_hash_algo="sha512", os_hash_value=received.os_hash_value,
+            signed_digest=received.signed_digest,
             staged_key=None, staged_size=None, writing_key=None, writing_until=None, writing_mib=0, fault=None,
             updated_at=tx.clock.now(),
         )  # fmt: skip
 
     try:
         async with _alive(parts, image):
-            received = await receive(parts, image, chunks)
+            received = await receive(parts, image, chunks, check)
             virtual_size = await look(parts, image, received)
             await transact(parts.store, end)
     except BaseException:
@@ -180,11 +189,15 @@ async def fill(
         raise
 
 
-async def receive(parts: Parts, image: Image, chunks: AsyncIterator[bytes]) -> Received:
-    """Into the blob that the image waits for, with the hashes."""
+async def receive(
+    parts: Parts, image: Image, chunks: AsyncIterator[bytes], check: Check | None = None
+) -> Received:  # fmt: skip
+    """Into the blob that the image waits for, with the hashes; only what its signature is of."""
     assert image.writing_key is not None
     sink = await parts.blobs.create(image.writing_key)
-    digests = (hashlib.sha512(), hashlib.md5(usedforsecurity=False))
+    digests = [hashlib.sha512(), hashlib.md5(usedforsecurity=False)]
+    if check is not None:
+        digests.append(check.signature.new_digest())
     size, head, tail, promised = 0, b"", b"", image.writing_mib
     try:
         async for piece in _pieces(chunks):
@@ -201,11 +214,15 @@ async def receive(parts: Parts, image: Image, chunks: AsyncIterator[bytes]) -> R
                 await sink.write(piece)
             else:
                 await asyncio.gather(asyncio.to_thread(_hash, digests, piece), sink.write(piece))
+        signed = None
+        if check is not None:
+            check.verify(digests[2].digest())
+            signed = signatures.written_down(check.signature.method, digests[2].digest())
         await sink.finish()
     except BaseException:
         await sink.abandon()
         raise
-    return Received(image.writing_key, size, digests[1].hexdigest(), digests[0].hexdigest(), head, tail)
+    return Received(image.writing_key, size, digests[1].hexdigest(), digests[0].hexdigest(), head, tail, signed)
 
 
 async def _promise(parts: Parts, image: Image, needed: int) -> int:
@@ -221,7 +238,7 @@ async def _promise(parts: Parts, image: Image, needed: int) -> int:
         return await transact(parts.store, lambda tx: raised_to(tx, needed))
 
 
-def _hash(digests: "tuple[hashlib._Hash, hashlib._Hash]", piece: bytes) -> None:
+def _hash(digests: "list[hashlib._Hash]", piece: bytes) -> None:
     for digest in digests:
         digest.update(piece)
 

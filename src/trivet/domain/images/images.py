@@ -66,6 +66,8 @@ class Image(Record, frozen=True, kw_only=True):
     """When a writer that was not heard of is taken for dead."""
     writing_mib: int = 0
     """What the writer was promised room for."""
+    signed_digest: str | None = None
+    """What its signature is over, of the bytes as they came (domain/images/signatures.py)."""
     fault: str | None = None
     """Why the last import failed, for the owner to read."""
 

@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.images import images
+from trivet.domain.images import images, signatures
 from trivet.domain.images import tasks as image_tasks
 from trivet.domain.images.images import STORE, Image
+from trivet.domain.images.signatures import Check
 from trivet.domain.images.tasks import ImageTask
+from trivet.domain.secrets import Secrets
 from trivet.errors import Conflict, Invalid
 from trivet.store.tx import Tx
 
@@ -34,19 +36,43 @@ class ImportWish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def request(
-    tx: Tx, caller: Caller, image_id: str, wanted: ImportWish, *, request_id: str, said: dict[str, object]
+    tx: Tx,
+    secrets: Secrets,
+    caller: Caller,
+    image_id: str,
+    wanted: ImportWish,
+    *,
+    request_id: str,
+    said: dict[str, object],
 ) -> ImageTask:
-    """Ask for an import. `said` is the body as it came, for the task to show."""
+    """Ask for an import. `said` is the body as it came, for the task to show. What the bytes are checked with is read
+    now, while the caller is here who may read it."""
     _check(wanted)
     image = await images.owned(tx, caller, image_id)
     _check_image(image, wanted)
+    check = await signatures.check_of(tx, secrets, caller, image.properties)
     await images.write(tx, image, status="importing", fault=None, updated_at=tx.clock.now())
     task_input = {"image_id": image_id, "import_req": said, "backend": [STORE], "wanted": msgspec.to_builtins(wanted)}
+    if check is not None:
+        task_input["check"] = msgspec.to_builtins(check)
     return await image_tasks.request(tx, caller, "api_image_import", image_id, request_id=request_id, said=task_input)
 
 
 def wanted_of(task: ImageTask) -> ImportWish:
     return msgspec.convert(task.input["wanted"], ImportWish)
+
+
+def check_of(task: ImageTask, image: Image) -> Check | None:
+    """With the certificate that was read when the import was asked for."""
+    check = msgspec.convert(task.input["check"], Check) if "check" in task.input else None
+    if (check.signature if check is not None else None) != signatures.signature_of(image.properties):
+        raise Conflict("import.signature", "The image was signed anew after the import was asked for; ask again.")
+    return check
+
+
+def said_by(task: ImageTask) -> dict[str, object]:
+    """What the caller said, for clients to see."""
+    return {name: value for name, value in task.input.items() if name not in ("wanted", "check")}
 
 
 def _check(wanted: ImportWish) -> None:

@@ -35,7 +35,8 @@ _HINTS_MAX = 8 * 1024
 
 
 def call_of(request: Request) -> Call:
-    return Call(request.caller, request.id, request.parts.settings.container_isolation)
+    parts = request.parts
+    return Call(request.caller, request.id, parts.settings.container_isolation, parts.secrets)
 
 
 def server_id(request: Request) -> str:
