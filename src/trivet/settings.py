@@ -81,6 +81,12 @@ class Settings:
     shelved_offload_s: int = option(
         0, "After how long a shelved server leaves its host. 0: at once. -1: when an operator says so."
     )
+    reclaim_servers_s: int = option(
+        0, "How long a server that was deleted can be brought back (restore). 0: it is gone at once."
+    )
+    reclaim_volumes_s: int = option(
+        0, "How long the data of a volume that was deleted is kept, and can be brought back. 0: it is gone at once."
+    )
     container_isolation: str = option(
         "namespaces",
         "What every container must have at least: namespaces of its own, or vm, a virtual machine of its own, which no "
@@ -205,6 +211,7 @@ _WHOLE = re.compile("[+-]?[0-9]{1,18}")
 _LEAST = {
     "workers": 1, "audit_days": 1, "sim_hosts": 0, "token_s": 1, "lockout_tries": 0, "lockout_s": 0,
     "password_history": 0, "password_days": 0, "password_min_days": 0, "shelved_offload_s": -1,
+    "reclaim_servers_s": 0, "reclaim_volumes_s": 0,
 }  # fmt: skip
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - whether somebody did is the question
 """Wildcard addresses, and the address to name instead on a machine that has no network."""
