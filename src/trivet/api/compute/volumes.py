@@ -85,7 +85,8 @@ async def create(request: Request) -> Reply:
 
 @resource.on("DELETE", "/v2.1/os-volumes/{volume_id}", may="member", until=LAST)
 async def delete(request: Request) -> Reply:
-    await acts.delete(request.tx, request.caller, request.values["volume_id"])
+    keep_s = request.parts.settings.reclaim_volumes_s
+    await acts.delete(request.tx, request.caller, request.values["volume_id"], keep_s=keep_s)
     return Reply(202)
 
 

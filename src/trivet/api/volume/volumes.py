@@ -193,7 +193,8 @@ async def delete(request: Request) -> Reply:
     if force and not request.caller.is_operator:
         raise Invalid("policy.forbidden", "Only an administrator may force the deletion of a volume.", status=403)
     cascade = bool(request.asked_flag("cascade"))
-    await acts.delete(request.tx, request.caller, volume_id(request), cascade=cascade, force=force)
+    keep_s = request.parts.settings.reclaim_volumes_s
+    await acts.delete(request.tx, request.caller, volume_id(request), cascade=cascade, force=force, keep_s=keep_s)
     return Reply(202)
 
 

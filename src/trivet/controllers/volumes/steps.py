@@ -11,7 +11,18 @@ from trivet.domain.images import images, signatures
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.servers import state as server_state
 from trivet.domain.servers.servers import SERVERS
-from trivet.domain.volumes import acts, attachments, backends, encryption, groups, limits, messages, snapshots, types
+from trivet.domain.volumes import (
+    acts,
+    attachments,
+    backends,
+    deleted_volumes,
+    encryption,
+    groups,
+    limits,
+    messages,
+    snapshots,
+    types,
+)
 from trivet.domain.volumes.attachments import ATTACHMENTS, Attachment
 from trivet.domain.volumes.create import image_facts
 from trivet.domain.volumes.snapshots import SNAPSHOTS, Snapshot
@@ -60,6 +71,7 @@ class Steps:
         """`serve`: also if the rows do not say that there is anything to do."""
         volume, used, kept = await self._read(id)
         if volume is None:
+            await self._purge(id)
             return
         if volume.working and volume.status == "creating":
             await self._create(volume)
@@ -154,6 +166,12 @@ class Steps:
                 await acts.finish_delete(tx, current)
 
         await self._transact(done)
+
+    async def _purge(self, id: str) -> None:
+        """One that was deleted, and whose time is over."""
+        if await self._transact(lambda tx: deleted_volumes.begin_purge(tx, id)):
+            await self._driver.remove(id)
+            await self._transact(lambda tx: deleted_volumes.finish_purge(tx, id))
 
     async def _snapshot(self, snapshot: Snapshot) -> None:
         if not snapshot.works:

@@ -10,6 +10,7 @@ CREATE TABLE deleted_volumes (
     revision BIGINT NOT NULL,
     project_id TEXT NOT NULL,
     backend_id TEXT NOT NULL,
+    type_id TEXT,
     size_gib BIGINT NOT NULL,
     volume TEXT NOT NULL,
     deleted_at DOUBLE PRECISION NOT NULL,
@@ -17,3 +18,4 @@ CREATE TABLE deleted_volumes (
 );
 CREATE INDEX deleted_volumes_project ON deleted_volumes (project_id, deleted_at, id);
 CREATE INDEX deleted_volumes_purge ON deleted_volumes (backend_id, purge_at);
+CREATE INDEX deleted_volumes_type ON deleted_volumes (type_id) WHERE type_id IS NOT NULL;
