@@ -15,11 +15,20 @@ from trivet.parts import Parts
 async def read(
     parts: Parts, image: Image, key: str, offset: int = 0, length: int | None = None
 ) -> AsyncIterator[bytes]:
-    if await parts.blobs.size(key) is None:
+    found = await _there(parts, image, key)
+    if found is None:
         raise NotFound("image.lost_bytes", f"The data of image {image.id} is gone from this cloud's store.")
-    if layered.is_layered(key):
-        return layered.read(parts.blobs, await layered.recipe_of(parts.blobs, key), offset, length)
-    return parts.blobs.read(key, offset, length)
+    if layered.is_layered(found):
+        return layered.read(parts.blobs, await layered.recipe_of(parts.blobs, found), offset, length)
+    return parts.blobs.read(found, offset, length)
+
+
+async def _there(parts: Parts, image: Image, key: str) -> str | None:
+    """The bytes of that key, or the same ones in another store."""
+    for each in dict.fromkeys((key, *image.kept.values())):
+        if await parts.blobs.size(each) is not None:
+            return each
+    return None
 
 
 async def refuse_changed(parts: Parts, image: Image) -> None:
