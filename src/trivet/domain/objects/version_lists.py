@@ -18,8 +18,12 @@ class Entry(msgspec.Struct, frozen=True):
     marker: bool
     size: int
     etag: str
+    content_type: str
     modified_at: float
     latest: bool
+    """The newest of its name."""
+    current: bool
+    """It is what is read under the name."""
 
 
 async def page(
@@ -69,9 +73,11 @@ async def _entries(tx: Tx, home: Container, prefix: str, after: tuple[str, str],
     if name:
         where.add("name >= ?" if inclusive or version_id else "name > ?", name)
     both = (
-        "SELECT name, COALESCE(version_id, ?) AS version_id, 0 AS marker, size, etag, modified_at, 1 AS current"
+        "SELECT name, COALESCE(version_id, ?) AS version_id, 0 AS marker, size, etag, content_type, modified_at,"
+        " 1 AS current"
         " FROM objects WHERE container_id = ? AND (delete_at IS NULL OR delete_at > ?)"
-        " UNION ALL SELECT name, version_id, marker, size, etag, modified_at, 0 AS current FROM object_versions"
+        " UNION ALL SELECT name, version_id, marker, size, etag, content_type, modified_at, 0 AS current"
+        " FROM object_versions"
         " WHERE container_id = ?"
     )
     values: list[Value] = [NULL, home.id, tx.clock.now(), home.id]
@@ -82,7 +88,7 @@ async def _entries(tx: Tx, home: Container, prefix: str, after: tuple[str, str],
             name, mark[0], mark[0], mark[1], mark[1], version_id,
         )  # fmt: skip
     rows = await tx.rows(
-        f"SELECT name, version_id, marker, size, etag, modified_at, current FROM ({both}) AS v{where.sql}"
+        f"SELECT name, version_id, marker, size, etag, content_type, modified_at, current FROM ({both}) AS v{where.sql}"
         f" ORDER BY name, current DESC, modified_at DESC, version_id DESC LIMIT {_STEP}",
         *values,
         *where.values,
@@ -92,7 +98,7 @@ async def _entries(tx: Tx, home: Container, prefix: str, after: tuple[str, str],
     for row in rows:
         latest = row[0] != before
         before = row[0]
-        found.append(Entry(row[0], row[1], bool(row[2]), row[3], row[4], row[5], latest))
+        found.append(Entry(row[0], row[1], bool(row[2]), row[3], row[4], row[5], row[6], latest, bool(row[7])))
     return found
 
 
