@@ -46,12 +46,15 @@ from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.identity.tokens import signing_keys
 from trivet.domain.identity.tokens.revocations import IdentityListener
 from trivet.domain.identity.tokens.tokens import Tokens
+from trivet.domain.images.stores import kind_of
 from trivet.domain.limits import limits
 from trivet.domain.network.nets import seeds as network_seeds
 from trivet.domain.secrets import Secrets
 from trivet.domain.seeds import Offer
 from trivet.domain.servers import flavors
 from trivet.drivers import durable
+from trivet.drivers.blob_stores import BlobStores
+from trivet.drivers.contracts.blobs import Blobs
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.contracts.patience import patient
@@ -123,8 +126,14 @@ def make_parts(settings: Settings, store: Store, clock: Clock, ids: Ids) -> Part
         store=store,
         tokens=Tokens(clock, strict_scope=settings.strict_scope),
         passwords=Passwords(),
-        blobs=FileBlobs(Path(settings.data) / "blobs"),
+        blobs=make_blobs(settings),
     )
+
+
+def make_blobs(settings: Settings) -> Blobs:
+    own = FileBlobs(Path(settings.data) / "blobs")
+    further: dict[str, Blobs] = {kind_of(name): FileBlobs(folder) for name, folder in settings.stores.items()}
+    return BlobStores(own, further) if further else own
 
 
 @asynccontextmanager

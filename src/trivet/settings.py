@@ -19,12 +19,15 @@ from urllib.parse import urlsplit
 from trivet.drivers.contracts import cpu_sets
 from trivet.errors import Invalid
 
+LOCAL = "local"
+"""The image store that is always there: a folder under data."""
 PUBLIC = "public"
 """The physical network that is always there: it leads out by a bridge of our own."""
 _PHYSICAL = re.compile(r"[A-Za-z0-9_-]{1,63}:[A-Za-z0-9_.@-]{1,15}")
 _VLANS = re.compile(r"[A-Za-z0-9_-]{1,63}:[0-9]{1,4}-[0-9]{1,4}")
 _VLAN_MAX = 4094
 _DOOR = re.compile(r"(\[[0-9a-fA-F:]{2,45}\]|[0-9.]{7,15}):[0-9]{1,5}")
+_STORE = re.compile(r"[a-z0-9_]{1,32}=/[^,]{1,255}")
 _SWITCH = re.compile(r"[^=,]{1,63}=(tcp:[^,]{1,253}:[0-9]{1,5}|unix:[^,]{1,200})")
 _UNDERLAY = re.compile(r"[0-9a-fA-F.:]{2,45}/[0-9]{1,3}@[A-Za-z0-9_.-]{1,15}")
 
@@ -92,6 +95,18 @@ class Settings:
     )
     shelved_offload_s: int = option(
         0, "After how long a shelved server leaves its host. 0: at once. -1: when an operator says so."
+    )
+    reclaim_servers_s: int = option(
+        0, "How long a server that was deleted can be brought back (restore). 0: it is gone at once."
+    )
+    reclaim_volumes_s: int = option(
+        0, "How long the data of a volume that was deleted is kept, and can be brought back. 0: it is gone at once."
+    )
+    image_stores: str = option(
+        "", "Further places where images can be kept, each with its folder: fast=/srv/fast,archive=/mnt/archive."
+    )
+    image_default_store: str = option(
+        "", "Where images are kept if nobody says where: one of image_stores. Empty: local, the folder under data."
     )
     container_isolation: str = option(
         "namespaces",
@@ -169,6 +184,12 @@ class Settings:
         return {name: address for name, _, address in entries}
 
     @property
+    def stores(self) -> dict[str, str]:
+        """Name -> folder, of image stores besides our own."""
+        entries = (entry.partition("=") for entry in self.image_stores.split(",") if entry)
+        return {name: folder for name, _, folder in entries}
+
+    @property
     def physical(self) -> dict[str, str]:
         """Name -> interface, of those besides our own."""
         entries = (entry.partition(":") for entry in self.physical_networks.split(",") if entry)
@@ -224,6 +245,7 @@ _WHOLE = re.compile("[+-]?[0-9]{1,18}")
 _LEAST = {
     "workers": 1, "audit_days": 1, "sim_hosts": 0, "token_s": 1, "lockout_tries": 0, "lockout_s": 0,
     "password_history": 0, "password_days": 0, "password_min_days": 0, "shelved_offload_s": -1,
+    "reclaim_servers_s": 0, "reclaim_volumes_s": 0,
 }  # fmt: skip
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - whether somebody did is the question
 """Wildcard addresses, and the address to name instead on a machine that has no network."""
@@ -297,6 +319,7 @@ def check(settings: Settings) -> Settings:
     except ValueError as error:
         raise Invalid("setting.invalid", f"external_cidr must be like 172.24.4.0/24: {error}.") from error
     _check_addresses(settings)
+    _check_stores(settings)
     _check_physical(settings)
     _check_metal(settings)
     return settings
@@ -342,6 +365,24 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _check_stores(settings: Settings) -> None:
+    entries = [entry for entry in settings.image_stores.split(",") if entry]
+    for entry in entries:
+        if not _STORE.fullmatch(entry) or entry.startswith(f"{LOCAL}="):
+            raise Invalid(
+                "setting.invalid",
+                f"image_stores must be like fast=/srv/fast, and none of them {LOCAL!r}: not {entry!r}.",
+            )
+        if not Path(entry.partition("=")[2]).is_dir():
+            raise Invalid(
+                "setting.invalid", f"image_stores: {entry!r} is no folder; make it, or mount what is to be there."
+            )
+    if len(settings.stores) != len(entries) or len(set(settings.stores.values())) != len(entries):
+        raise Invalid("setting.invalid", "image_stores names one of them, or one folder, twice.")
+    if settings.image_default_store not in ("", LOCAL, *settings.stores):
+        raise Invalid("setting.invalid", "image_default_store must be one of image_stores.")
 
 
 def _check_physical(settings: Settings) -> None:

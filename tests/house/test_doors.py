@@ -76,8 +76,8 @@ DOORS: dict[str, set[str]] = {
         "people.naming", "people.projects", "people.users", "personas", "tokens.revocations", "tokens.signing_keys",
         "tokens.tokens",
     },
-    "domain.images": {"content", "data", "images", "layered", "lists", "members"},
-    "domain.key_manager": {"access", "consumers", "rotation", "service_keys"},
+    "domain.images": {"content", "data", "images", "layered", "lists", "members", "signatures"},
+    "domain.key_manager": {"access", "consumers", "rotation", "service_keys", "stored_secrets"},
     "domain.limits": {"limit_rules", "limits", "quota_classes", "quotas", "registered_limits", "user_limits"},
     "domain.network": {
         "addresses", "groups.security_group_rules", "groups.security_groups", "nets.networks", "nets.subnets",

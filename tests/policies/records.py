@@ -1,6 +1,7 @@
 """One record of every kind, made by a member of a project of its own, and where routes name it."""
 
 import asyncio
+import dataclasses
 from typing import Any
 
 from tests.api.image.container_archives import MANIFEST, Image, digest
@@ -95,6 +96,9 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     await made("backup_id", "/volume/v3/backups", {"backup": wanted})
     await _available(cloud, f"/volume/v3/backups/{project.held['backup_id']}", token)
     await _available(cloud, f"{VOLUMES}/{project.held['volume_id']}", token)
+    await made("deleted_volume_id", VOLUMES, {"volume": {"size": 1, "name": "d"}})
+    await _available(cloud, f"{VOLUMES}/{project.held['deleted_volume_id']}", token)
+    await _deleted_and_kept(cloud, project.held["deleted_volume_id"], token)
     given = (await made("other_volume_id", VOLUMES, {"volume": {"size": 1, "name": "w"}}))["id"]
     await _available(cloud, f"{VOLUMES}/{given}", token)
     await made("transfer_id", "/volume/v3/os-volume-transfer", {"transfer": {"volume_id": given}})
@@ -167,6 +171,14 @@ async def _put_object(cloud: WholeCloud, project: Project, token: str) -> None:
     said = [(b"content-length", str(len(content)).encode())]
     assert (await cloud.call("PUT", f"{path}/{name}", content, token=token, headers=said)).status == 201
     project.held |= {"account": account, "container": container, "object": name}
+
+
+async def _deleted_and_kept(cloud: WholeCloud, volume_id: str, token: str) -> None:
+    """As where the operator keeps the data of deleted volumes."""
+    parts = cloud.process.parts
+    before, parts.settings = parts.settings, dataclasses.replace(parts.settings, reclaim_volumes_s=3600)
+    assert (await cloud.call("DELETE", f"{VOLUMES}/{volume_id}", token=token)).status == 202
+    parts.settings = before
 
 
 async def _available(cloud: WholeCloud, path: str, token: str) -> None:

@@ -80,6 +80,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("volume_types", "volume_type_access", "volume_default_types", "volume_group_types"),
     ("volume_groups", "volume_transfers"),
     ("volume_attachments", "volume_snapshots", "volume_backups"),
+    ("deleted_volumes",),
     ("volumes",),
     ("volume_group_snapshots",),
     ("volume_backends",),

@@ -97,7 +97,10 @@ async def _remember(parts: Parts, machines: dict[str, SimMachines], wires: dict[
 
 async def _remember_volumes(parts: Parts, volumes: SimVolumes) -> None:
     async with parts.store.read() as tx:
-        made = await tx.rows("SELECT id, size_gib FROM volumes WHERE launched_at IS NOT NULL")
+        made = await tx.rows(
+            "SELECT id, size_gib FROM volumes WHERE launched_at IS NOT NULL"
+            " UNION SELECT id, size_gib FROM deleted_volumes"
+        )
         kept = await tx.rows("SELECT id, size_gib FROM volume_snapshots WHERE status <> 'creating'")
     volumes.adopt({str(id): int(size) for id, size in made}, {str(id): int(size) for id, size in kept})
 

@@ -24,8 +24,10 @@ async def due(tx: Tx, backend_id: str) -> set[str]:
         " UNION SELECT volume_id FROM volume_attachments"
         " WHERE (status = 'gone' OR (connection IS NULL AND status <> 'reserved'))"
         " AND volume_id IN (SELECT id FROM volumes WHERE backend_id = ?)"
+        " UNION SELECT id FROM deleted_volumes WHERE backend_id = ? AND purge_at <= ?"
         f" LIMIT {_BATCH}",
-        *[backend_id] * 4,
+        *[backend_id] * 5,
+        tx.clock.now(),
     )
     return {str(row[0]) for row in found}
 
@@ -40,7 +42,8 @@ async def served(tx: Tx, backend_id: str) -> set[str]:
 
 
 async def known(tx: Tx, ids: Collection[str]) -> set[str]:
-    return await _those_in(tx, "volumes", ids)
+    """Those that are, and those whose data are kept."""
+    return await _those_in(tx, "volumes", ids) | await _those_in(tx, "deleted_volumes", ids)
 
 
 async def known_snapshots(tx: Tx, ids: Collection[str]) -> set[str]:

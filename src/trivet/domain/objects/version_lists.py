@@ -25,8 +25,12 @@ class Entry(msgspec.Struct, frozen=True):
     marker: bool
     size: int
     etag: str
+    content_type: str
     modified_at: float
     latest: bool
+    """The newest of its name."""
+    current: bool
+    """It is what is read under the name."""
 
 
 class _At(msgspec.Struct, frozen=True):
@@ -73,12 +77,12 @@ async def page(
 
 
 def _entry(row: Sequence[Any], *, latest: bool) -> Entry:
-    name, version_id, marker, size, etag, modified_at, _ = row
-    return Entry(name, version_id, bool(marker), size, etag, modified_at, latest)
+    name, version_id, marker, size, etag, content_type, modified_at, current = row
+    return Entry(name, version_id, bool(marker), size, etag, content_type, modified_at, latest, bool(current))
 
 
 def _older(row: Sequence[Any]) -> tuple[float, str] | None:
-    return None if row[_CURRENT] else (float(row[5]), str(row[1]))
+    return None if row[_CURRENT] else (float(row[_WHEN]), str(row[1]))
 
 
 def _behind(folder: str) -> _At | None:
@@ -91,15 +95,15 @@ def _folder(name: str, prefix: str, delimiter: str) -> str:
     return listing.folder_of(name, prefix, delimiter) if delimiter else ""
 
 
-# -- rows: name, version, whether it is a mark, size, etag, when, whether it is what is read now
+# -- rows: name, version, whether it is a mark, size, etag, content type, when, whether it is what is read now
 
-_CURRENT = 6
+_WHEN, _CURRENT = 6, 7
 _SQL_NOW = (
-    f"SELECT name, COALESCE(version_id, '{NULL}'), 0 = 1, size, etag, modified_at, 1 = 1 FROM objects{{}}"
+    f"SELECT name, COALESCE(version_id, '{NULL}'), 0 = 1, size, etag, content_type, modified_at, 1 = 1 FROM objects{{}}"
     " ORDER BY name LIMIT {}"
 )
 _SQL_WAS = (
-    "SELECT name, version_id, marker = 1, size, etag, modified_at, 0 = 1 FROM object_versions{}"
+    "SELECT name, version_id, marker = 1, size, etag, content_type, modified_at, 0 = 1 FROM object_versions{}"
     " ORDER BY name, modified_at DESC, version_id DESC LIMIT {}"
 )
 

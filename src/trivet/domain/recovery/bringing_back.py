@@ -14,7 +14,7 @@ from trivet.errors import TrivetError
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
-_RESTING = ("shelved", "shelved_offloaded", "deleted")
+_RESTING = ("shelved", "shelved_offloaded", "soft-delete", "deleted")
 _CLOUD = Call(Caller(user_id="", roles=expanded(("admin",)), system=True), "")
 """Nobody asked: the cloud does it by itself."""
 _LOST = (
@@ -47,6 +47,8 @@ async def bring_back(tx: Tx, server_id: str, source: Host, default: Wish) -> Out
     server = await tx.get(SERVERS, server_id)
     if server is None or server.host_id != source.id or server.deleted_at is not None or server.want == "gone":
         return None
+    if server.reclaim_at is not None:
+        return Outcome(None, "It was deleted.", ignored=True)
     wish = policy.wish_of(server, default)
     if wish == "off":
         return Outcome(None, "It is to stay with its host.", ignored=True)

@@ -29,7 +29,6 @@ _NO_SCREEN = "a container has no screen; its serial console is a shell inside it
 _NO_KERNEL = "a container has no kernel of its own that could dump."
 _NO_AGENT = "a container has no agent that would set a password; open a shell in its console, or use keys."
 _NO_SPICE = "consoles are served by VNC and serial port; SPICE, RDP and MKS are other hypervisors'."
-_NEVER_SOFT_DELETED = "servers are deleted at once here, so there is none to bring back."
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -50,9 +49,9 @@ def _never(name: str, does: str, why: str) -> Action:
 
 ACTIONS: tuple[Action, ...] = (
     Action("create", "makes it, with ports, keys, user data and metadata"),
-    Action("delete", "removes it and all that it holds"),
-    Action("forceDelete", "the same as delete"),
-    _never("restore", "brings back a server that was deleted softly", _NEVER_SOFT_DELETED),
+    Action("delete", "removes it and all that it holds; for a while it can be brought back, if the operator says so"),
+    Action("forceDelete", "removes it for good, at once"),
+    Action("restore", "brings back a server that was deleted, within its time"),
     Action("os-start", "boots it"),
     Action("os-stop", "asks it to stop, waits, then cuts the power"),
     Action("reboot SOFT", "stops it gently and boots it"),

@@ -12,7 +12,7 @@ import msgspec
 
 from trivet.domain.hosts.hosts import Host
 from trivet.domain.hosts.zones import DEFAULT_ZONE
-from trivet.domain.images import images
+from trivet.domain.images import images, signatures
 from trivet.domain.images.images import Image
 from trivet.domain.limits import quotas
 from trivet.domain.network.groups import security_groups
@@ -115,7 +115,7 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
     if caller.project_id is None:
         raise Forbidden("scope.project_needed", "A server belongs to a project: use a token scoped to one.")
     flavor = await _flavor(tx, call, wanted.flavor_id)
-    disks = await server_disks.plan(tx, caller, wanted.disks, wanted.max_count)
+    disks = await server_disks.plan(tx, call, wanted.disks, wanted.max_count, wanted.trusted_certificates)
     image = await _image(tx, call, wanted, wanted.image_id)
     if image is None and not disks.boots:
         raise Invalid("server.no_image", "Missing imageRef attribute")
@@ -144,7 +144,10 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
             disks.hosts,
         ),
         reservation_id=f"r-{tx.ids.hex()[:8]}",
-        unmet=wishes.unmet(copy, properties, kind) or _unmet(wanted, nics),
+        unmet=await _doubt(tx, call, wanted, image)
+        or disks.doubt
+        or wishes.unmet(copy, properties, kind)
+        or _unmet(wanted, nics),
     )
     count = await _count(tx, call, caller.project_id, plan)
     await quotas.foresee(tx, caller.project_id, "volumes", count * disks.made)
@@ -171,9 +174,13 @@ def _properties(image: Image | None, disks: Disks) -> dict[str, str]:
     return {name: value for name, value in image.properties.items() if name not in volume_images.WORDS}
 
 
+async def _doubt(tx: Tx, call: Call, wanted: ServerCreate, image: Image | None) -> str | None:
+    if image is None or image.status != "active":
+        return None
+    return await signatures.doubt(tx, call.secrets, call.caller, image, wanted.trusted_certificates)
+
+
 def _unmet(wanted: ServerCreate, nics: list[Nic]) -> str | None:
-    if wanted.trusted_certificates:
-        return "No host checks an image's signature against trusted_image_certificates."
     for nic in nics:
         if nic.port is not None and (why := wishes.unmet_port(nic.port)) is not None:
             return why
@@ -283,7 +290,7 @@ async def _one(tx: Tx, call: Call, project_id: str, plan: _Plan, place: _Place) 
         if nic.tag is not None:
             nic_tags[port.id] = nic.tag
     server = await tx.insert(SERVERS, msgspec.structs.replace(server, nic_tags=nic_tags) if nic_tags else server)
-    await server_disks.attach(tx, call.caller, server, plan.disks, call.request_id)
+    await server_disks.attach(tx, call, server, plan.disks)
     await server_actions.begin(tx, call, server, "create")
     return server
 

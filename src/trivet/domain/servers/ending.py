@@ -26,7 +26,7 @@ async def finish_delete(tx: Tx, server: Server) -> Server:
     await shelved_images.drop(tx, server)
     await ports.release(tx, server.id, server.project_id)
     await volume_acts.server_gone(tx, server.id)
-    if server.host_id is not None or server.status == "shelved_offloaded":
+    if server.reclaim_at is None and (server.host_id is not None or server.status == "shelved_offloaded"):
         quotas.at_end(tx, server.project_id, cost(server.flavor, -1))
     await migrations.ended(tx, server)
     await server_actions.finish(tx, server.id)
@@ -38,6 +38,7 @@ async def finish_delete(tx: Tx, server: Server) -> Server:
         power="none",
         want="gone",
         deadline_at=None,
+        reclaim_at=None,
         deleted_at=tx.clock.now(),
         updated_at=tx.clock.now(),
     )

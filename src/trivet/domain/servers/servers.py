@@ -126,6 +126,8 @@ class Server(Record, frozen=True, kw_only=True):
     """What it boots from while it is in rescue."""
     offload_at: float | None = None
     """When it leaves its host, if it is shelved then."""
+    reclaim_at: float | None = None
+    """When it is gone for good, if it was deleted and can still be brought back."""
     old_flavor: FlavorOf | None = None
     """While a resize waits for confirmation: what to go back to."""
 

@@ -116,11 +116,16 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
         return await _settled(tx, server, power, _STATUS[power], want="stopped")
     if _WANT[power] != ("stopped" if server.want == "shelved" else server.want):
         return server
-    status: Status = "shelved" if server.want == "shelved" else _STATUS[power]
-    if server.old_flavor is not None:
-        status = "resized"
-    server = await _settled(tx, server, power, status)
+    server = await _settled(tx, server, power, _status(server, power))
     return await shelving.begin_offload(tx, server) if shelving.is_due(server, tx.clock.now()) else server
+
+
+def _status(server: Server, power: Power) -> Status:
+    if server.old_flavor is not None:
+        return "resized"
+    if server.reclaim_at is not None:
+        return "soft-delete"
+    return "shelved" if server.want == "shelved" else _STATUS[power]
 
 
 async def _settled(tx: Tx, server: Server, power: Power, status: Status, *, want: Want | None = None) -> Server:
@@ -219,6 +224,9 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
     server = await guest_words.give_up(tx, server)
     if server.task == "rescuing":
         server = await tx.update(SERVERS, server, rescue=None, rescue_image_id=None)
+    if server.reclaim_at is not None and server.task == "soft-deleting":
+        # Deleted is deleted; its host goes on stopping it.
+        return await tx.update(SERVERS, server, status="soft-delete", task=None, deadline_at=None, updated_at=now)
     fault = Fault(code=500, message=why, at=now)
     if power is None or server.task in _FATAL:
         return await tx.update(

@@ -23,5 +23,6 @@ Status = Literal[
     "shelved",
     "shelved_offloaded",
     "error",
+    "soft-delete",
     "deleted",
 ]

@@ -17,7 +17,6 @@ from trivet.errors import Invalid
 resource = Resource()
 
 _REFUSED: tuple[tuple[str, Policy], ...] = (
-    ("restore", "member"),
     ("migrate", "admin"),
     ("os-migrateLive", "admin"),
 )
