@@ -59,6 +59,7 @@ DEFAULTS: dict[str, tuple[str, int]] = {
     "server_group_members": ("compute", 50),
     "server_metadata_items": ("compute", 128),
     "server_fixed_ips": ("compute", -1),
+    "fault_reports": ("compute", 50),
     "image_count_total": ("image", 1000),
     "image_count_uploading": ("image", 50),
     "image_size_total": ("image", 1 << 20),

@@ -1,0 +1,224 @@
+"""Inference: the set of faults that explains best what is seen, as a noisy-or network says (decision 0175). Pure.
+
+A fault shows in each sign of what stands on it with some chance, and each sign shows by itself now and then. The set
+with the highest posterior is sought greedily, with exchange and removal; how sure one of its faults is, is told by how
+much worse all sets are that do without it. Signs that are well speak against a fault as much as those that are not
+speak for it, and so do projects that have something there and say nothing.
+
+What tenants say weighs by witnesses who do not depend on each other, and never by how often or about how much one
+speaks: one's words together weigh as one.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from trivet.domain.causes.words import kind_of
+
+PRIOR = {
+    "host": 1e-3,
+    "engine": 1e-3,
+    "chassis": 1e-3,
+    "nic": 1e-3,
+    "network": 3e-4,
+    "storage": 5e-4,
+    "switch": 3e-4,
+    "feed": 2e-4,
+}
+"""How often one of such is at fault in the hour that is looked at."""
+SHOWS = 0.97
+"""How surely a probe or a monitor sees a fault."""
+SAID_ANYWAY = 0.01
+"""How often a project reports something in that hour that is no fault of ours."""
+SAYS_LEAST, SAYS_MOST = 0.08, 0.8
+"""How many of those whom a fault meets say so; where between is taken from the case itself."""
+SURE = 0.8
+WITNESSES = 3
+"""So many at least, where nothing is seen by the cloud itself."""
+_FAULTS_MOST = 64
+_ROUNDS = 8
+
+
+class Sign(msgspec.Struct, frozen=True):
+    id: str
+    down: bool
+    beneath: Mapping[str, float]
+    """Component -> how strongly its fault would show here."""
+    alone: float = SAID_ANYWAY
+    """How often it shows without any fault."""
+    witness: str = ""
+    """Who says so; empty: the cloud saw it itself."""
+
+
+class Case(msgspec.Struct, frozen=True):
+    signs: Sequence[Sign]
+    projects: Mapping[str, int]
+    """Component -> how many projects have something that stands on it."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    component: str
+    confidence: float
+    signs: tuple[str, ...]
+    """Those that it explains."""
+    witnesses: int
+    seen: bool
+    """The cloud itself sees it, in one sign at least."""
+
+
+def find(case: Case) -> list[Found]:
+    """The faults that are sure enough, by component."""
+    search = _Search(case)
+    search.run()
+    found = [search.told(component) for component in sorted(search.faults)]
+    return [one for one in found if one.confidence >= SURE and (one.seen or one.witnesses >= WITNESSES)]
+
+
+class _Search:
+    def __init__(self, case: Case) -> None:
+        self._signs = case.signs
+        self._weights = _weights(case.signs)
+        self._shows: dict[str, list[tuple[int, float]]] = {}
+        """Candidate -> signs that stand on it, with the chance that its fault shows there."""
+        self._cost: dict[str, float] = {}
+        candidates = {component for sign in case.signs if sign.down for component in sign.beneath}
+        standing: dict[str, list[int]] = {component: [] for component in candidates}
+        for number, sign in enumerate(case.signs):
+            for component in sign.beneath:
+                if component in standing:
+                    standing[component].append(number)
+        for component, numbers in standing.items():
+            self._describe(component, numbers, case.projects.get(component, 0))
+        self._quiet = [1.0] * len(case.signs)
+        """The chance that none of the faults so far shows in a sign."""
+        self.faults: set[str] = set()
+
+    def _describe(self, component: str, numbers: list[int], projects: int) -> None:
+        said = {self._signs[n].witness for n in numbers if self._signs[n].down} - {""}
+        projects = max(projects, len(said), 1)
+        says = min(max(len(said) / projects, SAYS_LEAST), SAYS_MOST)
+        prior = PRIOR[kind_of(component)]
+        silent = (projects - len(said)) * math.log((1 - says) / (1 - SAID_ANYWAY))
+        self._cost[component] = math.log(prior / (1 - prior)) + silent
+        self._shows[component] = [
+            (n, self._signs[n].beneath[component] * (says if self._signs[n].witness else SHOWS)) for n in numbers
+        ]
+
+    # -- the posterior
+
+    def _worth(self, number: int, quiet: float) -> float:
+        """The sign's part of the posterior, against that of no fault at all."""
+        sign = self._signs[number]
+        if not sign.down:
+            return math.log(quiet)
+        return self._weights[number] * math.log((1 - (1 - sign.alone) * quiet) / sign.alone)
+
+    def _gain(self, component: str) -> float:
+        """What the posterior gains by one more fault."""
+        gain = self._cost[component]
+        for number, chance in self._shows[component]:
+            quiet = self._quiet[number]
+            gain += self._worth(number, quiet * (1 - chance)) - self._worth(number, quiet)
+        return gain
+
+    def _add(self, component: str) -> None:
+        self.faults.add(component)
+        for number, chance in self._shows[component]:
+            self._quiet[number] *= 1 - chance
+
+    def _remove(self, component: str) -> None:
+        self.faults.discard(component)
+        for number, chance in self._shows[component]:
+            self._quiet[number] /= 1 - chance
+
+    # -- the search
+
+    def run(self) -> None:
+        for _ in range(_ROUNDS):
+            grown = self._grow()
+            mended = self._mend()
+            if not grown and not mended:
+                return
+
+    def _grow(self) -> bool:
+        before = len(self.faults)
+        while len(self.faults) < _FAULTS_MOST:
+            best, gain = self._best(self._shows.keys() - self.faults)
+            if best is None or gain <= 0.0:
+                break
+            self._add(best)
+        return len(self.faults) > before
+
+    def _mend(self) -> bool:
+        """Leaves out, or exchanges, what another explains better by now."""
+        changed = False
+        for component in sorted(self.faults):
+            self._remove(component)
+            best, gain = self._best(self._rivals(component) | {component})
+            if best is None or gain <= 0.0:
+                changed = True
+                continue
+            self._add(best)
+            changed = changed or best != component
+        return changed
+
+    def _best(self, components: Iterable[str]) -> tuple[str | None, float]:
+        best, most = None, -math.inf
+        for component in sorted(components):
+            gain = self._gain(component)
+            if gain > most + 1e-9:
+                best, most = component, gain
+        return best, most
+
+    def _rivals(self, component: str) -> set[str]:
+        """What else would explain something of the same."""
+        signs = (self._signs[number] for number, _ in self._shows[component])
+        return {other for sign in signs if sign.down for other in sign.beneath} - self.faults - {component}
+
+    def told(self, component: str) -> Found:
+        rivals = self._rivals(component)
+        explained = [n for n, _ in self._shows[component] if self._signs[n].down and self._explains(component, n)]
+        self._remove(component)
+        own = self._gain(component)
+        others = sum(math.exp(min(self._gain(other) - own, 50.0)) for other in sorted(rivals))
+        self._add(component)
+        confidence = 1.0 / (1.0 + math.exp(min(-own, 50.0)) + others)
+        witnesses = {self._signs[n].witness for n in explained} - {""}
+        return Found(
+            component=component,
+            confidence=round(confidence, 3),
+            signs=tuple(self._signs[n].id for n in explained),
+            witnesses=len(witnesses),
+            seen=any(not self._signs[n].witness for n in explained),
+        )
+
+    def _explains(self, component: str, number: int) -> bool:
+        """Whether the sign is this fault's rather than another's."""
+        beneath = self._signs[number].beneath
+        return all(beneath[component] >= beneath.get(other, 0.0) for other in self.faults)
+
+
+def _weights(signs: Sequence[Sign]) -> list[float]:
+    """One for each sign of the cloud's own; what one witness says shares one."""
+    said: dict[str, int] = {}
+    for sign in signs:
+        if sign.witness and sign.down:
+            said[sign.witness] = said.get(sign.witness, 0) + 1
+    return [1.0 / said[sign.witness] if sign.witness and sign.down else 1.0 for sign in signs]
+
+
+def independent(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """(who counts as one, user) -> witness. Whoever shares either with another is one witness with him."""
+    leader: dict[str, str] = {}
+
+    def lead(name: str) -> str:
+        while leader.setdefault(name, name) != name:
+            leader[name] = leader[leader[name]]
+            name = leader[name]
+        return name
+
+    known = sorted(set(pairs))
+    for whose, user in known:
+        leader[lead(f"whose:{whose}")] = lead(f"user:{user}")
+    return {(whose, user): lead(f"user:{user}") for whose, user in known}
