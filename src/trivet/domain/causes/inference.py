@@ -6,10 +6,11 @@ much worse all sets are that do without it. Signs that are well speak against a 
 speak for it, and so do projects that have something there and say nothing.
 
 What tenants say weighs by witnesses who do not depend on each other, and never by how often or about how much one
-speaks: one's words together weigh as one.
+speaks: one's words about a component together weigh as one.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -27,7 +28,7 @@ PRIOR = {
     "feed": 2e-4,
 }
 """How often one of such is at fault in the hour that is looked at."""
-SHOWS = 0.97
+SHOWS = 0.998
 """How surely a probe or a monitor sees a fault."""
 SAID_ANYWAY = 0.01
 """How often a project reports something in that hour that is no fault of ours."""
@@ -78,9 +79,8 @@ def find(case: Case) -> list[Found]:
 class _Search:
     def __init__(self, case: Case) -> None:
         self._signs = case.signs
-        self._weights = _weights(case.signs)
-        self._shows: dict[str, list[tuple[int, float]]] = {}
-        """Candidate -> signs that stand on it, with the chance that its fault shows there."""
+        self._shows: dict[str, list[tuple[int, float, float]]] = {}
+        """Candidate -> signs that stand on it, with the chance that its fault shows there, and what each weighs."""
         self._cost: dict[str, float] = {}
         candidates = {component for sign in case.signs if sign.down for component in sign.beneath}
         standing: dict[str, list[int]] = {component: [] for component in candidates}
@@ -95,14 +95,16 @@ class _Search:
         self.faults: set[str] = set()
 
     def _describe(self, component: str, numbers: list[int], projects: int) -> None:
-        said = {self._signs[n].witness for n in numbers if self._signs[n].down} - {""}
+        said = Counter(self._signs[n].witness for n in numbers if self._signs[n].witness)
         projects = max(projects, len(said), 1)
         says = min(max(len(said) / projects, SAYS_LEAST), SAYS_MOST)
         prior = PRIOR[kind_of(component)]
         silent = (projects - len(said)) * math.log((1 - says) / (1 - SAID_ANYWAY))
         self._cost[component] = math.log(prior / (1 - prior)) + silent
         self._shows[component] = [
-            (n, self._signs[n].beneath[component] * (says if self._signs[n].witness else SHOWS)) for n in numbers
+            (n, sign.beneath[component] * (says if sign.witness else SHOWS), 1.0 / said.get(sign.witness, 1))
+            for n in numbers
+            for sign in [self._signs[n]]
         ]
 
     # -- the posterior
@@ -112,24 +114,24 @@ class _Search:
         sign = self._signs[number]
         if not sign.down:
             return math.log(quiet)
-        return self._weights[number] * math.log((1 - (1 - sign.alone) * quiet) / sign.alone)
+        return math.log((1 - (1 - sign.alone) * quiet) / sign.alone)
 
     def _gain(self, component: str) -> float:
         """What the posterior gains by one more fault."""
         gain = self._cost[component]
-        for number, chance in self._shows[component]:
+        for number, chance, weight in self._shows[component]:
             quiet = self._quiet[number]
-            gain += self._worth(number, quiet * (1 - chance)) - self._worth(number, quiet)
+            gain += weight * (self._worth(number, quiet * (1 - chance)) - self._worth(number, quiet))
         return gain
 
     def _add(self, component: str) -> None:
         self.faults.add(component)
-        for number, chance in self._shows[component]:
+        for number, chance, _ in self._shows[component]:
             self._quiet[number] *= 1 - chance
 
     def _remove(self, component: str) -> None:
         self.faults.discard(component)
-        for number, chance in self._shows[component]:
+        for number, chance, _ in self._shows[component]:
             self._quiet[number] /= 1 - chance
 
     # -- the search
@@ -173,12 +175,12 @@ class _Search:
 
     def _rivals(self, component: str) -> set[str]:
         """What else would explain something of the same."""
-        signs = (self._signs[number] for number, _ in self._shows[component])
+        signs = (self._signs[number] for number, _, _ in self._shows[component])
         return {other for sign in signs if sign.down for other in sign.beneath} - self.faults - {component}
 
     def told(self, component: str) -> Found:
         rivals = self._rivals(component)
-        explained = [n for n, _ in self._shows[component] if self._signs[n].down and self._explains(component, n)]
+        explained = [n for n, _, _ in self._shows[component] if self._signs[n].down and self._explains(component, n)]
         self._remove(component)
         own = self._gain(component)
         others = sum(math.exp(min(self._gain(other) - own, 50.0)) for other in sorted(rivals))
@@ -197,15 +199,6 @@ class _Search:
         """Whether the sign is this fault's rather than another's."""
         beneath = self._signs[number].beneath
         return all(beneath[component] >= beneath.get(other, 0.0) for other in self.faults)
-
-
-def _weights(signs: Sequence[Sign]) -> list[float]:
-    """One for each sign of the cloud's own; what one witness says shares one."""
-    said: dict[str, int] = {}
-    for sign in signs:
-        if sign.witness and sign.down:
-            said[sign.witness] = said.get(sign.witness, 0) + 1
-    return [1.0 / said[sign.witness] if sign.witness and sign.down else 1.0 for sign in signs]
 
 
 def independent(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
