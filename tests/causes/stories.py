@@ -113,6 +113,8 @@ def _hides(one: Effect, other: Effect) -> bool:
     met = {machine for machine in other.machines if machine.host not in one.hosts}
     if one.family in (other.family, "power"):
         met -= one.machines
+    if other.unmanaged and not other.cut:
+        return other.unmanaged <= one.unmanaged | dead
     return len(met) * 2 < len(other.machines) or (bool(other.cut) and other.cut <= (one.cut | dead))
 
 
@@ -152,9 +154,9 @@ def _well(story: Story) -> None:
 def _happen(story: Story, chance: Random, fault: str, says: float) -> None:
     begins = BEGINS_S + chance.uniform(0, 120)
     effect = _effect(story.world, fault)
-    if fault in story.world.monitored:
+    for component in sorted(_taken_along(story.world, fault, effect) & story.world.monitored):
         story.show(fault)
-        _turn(story, Fact(begins + chance.uniform(0, 10), "monitor", fault, "down"))
+        _turn(story, Fact(begins + chance.uniform(0, 10), "monitor", component, "down"))
     for host in sorted(effect.cut | effect.unmanaged | effect.hosts):
         for probe in story.world.probes[host]:
             sees = {"tenant": effect.cut, "power": effect.hosts}.get(probe, effect.unmanaged)
@@ -164,6 +166,13 @@ def _happen(story: Story, chance: Random, fault: str, says: float) -> None:
                     story.show(fault)
                 _turn(story, Fact(begins + chance.uniform(0.2, 3.0), "probe", f"{host} {probe}", said))
     _report(story, chance, begins, (fault, effect), says)
+
+
+def _taken_along(world: World, fault: str, effect: Effect) -> set[str]:
+    """What a monitor sees down with it: a switch has no power without its feed, a disk none without its host."""
+    disks = {f"storage:{backend}" for backend, host in world.backends.items() if host in effect.hosts}
+    switches = {above for above, redundant in world.carried(fault) if not redundant and above.startswith("switch:")}
+    return {fault} | disks | (switches if fault.startswith("feed:") else set())
 
 
 def _turn(story: Story, fact: Fact) -> None:

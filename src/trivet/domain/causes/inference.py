@@ -15,21 +15,21 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from trivet.domain.causes.words import kind_of
+from trivet.domain.causes.words import host_in, kind_of
 
 PRIOR = {
-    "host": 1e-3,
-    "engine": 1e-3,
-    "chassis": 1e-3,
-    "nic": 1e-3,
-    "network": 3e-4,
-    "storage": 5e-4,
-    "switch": 3e-4,
-    "feed": 2e-4,
+    "host": 2e-3,
+    "engine": 2e-3,
+    "chassis": 2e-3,
+    "nic": 4e-3,
+    "network": 6e-4,
+    "storage": 1e-3,
+    "switch": 6e-4,
+    "feed": 4e-4,
 }
-"""How often one of such is at fault in the hour that is looked at."""
-SHOWS = 0.998
-"""How surely a probe or a monitor sees a fault."""
+"""How likely one of such is at fault, before anything is seen. A card stands for its cable and plugs, too."""
+SHOWS = 0.9995
+"""How surely a probe or a monitor sees a fault: what is dead does not answer."""
 SAID_ANYWAY = 0.01
 """How often a project reports something in that hour that is no fault of ours."""
 SAYS_LEAST, SAYS_MOST = 0.08, 0.8
@@ -37,6 +37,7 @@ SAYS_LEAST, SAYS_MOST = 0.08, 0.8
 SURE = 0.8
 WITNESSES = 3
 """So many at least, where nothing is seen by the cloud itself."""
+_SUSPECT = 0.1
 _FAULTS_MOST = 64
 _ROUNDS = 8
 
@@ -66,14 +67,16 @@ class Found(msgspec.Struct, frozen=True):
     witnesses: int
     seen: bool
     """The cloud itself sees it, in one sign at least."""
+    instead: tuple[str, ...] = ()
+    """What of the same host nothing tells from it."""
 
 
 def find(case: Case) -> list[Found]:
     """The faults that are sure enough, by component."""
     search = _Search(case)
     search.run()
-    found = [search.told(component) for component in sorted(search.faults)]
-    return [one for one in found if one.confidence >= SURE and (one.seen or one.witnesses >= WITNESSES)]
+    found = [told for component in sorted(search.faults) if (told := search.told(component)) is not None]
+    return [one for one in found if one.seen or one.witnesses >= WITNESSES]
 
 
 class _Search:
@@ -178,21 +181,26 @@ class _Search:
         signs = (self._signs[number] for number, _, _ in self._shows[component])
         return {other for sign in signs if sign.down for other in sign.beneath} - self.faults - {component}
 
-    def told(self, component: str) -> Found:
+    def told(self, component: str) -> Found | None:
+        """None: it is not sure enough. Where it is only unsure which part of a host it is, that is told along."""
         rivals = self._rivals(component)
         explained = [n for n, _, _ in self._shows[component] if self._signs[n].down and self._explains(component, n)]
         self._remove(component)
         own = self._gain(component)
-        others = sum(math.exp(min(self._gain(other) - own, 50.0)) for other in sorted(rivals))
+        odds = {other: math.exp(min(self._gain(other) - own, 50.0)) for other in sorted(rivals)}
         self._add(component)
-        confidence = 1.0 / (1.0 + math.exp(min(-own, 50.0)) + others)
-        witnesses = {self._signs[n].witness for n in explained} - {""}
+        share = 1.0 / (1.0 + math.exp(min(-own, 50.0)) + sum(odds.values()))
+        host = host_in(component)
+        here = {other: odds[other] * share for other in odds if host is not None and host_in(other) == host}
+        if share + sum(here.values()) < SURE:
+            return None
         return Found(
             component=component,
-            confidence=round(confidence, 3),
+            confidence=round(share, 3),
             signs=tuple(self._signs[n].id for n in explained),
-            witnesses=len(witnesses),
+            witnesses=len({self._signs[n].witness for n in explained} - {""}),
             seen=any(not self._signs[n].witness for n in explained),
+            instead=tuple(other for other, chance in here.items() if chance >= _SUSPECT),
         )
 
     def _explains(self, component: str, number: int) -> bool:
