@@ -38,6 +38,7 @@ SURE = 0.8
 WITNESSES = 3
 """So many at least, where nothing is seen by the cloud itself."""
 _SUSPECT = 0.1
+_EVEN = 1e-9
 _FAULTS_MOST = 64
 _ROUNDS = 8
 
@@ -119,12 +120,15 @@ class _Search:
             return math.log(quiet)
         return math.log((1 - (1 - sign.alone) * quiet) / sign.alone)
 
-    def _gain(self, component: str) -> float:
-        """What the posterior gains by one more fault."""
+    def _gain(self, component: str, weighs: Mapping[int, float] = {}) -> float:
+        """What the posterior gains by one more fault. `weighs`: what signs weigh for what it takes the place of, so
+        that a witness's words do not count for more because they are divided among several."""
         gain = self._cost[component]
         for number, chance, weight in self._shows[component]:
             quiet = self._quiet[number]
-            gain += weight * (self._worth(number, quiet * (1 - chance)) - self._worth(number, quiet))
+            gain += min(weight, weighs.get(number, 1.0)) * (
+                self._worth(number, quiet * (1 - chance)) - self._worth(number, quiet)
+            )
         return gain
 
     def _add(self, component: str) -> None:
@@ -141,38 +145,44 @@ class _Search:
 
     def run(self) -> None:
         for _ in range(_ROUNDS):
-            grown = self._grow()
-            mended = self._mend()
-            if not grown and not mended:
+            grown, _ = self._grow()
+            if not self._mend() and not grown:
                 return
 
-    def _grow(self) -> bool:
-        before = len(self.faults)
+    def _grow(self, instead_of: str = "") -> tuple[list[str], float]:
+        """Adds what improves it, the best first; what that was, and what it gained."""
+        added: list[str] = []
+        gained = 0.0
+        weighs = {number: weight for number, _, weight in self._shows.get(instead_of, ())}
         while len(self.faults) < _FAULTS_MOST:
-            best, gain = self._best(self._shows.keys() - self.faults)
+            best, gain = self._best(self._shows.keys() - self.faults - {instead_of}, weighs)
             if best is None or gain <= 0.0:
                 break
             self._add(best)
-        return len(self.faults) > before
+            added.append(best)
+            gained += gain
+        return added, gained
 
     def _mend(self) -> bool:
-        """Leaves out, or exchanges, what another explains better by now."""
+        """Leaves out, or exchanges for another or for several, what these explain better by now."""
         changed = False
         for component in sorted(self.faults):
             self._remove(component)
-            best, gain = self._best(self._rivals(component) | {component})
-            if best is None or gain <= 0.0:
+            own = self._gain(component)
+            added, gained = self._grow(component)
+            if gained > max(own, 0.0) + _EVEN or own <= 0.0:
                 changed = True
                 continue
-            self._add(best)
-            changed = changed or best != component
+            for one in added:
+                self._remove(one)
+            self._add(component)
         return changed
 
-    def _best(self, components: Iterable[str]) -> tuple[str | None, float]:
+    def _best(self, components: Iterable[str], weighs: Mapping[int, float]) -> tuple[str | None, float]:
         best, most = None, -math.inf
         for component in sorted(components):
-            gain = self._gain(component)
-            if gain > most + 1e-9:
+            gain = self._gain(component, weighs)
+            if gain > most + _EVEN:
                 best, most = component, gain
         return best, most
 
@@ -188,8 +198,9 @@ class _Search:
         self._remove(component)
         own = self._gain(component)
         odds = {other: math.exp(min(self._gain(other) - own, 50.0)) for other in sorted(rivals)}
+        several = self._several(component, own)
         self._add(component)
-        share = 1.0 / (1.0 + math.exp(min(-own, 50.0)) + sum(odds.values()))
+        share = 1.0 / (1.0 + math.exp(min(-own, 50.0)) + sum(odds.values()) + several)
         host = host_in(component)
         here = {other: odds[other] * share for other in odds if host is not None and host_in(other) == host}
         if share + sum(here.values()) < SURE:
@@ -202,6 +213,13 @@ class _Search:
             seen=any(not self._signs[n].witness for n in explained),
             instead=tuple(other for other, chance in here.items() if chance >= _SUSPECT),
         )
+
+    def _several(self, component: str, own: float) -> float:
+        """The odds of several faults in the place of this one."""
+        added, gained = self._grow(component)
+        for one in added:
+            self._remove(one)
+        return math.exp(min(gained - own, 50.0)) if len(added) > 1 else 0.0
 
     def _explains(self, component: str, number: int) -> bool:
         """Whether the sign is this fault's rather than another's."""
