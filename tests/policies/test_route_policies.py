@@ -43,7 +43,7 @@ NOT_MADE = {
     "collection resource_id": "stands for the nouns that have tags, and is filled in",
     "default_security_group_rule_id flavor_id type_id group_type_id": "belongs to the cloud and not to a project",
     "group_snapshot_id": "wants a group that is not busy; tests/api/volume",
-    "key name namespace_name object_name property_name tag tag_name": "is a name and no id",
+    "component key name namespace_name object_name property_name tag tag_name": "is a name and no id",
     "message_id request_id": "is written by the cloud about what failed or was asked",
     "network": "is the name of a server's network",
 }

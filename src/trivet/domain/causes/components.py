@@ -3,7 +3,6 @@
 from typing import Literal
 
 from trivet.domain.causes.words import checked
-from trivet.errors import NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 from trivet.store.where import Where
@@ -34,13 +33,6 @@ async def say(tx: Tx, component: str, value: Value, detail: str) -> ComponentSta
     return await tx.update(
         COMPONENT_STATES, known, note=component, value=value, detail=detail, since=since, said_at=now
     )
-
-
-async def needed(tx: Tx, component: str) -> ComponentState:
-    found = await tx.find(COMPONENT_STATES, "component = ?", component)
-    if found is None:
-        raise NotFound("component_state.absent", f"Nothing is said of {component[:64]}.")
-    return found
 
 
 async def of(tx: Tx, components: set[str]) -> list[ComponentState]:
