@@ -33,7 +33,7 @@ HOURLY_MOST = 60
 """New ones of one project in an hour."""
 HOLDS_S = 3600.0
 """How long one counts that is not said again."""
-AGAIN_S = 30.0
+AGAIN_S = 300.0
 """What is said again sooner changes nothing."""
 KEPT = 1000
 """Of one project, of those that are over."""
