@@ -50,6 +50,9 @@ hosts: setup images ## several real hosts on this machine: make hosts N=3; then 
 failover: setup images ## three real hosts, one loses its power, and the screen shows what follows
 	@$(PY) tools/fail_over.py $(BUILD)
 
+causes: venv ## measure how well root causes are found, and write the figures into their decision: some minutes
+	@$(PY) -m bench.causes.run
+
 soak: venv ## a cloud under steady load: make soak MINUTES=20; figures go into docs/reliability.md
 	@$(PY) -m bench.soak.steady --minutes $(or $(MINUTES),20)
 
@@ -104,4 +107,4 @@ rack:
 ramdisk: ## what physical machines boot to be inspected, deployed and erased, in build/ramdisk
 	@tools/build-ramdisk.sh $(BUILD)/ramdisk
 
-.PHONY: help run metal rack ramdisk hosts failover test unit check fix sim docs bench soak soak-kills soak-upgrade dist deb test-deb clean setup setup-test setup-rack system system-test system-rack test-rack venv images
+.PHONY: help run metal rack ramdisk hosts failover test unit check fix sim docs bench causes soak soak-kills soak-upgrade dist deb test-deb clean setup setup-test setup-rack system system-test system-rack test-rack venv images

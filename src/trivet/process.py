@@ -26,6 +26,7 @@ from trivet.api.kit.app import App
 from trivet.api.kit.service import Service
 from trivet.clock import Clock, SystemClock
 from trivet.controllers.alarms import AlarmDeliverer
+from trivet.controllers.causes import CauseController
 from trivet.controllers.duties import Duties
 from trivet.controllers.forgetting import Forgetting
 from trivet.controllers.health.health import HealthController
@@ -303,7 +304,7 @@ def offer_agent(parts: Parts, follower: Follower, duties: Duties, hosting: Hosti
 
 
 def offer_watches(parts: Parts, follower: Follower, duties: Duties, own_url: str) -> None:
-    """Who looks whether hosts live, and who tells those that want to know."""
+    """Who looks whether hosts live and what is beneath what fails, and who tells those that want to know."""
     power = patient(RedfishPower(), (PowerDriver,))
 
     async def run_health(lease: Lease) -> None:
@@ -317,7 +318,16 @@ def offer_watches(parts: Parts, follower: Follower, duties: Duties, own_url: str
         finally:
             follower.leave("alarms", deliverer.on_events)
 
+    async def run_causes(lease: Lease) -> None:
+        causes = CauseController(parts, lease)
+        follower.listen("causes", causes.on_events, causes.on_resync)
+        try:
+            await causes.run()
+        finally:
+            follower.leave("causes", causes.on_events)
+
     duties.offer("health", run_health)
+    duties.offer("causes", run_causes)
     duties.offer("alarms", run_alarms)
 
 

@@ -10,6 +10,7 @@ from tests.house.house import PATHS, imports
 
 FAMILIES = {
     "domain.alarms": ("api.alarms", "api.vnffm", "controllers.alarms"),
+    "domain.causes": ("api.alarms", "api.fault_reports", "api.topology", "controllers.causes"),
     "domain.health": ("api.health", "controllers.health"),
     "domain.host_link": ("api.host_link", "agent", "hosting"),
     "domain.hosts": ("api.compute", "controllers.hosts", "domain.health"),
@@ -44,6 +45,7 @@ DOORS: dict[str, set[str]] = {
     "api.baremetal": set(),
     "api.compute": set(),
     "api.console": set(),
+    "api.fault_reports": set(),
     "api.health": set(),
     "api.host_link": set(),
     "api.identity": set(),
@@ -57,11 +59,13 @@ DOORS: dict[str, set[str]] = {
     "api.placement": set(),
     "api.registry": set(),
     "api.s3": set(),
+    "api.topology": set(),
     "api.vnffm": set(),
     "api.volume": set(),
     "cli": set(),
     "controllers": set(),
     "domain.alarms": {"alarms", "words"},
+    "domain.causes": set(),
     "domain.health": {"failures", "probes"},
     "domain.host_link": set(),
     "domain.hosts": {

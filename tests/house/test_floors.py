@@ -30,7 +30,7 @@ FLOORS = (
     ("network.routers",),
     ("network.specs",),
     ("servers",),
-    ("recovery",),
+    ("causes", "recovery"),
     ("host_link",),
     ("removal", "seeds", "upgrade_check", "watch"),
 )

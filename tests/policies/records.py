@@ -110,6 +110,8 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     assert answer.status == 202, answer.raw
     project.held["group_id"] = answer.body["group"]["id"]
     await subscribe(cloud, project, token)
+    ill = {"object_type": "server", "object_id": project.held["server_id"], "symptom": "unreachable"}
+    await made("fault_report_id", "/v1/fault-reports", {"fault_report": ill})
     await keep(cloud, project, token)
     await _push(cloud, project, token)
     await _put_object(cloud, project, token)

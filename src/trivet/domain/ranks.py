@@ -97,9 +97,14 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("secret_containers",),
     ("stored_secrets",),
     ("contained_secrets", "secret_consumers", "secret_acls", "secret_acl_users", "payload_keys"),
-    # What is told of all of that.
+    # What is said and told of all of that, and what is concluded from it.
+    ("topology_links",),
+    ("component_states",),
+    ("fault_reports",),
+    ("fault_report_stands",),
     ("alarms",),
     ("alarm_subscriptions", "alarm_deliveries"),
+    ("root_causes",),
     # Everybody of a project meets here, and whoever counts something.
     ("numbers",),
     ("quota_usages",),

@@ -13,4 +13,5 @@ LIMITS = {
     "server_group_members": 50,
     "server_metadata_items": 128,
     "server_fixed_ips": -1,
+    "fault_reports": 50,
 }
