@@ -78,9 +78,13 @@ class Scene:
     def well(self) -> None:
         until(f"{self.host.name} is up", lambda: self.verdict() == "up", self.verdict, pause_s=0.2)
 
+    def is_recovered(self) -> bool:
+        failures = self.cloud.get(f"/v1/hosts/{self.host.name}/health")["health"]["failures"]
+        return any(one["recovered_at"] and not one["ended_at"] for one in failures)
+
     def power_on(self) -> None:
-        """Whoever cannot be reached is fenced: its power is cut before it gets it back, and with that new cables."""
-        until(f"{self.host.name} is off", lambda: self.host.pid() is None, self.verdict, pause_s=0.1)
+        """Once what was on it is elsewhere: until then the fence would cut its power again. It has new cables, too."""
+        until(f"{self.host.name} is fenced", self.is_recovered, self.verdict, pause_s=0.1)
         self.lab.power_on(_DOOMED)
         self.well()
 
