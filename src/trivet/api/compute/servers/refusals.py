@@ -18,7 +18,6 @@ resource = Resource()
 
 _REFUSED: tuple[tuple[str, Policy], ...] = (
     ("restore", "member"),
-    ("migrate", "admin"),
     ("os-migrateLive", "admin"),
 )
 
