@@ -73,7 +73,7 @@ class ServerOrders:
                 self._work.set()
                 continue
             failures = 0
-            for id, group in _by_server(orders).items():
+            for id, group in by_server(orders).items():
                 self._busy.add(id)
                 self._spawn(self._one(id, group))
             for id in unclear:
@@ -187,7 +187,7 @@ class ServerOrders:
         self.hint({id: 0})
 
 
-def _by_server(orders: list[Order]) -> dict[str, list[Order]]:
+def by_server(orders: list[Order]) -> dict[str, list[Order]]:
     """One that moves between two of our hosts has two orders, and what only keeps or removes comes first."""
     found: dict[str, list[Order]] = {}
     for order in sorted(orders, key=lambda order: not order.keeps and order.want != "gone"):

@@ -64,7 +64,7 @@ async def _go(
     target = await moving.room(tx, server, wanted, spot, id)
     if target is None:
         return None
-    why = await migrations.left(tx, call, server, target, wanted, id)
+    why = await migrations.left(tx, call, server, target, wanted, id=id)
     grace_s = grace_of(server.properties)
     return await order(
         tx,

@@ -79,7 +79,7 @@ async def begin(tx: Tx, call: Call, server: Server, flavor: FlavorOf) -> None:
     await _begin(tx, call, server, _Way("resize", host, host), flavor)
 
 
-async def left(tx: Tx, call: Call, server: Server, target: Host, flavor: FlavorOf, id: str) -> Type:
+async def left(tx: Tx, call: Call, server: Server, target: Host, flavor: FlavorOf, *, id: str) -> Type:
     """A server leaves its host for another, with its flavor or with a new one."""
     type: Type = "migration" if flavor == server.flavor else "resize"
     source = await tx.get(HOSTS, server.host_id) if server.host_id is not None else None
