@@ -19,7 +19,7 @@ from trivet.agent.moving import brought, hand_over
 from trivet.agent.rescue import join_rescue
 from trivet.agent.volumes import NO_FAULTS, Faults, join_volumes, usable
 from trivet.domain.servers.orders import Order, Report
-from trivet.domain.servers.servers import ROOT_DISK
+from trivet.domain.servers.words import ROOT_DISK
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.drivers.contracts.machine import (

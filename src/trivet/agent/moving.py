@@ -4,7 +4,7 @@ from trivet.agent.engines import Engines
 from trivet.agent.images import format_of
 from trivet.agent.link import Link
 from trivet.domain.servers.orders import Order
-from trivet.domain.servers.servers import ROOT_DISK
+from trivet.domain.servers.words import ROOT_DISK
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Disk, MachineDriver, Moving
 from trivet.errors import Invalid, NotFound

@@ -89,7 +89,7 @@ class MovingCloud(Cloud):
 
     async def where(self, id: str) -> dict[str, str]:
         """Host -> the power of what is there of a server."""
-        found = {}
+        found: dict[str, str] = {}
         for name, machines in self.machines.items():
             with suppress(KeyError):
                 found[name] = (await machines.observe(id))[id].power

@@ -29,7 +29,8 @@ from trivet.domain.servers.create import cost
 from trivet.domain.servers.orders import Report
 from trivet.domain.servers.placing import Spot
 from trivet.domain.servers.server_groups import SERVER_GROUPS
-from trivet.domain.servers.servers import ROOT_DISK, SERVERS, FlavorOf, Move, Server, Stage
+from trivet.domain.servers.servers import SERVERS, FlavorOf, Move, Server, Stage
+from trivet.domain.servers.words import ROOT_DISK
 from trivet.domain.volumes import attachments
 from trivet.store.tx import Tx
 

@@ -17,8 +17,6 @@ from trivet.ids import is_uuid
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 
-ROOT_DISK = "root"
-
 
 class FlavorOf(msgspec.Struct, frozen=True):
     """The flavor as it was when the server was made: later changes to a flavor do not touch it."""
