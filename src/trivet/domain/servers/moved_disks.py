@@ -19,6 +19,7 @@ from trivet.store.store import transact
 from trivet.store.tx import Tx
 
 KIND = "move"
+_SMALL_BYTES = 128 * 1024
 _FORMATS = {"vm": "qcow2", "container": "oci"}
 _GIB = 1 << 30
 _BESIDES_GIB = 32
@@ -81,7 +82,11 @@ async def _write(parts: Parts, key: str, chunks: AsyncIterator[bytes], most: int
             size += len(chunk)
             if size > most:
                 raise Invalid("move.too_large", f"More than {most} bytes are no disk of its flavor.")
-            await asyncio.gather(asyncio.to_thread(digest.update, chunk), sink.write(chunk))
+            if len(chunk) <= _SMALL_BYTES:
+                digest.update(chunk)
+                await sink.write(chunk)
+            else:
+                await asyncio.gather(asyncio.to_thread(digest.update, chunk), sink.write(chunk))
         await sink.finish()
     except BaseException:
         await sink.abandon()
