@@ -63,7 +63,7 @@ def test_a_container_goes_with_what_was_written_and_comes_back_without_what_was_
     assert there.hypervisor_hostname == "h2"
     assert inside(cloud, 2, goer, "cat /root/word") == "written on h1\n"
     assert not runs(cloud, 1, goer)
-    cloud.reaches(1, near, address_of(goer))
+    cloud.reaches(1, near, address_of(there))
     inside(cloud, 2, goer, "echo written on h2 > /root/word; sync")
     cloud.sdk.compute.confirm_server_resize(goer)
     assert cloud.is_active(goer).hypervisor_hostname == "h2"
@@ -77,7 +77,7 @@ def test_a_container_goes_with_what_was_written_and_comes_back_without_what_was_
     assert cloud.is_active(goer).hypervisor_hostname == "h2"
     assert inside(cloud, 2, goer, "cat /root/word") == "written on h2\n"
     assert not runs(cloud, 1, goer)
-    cloud.reaches(1, near, address_of(goer))
+    cloud.reaches(1, near, address_of(there))
 
 
 def test_a_vm_goes_with_its_disk(cloud: LabCloud, moved: list[Any]) -> None:
