@@ -3,7 +3,7 @@
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -302,9 +302,8 @@ class World:
             case "fails":
                 host.temper.failing ^= {self.chance.choice(["create", "start", "copy_out"])}
             case _:
-                host.temper.failing_once.add(
-                    self.chance.choice(["create", "start", "stop", "pause", "remove", "copy_out"])
-                )
+                steps = ["create", "start", "stop", "pause", "remove", "copy_out"]
+                host.temper.failing_once.add(self.chance.choice(steps))
 
     async def client(self, number: int, acts: int) -> None:
         """Makes, changes and ends servers through whichever process; what gets no answer is asked again."""
@@ -329,8 +328,9 @@ class World:
             wanted = ServerCreate(name="s", image_id="i" * 36, flavor_id="small", networks=nics)
             await transact(store, lambda tx: self._create(tx, wanted))
             return
-        id = chance.choice(there).id
-        acts = {
+        chosen = chance.choice(there)
+        id = chosen.id
+        acts: dict[str, Any] = {
             "delete": lambda tx: server_acts.delete(tx, CALL, id),
             "stop": lambda tx: server_acts.stop(tx, CALL, id, None),
             "start": lambda tx: server_acts.start(tx, CALL, id),
@@ -345,8 +345,13 @@ class World:
             "confirm": lambda tx: changes.confirm_resize(tx, CALL, id),
             "revert": lambda tx: changes.revert_resize(tx, CALL, id),
         }
-        act: Any = acts[chance.choice(["delete", "delete", "delete", *acts])]
-        await transact(store, act)
+        await transact(store, acts[self._choice(chance, chosen, acts)])
+
+    def _choice(self, chance: random.Random, server: Server, acts: Mapping[str, Any]) -> str:
+        """Of one that waits for it, mostly whether it stays."""
+        if server.status == "resized" and chance.random() < 0.8:
+            return chance.choice(["confirm", "revert"])
+        return chance.choice(["delete", "delete", "delete", *acts])
 
     async def _create(self, tx: Tx, wanted: ServerCreate) -> Server:
         (server,) = await server_create.create(tx, CALL, wanted)

@@ -11,6 +11,8 @@ from tests.api.compute.server_cloud import Cloud
 from trivet.agent.agent import Agent
 from trivet.agent.engines import Engines
 from trivet.agent.server_orders import by_server
+from trivet.domain.servers import state as reports
+from trivet.domain.servers.flavors import FLAVORS, Flavor
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.drivers.files import FileBlobs
 from trivet.drivers.sim.machines import SimMachines, Temper
@@ -105,6 +107,37 @@ class MovingCloud(Cloud):
             id,
         )
         return {str(name): int(used) for name, used in rows}
+
+    async def target_of(self, id: str) -> str:
+        """Where it is to go."""
+        ((host,),) = await self.rows(
+            "SELECT h.name FROM hosts h JOIN servers s ON s.other_host_id = h.id WHERE s.id = ?", id
+        )
+        return str(host)
+
+    async def flavor(self, id: str, **words: Any) -> None:
+        async with self.store.write() as tx:
+            wanted = {"vcpus": 1, "ram_mib": 512, "disk_gib": 1} | words
+            await tx.insert(FLAVORS, Flavor(id=id, name=id, created_at=0.0, **wanted))
+
+    async def cores(self) -> int:
+        """What the project has taken of its quota."""
+        return int((await self.call("GET", "/limits")).ok()["limits"]["absolute"]["totalCoresUsed"])
+
+    async def kill(self, host: str) -> None:
+        """It is dead, and everybody knows."""
+        async with self.store.write() as tx:
+            await tx.run("UPDATE hosts SET forced_down = 1 WHERE name = ?", host)
+        for id in await self.machines[host].observe():
+            self.machines[host].crash(id)
+
+    async def late(self, id: str) -> None:
+        """Its deadline has passed."""
+        async with self.store.write() as tx:
+            await reports.end_late(tx, await tx.need(SERVERS, id, "server"))
+
+    async def actions(self, id: str) -> list[dict[str, Any]]:
+        return list((await self.call("GET", f"/servers/{id}/os-instance-actions")).ok()["instanceActions"])
 
     async def migrate(self, id: str, body: dict[str, Any] | None = None, version: str = "2.104") -> Any:
         return await self.act(id, "migrate", body, token=self.token("admin"), version=version)

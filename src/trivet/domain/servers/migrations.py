@@ -136,8 +136,10 @@ async def failed(tx: Tx, server: Server) -> None:
 
 async def ended(tx: Tx, server: Server) -> None:
     """The server is gone: what was done and only waited to be decided stays done."""
-    if server.old_flavor is not None:
-        await turn(tx, server, "error" if server.task in ("resize_prep", "resize_finish") else "confirmed")
+    if server.move is not None and server.move.stage in ("leaving", "arriving", "returning"):
+        await turn(tx, server, "error")
+    elif server.old_flavor is not None:
+        await turn(tx, server, "error" if server.task == "resize_prep" else "confirmed")
 
 
 async def page(tx: Tx, query: MigrationQuery, asked: Asked) -> list[Migration]:

@@ -65,6 +65,8 @@ async def room(tx: Tx, server: Server, flavor: FlavorOf, where: Spot, id: str) -
     await tx.savepoint()
     await claims.take_turn(tx)
     if where.group is not None and server.host_id is not None:
+        # What it has is taken hold of first, and only then its place in the group.
+        await claims.replace(tx, [(_owner(server), await claims.held(tx, server.id))])
         await server_groups.leave(tx, where.group.id, server.id, server.host_id)
     host = await server_placing.claim(
         tx,
@@ -243,11 +245,7 @@ async def return_now(tx: Tx, server: Server) -> Server:
     assert server.move is not None
     home = await tx.need(HOSTS, server.other_host_id or "", "host")
     left, old = server.host_id or "", server.old_flavor or server.flavor
-    if server.group_id is not None:
-        await server_groups.leave(tx, server.group_id, server.id, left)
-        await server_groups.come_back(tx, server.group_id, home.id)
-    await _swap_claims(tx, server, server.move.id)
-    await claims.free(tx, server.move.id)
+    await _give_back(tx, server, left, home.id)
     await _bind(tx, server, home)
     _back_in_quota(tx, server, old)
     now = tx.clock.now()
@@ -274,11 +272,7 @@ async def stay_home(tx: Tx, server: Server) -> Server:
     """It never left: the room on the target is given back, and it is what it was."""
     assert server.move is not None
     old = server.old_flavor or server.flavor
-    if server.group_id is not None:
-        await server_groups.leave(tx, server.group_id, server.id, server.other_host_id or "")
-        await server_groups.come_back(tx, server.group_id, server.host_id or "")
-    await _swap_claims(tx, server, server.move.id)
-    await claims.free(tx, server.move.id)
+    await _give_back(tx, server, server.other_host_id or "", server.host_id or "")
     _back_in_quota(tx, server, old)
     return await tx.update(
         SERVERS,
@@ -290,6 +284,16 @@ async def stay_home(tx: Tx, server: Server) -> Server:
         local_disks=local_disks.reverted(server, old),
         updated_at=tx.clock.now(),
     )
+
+
+async def _give_back(tx: Tx, server: Server, left: str, home: str) -> None:
+    """Room and place in the group on the host that it leaves; at home it has them again."""
+    assert server.move is not None
+    await _swap_claims(tx, server, server.move.id)
+    await claims.free(tx, server.move.id)
+    if server.group_id is not None:
+        await server_groups.leave(tx, server.group_id, server.id, left)
+        await server_groups.come_back(tx, server.group_id, home)
 
 
 def _back_in_quota(tx: Tx, server: Server, old: FlavorOf) -> None:
@@ -341,6 +345,9 @@ async def off_dead(tx: Tx, server: Server) -> Server:
     """Its host is dead for certain. What it left behind elsewhere is better than nothing."""
     if server.move is None:
         return server
+    if server.task is not None:
+        await migrations.turn(tx, server, "error")
+        await server_actions.finish(tx, server.id, "The host where it was has failed.")
     if server.move.stage in _KEPT and await _is_up(tx, server.other_host_id):
         return await return_now(tx, server)
     if server.move.stage == "leaving":
