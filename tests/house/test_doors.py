@@ -87,8 +87,8 @@ DOORS: dict[str, set[str]] = {
     "domain.recovery": set(),
     "domain.registry": set(),
     "domain.servers": {
-        "console_output", "consoles", "images", "metadata", "moved_disks", "moving", "orders", "servers", "shelving",
-        "state", "words",
+        "console_output", "consoles", "draining", "images", "metadata", "moved_disks", "moving", "orders", "servers",
+        "shelving", "state", "words",
     },
     "domain.volumes": {"acts", "attachments", "backends", "create", "limits", "snapshots", "types", "volumes"},
     "domain.watch": set(),
