@@ -201,13 +201,16 @@ async def clear(tx: Tx, server: Server) -> Server:
     if not await _is_up(tx, server.other_host_id):
         return await let_go(tx, server)
     move = msgspec.structs.replace(server.move, stage="clearing", disks={})
-    return await tx.update(SERVERS, server, move=move, old_flavor=None, updated_at=tx.clock.now())
+    now = tx.clock.now()
+    return await tx.update(SERVERS, server, move=move, old_flavor=None, deadline_at=now + LETTING_GO_S, updated_at=now)
 
 
 async def let_go(tx: Tx, server: Server) -> Server:
     """Nothing of it is on the other host, or nothing that counts."""
     assert server.move is not None
     await claims.free(tx, server.move.id)
+    if server.move.confirms:
+        await migrations.turn(tx, server, "confirmed")
     return await tx.update(SERVERS, server, move=None, other_host_id=None, old_flavor=None, updated_at=tx.clock.now())
 
 
