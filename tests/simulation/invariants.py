@@ -14,7 +14,7 @@ from trivet.store.where import Where
 async def check(world: World) -> list[str]:
     async with world.plain.read() as tx:
         found = [*world.wrong]
-        for invariant in (_capacity, _claims_have_owners, _quota, _settled, _log_is_whole, _ports):
+        for invariant in (_capacity, _claims_have_owners, _quota, _settled, _migrations, _log_is_whole, _ports):
             found += await invariant(tx)
         found += await _hosts_equal_rows(tx, world)
         found += await _network_equals_rows(tx, world)
@@ -67,6 +67,16 @@ async def _settled(tx: Tx) -> list[str]:
     wrong = [f"server {server.id} is still {server.task} ({server.status})" for server in busy]
     there = await tx.select(SERVERS, Where().add("deleted_at IS NULL AND want = 'gone'"))
     return wrong + [f"server {server.id} was deleted, and is still there ({server.status})" for server in there]
+
+
+async def _migrations(tx: Tx) -> list[str]:
+    """One that has not ended is what a server waits in."""
+    rows = await tx.rows(
+        "SELECT m.server_id, m.status FROM server_migrations m LEFT JOIN servers s ON s.id = m.server_id"
+        " AND s.deleted_at IS NULL AND s.old_flavor IS NOT NULL"
+        " WHERE m.status NOT IN ('confirmed', 'reverted', 'error', 'done') AND s.id IS NULL"
+    )
+    return [f"server {id} has a migration that is {status} for ever" for id, status in rows]
 
 
 async def _log_is_whole(tx: Tx) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from tests.simulation import wiring
 from tests.simulation.hanging import HangingMachines
@@ -120,10 +120,6 @@ class WatchedMachines(HangingMachines):
         anew = there is None or there.marks.get("builds") != spec.marks.get("builds")
         if anew and spec.id in self._world.written and spec.disk is not None and spec.disk.path == self._world.path:
             self._world.wrong.append(f"server {spec.id} lost what was on its disk, on {self._host}")
-
-    async def copy_out(self, id: str, name: str, path: str) -> Literal["qcow2", "oci"]:
-        await self._hang("copy_out", id)
-        return await super().copy_out(id, name, path)
 
     async def start(self, id: str, marks: dict[str, str]) -> None:
         await super().start(id, marks)
@@ -297,7 +293,7 @@ class World:
         host = self.machines[self.chance.choice(sorted(self.machines))]
         match self.chance.choice(["hangs", "fails", "fails once"]):
             case "hangs":
-                host.hanging ^= {self.chance.choice(["start", "stop", "pause", "copy_out"])}
+                host.hanging ^= {self.chance.choice(["start", "stop", "pause"])}
                 host.deaf = self.chance.random() < 0.5
             case "fails":
                 host.temper.failing ^= {self.chance.choice(["create", "start", "copy_out"])}

@@ -142,7 +142,10 @@ async def other_said(tx: Tx, server: Server, report: Report) -> Server:
     assert server.move is not None
     if report.power is not None or report.error is not None:
         return server
-    if server.move.stage == "clearing" or server.want == "gone":
+    if server.want == "gone":
+        await migrations.ended(tx, server)
+        return await let_go(tx, server)
+    if server.move.stage == "clearing":
         return await let_go(tx, server)
     return server
 
