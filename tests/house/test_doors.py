@@ -93,8 +93,8 @@ DOORS: dict[str, set[str]] = {
     "domain.recovery": set(),
     "domain.registry": set(),
     "domain.servers": {
-        "console_output", "consoles", "images", "metadata", "orders", "servers", "shelving", "state",
-        "topology.inside", "topology.places", "words",
+        "console_output", "consoles", "draining", "images", "metadata", "moved_disks", "moving", "orders", "servers",
+        "shelving", "state", "topology.inside", "topology.places", "words",
     },
     "domain.volumes": {"acts", "attachments", "backends", "create", "limits", "snapshots", "types", "volumes"},
     "domain.watch": set(),

@@ -49,6 +49,8 @@ DECIDED_IN = {
     "compute/hypervisors.py": "hosts/hosts.py",
     "compute/server_external_events.py": "servers/volumes.py",
     "compute/servers/details.py": "servers/migrations.py",
+    "health/hosts_drain.py": "servers/draining.py",
+    "compute/servers/migrate.py": "servers/departures.py",
     "compute/servers/evacuate.py": "servers/evacuation.py",
     "compute/servers/instance_actions.py": "servers/actions.py",
     "compute/servers/interfaces.py": "servers/plugs.py",

@@ -15,9 +15,11 @@ from trivet.agent.engines import Engines
 from trivet.agent.guest_words import tell_guest
 from trivet.agent.images import format_of, image_path
 from trivet.agent.link import Link
+from trivet.agent.moving import brought, hand_over
 from trivet.agent.rescue import join_rescue
 from trivet.agent.volumes import NO_FAULTS, Faults, join_volumes, usable
 from trivet.domain.servers.orders import Order, Report
+from trivet.domain.servers.words import ROOT_DISK
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.drivers.contracts.machine import (
@@ -69,6 +71,9 @@ async def _steps(order: Order, driver: MachineDriver, engines: Engines, link: Li
     if order.want == "gone":
         await _remove(order, driver, engines)
         engines.halted.discard(order.server_id)
+        return None
+    if order.keeps or order.leaves:
+        await hand_over(order, driver, engines, link)
         return None
     await _build(order, driver, engines, link)
     await _join(order, driver, engines)
@@ -142,6 +147,11 @@ def _report(
 
 
 async def _remove(order: Order, driver: MachineDriver, engines: Engines) -> None:
+    if order.grace_s:
+        # It may write to what outlives it: a volume, or whatever is at the other end of a wire.
+        seen = await _look(driver, order.server_id)
+        if seen is not None and seen.power == "running":
+            await driver.stop(order.server_id, order.grace_s)
     await driver.remove(order.server_id)
     for wire in order.wires:
         await engines.wires.unplug(wire.port_id, wire.netns)
@@ -159,18 +169,19 @@ async def _build(order: Order, driver: MachineDriver, engines: Engines, link: Li
         await driver.remove(order.server_id)
     if order.volumes_pending:
         raise DriverError("Its volumes are not ready yet.", again=True)
-    if order.image is None and not any(volume.boots for volume in order.volumes):
+    if order.image is None and not order.brings and not any(volume.boots for volume in order.volumes):
         raise DriverError("The server has no image to start from.", again=False)
-    path = await image_path(order.image, link) if order.image is not None else None
+    disks = await brought(order, link)
+    root = disks.get(ROOT_DISK) or await _root(order, link)
     await _plug(order, driver, engines)
     # A container has no drive and finds them in its files; a physical machine need not find our metadata service.
     files = await link.files(order.server_id) if order.config_drive or order.kind != "vm" else {}
-    spec = _spec(order, path, files)
+    spec = msgspec.structs.replace(_spec(order, root, files), filled=_filled(disks))
     if spec.config_drive is not None and isinstance(driver, Placing):
         told = placed(files, driver.places(order.server_id, spec))
         spec = msgspec.structs.replace(spec, config_drive=config_drive(told))
     elif files:
-        spec = _spec(order, path, placed(files, {}))
+        spec = _spec(order, root, placed(files, {}))
     await driver.create(spec)
 
 
@@ -304,11 +315,18 @@ def _nic(wire: Wire) -> Nic:
     return Nic(port_id=wire.port_id, mac=wire.mac, device=device, mtu=wire.mtu, vlan=wire.vlan)
 
 
-def _spec(order: Order, image_path: str | None, files: dict[str, bytes]) -> MachineSpec:
-    disk = None
-    if image_path is not None:
-        assert order.image is not None
-        disk = Disk(path=image_path, format=format_of(order.image.format), size_gib=order.disk_gib)
+async def _root(order: Order, link: Link) -> Disk | None:
+    if order.image is None:
+        return None
+    path = await image_path(order.image, link)
+    return Disk(path=path, format=format_of(order.image.format), size_gib=order.disk_gib)
+
+
+def _filled(disks: dict[str, Disk]) -> dict[str, Disk]:
+    return {name: disk for name, disk in disks.items() if name != ROOT_DISK}
+
+
+def _spec(order: Order, disk: Disk | None, files: dict[str, bytes]) -> MachineSpec:
     container = order.kind == "container"
     return MachineSpec(
         id=order.server_id,

@@ -22,6 +22,7 @@ from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.images.imports import ImportWish
 from trivet.domain.images.stores import Targets
 from trivet.domain.images.tasks import TRIES_MAX, ImageTask
+from trivet.domain.servers import moved_disks
 from trivet.drivers import oci_pull
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
@@ -72,6 +73,7 @@ class ImageController:
         """What cannot be cleared away now keeps no import waiting."""
         try:
             await foreseen("sweeping images", image_sweep.sweep(self._parts), Busy)
+            await foreseen("sweeping disks that moved", moved_disks.sweep(self._parts), Busy)
         except DriverError as error:
             _logger.warning("The sweep of images was cut short: %s", error.why)
 

@@ -15,7 +15,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("host_capacities",),
     ("host_failures",),
     ("hosts", "host_credentials", "network_agents"),
-    ("host_bmcs", "host_probes", "host_verdicts"),
+    ("host_bmcs", "host_probes", "host_verdicts", "host_drains"),
     # Which hosts stand in for each other, and what was said and done about one that failed, before what is moved.
     ("ha_segments",),
     ("ha_hosts",),

@@ -116,7 +116,10 @@ def recall(orders: list[Order], machines: dict[str, SimMachines], wires: dict[st
         "shelved": "stopped",
     }
     for order in orders:
-        if order.settled and order.want in powers:
+        if order.keeps:
+            marks = {"boots": "0", "builds": str(order.builds), "shape": order.shape}
+            machines[order.host_id].adopt(order.server_id, order.hostname, "stopped", marks)
+        elif order.settled and order.want in powers:
             nics = ",".join(wire.port_id for wire in order.wires)
             marks = {"boots": str(order.boots), "builds": str(order.builds), "shape": order.shape, "nics": nics}
             marks |= {"interrupts": str(order.interrupts), "passwords": str(order.passwords)}

@@ -27,9 +27,9 @@ POWER = {"running": "running", "stopped": "stopped", "paused": "paused", "suspen
 
 
 class Cloud(OneService):
-    def __init__(self, database: str = "") -> None:
+    def __init__(self, database: str = "", **parts: Any) -> None:
         self.clock = Skewed()
-        super().__init__(SERVICE, store_on(database, self.clock))
+        super().__init__(SERVICE, store_on(database, self.clock), **parts)
         self.network_id = self.vm_image = self.container_image = ""
         self.failing = ""
 

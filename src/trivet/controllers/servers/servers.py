@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from trivet.controllers.pauses import Pauses
 from trivet.controllers.servers.deadlines import Deadlines
+from trivet.controllers.servers.drains import Drains
 from trivet.domain.servers import shelving, soft_deletion
 from trivet.domain.servers import state as reports
 from trivet.domain.servers.ending import KEEP_S, forget_deleted
@@ -31,10 +32,12 @@ class ServerController:
         self._store = store
         self._pauses = Pauses(store.clock)
         self._deadlines = Deadlines(store.clock, _LONGEST_GAP_S)
+        self._drains = Drains(store)
 
     async def run(self, lease: Lease) -> None:
         while True:
             await self.step(lease)
+            await self._drains.step(lease)
             await self._store.clock.sleep(_LOOK_EVERY_S)
 
     async def step(self, lease: Lease) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 
 import msgspec
 
-from trivet.domain.host_link import volume_orders
+from trivet.domain.host_link import moving_orders, volume_orders
 from trivet.domain.host_link.volume_orders import NO_DISKS, Disks
 from trivet.domain.hosts import cards
 from trivet.domain.images.images import IMAGES, Image
@@ -47,10 +47,21 @@ async def build(tx: Tx, hosts: Collection[str], servers: Collection[str] | None 
     if servers is not None:
         where.any_of("id", servers)
     try:
-        return Orders(await foreseen("orders", _orders(tx, where), TrivetError))
+        found = await foreseen("orders", _orders(tx, where), TrivetError)
+        return Orders(found + await _of_others(tx, hosts, servers))
     except Unforeseen:
         rows = await tx.rows("SELECT id, host_id FROM servers" + where.sql, *where.values)
-        return await _apart(tx, {str(id): str(host_id) for id, host_id in rows})
+        apart = await _apart(tx, {str(id): str(host_id) for id, host_id in rows})
+        return Orders(apart.orders + await _of_others(tx, hosts, servers), apart.unclear)
+
+
+async def _of_others(tx: Tx, hosts: Collection[str], servers: Collection[str] | None) -> list[Order]:
+    """For servers between two hosts, of which these are the other one."""
+    where = Where().any_of("other_host_id", hosts).add("deleted_at IS NULL")
+    if servers is not None:
+        where.any_of("id", servers)
+    orders = [moving_orders.other(server) for server in await tx.select(SERVERS, where)]
+    return [order for order in orders if order is not None]
 
 
 async def _apart(tx: Tx, servers: dict[str, str]) -> Orders:
@@ -100,7 +111,7 @@ async def _orders(tx: Tx, where: Where) -> list[Order]:
     vlans = await _vlans(tx, [server for server in found if server.kind == "metal"], plugs)
     return [
         _order(
-            server,
+            moving_orders.as_here(server),
             plugs.get(server.id, []),
             networks,
             subnets,
@@ -152,7 +163,7 @@ def _order(
     assert server.host_id is not None
     # What comes back from the shelf is made of what was put there.
     image_id = server.shelved_image_id if server.status == "shelved_offloaded" else server.image_id
-    return Order(
+    order = Order(
         server_id=server.id,
         host_id=server.host_id,
         revision=server.revision,
@@ -186,6 +197,7 @@ def _order(
         crashed=server.power == "crashed",
         topology=topology,
     )
+    return moving_orders.told(server, order)
 
 
 def _image_at(server: Server, images: dict[str, Image], id: str | None) -> ImageAt | None:

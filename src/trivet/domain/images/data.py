@@ -134,10 +134,10 @@ async def fill_from_path(
 
     key = new_key(parts)
     image = await transact(parts.store, begin)
-    await fill(parts, image, _file_chunks(path), "queued")
+    await fill(parts, image, file_chunks(path), "queued")
 
 
-async def _file_chunks(path: str) -> AsyncIterator[bytes]:
+async def file_chunks(path: str) -> AsyncIterator[bytes]:
     with await asyncio.to_thread(Path(path).open, "rb") as file:
         while chunk := await asyncio.to_thread(file.read, _PIECE_BYTES):
             yield chunk

@@ -7,7 +7,7 @@ from trivet.domain.recovery import members, policy, vmoves
 from trivet.domain.recovery.policy import Wish
 from trivet.domain.recovery.segments import HA_SEGMENTS
 from trivet.domain.recovery.vmoves import Outcome
-from trivet.domain.servers import evacuation, state
+from trivet.domain.servers import evacuation, moving, state
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.errors import TrivetError
@@ -52,6 +52,10 @@ async def bring_back(tx: Tx, server_id: str, source: Host, default: Wish) -> Out
     wish = policy.wish_of(server, default)
     if wish == "off":
         return Outcome(None, "It is to stay with its host.", ignored=True)
+    if server.move is not None:
+        server = await moving.off_dead(tx, server)
+        if server.host_id != source.id:
+            return await _arriving(tx, server)
     if wish == "move" and policy.lost_with_host(server):
         why = _LOST.format(host=source.name)
         await state.fail(tx, server, why)
@@ -66,11 +70,14 @@ async def bring_back(tx: Tx, server_id: str, source: Host, default: Wish) -> Out
                 raise
             continue
         if moved.host_id != source.id:
-            to = await tx.need(HOSTS, moved.host_id or "", "host")
-            return Outcome(to.name, "")
+            return await _arriving(tx, moved)
     why = _NO_ROOM.format(host=source.name)
     await state.fail(tx, await tx.need(SERVERS, server.id, "server"), why)
     return Outcome(None, why)
+
+
+async def _arriving(tx: Tx, server: Server) -> Outcome:
+    return Outcome((await tx.need(HOSTS, server.host_id or "", "host")).name, "")
 
 
 async def _reserved(tx: Tx, source: Host) -> list[str]:

@@ -19,7 +19,8 @@ _INSIDE = "its disks are inside the machine that failed."
 _NO_RECORD = "the console of a physical machine is neither recorded nor carried yet."
 _NO_METAL_DISKS = "volumes are not carried to physical machines yet."
 _NO_SHARES = "this release has no shared file systems yet."
-_NO_MOVE = "this release does not move servers between hosts yet."
+_NO_LIVE = "this release moves no server while it runs; `migrate` moves it stopped."
+_IS_ITS_HOST = "a physical machine is its own host; its disks are inside."
 _NO_BOOT = (
     "a container boots no disk, so there is none that could keep it from booting; mend its files from a shell in its "
     "console, or make an image of it and look into that."
@@ -63,7 +64,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("lock", "refuses everybody but operators"),
     Action("unlock", "ends the lock"),
     Action("rebuild", "makes its root disk, or the volume in its place, anew from an image; ports and id stay"),
-    Action("resize", "gives it another flavor, on its host", metal=_NO_OTHER_MACHINE),
+    Action("resize", "gives it another flavor, on its host or on one that has room for it", metal=_NO_OTHER_MACHINE),
     Action("confirmResize", "keeps the new flavor", metal=_NO_OTHER_MACHINE),
     Action("revertResize", "goes back to the old flavor", metal=_NO_OTHER_MACHINE),
     Action("createImage", "makes an image of its root disk", metal=_NO_READING),
@@ -92,8 +93,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("removeFixedIp", "takes an address away"),
     Action("addFloatingIp", "ties a floating IP to it"),
     Action("removeFloatingIp", "unties a floating IP"),
-    _never("migrate", "moves it to another host, stopped", _NO_MOVE),
-    _never("os-migrateLive", "moves it to another host, running", _NO_MOVE),
+    Action("migrate", "moves it to another host, stopped, with its disks", metal=_IS_ITS_HOST),
+    _never("os-migrateLive", "moves it to another host, running", _NO_LIVE),
     Action("evacuate", "makes it again on another host, when its own has failed", metal=_INSIDE),
     Action("trigger_crash_dump", "interrupts its kernel, so that it dumps", container=_NO_KERNEL),
     Action("os-getConsoleOutput", "the newest output of its console", metal=_NO_RECORD),

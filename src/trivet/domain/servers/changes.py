@@ -11,7 +11,7 @@ from trivet.domain.hosts.hosts import HOSTS
 from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.limits import quotas
 from trivet.domain.placement import claims
-from trivet.domain.servers import flavors, local_disks, migrations, usage, wishes
+from trivet.domain.servers import departures, flavors, local_disks, migrations, moving, usage, wishes
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.acts import order
@@ -56,18 +56,21 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
     wishes.check(wanted, server.properties)
     if (why := wishes.unmet(wanted, server.properties, server.kind)) is not None:
         raise Invalid("resize.unmet", f"No valid host was found. {why}")
+    changes: dict[str, Any] = {"local_disks": local_disks.resized(server, wanted)}
+    if disk_config is not None:
+        changes["disk_config"] = disk_config
     try:
         await _hold_either(tx, server, wanted)
     except Conflict:
-        # Who asks for more than his quota hears of that, whatever the host has.
+        moved = await departures.resize(tx, call, server, wanted, changes)
+        # Who asks for more than his quota hears of that, whatever the hosts have.
         await _move_quota(tx, server, wanted)
-        raise
+        if moved is None:
+            raise
+        return moved
     await migrations.begin(tx, call, server, wanted)
     grace_s = grace_of(server.properties)
-    changes: dict[str, Any] = {"flavor": wanted, "old_flavor": server.flavor, "grace_s": grace_s}
-    changes["local_disks"] = local_disks.resized(server, wanted)
-    if disk_config is not None:
-        changes["disk_config"] = disk_config
+    changes |= {"flavor": wanted, "old_flavor": server.flavor, "grace_s": grace_s}
     ordered = await order(tx, call, server, "resize", "resize_prep", in_s=BUILD_S + grace_s, **changes)
     await _move_quota(tx, server, wanted)
     return ordered
@@ -75,8 +78,11 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
 
 async def confirm_resize(tx: Tx, call: Call, id: str) -> Server:
     server = await ready(tx, call, id, "confirmResize", method="confirm_resize", states=("resized",))
-    await _hold_one(tx, server, server.flavor)
     await migrations.turn(tx, server, "confirming")
+    if server.move is not None:
+        server = await moving.clear(tx, server)
+        return await order(tx, call, server, "confirmResize", "resize_confirming")
+    await _hold_one(tx, server, server.flavor)
     return await order(tx, call, server, "confirmResize", "resize_confirming", old_flavor=None)
 
 
@@ -85,6 +91,8 @@ async def revert_resize(tx: Tx, call: Call, id: str) -> Server:
     server = await ready(tx, call, id, "revertResize", method="revert_resize", states=("resized",))
     old = server.old_flavor
     assert old is not None
+    if server.move is not None:
+        return await departures.revert(tx, call, server)
     await _hold_one(tx, server, old)
     await migrations.turn(tx, server, "reverting")
     changes: dict[str, Any] = {"flavor": old, "old_flavor": None, "local_disks": local_disks.reverted(server, old)}

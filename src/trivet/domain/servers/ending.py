@@ -2,6 +2,7 @@
 
 from trivet.domain.limits import quotas
 from trivet.domain.network.ports import ports
+from trivet.domain.placement import claims
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import migrations, shelved_images
 from trivet.domain.servers import placing as server_placing
@@ -23,6 +24,8 @@ async def finish_delete(tx: Tx, server: Server) -> Server:
     # what is shelved and off its host keeps its quota.
     if server.host_id is not None:
         await server_placing.leave(tx, server)
+    if server.move is not None:
+        await claims.free(tx, server.move.id)
     await shelved_images.drop(tx, server)
     await ports.release(tx, server.id, server.project_id)
     await volume_acts.server_gone(tx, server.id)
@@ -36,6 +39,8 @@ async def finish_delete(tx: Tx, server: Server) -> Server:
         status="deleted",
         task=None,
         power="none",
+        move=None,
+        other_host_id=None,
         want="gone",
         deadline_at=None,
         reclaim_at=None,

@@ -20,6 +20,15 @@ class ImageAt(msgspec.Struct, frozen=True):
     format: str
 
 
+class DiskAt(msgspec.Struct, frozen=True):
+    """The bytes of a disk that comes from another host."""
+
+    name: str
+    blob_key: str
+    format: str
+    sha512: str
+
+
 class RescueWanted(msgspec.Struct, frozen=True):
     number: int
     image: ImageAt | None
@@ -56,6 +65,14 @@ class Order(msgspec.Struct, frozen=True):
     """It cannot start yet: a volume that it needs is still being made, or its back end has not opened yet."""
     volumes_moving: bool = False
     """One is on its way in or out: what the machine has by now may not have been told."""
+    keeps: bool = False
+    """It has moved, and may come back: its disk stays here, and nothing of it runs."""
+    leaves: bool = False
+    """It goes to another host: stopped here, its disks are handed over."""
+    gives: tuple[str, ...] = ()
+    """Names of the disks that have not been handed over yet."""
+    brings: tuple[DiskAt, ...] = ()
+    """It comes from another host, with these disks."""
     settled: bool = False
     """Nothing was asked since the last report: following it only checks."""
     crashed: bool = False

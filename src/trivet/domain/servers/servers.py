@@ -17,8 +17,6 @@ from trivet.ids import is_uuid
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 
-ROOT_DISK = "root"
-
 
 class FlavorOf(msgspec.Struct, frozen=True):
     """The flavor as it was when the server was made: later changes to a flavor do not touch it."""
@@ -53,6 +51,33 @@ class Rescue(msgspec.Struct, frozen=True):
     sealed_password: str | None = None
 
 
+class MovedDisk(msgspec.Struct, frozen=True):
+    """A disk between two hosts."""
+
+    key: str
+    """Of the blob."""
+    format: str
+    sha512: str | None = None
+    """None: it is still being written."""
+
+
+Stage = Literal["leaving", "arriving", "moved", "clearing", "returning"]
+
+
+class Move(msgspec.Struct, frozen=True):
+    """A server between two hosts; `domain/servers/moving.py` says which of them does what at each stage."""
+
+    id: str
+    """Of its migration, which holds the room on the host that is not the server's (any more, or yet)."""
+    stage: Stage
+    builds: int
+    """Of the disk at the host that it left."""
+    confirms: bool = False
+    """It stays where it arrives; nobody is asked."""
+    disks: dict[str, MovedDisk] = {}
+    """By name, while it moves."""
+
+
 class Server(Record, frozen=True, kw_only=True):
     project_id: str
     user_id: str
@@ -67,6 +92,11 @@ class Server(Record, frozen=True, kw_only=True):
     properties: dict[str, str] = {}
     """The image's properties at the time, which engines read (hw_..., os_..., the container's command)."""
     host_id: str | None = None
+    other_host_id: str | None = None
+    """While it moves: the host where it was, and may be again, or where it shall go."""
+    move: Move | None = None
+    builds_made: int = 0
+    """The highest `builds` of a disk that it left behind: a number that was used once names no other disk."""
     local_disks: tuple[EmptyDisk, ...] = ()
     """On its host, besides its root disk."""
     disk_tags: dict[str, str] = {}

@@ -13,7 +13,17 @@ from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.images import images
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
-from trivet.domain.servers import cards, changes, guest_words, mending, migrations, rebuilding, shelved_images, shelving
+from trivet.domain.servers import (
+    cards,
+    changes,
+    guest_words,
+    mending,
+    migrations,
+    moving,
+    rebuilding,
+    shelved_images,
+    shelving,
+)
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.create import spawn_s
 from trivet.domain.servers.ending import finish_delete
@@ -53,9 +63,12 @@ _VOLUMES_MAX = 1_000
 async def settle(tx: Tx, report: Report) -> int | None:
     """The revision up to which the agent has heard of the row; None if there is no such server here any more."""
     server = await tx.get(SERVERS, report.server_id)
-    if server is None or server.deleted_at is not None or server.host_id != report.host_id:
+    if server is None or server.deleted_at is not None or not moving.is_mine(server, report.host_id):
         return None
     report = _cut(report)
+    if server.host_id != report.host_id:
+        settled = await moving.other_said(tx, server, report)
+        return _heard(server, settled, report)
     if report.mending and server.want == "running" and report.boots == server.boots:
         server = await mending.began(tx, server)
         return server.revision
@@ -63,11 +76,16 @@ async def settle(tx: Tx, report: Report) -> int | None:
         server = await rebuilding.empty(tx, server)
     if server.want != "gone":
         await attachments.seen(tx, server.id, report.volumes, report.volume_faults)
-    settled = await _settle(tx, server, report)
-    if settled.host_id != report.host_id:
+    return _heard(server, await _settle(tx, server, report), report)
+
+
+def _heard(before: Server, after: Server, report: Report) -> int | None:
+    if not moving.is_mine(after, report.host_id):
         return None
-    # What came in between the order and its report is news to the agent, whether or not we wrote after it.
-    return settled.revision if server.revision == report.revision else report.revision
+    # What came in between the order and its report is news to the agent, whether or not we wrote after it; and so is
+    # that another host has it now, for an agent that has them both.
+    known = before.revision == report.revision and before.host_id == after.host_id
+    return after.revision if known else report.revision
 
 
 def _cut(report: Report) -> Report:
@@ -81,7 +99,10 @@ async def _settle(tx: Tx, server: Server, report: Report) -> Server:
     if report.error is not None:
         return await _failed(tx, server, report)
     if server.want == "gone":
-        return await finish_delete(tx, server) if report.power is None else server
+        waits = report.power is not None or await moving.waits_for_other(tx, server)
+        return server if waits else await finish_delete(tx, server)
+    if moving.undecided(server):
+        return await moving.said(tx, server, report)
     if server.task == shelving.OFFLOADING:
         return await shelving.finish_offload(tx, server) if report.power is None else server
     return await _compare(tx, server, report)
@@ -102,6 +123,9 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
         return server
     if report.rescue != rescue_mark(server.rescue.number if server.rescue is not None else None):
         return server
+    server = await moving.arrived(tx, server)
+    if moving.undecided(server):
+        return server
     if report.passwords != server.passwords:
         if power in ("running", "paused"):
             return server
@@ -116,6 +140,10 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
         return await _settled(tx, server, power, _STATUS[power], want="stopped")
     if _WANT[power] != ("stopped" if server.want == "shelved" else server.want):
         return server
+    return await _as_wanted(tx, server, power)
+
+
+async def _as_wanted(tx: Tx, server: Server, power: Power) -> Server:
     server = await _settled(tx, server, power, _status(server, power))
     return await shelving.begin_offload(tx, server) if shelving.is_due(server, tx.clock.now()) else server
 
@@ -207,6 +235,11 @@ async def end_late(tx: Tx, server: Server) -> Server:
 async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> Server:
     """What was going on has failed for good."""
     now = tx.clock.now()
+    if server.move is not None and server.want != "gone":
+        changed = await moving.give_up(tx, server, why, alive=power is not None)
+        if changed is not None:
+            return changed
+        server = await tx.need(SERVERS, server.id, "server")
     if server.task == shelving.OFFLOADING or (server.task == "unshelving" and server.status == "shelved_offloaded"):
         server = await shelving.fail(tx, server)
         await server_actions.finish(tx, server.id, why)

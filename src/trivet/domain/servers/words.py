@@ -8,6 +8,8 @@ CONSOLE_WAIT_S = 10.0
 AT = "trivet:at"
 """In the metadata, until the host puts the place of the device there."""
 
+ROOT_DISK = "root"
+
 Kind = Literal["vm", "container", "metal"]
 Want = Literal["running", "stopped", "paused", "suspended", "shelved", "gone"]
 RescueDevice = Literal["disk", "cdrom"]

@@ -90,6 +90,8 @@ class MachineSpec(msgspec.Struct, frozen=True):
     """None: a volume takes its place."""
     nics: tuple[Nic, ...] = ()
     empty: tuple[EmptyDisk, ...] = ()
+    filled: dict[str, Disk] = {}
+    """Empty disks that are not empty, by name: they come from another host."""
     volumes: tuple[VolumeDisk, ...] = ()
     netns: str | None = None
     """Containers: the named network namespace that the wire driver filled."""
@@ -241,6 +243,15 @@ class Snapshotting(Protocol):
 
 
 @runtime_checkable
+class Moving(Protocol):
+    @within(BULKY_S, about="id")
+    async def copy_out(self, id: str, name: str, path: str) -> Literal["qcow2", "oci"]:
+        """Of a stopped machine: one of its disks (`root`, or an empty one by its name) as a complete image at `path`,
+        from which `create` makes it on another host."""
+        ...
+
+
+@runtime_checkable
 class Resizing(Protocol):
     @within(BULKY_S, about="id")
     async def resize(
@@ -317,6 +328,7 @@ MACHINES = (
     Sheltering,
     VolumeHotplug,
     Snapshotting,
+    Moving,
     Resizing,
     Rescuing,
     CrashDump,

@@ -246,6 +246,11 @@ class PodmanMachines:
         await asyncio.to_thread(part.replace, path)
         return "oci"
 
+    async def copy_out(self, id: str, name: str, path: str) -> Literal["qcow2", "oci"]:
+        """All that it has is its layer; volumes are elsewhere."""
+        await self.snapshot(id, path)
+        return "oci"
+
     async def resize(
         self,
         id: str,

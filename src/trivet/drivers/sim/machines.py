@@ -11,6 +11,7 @@ import msgspec
 from trivet.clock import Clock
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import (
+    Disk,
     EmptyDisk,
     MachineSpec,
     Nic,
@@ -25,10 +26,11 @@ from trivet.drivers.contracts.topology import Topology
 from trivet.drivers.sim.consoles import SimConsoles
 
 _LOG_BYTES = 64 * 1024
+_MAGIC = b"disk of a simulated machine\n"
 
 Step = Literal[
     "create", "start", "stop", "remove", "pause", "unpause", "suspend", "resume", "attach_nic", "detach_nic",
-    "resize", "snapshot", "inject_nmi", "rescue", "unrescue", "set_password",
+    "resize", "snapshot", "copy_out", "inject_nmi", "rescue", "unrescue", "set_password",
     "attach_volume", "detach_volume", "resize_volume",
     "volume_create", "volume_remove", "volume_serve", "volume_grow", "volume_snapshot", "volume_revert",
     "volume_refill", "volume_copy_out",
@@ -111,6 +113,10 @@ class _Machine(msgspec.Struct):
     power: Power
     marks: dict[str, str]
     log: bytes = b""
+    content: bytes = b""
+    """Of its root disk."""
+    format: Literal["qcow2", "oci"] = "qcow2"
+    """As which its disk leaves."""
 
 
 def _boot(machine: _Machine, marks: dict[str, str]) -> tuple[str, ...]:
@@ -121,6 +127,13 @@ def _boot(machine: _Machine, marks: dict[str, str]) -> tuple[str, ...]:
         "No guest runs here",
         f"Simulated boot {marks.get('boots', '?')} of {machine.hostname} done",
     )
+
+
+def _content_of(disk: Disk | None) -> bytes:
+    """What another simulated machine wrote; images are not looked into."""
+    path = Path(disk.path) if disk is not None else None
+    found = path.read_bytes() if path is not None and path.is_file() else b""
+    return found.removeprefix(_MAGIC) if found.startswith(_MAGIC) else b""
 
 
 class SimMachines:
@@ -150,8 +163,10 @@ class SimMachines:
         if there is not None and there.marks.get("builds") == spec.marks.get("builds"):
             return
         self._machines[spec.id] = _Machine(
-            hostname=spec.hostname, power="stopped", marks=spec.marks | {"volumes": volumes_of(spec)}
-        )
+            hostname=spec.hostname, power="stopped", marks=spec.marks | {"volumes": volumes_of(spec)},
+            content=_content_of(spec.disk),
+            format="oci" if spec.disk is not None and spec.disk.format == "oci" else "qcow2",
+        )  # fmt: skip
 
     async def start(self, id: str, marks: dict[str, str]) -> None:
         await self._behave("start")
@@ -246,6 +261,14 @@ class SimMachines:
         Path(path).write_bytes(b"\0" * 65536)
         return "raw"
 
+    async def copy_out(self, id: str, name: str, path: str) -> Literal["qcow2", "oci"]:
+        await self._behave("copy_out")
+        machine = self._need(id)
+        if machine.power != "stopped":
+            raise DriverError("A machine that runs cannot be copied out.", again=False)
+        Path(path).write_bytes(_MAGIC + machine.content)
+        return machine.format
+
     async def rescue(self, id: str, rescue: RescueDisk, config_drive: bytes | None) -> None:
         await self._behave("rescue")
         self._need(id).marks["rescue"] = rescue.mark
@@ -272,6 +295,13 @@ class SimMachines:
     def adopt(self, id: str, hostname: str, power: Power, marks: dict[str, str]) -> None:
         """A machine that was there before this process began."""
         self._machines[id] = _Machine(hostname=hostname, power=power, marks=marks)
+
+    def write(self, id: str, content: bytes) -> None:
+        """Its guest writes to its root disk."""
+        self._need(id).content = content
+
+    def read(self, id: str) -> bytes:
+        return self._need(id).content
 
     def has(self, id: str) -> bool:
         return id in self._machines
