@@ -1,4 +1,4 @@
-"""A server with CPUs of its own moves: it has others there, the old ones until it is certain, and never both for long."""
+"""A server with CPUs of its own moves: it has others there, and the old ones until it is certain that it stays."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
