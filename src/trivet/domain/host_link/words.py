@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 from trivet.domain.servers.words import Kind
+from trivet.drivers.contracts.container import Question
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
 Word = Annotated[str, msgspec.Meta(max_length=255)]
@@ -63,6 +64,8 @@ class ConsoleQuestion(msgspec.Struct, frozen=True):
     server_id: str
     kind: Kind
     limit_bytes: int
+    question: Question | None = None
+    """None: what the console said last."""
 
 
 class ConsoleAnswer(msgspec.Struct, frozen=True):

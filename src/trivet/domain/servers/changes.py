@@ -4,6 +4,7 @@ While a resize waits for its confirmation the server holds enough of its host fo
 way can fail for room.
 """
 
+from collections.abc import Callable
 from types import EllipsisType
 from typing import Any
 
@@ -24,6 +25,8 @@ from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tx import Tx
 
 BUILD_S = 600.0
+ADJUSTING = "adjusting"
+"""The task of a container that is given other limits while it runs."""
 
 
 async def update(
@@ -101,6 +104,28 @@ async def undo_resize(tx: Tx, server: Server) -> Server:
     before, after = cost(server.flavor), cost(old)
     quotas.at_end(tx, server.project_id, {name: after[name] - amount for name, amount in before.items()})
     return await tx.update(SERVERS, server, flavor=old, old_flavor=None, local_disks=local_disks.reverted(server, old))
+
+
+async def adjust(tx: Tx, call: Call, id: str, wanted: Callable[[FlavorOf], FlavorOf]) -> Server:
+    """Other limits of a container, without a stop. Until its host has them, it holds enough for either."""
+    server = await ready(tx, call, id, "update", states=("active", "stopped", "paused"))
+    need_host(server, "update")
+    flavor = wanted(server.flavor)
+    if flavor == server.flavor:
+        return server
+    try:
+        await _hold(tx, server, _either(_held(server, server.flavor), _held(server, flavor)))
+    except Conflict:
+        await _move_quota(tx, server, flavor)
+        raise
+    changed = await order(tx, call, server, "resize", ADJUSTING, flavor=flavor, old_flavor=server.flavor)
+    await _move_quota(tx, server, flavor)
+    return changed
+
+
+async def adjusted(tx: Tx, server: Server) -> Server:
+    await _hold(tx, server, _held(server, server.flavor))
+    return await tx.update(SERVERS, server, old_flavor=None)
 
 
 async def _other_flavor(tx: Tx, call: Call, server: Server, flavor_id: str) -> Flavor:

@@ -1,6 +1,8 @@
 """How a server ends: everything it held is given back in the transaction that says it is gone."""
 
 from trivet.domain.limits import quotas
+from trivet.domain.network.groups import security_groups
+from trivet.domain.network.groups.security_groups import SECURITY_GROUPS, SecurityGroup
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import migrations, shelved_images
@@ -13,8 +15,18 @@ from trivet.store.where import Where
 
 KEEP_S = 24 * 3600.0
 """How long a deleted server stays as a row, for clients that ask what changed."""
+GONE_S = 300.0
+"""How long its host may take to remove it."""
 _FORGOTTEN = 500
 """At a time: nobody waits behind it, and the next round takes the next."""
+
+
+async def begin_delete(tx: Tx, server: Server) -> Server:
+    """Its host takes everything of it away, without waiting for it."""
+    now = tx.clock.now()
+    return await tx.update(
+        SERVERS, server, want="gone", task="deleting", grace_s=0.0, deadline_at=now + GONE_S, updated_at=now
+    )
 
 
 async def finish_delete(tx: Tx, server: Server) -> Server:
@@ -24,7 +36,10 @@ async def finish_delete(tx: Tx, server: Server) -> Server:
     if server.host_id is not None:
         await server_placing.leave(tx, server)
     await shelved_images.drop(tx, server)
+    group = await _own_group(tx, server)
     await ports.release(tx, server.id, server.project_id)
+    if group is not None:
+        await security_groups.leave(tx, group)
     await volume_acts.server_gone(tx, server.id)
     if server.host_id is not None or server.status == "shelved_offloaded":
         quotas.at_end(tx, server.project_id, cost(server.flavor, -1))
@@ -41,6 +56,14 @@ async def finish_delete(tx: Tx, server: Server) -> Server:
         deleted_at=tx.clock.now(),
         updated_at=tx.clock.now(),
     )
+
+
+async def _own_group(tx: Tx, server: Server) -> SecurityGroup | None:
+    """Taken hold of before the ports that are in it."""
+    if server.own_group_id is None:
+        return None
+    await security_groups.hold_whole(tx, server.own_group_id)
+    return await tx.get(SECURITY_GROUPS, server.own_group_id)
 
 
 async def forget_deleted(tx: Tx) -> int:

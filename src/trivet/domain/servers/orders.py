@@ -7,6 +7,7 @@ An order is whole: it can be followed from nothing, twice, or late. A report say
 import msgspec
 
 from trivet.domain.servers.words import Kind, RescueBus, RescueDevice, Want
+from trivet.drivers.contracts.container import Program
 from trivet.drivers.contracts.machine import EmptyDisk, Power, VolumeDisk, shape
 from trivet.drivers.contracts.network import Wire
 
@@ -57,6 +58,9 @@ class Order(msgspec.Struct, frozen=True):
     """One is on its way in or out: what the machine has by now may not have been told."""
     settled: bool = False
     """Nothing was asked since the last report: following it only checks."""
+    cpus: float = 0.0
+    program: Program | None = None
+    """What a container runs, where somebody said so."""
     crashed: bool = False
     """The last report said that the machine had crashed."""
 
@@ -66,7 +70,7 @@ class Order(msgspec.Struct, frozen=True):
 
     @property
     def shape(self) -> str:
-        return shape(self.vcpus, self.memory_mib, self.disk_gib, self.empty)
+        return shape(self.vcpus, self.memory_mib, self.disk_gib, self.empty, self.cpus)
 
 
 def rescue_mark(number: int | None) -> str:
@@ -93,6 +97,7 @@ class Report(msgspec.Struct, frozen=True):
     rescue: str = ""
     passwords: int = 0
     exit_code: int | None = None
+    health: str = ""
     snapshot_image_id: str | None = None
     """The image that was filled."""
     volumes: tuple[str, ...] = ()

@@ -10,6 +10,8 @@ from typing import Literal, Protocol, get_args, runtime_checkable
 
 import msgspec
 
+from trivet.drivers.contracts import container
+from trivet.drivers.contracts.container import Containers, HealthCheck, LiveResizing, Question, Restart
 from trivet.drivers.contracts.patience import BULKY_S, LOOK_S, PLAIN_S, REMOVE_S, within
 from trivet.drivers.contracts.volume import Connection
 
@@ -96,9 +98,20 @@ class MachineSpec(msgspec.Struct, frozen=True):
     """VMs: an ISO image to show as a CD. Containers: the same files arrive in `files`."""
     files: dict[str, bytes] = {}
     """Containers: absolute path -> content, laid into the root file system before the first start."""
+    cpus: float = 0.0
+    """Containers: how much of `vcpus` it may use. 0: all."""
     command: tuple[str, ...] = ()
+    """Containers: what is said here of their program goes before what the image says."""
+    entrypoint: tuple[str, ...] | None = None
     environment: dict[str, str] = {}
-    restart: Literal["no", "on-failure", "always"] = "no"
+    workdir: str | None = None
+    restart: Restart = "no"
+    restarts_most: int = 0
+    """0: however often it fails."""
+    stdin: bool = False
+    """What it reads stays open for whoever attaches to it."""
+    tty: bool = False
+    health: HealthCheck | None = None
     properties: dict[str, str] = {}
     """Image properties and flavor extra specs that an engine may honour (hw_machine_type, hw_firmware_type...)."""
     marks: dict[str, str] = {}
@@ -106,12 +119,13 @@ class MachineSpec(msgspec.Struct, frozen=True):
 
 def shape_of(spec: MachineSpec) -> str:
     """The mark `shape`, which `observe` gives as the machine is now, resized or not; `nics` and `volumes` likewise."""
-    return shape(spec.vcpus, spec.memory_mib, spec.disk.size_gib if spec.disk else 0, spec.empty)
+    return shape(spec.vcpus, spec.memory_mib, spec.disk.size_gib if spec.disk else 0, spec.empty, spec.cpus)
 
 
-def shape(vcpus: int, memory_mib: int, disk_gib: int, empty: Sequence[EmptyDisk] = ()) -> str:
+def shape(vcpus: int, memory_mib: int, disk_gib: int, empty: Sequence[EmptyDisk] = (), cpus: float = 0.0) -> str:
     """How large a machine is, in the words of the mark `shape`."""
-    return f"{vcpus}/{memory_mib}/{disk_gib}" + "".join(f"/{disk.name}={disk.size_mib}" for disk in empty)
+    words = [f"{vcpus}/{memory_mib}/{disk_gib}", *(f"{disk.name}={disk.size_mib}" for disk in empty)]
+    return "/".join([*words, f"cpus={cpus:g}"] if cpus else words)
 
 
 def volumes_of(spec: MachineSpec) -> str:
@@ -312,5 +326,14 @@ MACHINES = (
     Placing,
     SerialConsole,
     GraphicalConsole,
+    Containers,
+    LiveResizing,
 )
 """What every driver of machines keeps, and what some can do besides."""
+
+
+async def answered(driver: MachineDriver, id: str, question: Question | None, limit_bytes: int) -> bytes:
+    """What is asked of a machine; without a question, what its console said last."""
+    if question is None:
+        return await driver.console_log(id, limit_bytes)
+    return await container.answer(driver, id, question)

@@ -164,6 +164,11 @@ async def forget_default(tx: Tx, project_id: str) -> None:
     group = await tx.find(SECURITY_GROUPS, "project_id = ? AND is_default = 1", project_id)
     if group is None:
         return
+    await leave(tx, group)
+
+
+async def leave(tx: Tx, group: SecurityGroup) -> None:
+    """Its owner is gone: so is it, as soon as no port is in it any more."""
     if await _in_use(tx, group.id):
         await tx.run("INSERT INTO left_groups (group_id) VALUES (?) ON CONFLICT DO NOTHING", group.id)
     else:
@@ -186,12 +191,16 @@ async def drop_left(tx: Tx) -> bool:
     return True
 
 
+async def hold_whole(tx: Tx, id: str) -> set[str]:
+    """A group that will be removed, with the others that name it; those are returned. Before its ports are touched."""
+    remote = await tx.rows("SELECT DISTINCT security_group_id FROM security_group_rules WHERE remote_group_id = ?", id)
+    others = {str(row[0]) for row in remote} - {id}
+    await hold(tx, others | {id})
+    return others
+
+
 async def _remove(tx: Tx, group: SecurityGroup) -> None:
-    remote = await tx.rows(
-        "SELECT DISTINCT security_group_id FROM security_group_rules WHERE remote_group_id = ?", group.id
-    )
-    others = {str(row[0]) for row in remote} - {group.id}
-    await hold(tx, others | {group.id})
+    others = await hold_whole(tx, group.id)
     gone = await tx.rows(
         "DELETE FROM security_group_rules WHERE security_group_id = ? OR remote_group_id = ? RETURNING project_id",
         group.id,
