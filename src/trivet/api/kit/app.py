@@ -7,6 +7,7 @@ told in the words of the service that was asked. This is one of the three places
 import asyncio
 import contextvars
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
@@ -33,6 +34,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 SocketHandler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _BODY_WAIT_S = 60.0
+_SLASHES = re.compile("//+")
 _DROPPED_MAX = 16 << 20
 _logger = logging.getLogger(__name__)
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
@@ -52,6 +54,7 @@ class App:
                 self._tree.add(route, service.prefix)
         # The longest prefix first, so that an unknown path is refused by the nearest service.
         self._by_prefix = sorted(services, key=lambda service: -len(service.prefix))
+        self._folding = tuple(f"{service.prefix}/" for service in services if service.slashes_fold)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -116,6 +119,8 @@ class App:
             access_log.tell(request, reply, scope, seconds)
 
     def _route(self, request: Request) -> tuple[Service, list[Route]]:
+        if "//" in request.path and request.path.startswith(self._folding):
+            request.path = _SLASHES.sub("/", request.path)
         node = self._tree.find(request.path, request.values)
         if node is None:
             raise NotFound("route.absent", self._nearest(request.path).absent(request.path))

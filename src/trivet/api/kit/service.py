@@ -59,6 +59,7 @@ class Service:
         statuses: Mapping[type[TrivetError], int] | None = None,
         reply_headers: ReplyHeaders = request_id_headers,
         door: Door | None = None,
+        slashes_fold: bool = False,
     ) -> None:
         self.package = package
         self.name = name
@@ -71,6 +72,8 @@ class Service:
         self.error_text = error_text
         self.microversions = microversions
         self.door = door
+        self.slashes_fold = slashes_fold
+        """Its clients put two slashes where one belongs, and mean one."""
         self.not_offered = not_offered or {}
         """Beginnings of paths that clients know from elsewhere -> what they are for, which there is none of here."""
 

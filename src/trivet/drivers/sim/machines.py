@@ -22,6 +22,7 @@ from trivet.drivers.contracts.machine import (
     volumes_of,
 )
 from trivet.drivers.sim.consoles import SimConsoles
+from trivet.drivers.sim.containers import SimInsides
 
 _LOG_BYTES = 64 * 1024
 
@@ -110,6 +111,7 @@ class _Machine(msgspec.Struct):
     power: Power
     marks: dict[str, str]
     log: bytes = b""
+    exit_code: int | None = None
 
 
 def _boot(machine: _Machine, marks: dict[str, str]) -> tuple[str, ...]:
@@ -131,6 +133,11 @@ class SimMachines:
         self._machines: dict[str, _Machine] = {}
         self._changed: asyncio.Queue[str] = asyncio.Queue()
         self._consoles = SimConsoles()
+        insides = SimInsides(lambda id: self._need(id).power, self._killed, lambda id: self._need(id).log)
+        self._insides = insides
+        self.execute, self.log, self.stats = insides.execute, insides.log, insides.stats
+        self.processes, self.kill = insides.processes, insides.kill
+        self.copy_in, self.copy_out = insides.copy_in, insides.copy_out
 
     # -- MachineDriver
 
@@ -141,7 +148,7 @@ class SimMachines:
         return {id: self._seen(id, machine) for id, machine in self._machines.items()}
 
     def _seen(self, id: str, machine: _Machine) -> Seen:
-        return Seen(id=id, power=machine.power, marks=machine.marks)
+        return Seen(id=id, power=machine.power, marks=machine.marks, exit_code=machine.exit_code)
 
     async def create(self, spec: MachineSpec) -> None:
         await self._behave("create")
@@ -155,7 +162,7 @@ class SimMachines:
     async def start(self, id: str, marks: dict[str, str]) -> None:
         await self._behave("start")
         machine = self._need(id)
-        machine.power = "running"
+        machine.power, machine.exit_code = "running", None
         machine.marks = marks | {name: machine.marks.get(name, "") for name in ("volumes", "rescue")}
         said = "".join(f"[    0.00000{n}] {line}\n" for n, line in enumerate(_boot(machine, marks)))
         machine.log = (machine.log + said.encode())[-_LOG_BYTES:]
@@ -168,6 +175,7 @@ class SimMachines:
     async def remove(self, id: str) -> None:
         await self._behave("remove")
         self._machines.pop(id, None)
+        self._insides.forget(id)
         self._consoles.forget(id)
 
     async def console_log(self, id: str, limit_bytes: int) -> bytes:
@@ -257,6 +265,27 @@ class SimMachines:
 
     def serial_path(self, id: str) -> str:
         return self._consoles.path(id, self._need(id).hostname)
+
+    # -- containers, besides what their insides answer
+
+    async def adjust(self, id: str, vcpus: int, memory_mib: int, cpus: float) -> None:
+        await self._behave("resize")
+        machine = self._need(id)
+        _, _, disk_gib, *_ = machine.marks.get("shape", "0/0/0").split("/")
+        machine.marks["shape"] = shape(vcpus, memory_mib, int(disk_gib), (), cpus)
+
+    async def open_session(self, id: str, session: str, command: tuple[str, ...]) -> None:
+        self._need(id)
+
+    async def resize_terminal(self, id: str, session: str | None, rows: int, columns: int) -> None:
+        self._need(id)
+
+    def session_path(self, id: str, session: str | None) -> str:
+        return self._consoles.path(id, self._need(id).hostname)
+
+    def _killed(self, id: str) -> None:
+        self._need(id).exit_code = 137
+        self.crash(id)
 
     # -- for tests and rehearsals
 

@@ -16,6 +16,7 @@ CREATE TABLE containers (
     image_driver TEXT NOT NULL,
     image_pull_policy TEXT,
     program TEXT NOT NULL,
+    restart_policy TEXT,
     labels TEXT NOT NULL,
     exposed_ports TEXT NOT NULL,
     auto_heal BIGINT NOT NULL,

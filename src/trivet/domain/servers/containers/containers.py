@@ -32,6 +32,8 @@ class Facts(Record, frozen=True, kw_only=True):
     image_driver: str = "docker"
     image_pull_policy: str | None = None
     program: Program = Program()
+    restart_policy: dict[str, str] | None = None
+    """As clients say it; the program has what it means."""
     labels: dict[str, str] = {}
     exposed_ports: dict[str, dict[str, str]] = {}
     auto_heal: bool = False

@@ -52,6 +52,8 @@ class ContainerCreate(msgspec.Struct, frozen=True, kw_only=True):
     memory_mib: int
     disk_gib: int
     run: bool
+    restart_policy: dict[str, str] | None = None
+    """As clients say it."""
     image_pull_policy: str | None = None
     labels: dict[str, str] = {}
     nets: tuple[NetWanted, ...] = ()
@@ -99,6 +101,7 @@ async def create_container(tx: Tx, call: Call, wanted: ContainerCreate) -> Conta
         image_driver=wanted.image_driver,
         image_pull_policy=wanted.image_pull_policy,
         program=wanted.program,
+        restart_policy=wanted.restart_policy,
         labels=wanted.labels,
         exposed_ports=wanted.exposed_ports,
         auto_heal=wanted.auto_heal,
