@@ -1,6 +1,7 @@
 """Containers: what can be asked of one besides what every machine does, and how it is answered.
 
-A question is plain data, so that it reaches an engine on any host; each has one verb here that answers it. What it runs is said here, too.
+A question is plain data, so that it reaches an engine on any host; each has one verb here that answers it. What it
+runs is said here, too.
 """
 
 from typing import Annotated, Literal, Protocol, runtime_checkable

@@ -1,6 +1,7 @@
 """From a machine's specification to podman's words. Pure."""
 
 import io
+import json
 import math
 import posixpath
 import tarfile
@@ -54,7 +55,7 @@ def create_arguments(spec: MachineSpec, image_id: str, folder: Path, base: int, 
         "--no-hosts",
         f"--memory={memory}",
         f"--memory-swap={memory}",
-        f"--cpus={spec.vcpus}",
+        f"--cpus={spec.cpus or spec.vcpus:g}",
         f"--pids-limit={PROCESSES}",
         f"--uidmap=0:{base}:{SIZE}",
         f"--gidmap=0:{base}:{SIZE}",
@@ -75,6 +76,10 @@ def create_arguments(spec: MachineSpec, image_id: str, folder: Path, base: int, 
         f"--log-opt=path={folder / 'console.log'}",
         f"--log-opt=max-size={CONSOLE_LOG_LIMIT}",
         *(f"--env={key}={value}" for key, value in sorted(_environment(spec).items())),
+        *([f"--entrypoint={json.dumps(spec.entrypoint)}"] if spec.entrypoint is not None else []),
+        *([f"--workdir={spec.workdir}"] if spec.workdir else []),
+        *(["--interactive"] if spec.stdin else []),
+        *(["--tty"] if spec.tty else []),
         image_id,
         *spec.command,
     ]

@@ -38,7 +38,7 @@ class SimInsides:
 
     async def log(self, id: str, wanted: ReadLog) -> Log:
         lines = self._log(id).splitlines(keepends=True) if wanted.stdout else []
-        return Log(b"".join(lines if wanted.tail is None else lines[len(lines) - wanted.tail :]))
+        return Log(b"".join(lines if wanted.tail is None else lines[max(len(lines) - wanted.tail, 0) :]))
 
     async def stats(self, id: str) -> Stats:
         self._need_running(id)
