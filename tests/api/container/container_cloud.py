@@ -13,7 +13,7 @@ from tests.policies.whole_cloud import WholeCloud, whole_cloud
 from trivet.drivers.contracts.patience import behind
 from trivet.drivers.sim.machines import SimMachines
 
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
 _LOOK_EVERY_S = 0.02
 
 
@@ -39,7 +39,7 @@ class Project:
         return self.cloud.whole.token(role, self.id, self.user_id)
 
     async def call(
-        self, method: str, path: str, body: Any = None, *, version: str = "1.40", role: str = "member", **query: Any
+        self, method: str, path: str, body: Any = None, /, *, version: str = "1.40", role: str = "member", **query: Any
     ) -> Answer:
         return await self.cloud.call(method, path, body, token=self.token(role), version=version, **query)
 
@@ -73,7 +73,7 @@ class Project:
             while (await self.call("GET", f"/containers/{id}")).status != 404:
                 await asyncio.sleep(_LOOK_EVERY_S)
 
-    async def act(self, id: str, action: str, body: Any = None, **how: Any) -> Answer:
+    async def act(self, id: str, action: str, body: Any = None, /, **how: Any) -> Answer:
         return await self.call("POST", f"/containers/{id}/{action}", body, **how)
 
 
@@ -82,7 +82,7 @@ class Containers:
         self.whole = whole
 
     async def call(
-        self, method: str, path: str, body: Any = None, *, token: str, version: str = "1.40", **query: Any
+        self, method: str, path: str, body: Any = None, /, *, token: str, version: str = "1.40", **query: Any
     ) -> Answer:
         said = "&".join(f"{name}={value}" for name, value in query.items()).encode()
         headers = [(b"openstack-api-version", f"container {version}".encode())]

@@ -102,7 +102,7 @@ async def undo_resize(tx: Tx, server: Server) -> Server:
         return server
     await _hold(tx, server, _held(server, old))
     before, after = cost(server.flavor), cost(old)
-    quotas.at_end(tx, server.project_id, {name: after[name] - amount for name, amount in before.items()})
+    quotas.at_end(tx, server.project_id, {name: after.get(name, 0) - before.get(name, 0) for name in before | after})
     return await tx.update(SERVERS, server, flavor=old, old_flavor=None, local_disks=local_disks.reverted(server, old))
 
 
@@ -164,8 +164,9 @@ def _either(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
 async def _move_quota(tx: Tx, server: Server, flavor: FlavorOf) -> None:
     """Last, as with a new server: everybody of the project meets at that row."""
     before, after = cost(server.flavor), cost(flavor)
-    more = {name: amount - before[name] for name, amount in after.items() if amount > before[name]}
-    less = {name: before[name] - amount for name, amount in after.items() if amount < before[name]}
+    moved = {name: after.get(name, 0) - before.get(name, 0) for name in before | after}
+    more = {name: amount for name, amount in moved.items() if amount > 0}
+    less = {name: -amount for name, amount in moved.items() if amount < 0}
     await quotas.take(tx, server.project_id, more, user_id=server.user_id, count=usage.taken_by_user)
     await quotas.give_back(tx, server.project_id, less)
 

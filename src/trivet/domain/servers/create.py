@@ -31,7 +31,7 @@ from trivet.domain.servers.kinds import kind_of
 from trivet.domain.servers.local_disks import LocalWanted
 from trivet.domain.servers.nics import Nic, NicsWanted
 from trivet.domain.servers.placing import Spot
-from trivet.domain.servers.servers import SERVERS, Fault, FlavorOf, Server
+from trivet.domain.servers.servers import SERVERS, SIZED, Fault, FlavorOf, Server
 from trivet.domain.servers.words import Kind
 from trivet.drivers.contracts.machine import EmptyDisk
 from trivet.errors import Forbidden, Invalid, NotFound, OverQuota
@@ -169,7 +169,8 @@ def spawn_s(kind: Kind) -> float:
 
 def cost(flavor: FlavorOf, count: int = 1) -> dict[str, int]:
     """What servers take of their project's quota."""
-    return {"servers": count, "class:VCPU": count * flavor.vcpus, "class:MEMORY_MB": count * flavor.ram_mib}
+    taken = {"servers": count, "class:VCPU": count * flavor.vcpus, "class:MEMORY_MB": count * flavor.ram_mib}
+    return taken | {"class:DISK_GB": count * flavor.disk_gib} if flavor.id == SIZED else taken
 
 
 def _properties(image: Image | None, disks: Disks) -> dict[str, str]:

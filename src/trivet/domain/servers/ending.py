@@ -2,7 +2,6 @@
 
 from trivet.domain.limits import quotas
 from trivet.domain.network.groups import security_groups
-from trivet.domain.network.groups.security_groups import SECURITY_GROUPS, SecurityGroup
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import migrations, shelved_images
@@ -36,10 +35,11 @@ async def finish_delete(tx: Tx, server: Server) -> Server:
     if server.host_id is not None:
         await server_placing.leave(tx, server)
     await shelved_images.drop(tx, server)
-    group = await _own_group(tx, server)
+    own = server.own_group_id
+    group = await security_groups.take_away(tx, own, server.id) if own is not None else None
     await ports.release(tx, server.id, server.project_id)
-    if group is not None:
-        await security_groups.leave(tx, group)
+    if own is not None:
+        await security_groups.taken_away(tx, own, group)
     await volume_acts.server_gone(tx, server.id)
     if server.host_id is not None or server.status == "shelved_offloaded":
         quotas.at_end(tx, server.project_id, cost(server.flavor, -1))
@@ -56,14 +56,6 @@ async def finish_delete(tx: Tx, server: Server) -> Server:
         deleted_at=tx.clock.now(),
         updated_at=tx.clock.now(),
     )
-
-
-async def _own_group(tx: Tx, server: Server) -> SecurityGroup | None:
-    """Taken hold of before the ports that are in it."""
-    if server.own_group_id is None:
-        return None
-    await security_groups.hold_whole(tx, server.own_group_id)
-    return await tx.get(SECURITY_GROUPS, server.own_group_id)
 
 
 async def forget_deleted(tx: Tx) -> int:

@@ -35,6 +35,10 @@ class FlavorOf(msgspec.Struct, frozen=True):
     """Of a container: how much of its vcpus it may use; 0: all."""
 
 
+SIZED = "container"
+"""The id and name of a size that no flavor has: a container's own, said in numbers. Its disk is counted, too."""
+
+
 class Fault(msgspec.Struct, frozen=True):
     """Why a server is in error, in words that a tenant can act on."""
 

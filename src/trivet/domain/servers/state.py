@@ -62,8 +62,10 @@ async def settle(tx: Tx, report: Report) -> int | None:
     settled = await _settle(tx, server, report)
     if settled.host_id != report.host_id:
         return None
-    # What came in between the order and its report is news to the agent, whether or not we wrote after it.
-    return settled.revision if server.revision == report.revision else report.revision
+    # What came in between the order and its report is news to the agent, whether or not we wrote after it; and so is
+    # what only begins with this report.
+    begun = settled.task is not None and settled.task != server.task
+    return settled.revision if server.revision == report.revision and not begun else report.revision
 
 
 def _cut(report: Report) -> Report:

@@ -5,6 +5,7 @@ Whatever is run is bounded in time and output and killed whole; what it runs in 
 
 import asyncio
 import io
+import logging
 import os
 import signal
 import sys
@@ -34,6 +35,7 @@ from trivet.drivers.podman.records import Record, Records
 from trivet.drivers.podman.trouble import told_as
 from trivet.drivers.programs import Bounds, Ended, Exceeded
 
+_logger = logging.getLogger(__name__)
 _COPYING = str(Path(copying.__file__))
 _COPY_BOUNDS = Bounds(seconds=60, output_bytes=ARCHIVE_MAX + (64 << 10), memory_bytes=512 << 20, gentle=True)
 _PODMAN_BOUNDS = _COPY_BOUNDS._replace(memory_bytes=None)
@@ -180,8 +182,11 @@ def _check_copied(ended: Ended) -> None:
     said = ended.err.decode(errors="replace")
     if "could not be found" in said or "no such file" in said.lower():
         raise DriverError(_WHY_COPY[copying.ABSENT], again=False)
+    if "destination must be a directory" in said:
+        raise DriverError(_WHY_COPY[copying.NO_FOLDER], again=False)
     if ended.code == copying.REFUSED and len(said) <= 200:
         raise DriverError(f"The copy was cut short: {said}.", again=False)
+    _logger.warning("Files could not be copied (%d): %s", ended.code, said[:1000])
     raise DriverError(_WHY_COPY.get(ended.code, "The files could not be copied."), again=False)
 
 

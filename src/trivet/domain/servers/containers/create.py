@@ -14,16 +14,13 @@ from trivet.domain.servers.containers.containers import CONTAINERS, Container, F
 from trivet.domain.servers.create import ServerCreate, create
 from trivet.domain.servers.disks import DiskWanted
 from trivet.domain.servers.nics import NicWanted
-from trivet.domain.servers.servers import FlavorOf
+from trivet.domain.servers.servers import SIZED, FlavorOf
 from trivet.domain.volumes.volumes import VOLUMES
 from trivet.drivers.contracts.container import Program
 from trivet.errors import Conflict, Invalid, NotFound
 from trivet.ids import is_uuid
 from trivet.store.tx import Tx
 from trivet.store.where import Where
-
-SIZED = "container"
-"""What the size of such a server is called where flavors have names; no flavor is called so."""
 
 
 class NetWanted(msgspec.Struct, frozen=True, kw_only=True):
