@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import os
 import tarfile
 from pathlib import Path
 
@@ -165,7 +164,7 @@ async def test_no_archive_and_no_path_leads_out_of_the_container(machines: Podma
         await machines.copy_in(id, "/tmp", written.getvalue())
     except DriverError as refusal:
         assert "cut short" in refusal.why
-    assert sorted(os.listdir(tmp_path)) == ["podman", "secret"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["podman", "secret"]
     await machines.execute(id, ("sh", "-c", f"ln -s {secret} /tmp/way; ln -s /proc/1/root{secret} /tmp/round"))
     for path in (str(secret), f"/proc/1/root{secret}", f"/../../..{secret}"):
         with pytest.raises(DriverError):

@@ -22,7 +22,7 @@ FAMILIES = {
     "domain.placement": ("api.placement",),
     "domain.registry": ("api.registry", "controllers.registry"),
     "domain.recovery": ("api.instance_ha", "controllers.health"),
-    "domain.servers": ("api.compute", "controllers.servers", "domain.recovery"),
+    "domain.servers": ("api.compute", "api.container", "controllers.servers", "domain.recovery"),
     "domain.volumes": ("api.volume", "controllers.volumes"),
     "domain.watch": ("api.monitor",),
 }
@@ -43,6 +43,7 @@ DOORS: dict[str, set[str]] = {
     "api.baremetal": set(),
     "api.compute": set(),
     "api.console": set(),
+    "api.container": set(),
     "api.health": set(),
     "api.host_link": set(),
     "api.identity": set(),
@@ -87,7 +88,7 @@ DOORS: dict[str, set[str]] = {
     "domain.recovery": set(),
     "domain.registry": set(),
     "domain.servers": {
-        "console_output", "consoles", "images", "metadata", "orders", "servers", "shelving", "state", "words",
+        "containers.containers", "console_output", "consoles", "images", "metadata", "orders", "servers", "shelving", "state", "words",
     },
     "domain.volumes": {"acts", "attachments", "backends", "create", "limits", "snapshots", "types", "volumes"},
     "domain.watch": set(),

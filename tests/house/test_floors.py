@@ -30,6 +30,7 @@ FLOORS = (
     ("network.routers",),
     ("network.specs",),
     ("servers",),
+    ("servers.containers",),
     ("recovery",),
     ("host_link",),
     ("removal", "seeds", "watch"),

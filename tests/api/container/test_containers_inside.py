@@ -132,16 +132,17 @@ async def test_an_archive_is_bounded(mine: Project, size: int) -> None:
 async def test_a_project_asks_so_much_at_a_time_and_no_more(cloud: Containers, mine: Project, theirs: Project) -> None:
     """What waits is megabytes in the database, and takes the time of hosts that are everybody's."""
     id, other = await mine.made(), await theirs.made()
-    engine = cloud.engine_of(id)
     held = asyncio.Event()
 
     async def never(id: str, command: tuple[str, ...]) -> Any:
         await held.wait()
         raise AssertionError
 
-    before, engine._insides.execute = engine._insides.execute, never  # type: ignore[method-assign] # an engine that hangs
-    for engines in cloud.whole.process.hosting.engines.values():  # type: ignore[union-attr] # there is one
-        engines.machines["container"].execute = never  # type: ignore[attr-defined]
+    hosting = cloud.whole.process.hosting
+    assert hosting is not None
+    for engines in hosting.engines.values():
+        hanging: Any = engines.machines["container"]
+        hanging.execute = never
     waiting = [asyncio.create_task(mine.act(id, "execute", {"command": "sleep"})) for _ in range(asking.AT_ONCE)]
     async with asyncio.timeout(30):
         while True:
@@ -155,7 +156,6 @@ async def test_a_project_asks_so_much_at_a_time_and_no_more(cloud: Containers, m
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    engine._insides.execute = before  # type: ignore[method-assign]
 
 
 async def test_of_others_containers_nothing_is_asked(mine: Project, theirs: Project) -> None:

@@ -10,6 +10,7 @@ from trivet.api.container.paging import asked, next_of
 from trivet.api.container.said import call_of
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import LONG_BODY_MAX, Resource
+from trivet.domain.numbers import whole_number
 from trivet.domain.servers.containers import acts, containers, states
 from trivet.domain.servers.containers.containers import Query
 from trivet.domain.servers.containers.create import create_container
@@ -76,8 +77,8 @@ def _query(request: Request, *, everywhere: bool) -> Query:
         raise Invalid("query.unknown", f"Unknown parameters: {', '.join(unknown)[:255]}")
     if "host" in others:
         said.operator_only(request, "container:get_one:host")
-    memory = others.get("memory")
-    if memory is not None and not memory.isdecimal():
+    memory = whole_number(others["memory"]) if "memory" in others else None
+    if "memory" in others and memory is None:
         raise Invalid("query.invalid", "memory is a number of MiB.")
     flagged = others.get("auto_remove")
     return Query(
@@ -85,7 +86,7 @@ def _query(request: Request, *, everywhere: bool) -> Query:
         equal=equal,
         image=others.get("image"),
         host_name=others.get("host"),
-        memory_mib=int(memory[:9]) if memory is not None else None,
+        memory_mib=memory,
         statuses=(others["status"],) if "status" in others else None,
         ends_with_program=None if flagged is None else said.flag(flagged, "auto_remove", otherwise=False),
     )
@@ -100,8 +101,8 @@ async def show(request: Request) -> Reply:
 
 @resource.on("PATCH", CONTAINER, may="member")
 async def update(request: Request) -> Reply:
-    change = request.read(Change, strict=False)
     server, call = await said.found(request), call_of(request)
+    change = request.read(Change, strict=False)
     if change.cpu is not None or change.memory is not None:
         server = await acts.resize(request.tx, call, server, change.cpu, change.memory)
     else:
@@ -115,8 +116,8 @@ async def update(request: Request) -> Reply:
 
 @resource.on("POST", f"{CONTAINER}/rename", may="member", until="1.13")
 async def rename(request: Request) -> Reply:
-    name = said.words(request, Renaming).name
     server = await said.found(request)
+    name = said.words(request, Renaming).name
     if server.name == name:
         raise Conflict("container.same_name", "The new name for the container is the same as the old name.")
     server = await acts.rename(request.tx, call_of(request), server, name)
@@ -125,8 +126,8 @@ async def rename(request: Request) -> Reply:
 
 @resource.on("POST", f"{CONTAINER}/resize_container", may="member", since="1.19")
 async def resize_container(request: Request) -> Reply:
-    change = request.read(Change, strict=False)
     server = await said.found(request)
+    change = request.read(Change, strict=False)
     server = await acts.resize(
         request.tx, call_of(request), server, change.cpu, change.memory, action="resize_container"
     )

@@ -50,56 +50,61 @@ class Attaching(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @resource.on("POST", f"{CONTAINER}/start", may="member")
 async def start(request: Request) -> Reply:
+    server = await said.found(request)
     said.words(request, Nothing)
-    await acts.start(request.tx, call_of(request), await said.found(request))
+    await acts.start(request.tx, call_of(request), server)
     return Reply(202)
 
 
 @resource.on("POST", f"{CONTAINER}/stop", may="member")
 async def stop(request: Request) -> Reply:
+    server = await said.found(request)
     timeout = said.words(request, Timed).timeout
-    await acts.stop(request.tx, call_of(request), await said.found(request), timeout)
+    await acts.stop(request.tx, call_of(request), server, timeout)
     return Reply(202)
 
 
 @resource.on("POST", f"{CONTAINER}/reboot", may="member")
 async def reboot(request: Request) -> Reply:
+    server = await said.found(request)
     timeout = said.words(request, Timed).timeout
-    await acts.reboot(request.tx, call_of(request), await said.found(request), timeout)
+    await acts.reboot(request.tx, call_of(request), server, timeout)
     return Reply(202)
 
 
 @resource.on("POST", f"{CONTAINER}/pause", may="member")
 async def pause(request: Request) -> Reply:
+    server = await said.found(request)
     said.words(request, Nothing)
-    await acts.pause(request.tx, call_of(request), await said.found(request))
+    await acts.pause(request.tx, call_of(request), server)
     return Reply(202)
 
 
 @resource.on("POST", f"{CONTAINER}/unpause", may="member")
 async def unpause(request: Request) -> Reply:
+    server = await said.found(request)
     said.words(request, Nothing)
-    await acts.unpause(request.tx, call_of(request), await said.found(request))
+    await acts.unpause(request.tx, call_of(request), server)
     return Reply(202)
 
 
 @resource.on("POST", f"{CONTAINER}/rebuild", may="member")
 async def rebuild(request: Request) -> Reply:
+    server = await said.found(request)
     other = said.words(request, OtherImage)
     if other.image_driver not in (None, "docker", "glance"):
         raise Invalid(
             "container.image_driver", "Invalid input for image_driver, it should be within the image drivers list"
         )
-    await acts.rebuild(request.tx, call_of(request), await said.found(request), other.image, other.image_driver)
+    await acts.rebuild(request.tx, call_of(request), server, other.image, other.image_driver)
     return Reply(202)
 
 
 @resource.on("POST", f"{CONTAINER}/commit", may="member")
 async def commit(request: Request) -> Reply:
+    server = await said.found(request)
     wanted = said.words(request, Committing)
-    image = await acts.commit(
-        request.tx, call_of(request), await said.found(request), wanted.repository, wanted.tag or None
-    )
+    image = await acts.commit(request.tx, call_of(request), server, wanted.repository, wanted.tag or None)
     return Reply(202, {"uuid": image.id})
 
 
@@ -108,6 +113,7 @@ async def commit(request: Request) -> Reply:
 
 @resource.on("POST", f"{CONTAINER}/network_attach", may="member", since="1.8")
 async def network_attach(request: Request) -> Reply:
+    server = await said.found(request)
     wanted = said.words(request, Attaching)
     if wanted.network is not None and wanted.port is not None:
         raise Invalid("body.invalid", "Name either a network or a port.")
@@ -115,16 +121,16 @@ async def network_attach(request: Request) -> Reply:
         raise Invalid("body.invalid", "Name a network or a port.")
     address = None if wanted.fixed_ip is None else checked_ip(wanted.fixed_ip)
     net = NetWanted(network=wanted.network, port=wanted.port, fixed_ip=address)
-    await acts.attach_network(request.tx, call_of(request), await said.found(request), net)
+    await acts.attach_network(request.tx, call_of(request), server, net)
     return Reply(200, {})
 
 
 @resource.on("POST", f"{CONTAINER}/network_detach", may="member", since="1.6")
 async def network_detach(request: Request) -> Reply:
+    server = await said.found(request)
     wanted = said.words(request, Detaching)
     if (wanted.network is None) == (wanted.port is None):
         raise Invalid("body.invalid", "Name either a network or a port.")
-    server = await said.found(request)
     network_id = None
     if wanted.network is not None:
         network_id = await network_called(request.tx, request.caller, wanted.network)
@@ -172,13 +178,15 @@ async def network_list(request: Request) -> Reply:
 
 @resource.on("POST", f"{CONTAINER}/add_security_group", may="member", until="1.14")
 async def add_security_group(request: Request) -> Reply:
+    server = await said.found(request)
     name = said.words(request, Group).name
-    await acts.add_group(request.tx, call_of(request), await said.found(request), name)
+    await acts.add_group(request.tx, call_of(request), server, name)
     return Reply(202)
 
 
 @resource.on("POST", f"{CONTAINER}/remove_security_group", may="member", until="1.14")
 async def remove_security_group(request: Request) -> Reply:
+    server = await said.found(request)
     name = said.words(request, Group).name
-    await acts.remove_group(request.tx, call_of(request), await said.found(request), name)
+    await acts.remove_group(request.tx, call_of(request), server, name)
     return Reply(202)

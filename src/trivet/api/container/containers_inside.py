@@ -72,6 +72,7 @@ class Archived(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @resource.on("POST", f"{CONTAINER}/execute", may="member", tx="none")
 async def execute(request: Request) -> Reply:
+    await said.present(request)
     wanted = said.words(request, Executing)
     run = said.flag(wanted.run, "run", otherwise=True)
     said.flag(wanted.interactive, "interactive", otherwise=False)
@@ -87,6 +88,7 @@ async def execute(request: Request) -> Reply:
 
 @resource.on("POST", f"{CONTAINER}/execute_resize", may="member", tx="none")
 async def execute_resize(request: Request) -> Reply:
+    await said.present(request)
     wanted = said.words(request, ResizingSession)
     await asking.resize_terminal(request.parts, asked(request), wanted.exec_id, rows=wanted.h, columns=wanted.w)
     return Reply(200)
@@ -94,6 +96,7 @@ async def execute_resize(request: Request) -> Reply:
 
 @resource.on("GET", f"{CONTAINER}/attach", may="member", tx="write")
 async def attach(request: Request) -> Reply:
+    await said.found(request)
     said.words(request, Nothing)
     token = await asking.attach(request.tx, asked(request))
     return Reply(200, _socket_url(request, token))
@@ -102,6 +105,7 @@ async def attach(request: Request) -> Reply:
 @resource.on("POST", f"{CONTAINER}/resize", may="member", tx="none")
 async def resize(request: Request) -> Reply:
     """Of the container's own terminal."""
+    await said.present(request)
     wanted = said.words(request, Resizing)
     await asking.resize_terminal(request.parts, asked(request), None, rows=wanted.h, columns=wanted.w)
     return Reply(200)
@@ -114,6 +118,7 @@ def _socket_url(request: Request, token: str) -> str:
 
 @resource.on("GET", f"{CONTAINER}/logs", may="reader", tx="none")
 async def logs(request: Request) -> Reply:
+    await said.present(request)
     wanted = said.words(request, Logging)
     text = await asking.log(
         request.parts,
@@ -154,12 +159,14 @@ def _since(said: str | float | None) -> float | None:
 
 @resource.on("GET", f"{CONTAINER}/top", may="reader", tx="none")
 async def top(request: Request) -> Reply:
+    await said.present(request)
     found = await asking.top(request.parts, asked(request), said.words(request, Topping).ps_args)
     return Reply(200, {"Titles": found.titles, "Processes": found.rows})
 
 
 @resource.on("GET", f"{CONTAINER}/stats", may="reader", tx="none")
 async def stats(request: Request) -> Reply:
+    await said.present(request)
     found = await asking.stats(request.parts, asked(request))
     async with request.parts.store.read() as tx:
         request.within(tx)
@@ -182,6 +189,7 @@ def _stats(name: str, found: Stats) -> dict[str, object]:
 
 @resource.on("POST", f"{CONTAINER}/kill", may="member", tx="none")
 async def kill(request: Request) -> Reply:
+    await said.present(request)
     await asking.kill(request.parts, asked(request), _signal(said.words(request, Killing).signal))
     return Reply(202)
 
@@ -200,6 +208,7 @@ def _signal(said: str | int | None) -> str:
 
 @resource.on("GET", f"{CONTAINER}/get_archive", may="member", tx="none")
 async def get_archive(request: Request) -> Reply:
+    await said.present(request)
     path = said.words(request, Copying).path
     found = await asking.copy_out(request.parts, asked(request), path)
     encoded = request.version >= _ENCODED_SINCE
@@ -225,12 +234,11 @@ def _as_text(archive: bytes) -> str:
 
 @resource.on("POST", f"{CONTAINER}/put_archive", may="member", tx="none", stream=True)
 async def put_archive(request: Request) -> Reply:
+    # Nobody's bytes are taken in for what is not there.
+    await said.present(request, "put_archive")
     path = request.asked("path")
     if path is None:
         raise Invalid("query.invalid", "path says in which folder of the container the archive is unpacked.")
-    async with request.parts.store.read() as tx:
-        # Nobody's bytes are taken in for what is not there.
-        await asking.asked_about(tx, request.caller, asked(request).ident, "put_archive")
     data = bodies.read(Archived, await _whole(request)).data
     archive = await asyncio.to_thread(_archive, data, encoded=request.version >= _ENCODED_SINCE)
     await asking.copy_in(request.parts, asked(request), path, archive)

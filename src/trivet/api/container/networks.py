@@ -18,5 +18,5 @@ async def create(request: Request) -> Reply:
 async def delete(request: Request) -> Reply:
     raise NotFound(
         "network.absent",
-        f"Neutron network {request.values['network_ident'][:64]} has no record of an engine's to delete.",
+        f"Of network {request.values['network_ident'][:64]} there is no record of an engine's.",
     )

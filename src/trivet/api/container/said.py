@@ -6,7 +6,7 @@ import msgspec
 
 from trivet.api.kit.request import Request
 from trivet.domain.servers.actions import Call
-from trivet.domain.servers.containers import containers
+from trivet.domain.servers.containers import containers, states
 from trivet.domain.servers.containers.asking import Asked
 from trivet.domain.servers.servers import Server
 from trivet.errors import Forbidden, Invalid
@@ -57,6 +57,15 @@ async def found(request: Request, *, everywhere: bool = False) -> Server:
     return await containers.called(
         request.tx, caller, request.values["container_ident"], everywhere=everywhere or caller.is_operator
     )
+
+
+async def present(request: Request, action: str | None = None) -> None:
+    """NotFound, where no transaction is open, before anything else is said; and Conflict if its state forbids it."""
+    async with request.parts.store.read() as tx:
+        request.within(tx)
+        server = await found(request)
+        if action is not None:
+            states.check(server, action)
 
 
 def all_projects(request: Request, said: bool | str | None) -> bool:

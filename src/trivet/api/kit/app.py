@@ -7,7 +7,6 @@ told in the words of the service that was asked. This is one of the three places
 import asyncio
 import contextvars
 import logging
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
@@ -34,7 +33,6 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 SocketHandler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _BODY_WAIT_S = 60.0
-_SLASHES = re.compile("//+")
 _DROPPED_MAX = 16 << 20
 _logger = logging.getLogger(__name__)
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
@@ -120,7 +118,7 @@ class App:
 
     def _route(self, request: Request) -> tuple[Service, list[Route]]:
         if "//" in request.path and request.path.startswith(self._folding):
-            request.path = _SLASHES.sub("/", request.path)
+            request.path = "/" + "/".join(filter(None, request.path.split("/")))
         node = self._tree.find(request.path, request.values)
         if node is None:
             raise NotFound("route.absent", self._nearest(request.path).absent(request.path))

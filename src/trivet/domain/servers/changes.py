@@ -124,6 +124,9 @@ async def adjust(tx: Tx, call: Call, id: str, wanted: Callable[[FlavorOf], Flavo
 
 
 async def adjusted(tx: Tx, server: Server) -> Server:
+    """Its host says that it has the wanted size."""
+    if server.task != ADJUSTING:
+        return server
     await _hold(tx, server, _held(server, server.flavor))
     return await tx.update(SERVERS, server, old_flavor=None)
 

@@ -99,8 +99,11 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
         server = await tx.update(SERVERS, server, snapshot_image_id=None)
     if server.snapshot_image_id is not None or report.shape != _shape(server):
         return server
-    if server.task == changes.ADJUSTING:
-        server = await changes.adjusted(tx, server)
+    server = await changes.adjusted(tx, server)
+    return await _compare_power(tx, server, report, power)
+
+
+async def _compare_power(tx: Tx, server: Server, report: Report, power: Power) -> Server:
     if report.rescue != rescue_mark(server.rescue.number if server.rescue is not None else None):
         return server
     if report.passwords != server.passwords:

@@ -70,7 +70,7 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
 
 
 def out(path: str) -> None:
-    if not os.path.lexists(path):  # noqa: PTH112 - nothing more is imported
+    if not os.path.lexists(path):
         sys.exit(ABSENT)
     name = path.rstrip("/").rpartition("/")[2] or "/"
     with tarfile.open(fileobj=_Bounded(), mode="w|", format=tarfile.PAX_FORMAT) as tar:

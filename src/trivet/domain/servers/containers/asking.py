@@ -181,7 +181,7 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "aux": ("UID", "PID", "%MEM", "VSZ", "RSS", "TTY", "STAT", "STIME", "TIME", "COMMAND"),
     "-aux": ("UID", "PID", "%MEM", "VSZ", "RSS", "TTY", "STAT", "STIME", "TIME", "COMMAND"),
 }
-_NAMES = {"args": "CMD", "cmd": "CMD", "comm": "COMMAND", "command": "CMD", "user": "UID", "pmem": "%MEM", "time": "TIME",
+_NAMES = {"args": "CMD", "cmd": "CMD", "comm": "COMMAND", "command": "CMD", "user": "UID", "pmem": "%MEM",
           "nice": "NI", "tname": "TTY", "start": "STIME", "vsize": "VSZ", "s": "STAT"}  # fmt: skip
 
 

@@ -32,8 +32,8 @@ async def find(tx: Tx, caller: Caller, named: str) -> Image:
 def absent(named: str) -> Invalid:
     return Invalid(
         "image.absent",
-        f"Image {named[:255]} could not be found. Containers run images of this cloud: push it to the cloud's registry, "
-        "or upload it as an archive with container_format docker.",
+        f"Image {named[:255]} could not be found. Containers run images of this cloud: push it to its registry, or "
+        "upload it as an archive with container_format docker.",
     )
 
 
