@@ -23,7 +23,7 @@ FAMILIES = {
     "domain.placement": ("api.placement",),
     "domain.registry": ("api.registry", "controllers.registry"),
     "domain.recovery": ("api.instance_ha", "controllers.health"),
-    "domain.servers": ("api.compute", "controllers.servers", "domain.recovery"),
+    "domain.servers": ("api.compute", "api.container", "controllers.servers", "domain.recovery"),
     "domain.volumes": ("api.volume", "controllers.volumes"),
     "domain.watch": ("api.monitor",),
 }
@@ -45,6 +45,7 @@ DOORS: dict[str, set[str]] = {
     "api.baremetal": set(),
     "api.compute": set(),
     "api.console": set(),
+    "api.container": set(),
     "api.fault_reports": set(),
     "api.health": set(),
     "api.host_link": set(),
@@ -93,8 +94,8 @@ DOORS: dict[str, set[str]] = {
     "domain.recovery": set(),
     "domain.registry": set(),
     "domain.servers": {
-        "console_output", "consoles", "draining", "images", "metadata", "moved_disks", "moving", "orders", "servers",
-        "shelving", "state", "topology.inside", "topology.places", "words",
+        "console_output", "consoles", "containers.containers", "draining", "images", "metadata", "moved_disks",
+        "moving", "orders", "servers", "shelving", "state", "topology.inside", "topology.places", "words",
     },
     "domain.volumes": {"acts", "attachments", "backends", "create", "limits", "snapshots", "types", "volumes"},
     "domain.watch": set(),

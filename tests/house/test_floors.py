@@ -30,6 +30,7 @@ FLOORS = (
     ("network.routers",),
     ("network.specs",),
     ("servers",),
+    ("servers.containers",),
     ("causes", "recovery"),
     ("host_link",),
     ("removal", "seeds", "upgrade_check", "watch"),

@@ -44,6 +44,10 @@ NAMED_OTHERWISE = {
 DECIDED_IN = {
     "alarms/stream.py": "alarms/streams.py",
     "compute/availability_zones.py": "hosts/zones.py",
+    "container/availability_zones.py": "hosts/zones.py",
+    "container/container_actions.py": "servers/actions.py",
+    "container/containers_acts.py": "servers/containers/acts.py",
+    "container/containers_inside.py": "servers/containers/asking.py",
     "compute/flavors_access.py": "servers/flavors.py",
     "compute/flavors_extra_specs.py": "servers/extra_specs.py",
     "compute/hypervisors.py": "hosts/hosts.py",
@@ -114,6 +118,7 @@ DECIDED_IN = {
 NOTHING_TO_DECIDE = {
     "baremetal/forwarded.py",
     "compute/extensions.py", "compute/gone.py", "compute/instance_usage_audit_log.py", "console/pages.py",
+    "container/capsules.py",
     "image/cache.py", "image/info.py", "image/schemas.py", "key_manager/not_offered.py", "monitor/healthz.py",
     "monitor/metrics.py",
     "monitor/status.py", "network/extensions.py", "object/info.py", "network/service_providers.py", "placement/root.py",

@@ -16,6 +16,7 @@ from trivet.api.s3 import documents
 
 MANIFEST, MANIFEST_MAX = ("PUT", "/v2/{repository:path}/manifests/{reference}"), 4 << 20
 LONG = {
+    ("POST", "/container/v1/containers"),  # files, an environment and a command in it
     ("PUT", "/baremetal/v1/nodes/{node_ident}/states/provision"),  # a config drive in it
     ("POST", "/compute/v2.1/servers"),  # files and user data in it
     ("POST", "/compute/v2.1/servers/{server_id}/action"),  # a rebuild, the same
@@ -34,7 +35,11 @@ LONG = {
     ("PATCH", "/image/v2/images/{image_id}"),
 }
 OURS = ("admin", "operator", "service", "host")
-STREAMED_BY_TENANTS = {("PUT", "/image/v2/images/{image_id}/file"), ("PUT", "/image/v2/images/{image_id}/stage")}
+STREAMED_BY_TENANTS = {
+    ("PUT", "/image/v2/images/{image_id}/file"),
+    ("PUT", "/image/v2/images/{image_id}/stage"),
+    ("POST", "/container/v1/containers/{container_ident}/put_archive"),  # an archive, bounded as it comes
+}
 
 
 @pytest.fixture

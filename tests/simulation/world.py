@@ -296,9 +296,9 @@ class World:
                 host.hanging ^= {self.chance.choice(["start", "stop", "pause"])}
                 host.deaf = self.chance.random() < 0.5
             case "fails":
-                host.temper.failing ^= {self.chance.choice(["create", "start", "copy_out"])}
+                host.temper.failing ^= {self.chance.choice(["create", "start", "export_disk"])}
             case _:
-                steps = ["create", "start", "stop", "pause", "remove", "copy_out"]
+                steps = ["create", "start", "stop", "pause", "remove", "export_disk"]
                 host.temper.failing_once.add(self.chance.choice(steps))
 
     async def client(self, number: int, acts: int) -> None:

@@ -5,7 +5,7 @@ at any step and done again by whoever comes next.
 """
 
 import logging
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,6 +20,7 @@ from trivet.agent.rescue import join_rescue
 from trivet.agent.volumes import NO_FAULTS, Faults, join_volumes, usable
 from trivet.domain.servers.orders import Order, Report
 from trivet.domain.servers.words import ROOT_DISK
+from trivet.drivers.contracts.container import LiveResizing
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.drivers.contracts.machine import (
@@ -69,6 +70,8 @@ async def follow(order: Order, engines: Engines, link: Link, tries: int = 0) -> 
 async def _steps(order: Order, driver: MachineDriver, engines: Engines, link: Link, faults: Faults) -> str | None:
     """The id of an image that was filled on the way. What volumes lack keeps nothing else from being done."""
     if order.want == "gone":
+        if order.grace_s and await _look(driver, order.server_id) is not None:
+            await driver.stop(order.server_id, order.grace_s)
         await _remove(order, driver, engines)
         engines.halted.discard(order.server_id)
         return None
@@ -135,6 +138,7 @@ def _report(
         rescue=seen.marks.get("rescue", "") if seen else "",
         passwords=int(seen.marks.get("passwords", 0)) if seen else 0,
         exit_code=seen.exit_code if seen else None,
+        health=seen.marks.get("health", "") if seen else "",
         snapshot_image_id=filled,
         volumes=usable(seen) if seen else (),
         volume_faults=faults.final,
@@ -188,6 +192,9 @@ async def _build(order: Order, driver: MachineDriver, engines: Engines, link: Li
 async def _reshape(order: Order, driver: MachineDriver, engines: Engines, link: Link, seen: Seen) -> None:
     if not isinstance(driver, Resizing):
         raise DriverError("This kind of server cannot change its size.", again=False)
+    if isinstance(driver, LiveResizing) and order.program is not None and _same_disk(order, seen):
+        await driver.adjust(order.server_id, order.vcpus, order.memory_mib, order.cpus)
+        return
     if seen.power != "stopped":
         await driver.stop(order.server_id, order.grace_s)
     await driver.resize(
@@ -195,6 +202,10 @@ async def _reshape(order: Order, driver: MachineDriver, engines: Engines, link: 
     )
     if order.want == "running":
         await _start(order, driver, engines, link)
+
+
+def _same_disk(order: Order, seen: Seen) -> bool:
+    return seen.marks.get("shape", "").split("/")[2:3] == order.shape.split("/")[2:3]
 
 
 async def _join(order: Order, driver: MachineDriver, engines: Engines) -> None:
@@ -339,14 +350,29 @@ def _spec(order: Order, disk: Disk | None, files: dict[str, bytes]) -> MachineSp
         volumes=() if container else order.volumes,
         netns=netns_name(order.server_id) if container else None,
         config_drive=config_drive(files) if files and not container else None,
-        files={_SEED + path: content for path, content in files.items()} if container else {},
-        command=tuple(order.properties.get("container_command", "").split()),
-        restart=_RESTARTS.get(order.properties.get("container_restart", ""), "no"),
+        files={_laid(path): content for path, content in files.items()} if container else {},
+        cpus=order.cpus,
+        **_program(order),
         properties=order.properties,
         # Nothing was booted yet: the first start writes the real count.
         marks=_marks(order) | {"boots": "0"},
         topology=order.topology,
     )
+
+
+def _laid(path: str) -> str:
+    """Where a file lies in a container: where its owner said, or else where cloud-init looks."""
+    return path if path.startswith("/") else _SEED + path
+
+
+def _program(order: Order) -> dict[str, Any]:
+    program = order.program
+    if program is None:
+        return {
+            "command": tuple(order.properties.get("container_command", "").split()),
+            "restart": _RESTARTS.get(order.properties.get("container_restart", ""), "no"),
+        }
+    return msgspec.structs.asdict(program)
 
 
 _RESTARTS: dict[str, Literal["no", "on-failure", "always"]] = {"on-failure": "on-failure", "always": "always"}

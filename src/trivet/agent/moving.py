@@ -27,7 +27,7 @@ async def _give(order: Order, name: str, driver: MachineDriver, link: Link) -> N
     if not isinstance(driver, Moving):
         raise DriverError(f"A {order.kind} cannot leave this host.", again=False)
     path = link.scratch(f"{order.server_id}.{name}")
-    written = await driver.copy_out(order.server_id, name, path)
+    written = await driver.export_disk(order.server_id, name, path)
     try:
         await link.hand_over(order.server_id, name, path, written)
     except Invalid as refusal:

@@ -91,7 +91,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("object_containers",),
     ("object_accounts",),
     # Servers, with what was done to them.
-    ("servers", "server_actions", "server_migrations", "console_reads", "console_tokens"),
+    ("servers", "server_actions", "server_migrations", "console_reads", "console_tokens", "containers"),
     # What the key manager keeps: those above may refer to it, and it to nothing of theirs.
     ("secret_orders",),
     ("secret_containers",),

@@ -101,7 +101,7 @@ async def test_what_cannot_leave_is_told_with_the_reason(moving: MovingCloud, op
 
 async def test_a_guest_is_not_stopped_again_and_again_for_nothing(moving: MovingCloud, operator: Operator) -> None:
     id = await on(moving, "host0")
-    moving.machines["host0"].temper.failing = {"copy_out"}
+    moving.machines["host0"].temper.failing = {"export_disk"}
     (await operator.call("PUT", "host0")).ok()
     found = await operator.drained("host0")
     assert len(await moving.migrations()) == 1

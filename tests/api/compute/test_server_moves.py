@@ -94,7 +94,7 @@ async def test_agents_that_stand_still_in_between_lose_nothing(moving: MovingClo
     assert moving.machines[target].read(id) == b"written"
 
 
-@pytest.mark.parametrize("step", ["stop", "copy_out"])
+@pytest.mark.parametrize("step", ["stop", "export_disk"])
 async def test_what_the_source_cannot_do_leaves_the_server_where_it_is(moving: MovingCloud, step: str) -> None:
     id = await moving.made()
     source = await moving.host_of(id)

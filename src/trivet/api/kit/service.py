@@ -61,6 +61,7 @@ class Service:
         door: Door | None = None,
         limits: Mapping[str, int] | None = None,
         dispensable: str = "",
+        slashes_fold: bool = False,
     ) -> None:
         self.package = package
         self.name = name
@@ -73,6 +74,8 @@ class Service:
         self.error_text = error_text
         self.microversions = microversions
         self.door = door
+        self.slashes_fold = slashes_fold
+        """Its clients put two slashes where one belongs, and mean one."""
         self.not_offered = not_offered or {}
         """Beginnings of paths that clients know from elsewhere -> what they are for, which there is none of here."""
 

@@ -23,10 +23,12 @@ from trivet.domain.network.nets.subnets import SUBNETS, Subnet
 from trivet.domain.network.ports import ports
 from trivet.domain.network.ports.ports import Port
 from trivet.domain.servers import state as reports
+from trivet.domain.servers.containers import containers
 from trivet.domain.servers.orders import ImageAt, Order, Orders, RescueWanted
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.domain.servers.shelving import OFFLOADING
 from trivet.domain.servers.topology import inside, places
+from trivet.drivers.contracts.container import Program
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.drivers.contracts.network import Wire, netns_name
 from trivet.drivers.contracts.topology import Topology
@@ -108,6 +110,7 @@ async def _orders(tx: Tx, where: Where) -> list[Order]:
     images = await _by_id(tx, IMAGES, {id for server in found for id in _images_of(server) if id})
     disks = await volume_orders.of_servers(tx, found)
     held = await places.of_servers(tx, [server.id for server in found])
+    programs = await containers.programs(tx, [server.id for server in found if server.kind == "container"])
     vlans = await _vlans(tx, [server for server in found if server.kind == "metal"], plugs)
     return [
         _order(
@@ -119,6 +122,7 @@ async def _orders(tx: Tx, where: Where) -> list[Order]:
             disks=disks.get(server.id, NO_DISKS),
             vlans=vlans,
             topology=inside.of_server(server, held),
+            program=programs.get(server.id),
         )
         for server in found
     ]
@@ -159,6 +163,7 @@ def _order(
     disks: Disks,
     vlans: dict[str, int],
     topology: Topology | None,
+    program: Program | None,
 ) -> Order:
     assert server.host_id is not None
     # What comes back from the shelf is made of what was put there.
@@ -193,6 +198,8 @@ def _order(
         volumes=disks.volumes,
         volumes_pending=disks.pending,
         volumes_moving=disks.moving,
+        cpus=server.flavor.cpus,
+        program=program,
         settled=server.task is None,
         crashed=server.power == "crashed",
         topology=topology,

@@ -4,6 +4,7 @@ While a resize waits for its confirmation the server holds enough of its host fo
 way can fail for room.
 """
 
+from collections.abc import Callable
 from types import EllipsisType
 from typing import Any
 
@@ -25,6 +26,8 @@ from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tx import Tx
 
 BUILD_S = 600.0
+ADJUSTING = "adjusting"
+"""The task of a container that is given other limits while it runs."""
 
 
 async def update(
@@ -108,8 +111,33 @@ async def undo_resize(tx: Tx, server: Server) -> Server:
         return server
     await _hold_one(tx, server, old)
     before, after = cost(server.flavor), cost(old)
-    quotas.at_end(tx, server.project_id, {name: after[name] - amount for name, amount in before.items()})
+    quotas.at_end(tx, server.project_id, {name: after.get(name, 0) - before.get(name, 0) for name in before | after})
     return await tx.update(SERVERS, server, flavor=old, old_flavor=None, local_disks=local_disks.reverted(server, old))
+
+
+async def adjust(tx: Tx, call: Call, id: str, wanted: Callable[[FlavorOf], FlavorOf]) -> Server:
+    """Other limits of a container, without a stop. Until its host has them, it holds enough for either."""
+    server = await ready(tx, call, id, "update", states=("active", "stopped", "paused"))
+    need_host(server, "update")
+    flavor = wanted(server.flavor)
+    if flavor == server.flavor:
+        return server
+    try:
+        await _hold_either(tx, server, flavor)
+    except Conflict:
+        await _move_quota(tx, server, flavor)
+        raise
+    changed = await order(tx, call, server, "resize", ADJUSTING, flavor=flavor, old_flavor=server.flavor)
+    await _move_quota(tx, server, flavor)
+    return changed
+
+
+async def adjusted(tx: Tx, server: Server) -> Server:
+    """Its host says that it has the wanted size."""
+    if server.task != ADJUSTING:
+        return server
+    await _hold_one(tx, server, server.flavor)
+    return await tx.update(SERVERS, server, old_flavor=None)
 
 
 async def _other_flavor(tx: Tx, call: Call, server: Server, flavor_id: str) -> Flavor:
@@ -174,8 +202,9 @@ def _no_room(what: str) -> Conflict:
 async def _move_quota(tx: Tx, server: Server, flavor: FlavorOf) -> None:
     """Last, as with a new server: everybody of the project meets at that row."""
     before, after = cost(server.flavor), cost(flavor)
-    more = {name: amount - before[name] for name, amount in after.items() if amount > before[name]}
-    less = {name: before[name] - amount for name, amount in after.items() if amount < before[name]}
+    moved = {name: after.get(name, 0) - before.get(name, 0) for name in before | after}
+    more = {name: amount for name, amount in moved.items() if amount > 0}
+    less = {name: -amount for name, amount in moved.items() if amount < 0}
     await quotas.take(tx, server.project_id, more, user_id=server.user_id, count=usage.taken_by_user)
     await quotas.give_back(tx, server.project_id, less)
 

@@ -7,6 +7,7 @@ An order is whole: it can be followed from nothing, twice, or late. A report say
 import msgspec
 
 from trivet.domain.servers.words import Kind, RescueBus, RescueDevice, Want
+from trivet.drivers.contracts.container import Program
 from trivet.drivers.contracts.machine import EmptyDisk, Power, VolumeDisk, shape
 from trivet.drivers.contracts.network import Wire
 from trivet.drivers.contracts.topology import Topology
@@ -75,6 +76,9 @@ class Order(msgspec.Struct, frozen=True):
     """It comes from another host, with these disks."""
     settled: bool = False
     """Nothing was asked since the last report: following it only checks."""
+    cpus: float = 0.0
+    program: Program | None = None
+    """What a container runs, where somebody said so."""
     crashed: bool = False
     """The last report said that the machine had crashed."""
     topology: Topology | None = None
@@ -86,7 +90,7 @@ class Order(msgspec.Struct, frozen=True):
     @property
     def shape(self) -> str:
         inside = self.topology.name if self.topology is not None else ""
-        return shape(self.vcpus, self.memory_mib, self.disk_gib, self.empty, inside)
+        return shape(self.vcpus, self.memory_mib, self.disk_gib, self.empty, inside=inside, cpus=self.cpus)
 
 
 def rescue_mark(number: int | None) -> str:
@@ -113,6 +117,7 @@ class Report(msgspec.Struct, frozen=True):
     rescue: str = ""
     passwords: int = 0
     exit_code: int | None = None
+    health: str = ""
     snapshot_image_id: str | None = None
     """The image that was filled."""
     volumes: tuple[str, ...] = ()

@@ -29,6 +29,12 @@ class FlavorOf(msgspec.Struct, frozen=True):
     ephemeral_gib: int = 0
     swap_mib: int = 0
     extra_specs: dict[str, str] = {}
+    cpus: float = 0.0
+    """Of a container: how much of its vcpus it may use; 0: all."""
+
+
+SIZED = "container"
+"""The id and name of a size that no flavor has: a container's own, said in numbers. Its disk is counted, too."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -170,6 +176,14 @@ class Server(Record, frozen=True, kw_only=True):
     """When the task has taken too long, and the server goes to error."""
     failed_hosts: tuple[str, ...] = ()
     """Which hosts could not build it: it is placed elsewhere, a few times."""
+    exit_code: int | None = None
+    """How it ended by itself, where the engine knows."""
+    health: str | None = None
+    """What its health check says, if it has one: starting, healthy, unhealthy."""
+    own_group_id: str | None = None
+    """A security group that was made for it, and goes with it."""
+    ends_with_program: bool = False
+    """It is deleted as soon as it has stopped."""
     pinned: bool = False
     """An operator chose its host by name, so it is placed nowhere else."""
     launched_at: float | None = None

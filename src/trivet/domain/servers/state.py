@@ -26,7 +26,7 @@ from trivet.domain.servers import (
 )
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.create import spawn_s
-from trivet.domain.servers.ending import finish_delete
+from trivet.domain.servers.ending import begin_delete, finish_delete
 from trivet.domain.servers.orders import Report, rescue_mark
 from trivet.domain.servers.servers import SERVERS, Fault, Server
 from trivet.domain.servers.topology import inside
@@ -83,8 +83,9 @@ def _heard(before: Server, after: Server, report: Report) -> int | None:
     if not moving.is_mine(after, report.host_id):
         return None
     # What came in between the order and its report is news to the agent, whether or not we wrote after it; and so is
-    # that another host has it now, for an agent that has them both.
-    known = before.revision == report.revision and before.host_id == after.host_id
+    # that another host has it now, for an agent that has them both; and what only begins with this report.
+    begun = after.task is not None and after.task != before.task
+    known = before.revision == report.revision and before.host_id == after.host_id and not begun
     return after.revision if known else report.revision
 
 
@@ -117,10 +118,16 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
     if server.status == "error" and server.task is None and server.fault is None:
         # An operator said so (os-resetState): it stays so until somebody acts.
         return server
+    server = await _noticed(tx, server, report)
     if report.snapshot_image_id is not None and report.snapshot_image_id == server.snapshot_image_id:
         server = await tx.update(SERVERS, server, snapshot_image_id=None)
     if server.snapshot_image_id is not None or report.shape != _shape(server):
         return server
+    server = await changes.adjusted(tx, server)
+    return await _compare_power(tx, server, report, power)
+
+
+async def _compare_power(tx: Tx, server: Server, report: Report, power: Power) -> Server:
     if report.rescue != rescue_mark(server.rescue.number if server.rescue is not None else None):
         return server
     server = await moving.arrived(tx, server)
@@ -137,7 +144,7 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
     if power in ("stopped", "crashed") and server.want in ("running", "paused", "suspended"):
         # The guest shut itself down, or its memory was lost: that is what it is now, and nobody boots it behind
         # its back.
-        return await _settled(tx, server, power, _STATUS[power], want="stopped")
+        return await _over(tx, await _settled(tx, server, power, _STATUS[power], want="stopped"))
     if _WANT[power] != ("stopped" if server.want == "shelved" else server.want):
         return server
     return await _as_wanted(tx, server, power)
@@ -145,7 +152,25 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
 
 async def _as_wanted(tx: Tx, server: Server, power: Power) -> Server:
     server = await _settled(tx, server, power, _status(server, power))
-    return await shelving.begin_offload(tx, server) if shelving.is_due(server, tx.clock.now()) else server
+    if shelving.is_due(server, tx.clock.now()):
+        return await shelving.begin_offload(tx, server)
+    return await _over(tx, server)
+
+
+async def _noticed(tx: Tx, server: Server, report: Report) -> Server:
+    """How it ended, or how it is."""
+    ended = report.power in ("stopped", "crashed")
+    seen = (report.exit_code if ended else None, None if ended else report.health or None)
+    if seen == (server.exit_code, server.health):
+        return server
+    return await tx.update(SERVERS, server, exit_code=seen[0], health=seen[1])
+
+
+async def _over(tx: Tx, server: Server) -> Server:
+    """Deletes one that has run and stopped, if it was to last no longer than that."""
+    if server.status == "stopped" and server.ends_with_program and server.boots:
+        return await begin_delete(tx, server)
+    return server
 
 
 def _status(server: Server, power: Power) -> Status:
@@ -244,7 +269,7 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
         server = await shelving.fail(tx, server)
         await server_actions.finish(tx, server.id, why)
         return server
-    if server.task == "resize_prep" and power is not None:
+    if server.task == changes.ADJUSTING or (server.task == "resize_prep" and power is not None):
         server = await changes.undo_resize(tx, server)
     if server.snapshot_image_id is not None:
         await images.give_up(tx, server.snapshot_image_id)
@@ -276,4 +301,4 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
 def _shape(server: Server) -> str:
     flavor = server.flavor
     name = inside.name_of(flavor, server.properties)
-    return shape(flavor.vcpus, flavor.ram_mib, server.root_gib, server.local_disks, name)
+    return shape(flavor.vcpus, flavor.ram_mib, server.root_gib, server.local_disks, inside=name, cpus=flavor.cpus)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from trivet.domain.servers.servers import SERVERS, Server
+from trivet.domain.servers.servers import SERVERS, SIZED, Server
 from trivet.store import lists
 from trivet.store.lists import Asked
 from trivet.store.tx import Tx
@@ -50,5 +50,6 @@ async def taken_by_user(tx: Tx, project_id: str, user_id: str) -> dict[str, int]
         "servers": len(found),
         "class:VCPU": sum(server.flavor.vcpus for server in found),
         "class:MEMORY_MB": sum(server.flavor.ram_mib for server in found),
+        "class:DISK_GB": sum(server.flavor.disk_gib for server in found if server.flavor.id == SIZED),
         "server_groups": int(groups[0]),
     }

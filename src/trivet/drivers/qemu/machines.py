@@ -247,7 +247,7 @@ class QemuMachines:
                 raise
         return "qcow2"
 
-    async def copy_out(self, id: str, name: str, path: str) -> Literal["qcow2", "oci"]:
+    async def export_disk(self, id: str, name: str, path: str) -> Literal["qcow2", "oci"]:
         async with self._turn(id, "The disk could not be copied.") as layout:
             await disks.copy_out(layout, _need_stopped(layout, "copied").spec, name, Path(path))
         return "qcow2"
