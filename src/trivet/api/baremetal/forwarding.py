@@ -91,7 +91,7 @@ def identity(caller: Caller) -> list[tuple[str, str]]:
     if caller.user_domain_id:
         said.append(("x-user-domain-id", caller.user_domain_id))
     said.append(("x-roles", ",".join(sorted(caller.roles))))
-    if owners.acts_on_all(caller):
+    if caller.is_operator or caller.system:
         return [*said, ("openstack-system-scope", "all")]
     if caller.project_id is not None:
         said.append(("x-project-id", caller.project_id))
