@@ -131,10 +131,10 @@ async def test_what_stands_in_a_path_is_one_segment_of_it_there_too(cloud: Cloud
 
 async def test_a_refusal_of_the_engine_is_given_as_it_is(cloud: Cloud) -> None:
     cloud.engine.status, cloud.engine.body = 409, [b'{"error_message": "locked"}']
-    answer = await cloud.call("DELETE", f"{NODES}/n1", cloud.member)
+    answer = await cloud.call("DELETE", f"{NODES}/n1/maintenance", cloud.member)
     assert (answer.status, answer.body) == (409, {"error_message": "locked"})
     cloud.engine.status, cloud.engine.body = 204, []
-    assert (await cloud.call("DELETE", f"{NODES}/n1", cloud.member)).status == 204
+    assert (await cloud.call("DELETE", f"{NODES}/n1/maintenance", cloud.member)).status == 204
 
 
 async def test_an_engine_that_is_away_is_told_in_words_that_clients_show(cloud: Cloud) -> None:
