@@ -51,7 +51,7 @@ menuentry ramdisk {
 }
 """
 """Ironic's own shows its one entry for five seconds, at every boot."""
-_KERNEL = "console=ttyS0,115200 net.ifnames=0 ipa-insecure=1"
+_KERNEL = "console=ttyS0,115200 net.ifnames=0 ipa-insecure=1 panic=10"
 _INTERFACES = {
     "bios": ("redfish", "no-bios"),
     "boot": ("redfish-virtual-media", "http-ipxe", "ipxe"),

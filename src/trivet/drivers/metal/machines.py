@@ -274,8 +274,9 @@ class IronicMachine:
         return [card_of(port) for port in ports]
 
     async def _once_settled(self, within_s: float) -> Node:
+        """Whoever is still at work on it has not yet said why it failed."""
         end = asyncio.get_running_loop().time() + within_s
-        while (node := await self._node()).provision_state in UNDER_WAY:
+        while (node := await self._node()).provision_state in UNDER_WAY or node.reservation is not None:
             if asyncio.get_running_loop().time() > end:
                 raise DriverError(f"The machine is still busy: {node.step}.", again=True)
             await asyncio.sleep(_LOOK_EVERY_S)
