@@ -110,3 +110,19 @@ async def test_a_server_that_left_its_host_comes_back_with_its_volumes(cloud: Vo
 
 async def _shelved(cloud: VolumeCloud, path: str) -> bool:
     return bool((await cloud.compute("GET", path)).ok("server")["status"].startswith("SHELVED"))
+
+
+async def test_the_volume_is_of_the_type_that_was_asked_for_and_a_wrong_one_makes_nothing(cloud: VolumeCloud) -> None:
+    (await cloud.call("POST", "/types", {"volume_type": {"name": "quick"}}, token=cloud.admin)).ok()
+    disk = root(source_type="image", uuid=cloud.image_id, volume_size=1)
+    server = await cloud.server(block_device_mapping_v2=[disk | {"volume_type": "quick"}])
+    ((volume),) = server["os-extended-volumes:volumes_attached"]
+    assert (await cloud.show(volume["id"]))["volume_type"] == "quick"
+    before = await cloud.rows("SELECT (SELECT COUNT(*) FROM servers), (SELECT COUNT(*) FROM volumes)")
+    body: dict[str, Any] = {"name": "s", "flavorRef": cloud.flavor_id, "networks": "none"}
+    body["block_device_mapping_v2"] = [disk | {"volume_type": "nowhere"}]
+    (await cloud.compute("POST", "/servers", {"server": body}, version="2.67")).refused(400)
+    body["block_device_mapping_v2"] = [disk | {"volume_type": "quick"}]
+    (await cloud.compute("POST", "/servers", {"server": body}, version="2.66")).refused(400)
+    assert await cloud.rows("SELECT (SELECT COUNT(*) FROM servers), (SELECT COUNT(*) FROM volumes)") == before
+    assert {consumer for (consumer,) in await cloud.rows("SELECT consumer_id FROM claims")} == {server["id"]}
