@@ -29,7 +29,17 @@ from trivet.drivers.contracts.machine import (
     volumes_of,
 )
 from trivet.drivers.contracts.topology import Topology
-from trivet.drivers.qemu import consoles, disks, empty_disks, guest_agent, images, memory, processes, volumes
+from trivet.drivers.qemu import (
+    consoles,
+    disks,
+    empty_disks,
+    guest_agent,
+    images,
+    memory,
+    passthrough,
+    processes,
+    volumes,
+)
 from trivet.drivers.qemu.accelerator import accelerator
 from trivet.drivers.qemu.arguments import FIRMWARE_VARS, Ground, arguments, has_uefi, machine_type, slots_for
 from trivet.drivers.qemu.cards import plug, unplug
@@ -357,6 +367,7 @@ class QemuMachines:
     async def _launch(self, layout: Layout) -> None:
         """A process whose guest stands still: new, or as it was suspended."""
         record = _need(layout)
+        passthrough.check(record.spec)
         make_short(self._short, self._directory)
         saved = read(layout.saved, Saved)
         words = arguments(record, layout, await self._ground_now(), saved)
