@@ -73,6 +73,11 @@ class Settings:
     cpu_shared_set: str = option(
         "", "CPUs of this host that servers share. Empty: all, or none where cpu_dedicated_set names some."
     )
+    pci_devices: str = option(
+        "",
+        "PCI functions of this host that servers may have, under the names that flavors ask for: "
+        "gpu=10de:20b0,nic=0000:81:*. Empty: none.",
+    )
     leave_running: bool = option(
         False, "On stop, leave servers and engines running: for a restart that nobody notices."
     )

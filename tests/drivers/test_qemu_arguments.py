@@ -6,10 +6,14 @@ TRIVET_WRITE_GOLDEN=1 writes them anew.
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.hardware import SMALL_KIB
 from trivet.drivers.contracts.machine import Disk, MachineSpec, Nic
+from trivet.drivers.contracts.topology import GuestNode, Topology
+from trivet.drivers.qemu import passthrough
 from trivet.drivers.qemu.arguments import Ground, arguments, slots_for
 from trivet.drivers.qemu.layout import Layout, Record, Saved
 
@@ -54,6 +58,46 @@ def test_the_command_line_is_the_golden_one(name: str) -> None:
     if os.environ.get("TRIVET_WRITE_GOLDEN"):
         path.write_text(text)
     assert text == path.read_text()
+
+
+def inside(**changes: object) -> MachineSpec:
+    nodes = (GuestNode((0, 1), 384, 1, 2048), GuestNode((2, 3), 128, 0, SMALL_KIB))
+    topology = Topology("t", 1, 2, 2, nodes, {0: 8, 1: 9}, functions=("0000:81:00.1",))
+    return msgspec.structs.replace(spec(nic(1)), vcpus=4, topology=msgspec.structs.replace(topology, **changes))
+
+
+@pytest.mark.parametrize(("ground", "processor"), [(KVM, "host,topoext=on"), (TCG, "max,vendor=GenuineIntel")])
+def test_nodes_threads_pages_and_functions_are_told_to_qemu(ground: Ground, processor: str) -> None:
+    wanted = inside()
+    words = arguments(Record(wanted, slots_for(wanted, {})), Layout(FOLDER, FOLDER), ground)
+    assert words[words.index("-smp") + 1] == "cpus=4,sockets=1,cores=2,threads=2"
+    assert words[words.index("-cpu") + 1] == processor
+    assert [word for word in words if word.startswith(("memory-backend", "node,"))] == [
+        "memory-backend-memfd,id=node0,size=384M,host-nodes=1,policy=bind,hugetlb=on,hugetlbsize=2048K,prealloc=on",
+        "node,nodeid=0,cpus=0-1,memdev=node0",
+        "memory-backend-ram,id=node1,size=128M,host-nodes=0,policy=bind",
+        "node,nodeid=1,cpus=2-3,memdev=node1",
+    ]
+    assert '{"driver":"vfio-pci","id":"pci1","host":"0000:81:00.1","bus":"pci.0","addr":"0x9"}' in words
+
+
+def test_a_function_is_handed_through_only_if_the_host_can_and_has_let_go_of_it(tmp_path: Path) -> None:
+    wanted, folder = inside(), tmp_path / "0000:81:00.1"
+    with pytest.raises(DriverError, match="it is not there any more"):
+        passthrough.check(wanted, tmp_path)
+    folder.mkdir()
+    with pytest.raises(DriverError, match="the host has no IOMMU"):
+        passthrough.check(wanted, tmp_path)
+    (folder / "iommu_group").mkdir()
+    for driver in ("igb", "vfio-pci"):
+        (tmp_path / driver).mkdir()
+    (folder / "driver").symlink_to(tmp_path / "igb")
+    with pytest.raises(DriverError, match="its driver is igb") as refusal:
+        passthrough.check(wanted, tmp_path)
+    assert not refusal.value.again
+    (folder / "driver").unlink()
+    (folder / "driver").symlink_to(tmp_path / "vfio-pci")
+    passthrough.check(wanted, tmp_path)
 
 
 def test_a_suspended_guest_comes_back_to_the_machine_it_was() -> None:

@@ -123,6 +123,16 @@ async def test_a_guest_lies_in_huge_pages_and_gives_them_back(machines: QemuMach
         (HUGE / "nr_hugepages").write_text(before)
 
 
+async def test_a_function_that_the_host_works_with_is_not_taken_from_it(machines: QemuMachines) -> None:
+    address = sorted(path.name for path in Path("/sys/bus/pci/devices").iterdir())[-1]
+    spec = msgspec.structs.replace(guest_spec(), topology=Topology("pci", 1, 1, 1, functions=(address,)))
+    await machines.create(spec)
+    with pytest.raises(DriverError, match=f"cannot hand PCI function {address} through") as refusal:
+        await machines.start(spec.id, {"boots": "1"})
+    assert not refusal.value.again
+    assert (await look(machines, spec.id)).power == "stopped"
+
+
 async def test_a_cpu_that_the_host_does_not_have_keeps_the_guest_from_running(machines: QemuMachines) -> None:
     inside = Topology("none", 1, 1, 1, (GuestNode((0,), 128, 0, SMALL_KIB),), {0: 4000}, emulator=(CPUS[0],))
     spec = msgspec.structs.replace(guest_spec(), topology=inside)

@@ -59,6 +59,26 @@ def test_cpus_that_cannot_be_given_are_named(tmp_path: Path, dedicated: str, sha
         inside.found(Given(dedicated, shared), two_sockets(tmp_path))
 
 
+def test_functions_are_found_by_the_operators_rules_and_bridges_never(tmp_path: Path) -> None:
+    root = two_sockets(tmp_path)
+    (root / "bus/pci/devices/0000:00:03.0/iommu_group").mkdir()
+    (root / "bus/pci/devices/0000:00:03.0/numa_node").write_text("1\n")
+    (root / "bus/pci/devices/0000:00:03.0/sriov_totalvfs").write_text("8\n")
+    found = inside.found(Given(devices="random=1af4:1005,rest=0000:00:*"), root).functions
+    assert [(one.address, one.alias) for one in found] == [
+        ("0000:00:01.1", "rest"), ("0000:00:02.0", "rest"), ("0000:00:03.0", "random"), ("0000:00:04.0", "rest"),
+        ("0000:00:05.0", "rest"),
+    ]  # fmt: skip
+    (first,) = (one for one in found if one.isolated)
+    assert (first.address, first.kind, first.node, first.vendor_id) == ("0000:00:03.0", "type-PF", 1, "1af4")
+
+
+@pytest.mark.parametrize("text", ["gpu", "gpu=", "gpu=10de", "=10de:20b0", "g p=10de:20b0", "gpu=10DE:20B0", "a=b=c"])
+def test_a_rule_that_says_nothing_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Invalid, match="pci_devices must be like"):
+        inside.found(Given(devices=text), two_sockets(tmp_path))
+
+
 @pytest.mark.parametrize("text", ["", "0", "0-3", "0-1,4-5,9", "7-9,11"])
 def test_a_set_of_cpus_is_written_as_it_is_read(text: str) -> None:
     cpus = cpu_sets.parsed(text)

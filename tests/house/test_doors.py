@@ -100,7 +100,7 @@ DOORS: dict[str, set[str]] = {
     "domain.volumes": {"acts", "attachments", "backends", "create", "limits", "snapshots", "types", "volumes"},
     "domain.watch": set(),
     "drivers.metal": {"cabling", "images", "ironic", "machines", "nodes", "wires"},
-    "drivers.hardware": {"sysfs"},
+    "drivers.hardware": {"pci", "sysfs"},
     "drivers.switches": {"open_vswitch"},
     "drivers.ironic": {"config", "engine", "upstream"},
     "drivers.ovn": {"central.northbound", "chassis.wires", "engine", "ovsdb", "seats"},

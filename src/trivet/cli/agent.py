@@ -32,11 +32,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="This host's place on the network between the hosts, such as 10.20.0.2/24@eth1.",
     )  # fmt: skip
     parser.add_argument("--sim", action="store_true", help="A simulated host, which needs no underlay.")
-    add_cpus(parser)
+    add_parts(parser)
     parser.set_defaults(run=run)
 
 
-def add_cpus(parser: argparse.ArgumentParser) -> None:
+def add_parts(parser: argparse.ArgumentParser) -> None:
     """Which parts of the host servers get."""
     parser.add_argument(
         "--cpu-dedicated-set", metavar="CPUS", default="",
@@ -46,17 +46,27 @@ def add_cpus(parser: argparse.ArgumentParser) -> None:
         "--cpu-shared-set", metavar="CPUS", default="",
         help="CPUs that servers share. Empty: all, or none where --cpu-dedicated-set names some.",
     )  # fmt: skip
+    parser.add_argument(
+        "--pci-devices", metavar="RULES", default="",
+        help="PCI functions that servers may have, under the names that flavors ask for: gpu=10de:20b0,nic=0000:81:*.",
+    )  # fmt: skip
+
+
+def parts_of(chosen: argparse.Namespace) -> tuple[str, ...]:
+    """What was said of them."""
+    return chosen.cpu_dedicated_set, chosen.cpu_shared_set, chosen.pci_devices
 
 
 def run(chosen: argparse.Namespace) -> int:
-    given = (chosen.cpu_dedicated_set, chosen.cpu_shared_set)
-    return look_after(chosen.api, chosen.secret_file, chosen.data, chosen.underlay, sim=chosen.sim, given=given)
+    return look_after(
+        chosen.api, chosen.secret_file, chosen.data, chosen.underlay, sim=chosen.sim, given=parts_of(chosen)
+    )
 
 
 def look_after(
-    api: str, secret_file: Path, data: Path, underlay: str, *, sim: bool, given: tuple[str, str] = ("", "")
+    api: str, secret_file: Path, data: Path, underlay: str, *, sim: bool, given: tuple[str, ...] = ()
 ) -> int:
-    """`given`: the CPUs that servers may have for themselves, and those that they share."""
+    """`given`: the parts of the host that servers get, as `parts_of` has them."""
     if not sim and not underlay:
         raise Invalid(
             "agent.underlay",
@@ -76,7 +86,7 @@ class _World(NamedTuple):
 
     underlay: str
     sim: bool
-    given: tuple[str, str]
+    given: tuple[str, ...]
 
 
 async def _run(api: str, secret_file: Path, data: Path, said: _World) -> int:

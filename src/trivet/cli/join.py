@@ -16,8 +16,8 @@ class Joined(msgspec.Struct, frozen=True):
     api: str
     underlay: str
     sim: bool = False
-    given: tuple[str, str] = ("", "")
-    """CPUs that servers may have for themselves, and those that they share."""
+    given: tuple[str, ...] = ()
+    """Which parts of the host servers get."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -39,7 +39,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="Everything of this host lives under this directory. [/var/lib/trivet]",
     )  # fmt: skip
     parser.add_argument("--sim", action="store_true", help="A simulated host, which needs no underlay.")
-    agent.add_cpus(parser)
+    agent.add_parts(parser)
     parser.set_defaults(run=run)
 
 
@@ -51,7 +51,7 @@ def run(chosen: argparse.Namespace) -> int:
             raise Invalid("join.unknown", f"Nothing is known of a cloud under {data}: say its URL and a token.")
         joined = msgspec.json.decode(known.read_bytes(), type=Joined)
     else:
-        joined = Joined(chosen.api, chosen.underlay, chosen.sim, (chosen.cpu_dedicated_set, chosen.cpu_shared_set))
+        joined = Joined(chosen.api, chosen.underlay, chosen.sim, agent.parts_of(chosen))
         _keep(known, secret, joined, chosen.token or os.environ.get("TRIVET_JOIN_TOKEN", ""))
     return agent.look_after(joined.api, secret, data, joined.underlay, sim=joined.sim, given=joined.given)
 

@@ -1,13 +1,17 @@
 """What this host is made of inside, and which of its CPUs the operator gives to servers."""
 
+import logging
 from pathlib import Path
 
 import msgspec
 
 from trivet.drivers.contracts import cpu_sets
-from trivet.drivers.contracts.hardware import Hardware, HostNode
-from trivet.drivers.hardware import sysfs
+from trivet.drivers.contracts.hardware import Function, Hardware, HostNode
+from trivet.drivers.hardware import pci, sysfs
 from trivet.errors import Invalid
+from trivet.settings import Settings
+
+_logger = logging.getLogger(__name__)
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -15,6 +19,11 @@ class Given(msgspec.Struct, frozen=True):
 
     dedicated: str = ""
     shared: str = ""
+    devices: str = ""
+
+
+def given(settings: Settings) -> Given:
+    return Given(settings.cpu_dedicated_set, settings.cpu_shared_set, settings.pci_devices)
 
 
 def found(given: Given, root: Path = sysfs.SYS, *, memory_mib: int | None = None, own_mib: int = 0) -> Hardware:
@@ -30,7 +39,23 @@ def found(given: Given, root: Path = sysfs.SYS, *, memory_mib: int | None = None
     if memory_mib is not None and len(nodes) == 1:
         nodes = [_with_memory(nodes[0], memory_mib)]
     nodes[0] = msgspec.structs.replace(nodes[0], memory_mib=max(nodes[0].memory_mib - own_mib, 0))
-    return Hardware(nodes=tuple(nodes), dedicated=tuple(sorted(dedicated)), shared=tuple(sorted(shared)))
+    return Hardware(
+        nodes=tuple(nodes),
+        dedicated=tuple(sorted(dedicated)),
+        shared=tuple(sorted(shared)),
+        functions=tuple(_functions(given.devices, root)),
+    )
+
+
+def _functions(text: str, root: Path) -> list[Function]:
+    rules = pci.rules(text)
+    if rules is None:
+        raise Invalid("setting.invalid", f"pci_devices must be like gpu=10de:20b0,nic=0000:81:*: not {text[:64]!r}.")
+    found = pci.functions(rules, root)
+    for function in found:
+        if not function.isolated:
+            _logger.warning("PCI function %s is given to no server: the host has no IOMMU for it", function.address)
+    return found
 
 
 def _named(setting: str, text: str, every: frozenset[int]) -> frozenset[int]:

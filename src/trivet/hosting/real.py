@@ -17,8 +17,8 @@ from trivet.drivers.ovn.engine import External, OvnEngine
 from trivet.drivers.ovn.seats import Alone, Centre, Keys, Seat, read_underlay
 from trivet.drivers.qsd.volumes import QsdVolumes
 from trivet.drivers.qsd.volumes import missing as qsd_missing
+from trivet.hosting import inside
 from trivet.hosting.hosts_here import Hosting, backend_of
-from trivet.hosting.inside import Given
 from trivet.hosting.this_machine import Has, ThisMachine, keep_keys, tag_of
 from trivet.parts import Parts
 from trivet.store.store import transact
@@ -31,7 +31,7 @@ _logger = logging.getLogger(__name__)
 async def real(parts: Parts) -> Hosting:
     settings = parts.settings
     data = Path(settings.data).absolute()
-    machine = await ThisMachine.found(data, Given(settings.cpu_dedicated_set, settings.cpu_shared_set))
+    machine = await ThisMachine.found(data, inside.given(settings))
     outside = External(_host_address(settings.external_cidr), masquerade=shutil.which("iptables") is not None)
     has = machine.has
     host = await transact(parts.store, lambda tx: hosts.register(tx, _this_host(parts, has), hardware=has.hardware))

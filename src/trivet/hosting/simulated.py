@@ -15,7 +15,6 @@ from trivet.drivers.sim.network import SimNetwork, SimWires
 from trivet.drivers.sim.volumes import SimVolumes
 from trivet.hosting import inside
 from trivet.hosting.hosts_here import Hosting, backend_of
-from trivet.hosting.inside import Given
 from trivet.parts import Parts
 from trivet.settings import Settings
 from trivet.store.store import transact
@@ -64,7 +63,7 @@ async def simulated(parts: Parts) -> Hosting:
 def _hardware(settings: Settings) -> Hardware | None:
     if not settings.sim_hardware:
         return None
-    return inside.found(Given(settings.cpu_dedicated_set, settings.cpu_shared_set), Path(settings.sim_hardware))
+    return inside.found(inside.given(settings), Path(settings.sim_hardware))
 
 
 def _memory_mib(hardware: Hardware) -> int:

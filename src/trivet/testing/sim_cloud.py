@@ -159,7 +159,9 @@ class SimCloud:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         async with running(self.settings) as self.process, serving(self.process):
-            await self._size_hosts()
+            if not self.settings.sim_hardware:
+                # A recorded machine has the size that it had.
+                await self._size_hosts()
             self._ready.set()
             await self._stop.wait()
 

@@ -15,7 +15,7 @@ from trivet.domain.host_link import order_building
 from trivet.domain.hosts import hardware, hosts
 from trivet.domain.servers.flavors import FLAVORS, Flavor
 from trivet.domain.servers.orders import Order
-from trivet.drivers.contracts.hardware import Hardware, HostNode
+from trivet.drivers.contracts.hardware import Function, Hardware, HostNode
 from trivet.drivers.contracts.topology import Topology
 from trivet.errors import Invalid
 from trivet.store.tx import Tx
@@ -292,6 +292,30 @@ async def test_servers_that_wish_for_nothing_go_on_as_ever(cloud: Cloud, host: s
     assert (inside.sockets, inside.cores, inside.threads, inside.nodes) == (1, 2, 1, ())
     assert (await cloud.show(divided))["status"] == "ACTIVE"
     assert await held(cloud) == []
+
+
+async def test_devices_are_claimed_with_the_server_and_go_back_with_it(cloud: Cloud) -> None:
+    functions = tuple(
+        Function(f"0000:81:00.{number}", "8086", "1521", "fast-nic", node=number % 2, isolated=number < 3)
+        for number in range(4)
+    )
+    host_id = await add(cloud, hardware=msgspec.structs.replace(INSIDE, functions=functions))
+    two = await flavor(cloud, 2, **{"pci_passthrough:alias": "fast-nic:2"})
+    one = await flavor(cloud, 2, **PINNED, **{"pci_passthrough:alias": "fast-nic:1"})
+    first = await cloud.made(networks="none", flavorRef=two)
+    assert len((await inside_of(cloud, first)).functions) == 2
+    near = await cloud.made(networks="none", flavorRef=one)
+    inside = await inside_of(cloud, near)
+    (address,) = inside.functions
+    assert inside.nodes[0].host_node == next(one.node for one in functions if one.address == address)
+    assert (await used(cloud, host_id))["CUSTOM_PCI_FAST_NIC"] == 3
+    assert "pci_passthrough:alias=fast-nic:1" in await why(cloud, one)
+    (await cloud.call("DELETE", f"/servers/{first}")).ok()
+    await cloud.settle()
+    again = await inside_of(cloud, await cloud.made(networks="none", flavorRef=one))
+    assert again.functions != inside.functions
+    refusal = await why(cloud, one, imageRef=cloud.container_image)
+    assert "pci_passthrough:alias" in refusal
 
 
 async def test_a_zone_that_has_no_such_host_is_said(cloud: Cloud, host: str) -> None:

@@ -25,6 +25,10 @@ def pages_class(size_kib: int) -> str:
     return f"CUSTOM_MEMORY_MB_PAGES_{size_kib}KIB"
 
 
+def function_class(alias: str) -> str:
+    return "CUSTOM_PCI_" + alias.upper().replace("-", "_")
+
+
 def check(hardware: Hardware) -> None:
     flaw = next(flaws(hardware), None)
     if flaw is not None:
@@ -39,6 +43,10 @@ def sold(hardware: Hardware, *, vcpus: int, memory_mib: int) -> dict[str, int]:
     for size, mib in sorted(hardware.huge_mib.items()):
         totals[pages_class(size)] = min(mib, left)
         left -= totals[pages_class(size)]
+    for function in hardware.functions:
+        # Where nothing keeps it apart it could reach all memory of the host.
+        name = function_class(function.alias)
+        totals[name] = totals.get(name, 0) + function.isolated
     return totals | {"MEMORY_MB": left}
 
 

@@ -216,6 +216,9 @@ def _spec_met(name: str, said: str, flavor: FlavorOf, properties: Mapping[str, s
     met = met or _OTHER.get(name)
     if met is not None:
         return met(said, flavor)
+    if name == words.ALIAS:
+        # Which host has them is seen when one is looked for.
+        return kind == "vm"
     if scope == "resources" and colon:
         return _number(said) >= 0
     if scope == "trait" and colon:

@@ -12,7 +12,6 @@ SMALL_KIB = 4
 """Ordinary pages."""
 _Number = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 _Cpus = Annotated[tuple[_Number, ...], msgspec.Meta(max_length=4096)]
-_Word = Annotated[str, msgspec.Meta(max_length=64)]
 _Hex = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{4}\Z")]
 FunctionKind = Literal["type-PCI", "type-PF", "type-VF"]
 
@@ -43,10 +42,11 @@ class Function(msgspec.Struct, frozen=True):
     address: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\Z")]
     vendor_id: _Hex
     product_id: _Hex
+    alias: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+    """What a flavor calls it."""
     kind: FunctionKind = "type-PCI"
     node: _Number | None = None
-    resource_class: Annotated[str, msgspec.Meta(max_length=255, pattern=r"^CUSTOM_[A-Z0-9_]+\Z")] = ""
-    """Nothing: it is named after its vendor and product."""
+    """The one that it is near to, if the machine tells."""
     isolated: bool = True
     """The machine has an IOMMU that keeps it apart from all else: without, nothing can be handed through."""
 

@@ -10,7 +10,7 @@ import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import MachineSpec, Nic, VolumeDisk
-from trivet.drivers.qemu import empty_disks, guest_agent, inside
+from trivet.drivers.qemu import empty_disks, guest_agent, inside, passthrough
 from trivet.drivers.qemu.layout import Layout, Record, Saved
 from trivet.drivers.qemu.rescue import rescue_disk, rescue_node
 
@@ -73,6 +73,7 @@ def slots_for(spec: MachineSpec, taken: dict[str, int]) -> dict[str, int]:
     what has one keeps it."""
     wanted = [nic.port_id for nic in spec.nics] + [disk.name for disk in spec.empty]
     wanted += [volume.id for volume in spec.volumes if not volume.boots]
+    wanted += passthrough.functions(spec)
     slots = {id: taken[id] for id in wanted if id in taken}
     free = (slot for slot in range(_SLOTS_Q35 if is_q35(spec) else _SLOTS_PC) if slot not in slots.values())
     for id in wanted:
@@ -300,6 +301,12 @@ def _cards(record: Record, ground: Ground, *, q35: bool) -> list[str]:
         for slot in range(_SLOTS_Q35):
             place = f"addr={FIRST_SLOT + slot // 8:#x}.{slot % 8:#x},multifunction=on"
             words += ["-device", f"pcie-root-port,id=port{slot},chassis={slot + 1},bus={bus},{place}"]
+    for address in passthrough.functions(record.spec):
+        slot = record.slots[address]
+        words += [
+            "-device",
+            _json({"driver": "vfio-pci", "id": f"pci{slot}", "host": address} | _place(record.spec, slot)),
+        ]
     for nic in record.spec.nics:
         slot = record.slots[nic.port_id]
         words += ["-netdev", _json(netdev_of(nic, slot))]

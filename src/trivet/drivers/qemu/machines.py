@@ -29,7 +29,17 @@ from trivet.drivers.contracts.machine import (
     volumes_of,
 )
 from trivet.drivers.contracts.topology import Topology
-from trivet.drivers.qemu import consoles, disks, empty_disks, guest_agent, images, memory, processes, volumes
+from trivet.drivers.qemu import (
+    consoles,
+    disks,
+    empty_disks,
+    guest_agent,
+    images,
+    memory,
+    passthrough,
+    processes,
+    volumes,
+)
 from trivet.drivers.qemu.accelerator import accelerator
 from trivet.drivers.qemu.arguments import FIRMWARE_VARS, Ground, arguments, has_uefi, machine_type, slots_for
 from trivet.drivers.qemu.cards import plug, unplug
@@ -39,6 +49,7 @@ from trivet.drivers.qemu.options import Options
 from trivet.drivers.qemu.pinning import go_on
 from trivet.drivers.qemu.places import places_of
 from trivet.drivers.qemu.qmp import Talk, talk
+from trivet.drivers.qemu.records import changeable, need, need_stopped
 from trivet.drivers.qemu.turns import Absent, Turns
 
 _BASES = "_base"
@@ -174,7 +185,7 @@ class QemuMachines:
 
     async def attach_nic(self, id: str, nic: Nic) -> None:
         async with self._turn(id, "The network card could not be attached.") as layout:
-            record = _need(layout)
+            record = need(layout)
             if nic.port_id in record.slots:
                 return
             spec = msgspec.structs.replace(record.spec, nics=(*record.spec.nics, nic))
@@ -185,7 +196,7 @@ class QemuMachines:
 
     async def detach_nic(self, id: str, port_id: str) -> None:
         async with self._turn(id, "The network card could not be detached.") as layout:
-            record = _need(layout)
+            record = need(layout)
             slot = record.slots.get(port_id)
             if slot is None:
                 return
@@ -197,7 +208,7 @@ class QemuMachines:
 
     async def attach_volume(self, id: str, volume: VolumeDisk) -> None:
         async with self._turn(id, "The volume could not be attached.") as layout:
-            record = _changeable(layout)
+            record = changeable(layout)
             if any(volume.id == there.id for there in record.spec.volumes):
                 return
             spec = msgspec.structs.replace(record.spec, volumes=(*record.spec.volumes, volume))
@@ -208,10 +219,10 @@ class QemuMachines:
 
     async def detach_volume(self, id: str, attachment_id: str) -> None:
         async with self._turn(id, "The volume could not be detached.") as layout:
-            record = _need(layout)
+            record = need(layout)
             if attachment_id not in record.slots:
                 return
-            _changeable(layout)
+            changeable(layout)
             if processes.alive(layout):
                 await volumes.unplug(layout, record.slots[attachment_id])
             left = tuple(volume for volume in record.spec.volumes if volume.id != attachment_id)
@@ -220,7 +231,7 @@ class QemuMachines:
 
     async def resize_volume(self, id: str, attachment_id: str, size_gib: int) -> None:
         async with self._turn(id, "The guest could not be told that the volume has grown.") as layout:
-            record = _need(layout)
+            record = need(layout)
             slot = record.slots.get(attachment_id)
             if processes.alive(layout):
                 await volumes.grow(layout, "root" if slot is None else f"vol{slot}", size_gib)
@@ -234,12 +245,12 @@ class QemuMachines:
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
         target = Path(path)
         async with self._turn(id, "The snapshot could not be made.") as layout:
-            if _need(layout).spec.disk is None:
+            if need(layout).spec.disk is None:
                 raise DriverError("The snapshot could not be made. The machine runs from a volume.", again=False)
             target.unlink(missing_ok=True)
             try:
                 if processes.alive(layout):
-                    await disks.copy_running(layout, target, _need(layout).spec.properties)
+                    await disks.copy_running(layout, target, need(layout).spec.properties)
                 else:
                     await images.flatten(layout.root, target)
             except BaseException:
@@ -263,7 +274,7 @@ class QemuMachines:
         topology: Topology | None = None,
     ) -> None:
         async with self._turn(id, "The virtual machine could not be resized.") as layout:
-            record = _need_stopped(layout, "resized")
+            record = need_stopped(layout, "resized")
             disk = record.spec.disk
             if disk is not None:
                 await images.grow(layout.root, disk_gib)
@@ -276,7 +287,7 @@ class QemuMachines:
 
     async def rescue(self, id: str, rescue: RescueDisk, config_drive: bytes | None) -> None:
         async with self._turn(id, "The virtual machine could not be rescued.") as layout:
-            record = _need_stopped(layout, "rescued")
+            record = need_stopped(layout, "rescued")
             await self._make_root(rescue.disk, layout.rescue_base, layout.rescue)
             if config_drive is not None:
                 write(layout.rescue_drive, config_drive)
@@ -284,7 +295,7 @@ class QemuMachines:
 
     async def unrescue(self, id: str) -> None:
         async with self._turn(id, "The rescue could not be ended.") as layout:
-            write(layout.spec, msgspec.structs.replace(_need_stopped(layout, "made as it was"), rescue=None))
+            write(layout.spec, msgspec.structs.replace(need_stopped(layout, "made as it was"), rescue=None))
             base = layout.rescue_base.read_text() if layout.rescue_base.exists() else None
             for path in (layout.rescue, layout.rescue_drive, layout.rescue_base):
                 path.unlink(missing_ok=True)
@@ -362,7 +373,8 @@ class QemuMachines:
 
     async def _launch(self, layout: Layout) -> None:
         """A process whose guest stands still: new, or as it was suspended."""
-        record = _need(layout)
+        record = need(layout)
+        passthrough.check(record.spec)
         make_short(self._short, self._directory)
         saved = read(layout.saved, Saved)
         words = arguments(record, layout, await self._ground_now(), saved)
@@ -460,26 +472,6 @@ async def _ask_to_stop(layout: Layout, grace_s: float) -> bool:
 
 def _talk(layout: Layout) -> AbstractAsyncContextManager[Talk]:
     return talk(layout.qmp, "The virtual machine does not answer.")
-
-
-def _need(layout: Layout) -> Record:
-    record = layout.record()
-    if record is None:
-        raise Absent
-    return record
-
-
-def _need_stopped(layout: Layout, done: str) -> Record:
-    if processes.alive(layout) or memory.is_saved(layout):
-        raise DriverError(f"A virtual machine must be stopped to be {done}.", again=False)
-    return _need(layout)
-
-
-def _changeable(layout: Layout) -> Record:
-    """A guest whose memory lies on disk must find its devices as they were."""
-    if memory.is_saved(layout):
-        raise DriverError("The virtual machine is suspended; resume it first.", again=False)
-    return _need(layout)
 
 
 def _is_id(name: str) -> bool:

@@ -12,6 +12,8 @@ import msgspec
 
 from trivet.domain.numbers import whole_number
 from trivet.domain.servers.servers import FlavorOf
+from trivet.domain.servers.topology import devices
+from trivet.domain.servers.topology.devices import Affinity, DeviceAsk
 from trivet.domain.servers.topology.guest_nodes import GuestCell, cells_of
 from trivet.domain.servers.topology.words import Words
 from trivet.drivers.contracts import cpu_sets
@@ -38,6 +40,8 @@ class Ask(msgspec.Struct, frozen=True):
     threads: Threads = "prefer"
     pages: Pages | None = None
     """None: whatever is ordinary."""
+    devices: tuple[DeviceAsk, ...] = ()
+    affinity: Affinity = "legacy"
     isolated_emulator: bool = False
     shares_emulator: bool = False
 
@@ -49,7 +53,7 @@ class Ask(msgspec.Struct, frozen=True):
     @property
     def chooses_pages(self) -> bool:
         """Its memory may be of another kind than the host's ordinary one."""
-        return self.pages not in (None, "small", SMALL_KIB)
+        return bool(self.cells) and self.pages not in (None, "small", SMALL_KIB)
 
 
 def of(flavor: FlavorOf, properties: Mapping[str, str]) -> Ask | None:
@@ -71,10 +75,14 @@ def read(flavor: FlavorOf, properties: Mapping[str, str]) -> Ask | None:
     elif policy == "dedicated" and mask:
         _refuse_mask()
     pages = _pages(words)
-    if policy in (None, "shared") and pages in (None, "small", "any") and not words.has_nodes:
+    wanted, near = devices.asked(words), devices.affinity(words)
+    plain = policy in (None, "shared") and pages in (None, "small", "any") and not words.has_nodes
+    if plain and not wanted:
         return None
     return Ask(
-        cells=cells_of(flavor, words, _pinned(flavor, words, policy, mask)),
+        cells=() if plain else cells_of(flavor, words, _pinned(flavor, words, policy, mask)),
+        devices=wanted,
+        affinity=near,
         policy=policy or "shared",
         threads=threads or "prefer",
         pages=pages,

@@ -5,14 +5,19 @@ rest goes, so this is a matching in a graph, and one is found whenever there is 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations, islice
 
 import msgspec
 
+from trivet.domain.servers.topology import devices
 from trivet.domain.servers.topology.asks import Ask, Pages
 from trivet.domain.servers.topology.cores import CorePins, pinned_on
 from trivet.domain.servers.topology.guest_nodes import GuestCell
 from trivet.drivers.contracts.hardware import SMALL_KIB, Hardware, HostNode
 from trivet.drivers.contracts.topology import GuestNode, Topology
+
+_COMBINATIONS = 4096
+"""Of nodes that are tried for who wants devices near to it: all of those of any machine of today."""
 
 
 class Taken(msgspec.Struct):
@@ -42,6 +47,7 @@ class Fitted(msgspec.Struct, frozen=True):
     emulator: tuple[int, ...]
     threads: int
     """How many of its CPUs share each core of the host; 1 if that is not the same everywhere."""
+    functions: tuple[str, ...] = ()
 
 
 class _Borne(msgspec.Struct, frozen=True):
@@ -65,10 +71,31 @@ class Ground(msgspec.Struct, frozen=True):
         return set(self.hardware.dedicated) - self.taken.cpus
 
 
-def fit(ground: Ground, ask: Ask, allowed: frozenset[int] | None = None) -> Fitted | None:
-    """`allowed`: the only nodes of the host, if it matters which."""
-    nodes = [node for node in ground.hardware.nodes if allowed is None or node.number in allowed]
-    nodes.sort(key=_preference(ground, ask))
+def fit(ground: Ground, ask: Ask) -> Fitted | None:
+    nodes = sorted(ground.hardware.nodes, key=_preference(ground, ask))
+    if not ask.devices:
+        return _on_nodes(ground, ask, nodes)
+    return _near(ground, ask, nodes) or (_anywhere(ground, ask, nodes) if ask.affinity == "preferred" else None)
+
+
+def _near(ground: Ground, ask: Ask, nodes: Sequence[HostNode]) -> Fitted | None:
+    """On nodes that have the devices, as near as they are to be."""
+    if not ask.cells:
+        return _anywhere(ground, ask, nodes)
+    for some in islice(combinations(nodes, len(ask.cells)), _COMBINATIONS):
+        found = devices.chosen(ground.hardware, ground.taken.functions, ask.devices, some, ask.affinity)
+        if found is not None and (fitted := _on_nodes(ground, ask, some)) is not None:
+            return msgspec.structs.replace(fitted, functions=found)
+    return None
+
+
+def _anywhere(ground: Ground, ask: Ask, nodes: Sequence[HostNode]) -> Fitted | None:
+    found = devices.chosen(ground.hardware, ground.taken.functions, ask.devices, None, ask.affinity)
+    fitted = _on_nodes(ground, ask, nodes) if found is not None else None
+    return msgspec.structs.replace(fitted, functions=found) if fitted is not None and found is not None else None
+
+
+def _on_nodes(ground: Ground, ask: Ask, nodes: Sequence[HostNode]) -> Fitted | None:
     known: dict[tuple[int, int], _Borne | None] = {}
 
     def bears(cell: int, node: HostNode) -> bool:
@@ -107,7 +134,7 @@ def _preference(ground: Ground, ask: Ask) -> Callable[[HostNode], tuple[int, ...
     """Who pins goes where least is left, so that a large machine finds a node whole later; who shares, where most is
     idle. Nodes near to devices are left to those who want one."""
     free = ground.free
-    near = {function.node for function in ground.hardware.functions}
+    near = {function.node for function in ground.hardware.functions} if not ask.devices else set()
 
     def key(node: HostNode) -> tuple[int, ...]:
         load = ground.taken.load.get(node.number, 0)

@@ -67,6 +67,9 @@ def more(ask: Ask, topology: Topology) -> dict[str, int]:
             small = node.page_kib == SMALL_KIB
             name = "MEMORY_MB" if small else host_hardware.pages_class(node.page_kib)
             amounts[name] = amounts.get(name, 0) + node.memory_mib
+    for device in ask.devices:
+        name = host_hardware.function_class(device.alias)
+        amounts[name] = amounts.get(name, 0) + device.count
     return amounts
 
 
@@ -209,4 +212,5 @@ def _topology(what: Wanted, fitted: Fitted) -> Topology:
         pins=fitted.pins,
         reserved=fitted.reserved,
         emulator=fitted.emulator,
+        functions=fitted.functions,
     )

@@ -7,6 +7,7 @@ from trivet.domain.numbers import whole_number
 ASKED = (
     "cpu_dedicated_mask", "cpu_policy", "cpu_thread_policy", "emulator_threads_policy", "mem_page_size", "numa_nodes",
 )  # fmt: skip
+ALIAS = "pci_passthrough:alias"
 NUMBERED = ("numa_cpus", "numa_mem")
 """With a dot and the node's number behind."""
 NODES_MAX = 128
@@ -37,6 +38,11 @@ class Words:
         return self._extra_specs.get(name, "") or self._properties.get(name, "")
 
     @property
+    def alias(self) -> str:
+        """PCI functions that are asked for."""
+        return self._extra_specs.get(ALIAS, "")
+
+    @property
     def has_nodes(self) -> bool:
         return bool(self.either("numa_nodes")) or any(is_numbered(name) for name in self._names())
 
@@ -45,7 +51,7 @@ class Words:
         return [
             f"{name}={text[:64]}"
             for name, text in sorted({**self._properties, **self._extra_specs}.items())
-            if (is_asked(plain := _plain(name)) and not is_plain(plain, text)) or name == "resources:PCPU"
+            if (is_asked(plain := _plain(name)) and not is_plain(plain, text)) or name in ("resources:PCPU", ALIAS)
         ]
 
     def _names(self) -> Iterator[str]:
