@@ -79,6 +79,7 @@ SERVICES = {
     "registry": (30, 5),
     "swift": (30, 1),
     "cinder": (500, 100),
+    "fault-reports": (100, 5),
     "placement": (5, -1),  # no tenant has any business there
 }
 """And how often a tenant asks each at least, and is let in: a border that nobody comes near is no border."""
