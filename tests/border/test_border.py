@@ -85,6 +85,7 @@ SERVICES = {
     "vnffm": (20, 1),
     "ironic": (100, 10),  # what its engine answers is the engine's; who asks it is held below
     "zun": (300, 20),
+    "fault-reports": (100, 5),
     "placement": (5, -1),  # no tenant has any business there
 }
 """And how often a tenant asks each at least, and is let in: a border that nobody comes near is no border."""
