@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from keystoneauth1.exceptions import ConnectFailure
 
 from tests.hosts.conftest import LabCloud, address_of
 from tests.programs import until
@@ -103,6 +104,14 @@ def task_of(cloud: LabCloud, server: Any) -> str | None:
     return found
 
 
+def answers(cloud: LabCloud, server: Any) -> bool:
+    """Connections from before are broken."""
+    try:
+        return bool(cloud.sdk.compute.get_server(server.id))
+    except ConnectFailure:
+        return False
+
+
 @pytest.mark.parametrize(("dies", "at"), [(2, "resize_prep"), (2, "resize_finish"), (1, "resize_prep")])
 def test_a_host_that_loses_its_power_in_between_leaves_the_server_whole(
     cloud: LabCloud, moved: list[Any], dies: int, at: str
@@ -117,6 +126,7 @@ def test_a_host_that_loses_its_power_in_between_leaves_the_server_whole(
     cloud.lab.host(dies).power_off()
     cloud.lab.power_on(dies)
     cloud.lab._wait_for(dies)
+    until("the API answers", lambda: answers(cloud, goer), pause_s=0.5)
     there = cloud.becomes(goer, "VERIFY_RESIZE")
     assert there.hypervisor_hostname == "h2"
     assert inside(cloud, 2, goer, "cat /root/word") == "written on h1\n"
