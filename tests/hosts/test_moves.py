@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from keystoneauth1.exceptions import ConnectFailure
 
 from tests.hosts.conftest import LabCloud, address_of
 from tests.programs import until
@@ -96,3 +97,67 @@ def test_a_vm_goes_with_its_disk(cloud: LabCloud, moved: list[Any]) -> None:
     cloud.sdk.compute.confirm_server_resize(guest)
     assert cloud.is_active(guest).hypervisor_hostname == "h1"
     until("nothing of it is on h2", lambda: not (cloud.lab.host(2).data / "qemu" / guest.id).exists(), pause_s=0.5)
+
+
+def task_of(cloud: LabCloud, server: Any) -> str | None:
+    found: str | None = cloud.sdk.compute.get_server(server.id).task_state
+    return found
+
+
+def answers(cloud: LabCloud, server: Any) -> bool:
+    """Connections from before are broken."""
+    try:
+        return bool(cloud.sdk.compute.get_server(server.id))
+    except ConnectFailure:
+        return False
+
+
+@pytest.mark.parametrize(("dies", "at"), [(2, "resize_prep"), (2, "resize_finish"), (1, "resize_prep")])
+def test_a_host_that_loses_its_power_in_between_leaves_the_server_whole(
+    cloud: LabCloud, moved: list[Any], dies: int, at: str
+) -> None:
+    """The first host has the API as well: all of it dies at once."""
+    goer = cloud.create("goer", "container", "h1")
+    moved.append(goer)
+    cloud.is_active(goer)
+    inside(cloud, 1, goer, "echo written on h1 > /root/word; sync")
+    cloud.sdk.compute.migrate_server(goer)
+    until(f"it is {at}", lambda: task_of(cloud, goer) == at, lambda: task_of(cloud, goer), pause_s=0.02)
+    cloud.lab.host(dies).power_off()
+    cloud.lab.power_on(dies)
+    cloud.lab._wait_for(dies)
+    until("the API answers", lambda: answers(cloud, goer), pause_s=0.5)
+    there = cloud.becomes(goer, "VERIFY_RESIZE")
+    assert there.hypervisor_hostname == "h2"
+    assert inside(cloud, 2, goer, "cat /root/word") == "written on h1\n"
+    assert not runs(cloud, 1, goer)
+
+
+def test_a_host_is_drained(cloud: LabCloud, moved: list[Any]) -> None:
+    word = base64.b64encode(_EVERY_BOOT.encode()).decode()
+    goer, guest = cloud.create("goer", "container", "h2"), cloud.create("guest", "vm", "h2", user_data=word)
+    moved += [goer, guest]
+
+    def log() -> str:
+        return str(cloud.sdk.compute.get_server_console_output(guest.id)["output"])
+
+    for server in moved:
+        cloud.is_active(server)
+    inside(cloud, 2, goer, "echo written on h2 > /root/word; sync")
+    until("it has booted for the first time", lambda: "DATA-HAS nothing" in log(), log, pause_s=1)
+    cloud.put("/v1/hosts/h2/drain", {})
+    try:
+        until(
+            "h2 is empty",
+            lambda: cloud.get("/v1/hosts/h2/drain")["drain"]["state"] == "drained",
+            lambda: cloud.get("/v1/hosts/h2/drain"),
+            pause_s=1,
+        )
+        for server in moved:
+            assert cloud.is_active(server).hypervisor_hostname == "h1"
+            assert not runs(cloud, 2, server)
+        assert inside(cloud, 1, goer, "cat /root/word") == "written on h2\n"
+        until("it has booted with what it wrote", lambda: "DATA-HAS kept" in log(), log, pause_s=1)
+    finally:
+        (service,) = [one for one in cloud.sdk.compute.services() if (one.host, one.binary) == ("h2", "nova-compute")]
+        cloud.sdk.compute.enable_service(service)

@@ -337,7 +337,6 @@ class World:
             "unrescue": lambda tx: rescue.unrescue(tx, CALL, id),
             "dump": lambda tx: guest_words.crash_dump(tx, CALL, id),
             "migrate": lambda tx: departures.migrate(tx, _OPERATOR, id, None, confirms=chance.random() < 0.3),
-            "migrate again": lambda tx: departures.migrate(tx, _OPERATOR, id, None),
             "confirm": lambda tx: changes.confirm_resize(tx, CALL, id),
             "revert": lambda tx: changes.revert_resize(tx, CALL, id),
         }
@@ -347,6 +346,8 @@ class World:
         """Of one that waits for it, mostly whether it stays."""
         if server.status == "resized" and chance.random() < 0.8:
             return chance.choice(["confirm", "revert"])
+        if server.status == "active" and server.task is None and chance.random() < 0.2:
+            return "migrate"
         return chance.choice(["delete", "delete", "delete", *acts])
 
     async def _create(self, tx: Tx, wanted: ServerCreate) -> Server:

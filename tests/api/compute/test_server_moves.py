@@ -76,6 +76,22 @@ async def test_only_who_reports_gone_lets_the_server_start_elsewhere(moving: Mov
     assert (await moving.show(id))["status"] == "ACTIVE"
 
 
+async def test_between_two_hosts_nothing_makes_its_disk_anew(moving: MovingCloud) -> None:
+    """Also when it is in error, or an operator says that it is not."""
+    id = await moving.made()
+    await moving.migrate(id)
+    await moving.settle()
+    moving.away.add(await moving.host_of(id))
+    (await moving.act(id, "revertResize")).ok()
+    await moving.late(id)
+    image = {"imageRef": moving.vm_image}
+    assert "between two hosts" in (await moving.act(id, "rebuild", image)).refused(409)
+    (await moving.act(id, "os-resetState", {"state": "active"}, token=moving.token("admin"))).ok()
+    assert "between two hosts" in (await moving.migrate(id)).refused(409)
+    assert "between two hosts" in (await moving.act(id, "shelve")).refused(409)
+    assert "between two hosts" in (await moving.act(id, "resize", {"flavorRef": "large"})).refused(409)
+
+
 @pytest.mark.parametrize("stops_at", range(8))
 async def test_agents_that_stand_still_in_between_lose_nothing(moving: MovingCloud, stops_at: int) -> None:
     """Whichever side goes on first, at whichever step: it ends on one host, with what was written."""

@@ -50,7 +50,7 @@ async def _why_not(tx: Tx, server: Server, spot: Spot) -> str:
 
 async def resize(tx: Tx, call: Call, server: Server, flavor: FlavorOf, changes: dict[str, Any]) -> Server | None:
     """To another host, since its own has no room for the flavor. None: no other has."""
-    if server.pinned or not hosts.is_up(await tx.need(HOSTS, server.host_id or "", "host")):
+    if not hosts.is_up(await tx.need(HOSTS, server.host_id or "", "host")):
         return None
     spot = await server_placing.spot(tx, call.caller, zone=server.zone, host=None, node=None, hints={})
     return await _go(tx, call, server, flavor, spot, flavor=flavor, **changes)
