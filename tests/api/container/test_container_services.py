@@ -81,3 +81,12 @@ async def test_what_is_not_offered_is_said(mine: Project) -> None:
     why(await mine.call("DELETE", f"/networks/{mine.network_id}", role="admin"), 404)
     why(await mine.call("POST", "/networks", {"name": "x", "neutron_net_id": "y"}, role="admin"), 400)
     why(await mine.call("POST", "/networks", {"name": "x"}), 403)
+
+
+async def test_several_containers_as_one_are_refused_in_words(mine: Project) -> None:
+    template = {"kind": "capsule", "metadata": {"name": "two"}, "spec": {"containers": [{"image": "shell"}]}}
+    assert "container of its own" in why(await mine.call("POST", "/capsules", {"template": template}), 400)
+    assert (await mine.call("GET", "/capsules")).ok("capsules") == []
+    why(await mine.call("GET", "/capsules", all_projects="1"), 403)
+    why(await mine.call("GET", "/capsules/two"), 404)
+    why(await mine.call("DELETE", "/capsules/two"), 404)

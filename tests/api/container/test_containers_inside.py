@@ -167,3 +167,51 @@ async def test_of_others_containers_nothing_is_asked(mine: Project, theirs: Proj
         ("POST", "put_archive", {"path": "/x"}),
     ):  # fmt: skip
         why(await mine.call(method, f"/containers/{id}/{action}", **said), 404)
+
+
+class Socket:
+    """A client of a websocket of the cloud's application, as the server would carry it."""
+
+    def __init__(self, cloud: Containers, url: str) -> None:
+        path, _, query = url.partition("cloud:8774")[2].partition("?")
+        self._scope = {"type": "websocket", "path": path, "query_string": query.encode(), "subprotocols": ["binary"]}
+        self._app = cloud.whole.process.app
+        self.outward: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.inward: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.outward.put_nowait({"type": "websocket.connect"})
+        self._task = asyncio.create_task(self._app(self._scope, self.outward.get, self.inward.put))
+
+    def says(self, text: bytes) -> None:
+        self.outward.put_nowait({"type": "websocket.receive", "bytes": text})
+
+    async def hears(self, text: bytes) -> None:
+        heard = b""
+        async with asyncio.timeout(30):
+            while text not in heard:
+                message = await self.inward.get()
+                assert message["type"] in ("websocket.accept", "websocket.send"), message
+                heard += message.get("bytes") or b""
+
+    async def leaves(self) -> None:
+        self.outward.put_nowait({"type": "websocket.disconnect"})
+        await self._task
+
+
+async def test_who_has_the_address_talks_over_a_websocket_and_nobody_else(cloud: Containers, mine: Project) -> None:
+    id = await mine.made(name="talker", interactive=True, tty=True)
+    attached = (await mine.call("GET", f"/containers/{id}/attach")).ok()
+    session = (await mine.act(id, "execute", command="sh", run="false", interactive="true")).ok()["proxy_url"]
+    for url in (attached, session):
+        socket = Socket(cloud, url)
+        await socket.hears(b"Simulated console of talker")
+        socket.says(b"hello\n")
+        await socket.hears(b"hello")
+        await socket.leaves()
+    stranger = Socket(cloud, attached[:-4] + "xxxx")
+    async with asyncio.timeout(30):
+        assert (await stranger.inward.get()) == {"type": "websocket.close", "code": 4401}
+    (await mine.call("DELETE", f"/containers/{id}", stop="true")).ok()
+    await mine.gone(id)
+    late = Socket(cloud, attached)
+    async with asyncio.timeout(30):
+        assert (await late.inward.get())["type"] == "websocket.close"
