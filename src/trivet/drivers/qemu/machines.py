@@ -260,7 +260,7 @@ class QemuMachines:
 
     async def export_disk(self, id: str, name: str, path: str) -> Literal["qcow2", "oci"]:
         async with self._turn(id, "The disk could not be copied.") as layout:
-            await disks.copy_out(layout, _need_stopped(layout, "copied").spec, name, Path(path))
+            await disks.copy_out(layout, need_stopped(layout, "copied").spec, name, Path(path))
         return "qcow2"
 
     async def resize(
