@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from botocore.exceptions import ClientError
 from tests import signing
 from tests.api.s3.s3_cloud import S3Cloud, aside, cloud
 
@@ -158,3 +159,65 @@ async def test_versions_are_listed_alike_however_they_are_cut(cloud: S3Cloud, ch
         assert folders == sorted({f"{name.partition('/')[0]}/" for name in made if "/" in name})
         rows, folders = await aside(listed, most, Prefix="b/", Delimiter="/")
         assert (sorted(rows), folders) == (sorted(row for row in expected if row[0].startswith("b/")), [])
+
+
+async def test_a_large_object_gives_nobody_what_lies_in_containers_that_he_may_not_read(cloud: S3Cloud) -> None:
+    """The class: one door asks for the whole and its parts, the other for the whole. Swift asks for both."""
+    role = {"role": {"name": "pet"}}
+    assert (await cloud.whole.call("POST", "/identity/v3/roles", role, token=cloud.whole.admin)).status == 201
+    pet = cloud.client(await cloud.key("mine", "pet"))
+    shared: dict[str, Any] = {"x_container_read": "pet", "x_container_write": "pet"}
+    assert (await cloud.swift("PUT", "open", **shared)).status == 201
+    assert (await cloud.swift("PUT", "closed")).status == 201
+    assert (await cloud.swift("PUT", "closed/part", b"secret")).status == 201
+    await aside(cloud.mine.put_object, Bucket="open", Key="plain", Body=b"plain")
+    account = f"/object-store/v1/AUTH_{cloud.project}"
+    said = b'[{"path": "/closed/part"}]'
+    headers = [(b"content-length", str(len(said)).encode())]
+    made = await cloud.whole.call("PUT", f"{account}/open/large", said, token=cloud.token(), headers=headers,
+                                  query=b"multipart-manifest=put")  # fmt: skip
+    assert made.status == 201, made.raw
+    where = {"Bucket": "open", "Key": "sent"}
+    upload = (await aside(pet.create_multipart_upload, **where))["UploadId"]
+    part = await aside(pet.upload_part, **where, UploadId=upload, PartNumber=1, Body=b"own")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    await aside(pet.complete_multipart_upload, **where, UploadId=upload, MultipartUpload=parts)
+
+    async def read(key: str) -> bytes:
+        return bytes(await aside((await aside(pet.get_object, Bucket="open", Key=key))["Body"].read))
+
+    assert [await read("plain"), await read("sent")] == [b"plain", b"own"]
+    for act in (
+        lambda: pet.get_object(Bucket="open", Key="large"),
+        lambda: pet.head_object(Bucket="open", Key="large"),
+        lambda: pet.copy_object(Bucket="open", Key="taken", CopySource="open/large"),
+        lambda: pet.copy_object(Bucket="open", Key="taken", CopySource="closed/part"),
+        lambda: pet.upload_part_copy(Bucket="open", Key="taken", CopySource="closed/part", PartNumber=1, UploadId="x"),
+    ):
+        with pytest.raises(ClientError) as caught:
+            await aside(act)
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404)
+    assert (await aside(cloud.mine.get_object, Bucket="open", Key="large"))["ContentLength"] == 6
+
+
+async def test_what_was_signed_for_one_path_is_good_for_no_other(cloud: S3Cloud) -> None:
+    """The class: a path may be signed with our prefix or without it, so one text is two requests."""
+    key = cloud.keys["mine-member"]
+    for box in ("s3", "box"):
+        assert (await cloud.swift("PUT", box)).status == 201
+    assert (await cloud.swift("PUT", "s3/box/a", b"another")).status == 201
+    await aside(cloud.mine.put_object, Bucket="box", Key="a", Body=b"meant")
+    host = cloud.url.removeprefix("http://")
+    said = signing.signed(key, "GET", "/s3/box/a", host=host)
+
+    def asked(path: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(host, timeout=60)
+        connection.request("GET", path, headers=said)
+        answer = connection.getresponse()
+        found = answer.status, answer.read()
+        connection.close()
+        return found
+
+    assert await aside(asked, "/s3/box/a") == (200, b"meant")
+    assert (await aside(asked, "/s3/s3/box/a"))[0] == 403
+    assert (await aside(send, cloud, key, "GET", "/s3/box/a"))[:2] == (200, b"another")

@@ -2,7 +2,6 @@
 how they begin.
 """
 
-import asyncio
 import hashlib
 import re
 from binascii import a2b_base64
@@ -16,12 +15,10 @@ from trivet.domain.objects import access, acts, containers, large, objects
 from trivet.domain.objects.access import Right
 from trivet.domain.objects.containers import Container
 from trivet.domain.objects.objects import Content, Listed, Object, Place, Segment
-from trivet.errors import Conflict, Invalid
+from trivet.errors import Invalid
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
-_NESTED_MAX = 1000
-"""Large objects within one, which are all looked at before it is read."""
 _RANGE = re.compile(r"^\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*\Z")
 
 
@@ -57,39 +54,21 @@ async def check_segments(tx: Tx, request: Request, place: Place, found: Object) 
         home = await containers.find(tx, place.project_id, place.container)
         if await temp_urls.check(tx, request, place, home):
             return
-        if any(not segment.data and segment.container != place.container for segment in await _parts(tx, place, found)):
+        if any(
+            not segment.data and segment.container != place.container
+            for segment in await large.parts_of(tx, place, found)
+        ):
             raise access.refusal(NOBODY)
         return
     if access.in_account(request.caller, place.project_id) >= Right.READ:
         return
     allowed = {place.container}
-    for segment in await _parts(tx, place, found):
+    for segment in await large.parts_of(tx, place, found):
         if segment.container not in allowed and not segment.data:
             part = Place(place.project_id, segment.container, segment.name)
             home = await containers.find(tx, place.project_id, segment.container)
             await door.check_object(tx, request, part, home, Right.READ)
             allowed.add(segment.container)
-
-
-async def _parts(tx: Tx, place: Place, found: Object) -> list[Segment]:
-    """All that it is made of, one of each container."""
-    parts: dict[str, Segment] = {}
-    seen: set[tuple[str, str]] = set()
-    left = [found]
-    while left:
-        for segment in left.pop().manifest or ():
-            parts.setdefault(segment.container, segment)
-            at = (segment.container, segment.name)
-            if not segment.nested or at in seen:
-                continue
-            if len(seen) >= _NESTED_MAX:
-                raise Conflict("segment.depth", "Large objects are made of large objects more often than is good.")
-            seen.add(at)
-            await asyncio.sleep(0)
-            _, inner = await objects.find_both(tx, Place(place.project_id, *at))
-            if inner is not None:
-                left.append(inner)
-    return list(parts.values())
 
 
 # -- static

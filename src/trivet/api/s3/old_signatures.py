@@ -5,6 +5,7 @@ Whoever has such a URL can do with it what was signed: the method, the path, wha
 
 import hmac
 from base64 import b64encode
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from trivet.api.kit.request import Request
@@ -25,13 +26,13 @@ def is_signed(request: Request) -> bool:
     return request.asked("AWSAccessKeyId") is not None and request.asked("Signature") is not None
 
 
-def check(request: Request, secret: str, prefix: str) -> None:
+def check(request: Request, secret: str, paths: Iterable[str]) -> None:
     """Some sign the path as they came, some without where this cloud has put the service."""
     ends = whole_number(request.asked("Expires") or "")
     if ends is None or request.parts.clock.now() > ends:
         raise Forbidden("s3.expired", "Request has expired")
     said = (request.asked("Signature") or "").encode()
-    for path in (request.path, request.path.removeprefix(prefix)):
+    for path in paths:
         made = b64encode(hmac.digest(secret.encode(), _text(request, path, ends).encode(), "sha1"))
         if hmac.compare_digest(made, said):
             return

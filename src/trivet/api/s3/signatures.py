@@ -23,7 +23,7 @@ from trivet.store.log import Doer
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 _SAFE = "-_.~"
-_PREFIX = "/s3"
+PREFIX = "/s3"
 _SERVICE_TYPES = ("s3",)
 _SKEW_S = 15 * 60.0
 _EXPIRES_MAX_S = 7 * 24 * 3600
@@ -57,7 +57,7 @@ async def check(request: Request) -> Signature:
     """Forbidden, if nobody has signed this, or not just this."""
     if b"authorization" not in request.headers and old_signatures.is_signed(request):
         key = await _key(request, request.asked("AWSAccessKeyId") or "")
-        old_signatures.check(request, key.secret, _PREFIX)
+        old_signatures.check(request, key.secret, paths(request.path))
         return Signature(await _caller(request, key), b"", "", "", "", UNSIGNED)
     said = _from_header(request) if b"authorization" in request.headers else _from_url(request)
     _check_time(said, request.parts.clock.now())
@@ -67,7 +67,7 @@ async def check(request: Request) -> Signature:
     if not payload:
         raise Invalid("s3.malformed", "Missing required header for this request: x-amz-content-sha256")
     signing = signing_key(key.secret, said.scope)
-    for path in (request.path, request.path.removeprefix(_PREFIX) or "/"):
+    for path in paths(request.path):
         # Whoever came by a door of S3's own, or by a proxy that gives it a host, has signed a path without our prefix.
         made = _sign(signing, said, _canonical(request, said, payload, path))
         if hmac.compare_digest(made.encode(), said.signature.encode()):
@@ -79,6 +79,13 @@ async def check(request: Request) -> Signature:
             "signing method.",
         )
     return Signature(await _caller(request, key), signing, said.scope, said.date, made, payload)
+
+
+def paths(path: str) -> tuple[str, ...]:
+    """As which it may have been signed: whole, or without our prefix. What begins with the prefix a second time is told
+    whole: it would be the path of another request as well."""
+    bare = path.removeprefix(PREFIX) or "/"
+    return (path,) if bare == PREFIX or bare.startswith(f"{PREFIX}/") else (path, bare)
 
 
 async def _key(request: Request, access: str) -> Key:
@@ -95,7 +102,7 @@ async def _caller(request: Request, key: Key) -> Caller:
     except (Forbidden, NotFound) as error:
         raise _unknown() from error
     # The door knows nobody before his signature is checked, so it is here that he is held to his rules.
-    if not access_rules.allowed(caller, _SERVICE_TYPES, request.method, request.path.removeprefix(_PREFIX) or "/"):
+    if not access_rules.allowed(caller, _SERVICE_TYPES, request.method, request.path.removeprefix(PREFIX) or "/"):
         raise Forbidden("policy.access_rule", "The application credential's access rules do not allow this.")
     request.caller = caller
     log.doing.set(Doer(caller.user_id, request.id))

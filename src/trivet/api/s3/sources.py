@@ -5,12 +5,13 @@ from urllib.parse import unquote
 from trivet.api.kit.request import Request
 from trivet.api.s3 import door, headers
 from trivet.api.s3.door import Entered
-from trivet.domain.objects import containers, objects, version_acts, versions
+from trivet.domain.objects import access, containers, large, multipart, objects, version_acts, versions
 from trivet.domain.objects.access import Right
 from trivet.domain.objects.containers import Container
 from trivet.domain.objects.objects import Object, Place
 from trivet.domain.objects.versions import NULL
 from trivet.errors import Invalid, NotFound
+from trivet.store.tx import Tx
 
 
 async def found(request: Request, entered: Entered, place: Place, version_id: str | None) -> tuple[Container, Object]:
@@ -26,9 +27,24 @@ async def found(request: Request, entered: Entered, place: Place, version_id: st
             here = version_acts.as_object(kept) if kept is not None else None
             if here is None:
                 raise NotFound("version.absent", "The specified version does not exist.")
+        if here is not None:
+            await _check_parts(tx, entered, place, here)
     if here is None:
         raise objects.absent()
     return home, here
+
+
+async def _check_parts(tx: Tx, entered: Entered, place: Place, found: Object) -> None:
+    """Who reads the whole may read the parts, wherever they are. Those that an upload brought are beside it, and are
+    nobody's to look at but with it."""
+    if not found.manifest or access.in_account(entered.signature.caller, place.project_id) >= Right.READ:
+        return
+    allowed = {place.container, multipart.beside(place.container)}
+    for segment in await large.parts_of(tx, place, found):
+        if segment.container not in allowed and not segment.data:
+            home = await containers.find(tx, place.project_id, segment.container)
+            await door.check(tx, entered, home, Right.READ)
+            allowed.add(segment.container)
 
 
 async def of_copy(request: Request, entered: Entered) -> tuple[Place, Object]:

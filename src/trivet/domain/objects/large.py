@@ -2,13 +2,14 @@
 begin (dynamic: whatever is there when it is read).
 """
 
+import asyncio
 import hashlib
 
 import msgspec
 
-from trivet.domain.objects import containers, listing
-from trivet.domain.objects.objects import Object, Segment
-from trivet.errors import Invalid
+from trivet.domain.objects import containers, listing, objects
+from trivet.domain.objects.objects import Object, Place, Segment
+from trivet.errors import Conflict, Invalid
 from trivet.store.tx import Tx
 
 SEGMENTS_MAX = 1000
@@ -18,6 +19,8 @@ SIZE_MAX = 1 << 53
 """Large objects may be made of one another, over and over: so that the sum stays a number in every client."""
 DYNAMIC_MAX = 10_000
 DEPTH_MAX = 10
+_NESTED_MAX = 1000
+"""Large objects within one, which are all looked at before it is read."""
 
 
 async def gathered(tx: Tx, project_id: str, found: Object, container: str, prefix: str) -> Object:
@@ -59,3 +62,25 @@ def cut(segments: tuple[Segment, ...], first: int, length: int) -> list[tuple[Se
             found.append((segment, skipped + start - at, end - start))
         at += segment.length
     return found
+
+
+async def parts_of(tx: Tx, place: Place, found: Object) -> list[Segment]:
+    """All that it is made of, one of each container. Each is looked at once, however often it is named: large objects
+    of large objects name more parts than there are atoms."""
+    parts: dict[str, Segment] = {}
+    seen: set[tuple[str, str]] = set()
+    left = [found]
+    while left:
+        for segment in left.pop().manifest or ():
+            parts.setdefault(segment.container, segment)
+            at = (segment.container, segment.name)
+            if not segment.nested or at in seen:
+                continue
+            if len(seen) >= _NESTED_MAX:
+                raise Conflict("segment.depth", "Large objects are made of large objects more often than is good.")
+            seen.add(at)
+            await asyncio.sleep(0)
+            _, inner = await objects.find_both(tx, Place(place.project_id, *at))
+            if inner is not None:
+                left.append(inner)
+    return list(parts.values())
