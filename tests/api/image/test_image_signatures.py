@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from tests.api.image.signing import Signer
 from tests.api.one_service import Answer
 from tests.api.volume.volume_cloud import MINE, VolumeCloud, cloud
@@ -164,6 +168,32 @@ async def test_what_openssl_signed_is_let_in(cloud: VolumeCloud, tmp_path: Path)
     }
     id = await new(cloud, words)
     assert (await put(cloud, id)).status == 204
+
+
+async def test_a_key_that_is_too_small_for_its_hash_lets_nothing_in(cloud: VolumeCloud, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key", tmp_path / "crt"
+    made = f"openssl req -x509 -newkey rsa:512 -nodes -keyout {key} -out {certificate} -subj /CN=ann -days 3"
+    subprocess.run(made.split(), check=True, capture_output=True)
+    words = {
+        "img_signature": base64.b64encode(b"s" * 64).decode(),
+        "img_signature_hash_method": "SHA-512",
+        "img_signature_key_type": "RSA-PSS",
+        "img_signature_certificate_uuid": await keep(cloud, certificate.read_bytes()),
+    }
+    answer = await put(cloud, await new(cloud, words))
+    assert (answer.status, FAILED in answer.raw.decode()) == (400, True)
+
+
+async def test_a_key_that_would_keep_everybody_waiting_is_not_tried(cloud: VolumeCloud, tmp_path: Path) -> None:
+    numbers = rsa.RSAPublicNumbers(65537, (1 << 16383) + 1)
+    signer = Signer("small")
+    large = x509.CertificateBuilder(
+        signer.certificate.subject, signer.certificate.subject, numbers.public_key(), 1,
+        signer.certificate.not_valid_before_utc, signer.certificate.not_valid_after_utc,
+    ).sign(signer.key, hashes.SHA256())  # fmt: skip
+    words = signer.words(DATA, await keep(cloud, large.public_bytes(Encoding.DER)))
+    answer = await put(cloud, await new(cloud, words))
+    assert (answer.status, "larger than any" in answer.raw.decode()) == (400, True)
 
 
 # -- before a server starts

@@ -74,7 +74,7 @@ class Check(msgspec.Struct, frozen=True):
                 key.verify(self.signature.value, digest, ec.ECDSA(method))
             else:
                 key.verify(self.signature.value, digest, method)
-        except (InvalidSignature, UnsupportedAlgorithm) as error:
+        except (InvalidSignature, UnsupportedAlgorithm, ValueError) as error:
             raise failed("the signature is not of these bytes by the key of its certificate.") from error
 
 
