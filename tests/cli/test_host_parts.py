@@ -1,4 +1,4 @@
-"""Which parts of a host servers get is said where the host starts: to `trivet join`, which remembers it, and to `up`."""
+"""Which parts of a host servers get is said where it starts: to `trivet join`, which remembers it, and to `up`."""
 
 from pathlib import Path
 
