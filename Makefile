@@ -6,7 +6,6 @@ export TRIVET_TEST_GUEST := $(CURDIR)/$(BUILD)/guest/trivet-guest.qcow2
 export TRIVET_NOVNC := $(CURDIR)/$(BUILD)/novnc
 export TRIVET_TEST_RACK := $(CURDIR)/$(BUILD)/rack
 export TRIVET_TEST_RAMDISK := $(CURDIR)/$(BUILD)/ramdisk-virtual
-export TRIVET_TEST_IRONIC := $(CURDIR)/$(BUILD)/ironic/bin
 export TRIVET_TEST_CONTAINER := $(CURDIR)/$(BUILD)/container/trivet-container.oci.tar
 
 help: ## list the tasks
@@ -51,6 +50,9 @@ hosts: setup images ## several real hosts on this machine: make hosts N=3; then 
 failover: setup images ## three real hosts, one loses its power, and the screen shows what follows
 	@$(PY) tools/fail_over.py $(BUILD)
 
+causes: venv ## measure how well root causes are found, and write the figures into their decision: some minutes
+	@$(PY) -m bench.causes.run
+
 soak: venv ## a cloud under steady load: make soak MINUTES=20; figures go into docs/reliability.md
 	@$(PY) -m bench.soak.steady --minutes $(or $(MINUTES),20)
 
@@ -71,7 +73,7 @@ test-deb: deb ## install the packages on a bare Debian, run a cloud from each, a
 
 # By name, and never a folder with what somebody else put there: data is nobody's to clean.
 clean: ## remove what the tasks built; never a cloud
-	@rm -rf $(BUILD)/guest $(BUILD)/container $(BUILD)/novnc $(BUILD)/ramdisk $(BUILD)/ramdisk-virtual $(BUILD)/rack $(BUILD)/ironic $(BUILD)/packages $(BUILD)/lib $(BUILD)/bdist.*
+	@rm -rf $(BUILD)/guest $(BUILD)/container $(BUILD)/novnc $(BUILD)/ramdisk $(BUILD)/ramdisk-virtual $(BUILD)/rack $(BUILD)/packages $(BUILD)/lib $(BUILD)/bdist.*
 	@rm -rf dist .mypy_cache .ruff_cache .pytest_cache
 	@rmdir --ignore-fail-on-non-empty $(BUILD) 2>/dev/null || true
 
@@ -90,7 +92,7 @@ system-rack:
 venv: .venv/.ready
 .venv/.ready: pyproject.toml
 	@test -x $(PY) || /usr/bin/python3 -m venv .venv || python3 -m venv .venv
-	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[dev,metal]'
 	@touch $@
 
 images:
@@ -105,4 +107,4 @@ rack:
 ramdisk: ## what physical machines boot to be inspected, deployed and erased, in build/ramdisk
 	@tools/build-ramdisk.sh $(BUILD)/ramdisk
 
-.PHONY: help run metal rack ramdisk hosts failover test unit check fix sim docs bench soak soak-kills soak-upgrade dist deb test-deb clean setup setup-test setup-rack system system-test system-rack test-rack venv images
+.PHONY: help run metal rack ramdisk hosts failover test unit check fix sim docs bench causes soak soak-kills soak-upgrade dist deb test-deb clean setup setup-test setup-rack system system-test system-rack test-rack venv images

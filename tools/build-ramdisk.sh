@@ -20,11 +20,11 @@ RESULTS="ipa.kernel ipa.initramfs esp.img"
 
 PACKAGES="libc6 libc-bin libudev1 python3-minimal libpython3-stdlib libgcc-s1 libstdc++6 busybox-static coreutils udev kmod iproute2
     util-linux util-linux-extra mount bsdextrautils fdisk gdisk parted e2fsprogs dosfstools mdadm dmsetup hdparm nvme-cli
-    smartmontools lshw dmidecode pciutils efibootmgr ipmitool qemu-utils file ethtool tar"
+    smartmontools lshw dmidecode pciutils efibootmgr ipmitool qemu-utils file ethtool tar psmisc"
 PROGRAMS="python3.11 ldconfig dd cp du sync readlink tar udevadm kmod ip ethtool
     lsblk wipefs blockdev blkid partx lscpu findmnt findfs blkdiscard mount umount mkswap hwclock hexdump
     sfdisk sgdisk parted partprobe mke2fs e2fsck resize2fs mkfs.fat mdadm dmsetup hdparm nvme smartctl
-    lshw dmidecode lspci efibootmgr ipmitool qemu-img file"
+    lshw dmidecode lspci efibootmgr ipmitool qemu-img file fuser"
 # The agent never asks for these parts of what it is made with.
 AGENT_UNUSED="setuptools pkg_resources _distutils_hack distutils-precedence.pth tzdata bin etc
     ironic_python_agent/tests netaddr/eui/oui.txt netaddr/eui/iab.txt"

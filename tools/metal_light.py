@@ -10,14 +10,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import first_light
 from first_light import Cloud, say, wait_for
 
+from trivet.lab.enrolment import node, ports, settings
 from trivet.lab.rack import Machine, Rack, metal_image, missing
-from trivet.lab.rack_engine import Engine
 
 _BOOT_S = 1800.0
 _BEGAN = time.monotonic()
@@ -33,19 +34,21 @@ def main() -> int:
     if lacks := missing(emulator):
         raise SystemExit("A rack cannot stand here; missing: " + ", ".join(lacks))
     rack = Rack(build.parent / "rack", "rk", emulator)
-    engine = Engine(rack, build / "ironic" / "bin", build / "ramdisk-virtual")
-    os.environ |= engine.settings
+    told_to_cloud = settings(rack, build / "ramdisk-virtual")
+    os.environ |= told_to_cloud
     cloud = Cloud(build)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         machines = rack.up(2)
         told(f"A switch and {len(machines)} machines have power; they are off")
-        engine.up()
-        told(f"The engine answers at {engine.url}")
         cloud.up()
-        enrol(engine, machines)
+        for name, value in told_to_cloud.items():
+            print(f"    {name}={value}")
+        wait_for("the engine to answer", lambda: knows(cloud, "driver"), 120)
+        told("The engine answers behind the cloud's API")
+        enrol(cloud, rack, machines)
         first_light.make(cloud)
-        serve(cloud, engine, build)
+        serve(cloud, rack, build)
         if not os.environ.get("TRIVET_ONCE") and cloud.process is not None:
             say("Ctrl-C stops it")
             cloud.process.wait()
@@ -53,25 +56,61 @@ def main() -> int:
         print()
     finally:
         cloud.down()
-        engine.down()
         rack.down()
     return 0
 
 
-def enrol(engine: Engine, machines: list[Machine]) -> None:
-    nodes = [engine.enrol(machine) for machine in machines]
+def knows(cloud: Cloud, noun: str) -> bool:
+    try:
+        return bool(cloud.openstack("baremetal", noun, "list", quiet=True))
+    except SystemExit:
+        return False
+
+
+def enrol(cloud: Cloud, rack: Rack, machines: list[Machine]) -> None:
+    known = {each["Name"] for each in cloud.openstack("baremetal", "node", "list", quiet=True)}
+    for machine in machines:
+        if machine.name not in known:
+            make(cloud, rack, machine)
     for act, state in (("manage", "manageable"), ("inspect", "manageable"), ("provide", "available")):
-        if act != "manage":
-            for node in nodes:
-                engine.to(node, act)
-        for node, machine in zip(nodes, machines, strict=True):
-            told(f"{machine.name}: {act}")
-            for step in engine.wait_for(node, state, _BOOT_S):
+        for machine in machines:
+            cloud.openstack("baremetal", "node", act, machine.name, plain=True)
+        for machine in machines:
+            for step in come_to(cloud, machine, state):
                 told(f"{machine.name}: {step}")
-            told(f"{machine.name}: {state}")
 
 
-def serve(cloud: Cloud, engine: Engine, build: Path) -> None:
+def make(cloud: Cloud, rack: Rack, machine: Machine) -> None:
+    said = node(rack, machine)
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in said.items() if isinstance(value, str)]
+    words += [f"--driver-info={name}={value}" for name, value in said["driver_info"].items()]
+    words += [f"--property={name}={value}" for name, value in said["properties"].items()]
+    made = cloud.openstack("baremetal", "node", "create", *words)
+    for port in ports(rack, machine):
+        link = [f"--local-link-connection={name}={value}" for name, value in port["local_link_connection"].items()]
+        boots, fabric = f"--pxe-enabled={port['pxe_enabled']}", f"--physical-network={port['physical_network']}"
+        words = [f"--node={made['uuid']}", boots, fabric, *link, port["address"]]
+        cloud.openstack("baremetal", "port", "create", *words, plain=True)
+
+
+def come_to(cloud: Cloud, machine: Machine, state: str) -> Iterator[str]:
+    """Every state on the way; an end to it all if it stops elsewhere."""
+    last, end = "", time.monotonic() + _BOOT_S
+    while last != state:
+        found = shown(cloud, machine.name)
+        now = str(found["provision_state"])
+        if now != last:
+            yield now
+        last = now
+        if now.endswith("failed") or now == "error" or time.monotonic() > end:
+            raise SystemExit(f"{machine.name} is {now}: {found['last_error']}")
+
+
+def shown(cloud: Cloud, name: str) -> Any:
+    return cloud.openstack("baremetal", "node", "show", name, quiet=True)
+
+
+def serve(cloud: Cloud, rack: Rack, build: Path) -> None:
     image = build / "guest" / "trivet-guest-metal.qcow2"
     if not image.exists():
         metal_image(build / "guest" / "trivet-guest.qcow2", image)
@@ -90,7 +129,7 @@ def serve(cloud: Cloud, engine: Engine, build: Path) -> None:
     cloud.openstack(
         "server", "create", "--image", "metal-guest", "--flavor", "metal", "--network", network, "a-metal"
     )  # fmt: skip
-    follow(cloud, engine)
+    follow(cloud, rack)
     address = str(server(cloud)["addresses"][network][0])
     told(f"In a-container and a-vm: ping {address}")
     for name in ("a-container", "a-vm"):
@@ -98,7 +137,7 @@ def serve(cloud: Cloud, engine: Engine, build: Path) -> None:
         told(f"{name} reaches a-metal")
     print(cloud.openstack("server", "list", plain=True))
     cloud.openstack("server", "delete", "a-metal", plain=True)
-    follow(cloud, engine)
+    follow(cloud, rack)
     told("The machine is erased, parked, and free for the next")
 
 
@@ -110,22 +149,23 @@ def server(cloud: Cloud) -> Any:
     return cloud.openstack("server", "show", "a-metal", quiet=True)
 
 
-def follow(cloud: Cloud, engine: Engine) -> None:
+def follow(cloud: Cloud, rack: Rack) -> None:
     """Until it is there or gone, with what Ironic does meanwhile and in which VLAN the machine is."""
     last, end = "", time.monotonic() + _BOOT_S
     while cloud.has("server", "a-metal"):
         found = server(cloud)
-        nodes = engine.call("GET", "/v1/nodes?detail=True")["nodes"]
-        node = next((each for each in nodes if each["instance_uuid"] == found["id"]), None)
-        now = found["status"] if node is None else f"{found['status']}: {node['name']} is {node['provision_state']}"
-        if node is not None:
+        machines = cloud.openstack("baremetal", "node", "list", quiet=True)
+        machine = next((each for each in machines if each["Instance UUID"] == found["id"]), None)
+        now = str(found["status"])
+        if machine is not None:
             vlan = subprocess.run(
-                ["ovs-vsctl", f"--db={engine.rack.switch}", "get", "port", f"{node['name']}p0", "tag"],
+                ["ovs-vsctl", f"--db={rack.switch}", "get", "port", f"{machine['Name']}p0", "tag"],
                 check=True,
                 capture_output=True,
                 text=True,
             )
-            now += f", {node['power_state']}, in VLAN {vlan.stdout.strip()}"
+            now += f": {machine['Name']} is {machine['Provisioning State']}, {machine['Power State']}"
+            now += f", in VLAN {vlan.stdout.strip()}"
         if now != last:
             told(now)
         last = now

@@ -15,10 +15,10 @@ half() { timeout --kill-after=60 "$1" "$py" -m pytest --durations=12 "${@:2}" te
 
 say "rules, stores, dialects, the house; beside them engines, packets and real clients"
 # Another run may have the engines; this one waits for it for up to half an hour (tests/drivers/turn.py).
-half 75m --timeout=900 -m "(dataplane or contract) and not rack" 2>&1 | sed -u 's/^/engines | /' &
+half 80m --timeout=900 -m "(dataplane or contract) and not rack" 2>&1 | sed -u 's/^/engines | /' &
 engines=$!
 trap 'kill -- $(jobs -p) 2>/dev/null || true' EXIT
-half 60m -n 2 -m "not dataplane and not contract" || rules=$?
+half 75m -n 2 -m "not dataplane and not contract" || rules=$?
 say "the rules are through; the engines go on"
 wait "$engines" || engines_end=$?
 trap - EXIT

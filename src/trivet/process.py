@@ -26,6 +26,7 @@ from trivet.api.kit.app import App
 from trivet.api.kit.service import Service
 from trivet.clock import Clock, SystemClock
 from trivet.controllers.alarms import AlarmDeliverer
+from trivet.controllers.causes import CauseController
 from trivet.controllers.duties import Duties
 from trivet.controllers.forgetting import Forgetting
 from trivet.controllers.health.health import HealthController
@@ -46,26 +47,28 @@ from trivet.domain.identity.people.projects import PROJECTS
 from trivet.domain.identity.tokens import signing_keys
 from trivet.domain.identity.tokens.revocations import IdentityListener
 from trivet.domain.identity.tokens.tokens import Tokens
+from trivet.domain.images.stores import kind_of
 from trivet.domain.limits import limits
 from trivet.domain.network.nets import seeds as network_seeds
 from trivet.domain.secrets import Secrets
 from trivet.domain.seeds import Offer
 from trivet.domain.servers import flavors
 from trivet.drivers import durable
+from trivet.drivers.blob_stores import BlobStores
+from trivet.drivers.contracts.blobs import Blobs
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
 from trivet.drivers.contracts.patience import patient
 from trivet.drivers.contracts.power import PowerDriver
 from trivet.drivers.files import FileBlobs
-from trivet.drivers.ironic.config import Wanted
-from trivet.drivers.ironic.engine import IronicProcess
-from trivet.drivers.ironic.upstream import SocketUpstream
+from trivet.drivers.ironic.engine import Engine
 from trivet.drivers.redfish.bmc import RedfishPower
 from trivet.errors import Invalid
 from trivet.hosting.eyes import eyes
 from trivet.hosting.host_engines import host_engines
 from trivet.hosting.hosts_here import Hosting
 from trivet.hosting.local_link import LocalLink
+from trivet.hosting.metal_engine import metal_engine
 from trivet.hosting.rack import rack
 from trivet.ids import Ids, SystemIds
 from trivet.parts import Parts
@@ -124,8 +127,14 @@ def make_parts(settings: Settings, store: Store, clock: Clock, ids: Ids) -> Part
         store=store,
         tokens=Tokens(clock, strict_scope=settings.strict_scope),
         passwords=Passwords(),
-        blobs=FileBlobs(Path(settings.data) / "blobs"),
+        blobs=make_blobs(settings),
     )
+
+
+def make_blobs(settings: Settings) -> Blobs:
+    own = FileBlobs(Path(settings.data) / "blobs")
+    further: dict[str, Blobs] = {kind_of(name): FileBlobs(folder) for name, folder in settings.stores.items()}
+    return BlobStores(own, further) if further else own
 
 
 @asynccontextmanager
@@ -156,13 +165,14 @@ async def running(
         stack.callback(holders.close)
         duties = Duties(store, holders.me, holders.died)
         offer_duties(parts, follower, duties, hosting, doors.own_url)
+        engine = metal_engine(parts)
+        if engine is not None:
+            duties.offer("metal engine", partial(_keep, engine))
         machines = rack(parts, doors.own_url, hosting.network) if hosting is not None else None
         if machines is not None:
             stack.push_async_callback(machines.close)
             offer_agent(parts, follower, duties, machines, doors.own_url)
         offer_watches(parts, follower, duties, doors.own_url)
-        if settings.metal:
-            offer_metal(parts, duties)
         find = hosting.console_path if hosting else lambda _: None
         consoles = ConsoleSockets(parts, find, doors.own_url, doors.trust)
         app = App(parts, services(), consoles.paths())
@@ -183,24 +193,19 @@ def offered(settings: Settings) -> list[Service]:
 def offers(of: Iterable[Service]) -> list[Offer]:
     """What the services want to stand in the catalog for."""
     return [
-        Offer(kind, service.name, service.prefix + service.catalog_path) for service in of for kind in service.types
+        Offer(
+            kind,
+            service.name,
+            service.prefix + service.catalog_path,
+            limits=service.limits if kind == service.types[0] else {},
+        )
+        for service in of
+        for kind in service.types
     ]
 
 
-def offer_metal(parts: Parts, duties: Duties) -> None:
-    """One process runs the engine, and all that share its folder ask it."""
-    settings = parts.settings
-    wanted = Wanted(
-        folder=Path(settings.data).absolute() / "metal",
-        hardware=tuple(settings.metal_hardware.split(",")),
-        door=settings.metal_door,
-    )
-    parts.metal = SocketUpstream(wanted.socket)
-
-    async def run(_: Lease) -> None:
-        await IronicProcess(wanted).keep()
-
-    duties.offer("metal engine", run)
+async def _keep(engine: Engine, _: Lease) -> None:
+    await engine.keep()
 
 
 async def _first_start(parts: Parts) -> str | None:
@@ -299,7 +304,7 @@ def offer_agent(parts: Parts, follower: Follower, duties: Duties, hosting: Hosti
 
 
 def offer_watches(parts: Parts, follower: Follower, duties: Duties, own_url: str) -> None:
-    """Who looks whether hosts live, and who tells those that want to know."""
+    """Who looks whether hosts live and what is beneath what fails, and who tells those that want to know."""
     power = patient(RedfishPower(), (PowerDriver,))
 
     async def run_health(lease: Lease) -> None:
@@ -313,7 +318,16 @@ def offer_watches(parts: Parts, follower: Follower, duties: Duties, own_url: str
         finally:
             follower.leave("alarms", deliverer.on_events)
 
+    async def run_causes(lease: Lease) -> None:
+        causes = CauseController(parts, lease)
+        follower.listen("causes", causes.on_events, causes.on_resync)
+        try:
+            await causes.run()
+        finally:
+            follower.leave("causes", causes.on_events)
+
     duties.offer("health", run_health)
+    duties.offer("causes", run_causes)
     duties.offer("alarms", run_alarms)
 
 

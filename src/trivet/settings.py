@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import cache
-from ipaddress import IPv4Network, ip_address, ip_interface
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_interface
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
@@ -19,15 +19,20 @@ from urllib.parse import urlsplit
 from trivet.drivers.contracts import cpu_sets
 from trivet.errors import Invalid
 
+LOCAL = "local"
+"""The image store that is always there: a folder under data."""
 PUBLIC = "public"
 """The physical network that is always there: it leads out by a bridge of our own."""
 _PHYSICAL = re.compile(r"[A-Za-z0-9_-]{1,63}:[A-Za-z0-9_.@-]{1,15}")
 _VLANS = re.compile(r"[A-Za-z0-9_-]{1,63}:[0-9]{1,4}-[0-9]{1,4}")
 _VLAN_MAX = 4094
+_DOOR = re.compile(r"(\[[0-9a-fA-F:]{2,45}\]|[0-9.]{7,15}):[0-9]{1,5}")
+_STORE = re.compile(r"[a-z0-9_]{1,32}=/[^,]{1,255}")
 _SWITCH = re.compile(r"[^=,]{1,63}=(tcp:[^,]{1,253}:[0-9]{1,5}|unix:[^,]{1,200})")
 _UNDERLAY = re.compile(r"[0-9a-fA-F.:]{2,45}/[0-9]{1,3}@[A-Za-z0-9_.-]{1,15}")
 
 
+_TESTS = "TRIVET_TEST_"
 RECOVERIES = ("off", "move", "rebuild")
 ISOLATIONS = ("namespaces", "vm")
 """Of containers, the weakest first."""
@@ -96,6 +101,18 @@ class Settings:
     shelved_offload_s: int = option(
         0, "After how long a shelved server leaves its host. 0: at once. -1: when an operator says so."
     )
+    reclaim_servers_s: int = option(
+        0, "How long a server that was deleted can be brought back (restore). 0: it is gone at once."
+    )
+    reclaim_volumes_s: int = option(
+        0, "How long the data of a volume that was deleted is kept, and can be brought back. 0: it is gone at once."
+    )
+    image_stores: str = option(
+        "", "Further places where images can be kept, each with its folder: fast=/srv/fast,archive=/mnt/archive."
+    )
+    image_default_store: str = option(
+        "", "Where images are kept if nobody says where: one of image_stores. Empty: local, the folder under data."
+    )
     container_isolation: str = option(
         "namespaces",
         "What every container must have at least: namespaces of its own, or vm, a virtual machine of its own, which no "
@@ -109,30 +126,37 @@ class Settings:
     physical_networks: str = option(
         "", "Further networks that an operator may bridge to, each with an interface of this host: lab:eth1,wan:eth2."
     )
-    metal_engine: str = option(
-        "", "URL of the engine that deploys physical machines (Ironic). Empty: this cloud has none."
-    )
-    metal_vlans: str = option(
-        "", "The physical network of the machines' switches, and its VLANs for tenants' networks: rack:2000-2999."
-    )
-    metal_deploy_vlan: int = option(100, "Where a machine is while it is inspected, deployed or erased.")
-    metal_parking_vlan: int = option(4000, "Where a machine is that nobody uses: a VLAN that leads nowhere.")
-    metal_switches: str = option(
-        "", "The switches, by the names that machines' ports say, each with its OVSDB: sw1=tcp:10.0.0.2:6640,sw2=..."
-    )
-    metal_images: str = option("", "Folder under which images lie for the deploy ramdisk; an HTTP server shows it.")
-    metal_images_url: str = option("", "Where the ramdisk finds what lies in metal_images.")
-    underlay: str = option(
-        "",
-        "ADDRESS/PREFIX@INTERFACE of this host on the network between the hosts, so that others can join: "
-        "10.20.0.1/24@eth1. Empty: this host is alone.",
-    )
     metal: bool = option(
         False, "Run the engine for physical machines (Ironic; pip install 'trivet[metal]'), and offer its API."
     )
     metal_hardware: str = option("redfish,ipmi", "The kinds of management controllers that it knows, of Ironic's.")
     metal_door: str = option(
         "", "ADDRESS:PORT on the deploy network, where machines call that are being inspected, deployed or erased."
+    )
+    metal_media: str = option(
+        "",
+        "ADDRESS:PORT on the management network, where controllers fetch what they insert as a CD. Empty: metal_door.",
+    )
+    metal_dhcp: str = option(
+        "", "Addresses that machines are given on the deploy network: 10.0.100.50-10.0.100.99. Empty: others do it."
+    )
+    metal_ramdisk: str = option(
+        "/usr/share/trivet/ramdisk", "Where what machines boot for that lies, as tools/build-ramdisk.sh makes it."
+    )
+    metal_vlans: str = option(
+        "",
+        "The physical network of the machines' switches, and its VLANs for tenants' networks: rack:2000-2999. Empty: "
+        "machines are looked after, and are no servers.",
+    )
+    metal_deploy_vlan: int = option(100, "Where a machine is while it is inspected, deployed or erased.")
+    metal_parking_vlan: int = option(4000, "Where a machine is that nobody uses: a VLAN that leads nowhere.")
+    metal_switches: str = option(
+        "", "The switches, by the names that machines' ports say, each with its OVSDB: sw1=tcp:10.0.0.2:6640,sw2=..."
+    )
+    underlay: str = option(
+        "",
+        "ADDRESS/PREFIX@INTERFACE of this host on the network between the hosts, so that others can join: "
+        "10.20.0.1/24@eth1. Empty: this host is alone.",
     )
     novnc: str = option("/usr/share/novnc", "Where noVNC's files lie, for graphical consoles in a browser.")
     log_json: bool = option(False, "Log lines as JSON.")
@@ -163,6 +187,12 @@ class Settings:
         """Name -> address."""
         entries = (entry.partition("=") for entry in self.metal_switches.split(",") if entry)
         return {name: address for name, _, address in entries}
+
+    @property
+    def stores(self) -> dict[str, str]:
+        """Name -> folder, of image stores besides our own."""
+        entries = (entry.partition("=") for entry in self.image_stores.split(",") if entry)
+        return {name: folder for name, _, folder in entries}
 
     @property
     def physical(self) -> dict[str, str]:
@@ -220,6 +250,7 @@ _WHOLE = re.compile("[+-]?[0-9]{1,18}")
 _LEAST = {
     "workers": 1, "audit_days": 1, "sim_hosts": 0, "token_s": 1, "lockout_tries": 0, "lockout_s": 0,
     "password_history": 0, "password_days": 0, "password_min_days": 0, "shelved_offload_s": -1,
+    "reclaim_servers_s": 0, "reclaim_volumes_s": 0,
 }  # fmt: skip
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - whether somebody did is the question
 """Wildcard addresses, and the address to name instead on a machine that has no network."""
@@ -251,11 +282,11 @@ def load(path: Path | None, environment: dict[str, str], flags: dict[str, Any]) 
 
 
 def _said_in(environment: dict[str, str]) -> dict[str, str]:
-    """Other variables may begin as ours do; one that is nearly a setting is a slip, which would pass unseen."""
+    """Other variables may begin as ours do, the tests' among them; one that is nearly a setting is a slip."""
     said = {}
     for name, text in environment.items():
         key = name.removeprefix(_PREFIX).lower()
-        if not name.startswith(_PREFIX):
+        if not name.startswith(_PREFIX) or name.startswith(_TESTS):
             continue
         if key in _kinds():
             said[key] = text
@@ -293,6 +324,7 @@ def check(settings: Settings) -> Settings:
     except ValueError as error:
         raise Invalid("setting.invalid", f"external_cidr must be like 172.24.4.0/24: {error}.") from error
     _check_addresses(settings)
+    _check_stores(settings)
     _check_physical(settings)
     _check_metal(settings)
     return settings
@@ -340,6 +372,24 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _check_stores(settings: Settings) -> None:
+    entries = [entry for entry in settings.image_stores.split(",") if entry]
+    for entry in entries:
+        if not _STORE.fullmatch(entry) or entry.startswith(f"{LOCAL}="):
+            raise Invalid(
+                "setting.invalid",
+                f"image_stores must be like fast=/srv/fast, and none of them {LOCAL!r}: not {entry!r}.",
+            )
+        if not Path(entry.partition("=")[2]).is_dir():
+            raise Invalid(
+                "setting.invalid", f"image_stores: {entry!r} is no folder; make it, or mount what is to be there."
+            )
+    if len(settings.stores) != len(entries) or len(set(settings.stores.values())) != len(entries):
+        raise Invalid("setting.invalid", "image_stores names one of them, or one folder, twice.")
+    if settings.image_default_store not in ("", LOCAL, *settings.stores):
+        raise Invalid("setting.invalid", "image_default_store must be one of image_stores.")
+
+
 def _check_physical(settings: Settings) -> None:
     entries = [entry for entry in settings.physical_networks.split(",") if entry]
     for entry in entries:
@@ -353,8 +403,32 @@ def _check_physical(settings: Settings) -> None:
 
 
 def _check_metal(settings: Settings) -> None:
-    if not settings.metal_engine:
+    if not settings.metal:
         return
+    for name in ("metal_door", "metal_media"):
+        if (said := getattr(settings, name)) and not _DOOR.fullmatch(said):
+            raise Invalid("setting.invalid", f"{name} must be like 10.0.100.1:6385: not {said!r}.")
+    _check_metal_dhcp(settings)
+    if settings.metal_vlans:
+        _check_fabric(settings)
+
+
+def _check_metal_dhcp(settings: Settings) -> None:
+    if not settings.metal_dhcp:
+        return
+    if not settings.metal_door:
+        raise Invalid("setting.invalid", "metal_dhcp needs metal_door, for where the deploy network is.")
+    try:
+        first, last = (IPv4Address(text) for text in settings.metal_dhcp.split("-"))
+    except ValueError:
+        first, last = IPv4Address(1), IPv4Address(0)
+    if first > last:
+        raise Invalid(
+            "setting.invalid", f"metal_dhcp must be like 10.0.100.50-10.0.100.99: not {settings.metal_dhcp!r}."
+        )
+
+
+def _check_fabric(settings: Settings) -> None:
     if not _VLANS.fullmatch(settings.metal_vlans) or settings.fabric[0] not in settings.physical:
         raise Invalid(
             "setting.invalid",
@@ -369,8 +443,8 @@ def _check_metal(settings: Settings) -> None:
     said = settings.metal_switches
     if not all(_SWITCH.fullmatch(entry) for entry in said.split(",")):
         raise Invalid("setting.invalid", f"metal_switches must be like sw1=tcp:10.0.0.2:6640: not {said!r}.")
-    if not settings.metal_images or not settings.metal_images_url.startswith("http"):
-        raise Invalid("setting.invalid", "metal_engine needs metal_images and metal_images_url, for what it deploys.")
+    if not settings.metal_door:
+        raise Invalid("setting.invalid", "metal_vlans needs metal_door, where machines call while they are deployed.")
 
 
 def check_underlay(text: str) -> str:

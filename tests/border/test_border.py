@@ -25,9 +25,11 @@ from tests.border.asking import (
 )  # fmt: skip
 from tests.border.places import Path, in_body, with_at
 from tests.border.traces import WORDS, Victim, told_apart
+from tests.fake_metal import FakeEngine
 from tests.policies.records import Project, fill, new_project
 from tests.policies.test_route_policies import LOOKING, names, path_of, settled
 from tests.policies.whole_cloud import WholeCloud, whole_cloud
+from trivet.api.kit.callers import NO_TOKEN
 from trivet.api.kit.routes import Route
 from trivet.api.kit.service import Service
 
@@ -79,9 +81,20 @@ SERVICES = {
     "registry": (30, 5),
     "swift": (30, 1),
     "cinder": (500, 100),
+    "alarms": (20, 1),
+    "vnffm": (20, 1),
+    "ironic": (100, 10),  # what its engine answers is the engine's; who asks it is held below
+    "zun": (300, 20),
+    "fault-reports": (100, 5),
     "placement": (5, -1),  # no tenant has any business there
 }
 """And how often a tenant asks each at least, and is let in: a border that nobody comes near is no border."""
+
+RAMDISKS = (
+    "/v1/lookup", "/v1/lookup/", "/V1/lookup", "/v1//lookup", "//v1/lookup", "/v1/nodes/../lookup",
+    "/v1/nodes/./../lookup", "/v1/nodes/x/../../heartbeat/x", "/v1/heartbeat/x", "/v1/continue_inspection",
+)  # fmt: skip
+"""Ways to what only the deploy ramdisk may say, which comes by another door."""
 
 SAID_BY_OTHERS = (
     "x-project-id", "x-tenant-id", "x-tenant", "x-auth-project-id", "requested-project-id", "x-user-id", "x-user",
@@ -281,6 +294,44 @@ async def test_an_id_of_anothers_is_an_id_of_nobodys(
         await border.check_traces(f"{route.method} {route.path} {route.action or ''}")
     assert not border.wrong, "\n".join(border.wrong)
     assert (tenant.asked > SERVICES[name][0], tenant.accepted > SERVICES[name][1]) == (True, True)
+
+
+async def test_the_engine_for_machines_is_asked_in_the_name_of_the_token(cloud: WholeCloud) -> None:
+    """It keeps what is whose by its own rules, and believes us who asks: whatever a client says of himself, in headers,
+    in the query, or by a path that leads out of the one that was looked at."""
+    mine, theirs = await new_project(cloud, "mine"), await new_project(cloud, "theirs")
+    engine = cloud.process.parts.metal
+    assert isinstance(engine, FakeEngine)
+    said = [*SAID_BY_OTHERS, "openstack-system-scope", "x-roles", "x-user-domain-id", "x-project-domain-id",
+            "x-forwarded-host", "forwarded", "x_project_id", "x-service-token", "x-service-roles"]  # fmt: skip
+    more = [(name.encode(), b"all" if "scope" in name else theirs.id.encode()) for name in said]
+    asked = 0
+    for service, route in cloud.routes:
+        if service.name != "ironic" or route.may in NO_TOKEN:
+            continue
+        for role, token in mine.tokens(cloud).items():
+            if role == "admin":
+                continue
+            engine.asked.clear()
+            path = path_of(service, route, {})
+            query = b"owner=" + theirs.id.encode() + b"&project=" + theirs.id.encode()
+            answer = await cloud.call(route.method, path, [], token=token, headers=more, query=query)
+            if answer.status == 403:
+                assert (route.method in LOOKING, engine.asked) == (False, [])
+                continue
+            ((_, target, headers, _, who),) = engine.asked
+            assert who is not None
+            assert (who["x-project-id"], who["x-roles"].split(",")[0] != "admin") == (mine.id, True)
+            assert "openstack-system-scope" not in who
+            assert target.partition("?")[0] == path.removeprefix("/baremetal")
+            assert theirs.id not in str(headers), headers
+            asked += 1
+    assert asked > 150
+    for path in RAMDISKS:
+        for method in ("GET", "POST"):
+            engine.asked.clear()
+            answer = await cloud.call(method, f"/baremetal{path}", {}, token=mine.tokens(cloud)["manager"])
+            assert (answer.status in (404, 405), engine.asked) == (True, []), (method, path, answer.status)
 
 
 async def test_who_asks_is_said_by_the_token_and_by_no_header(cloud: WholeCloud) -> None:

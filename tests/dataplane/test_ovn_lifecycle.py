@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -17,12 +16,11 @@ from tests.dataplane.ovn_lab import (
     lab_on,
     must,
     new_id,
-    require_engine,
     router_port,
     run,
-    running_engine,
 )
-from tests.drivers.leftovers import FOLDER, clear, clear_leftovers
+from tests.dataplane.own_engine import HOST, directory, engine, lab
+from tests.drivers.leftovers import FOLDER, clear
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.network import NetworkSpec, Noun, PortAddress, RouterSpec, SubnetSpec, Wire
@@ -31,29 +29,11 @@ from trivet.drivers.ovn.chassis import links
 from trivet.drivers.ovn.engine import External, OvnEngine
 from trivet.drivers.ovn.ovsdb import Ovsdb
 
+__all__ = ["directory", "engine", "lab"]
+
 pytestmark = pytest.mark.dataplane
 
-HOST = "172.30.8.1"
 _STILL_S = 1.0
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    require_engine()
-    clear_leftovers()
-    return tmp_path / FOLDER
-
-
-@pytest.fixture
-def engine(directory: Path) -> Iterator[OvnEngine]:
-    with running_engine(directory.parent, "nxlf", External(f"{HOST}/24", masquerade=True)) as engine:
-        yield engine
-
-
-@pytest.fixture
-async def lab(engine: OvnEngine) -> AsyncIterator[Lab]:
-    async with lab_on(engine) as lab:
-        yield lab
 
 
 def daemon_pids(engine: OvnEngine) -> dict[str, int]:

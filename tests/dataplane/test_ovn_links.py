@@ -1,6 +1,5 @@
 """Ports and links in a real switch: addresses that change, links that are made again, namespaces, several cards."""
 
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -10,41 +9,18 @@ from tests.dataplane.ovn_lab import (
     Lab,
     ask_from,
     eventually,
-    lab_on,
     new_id,
-    require_engine,
     run,
-    running_engine,
     serve_in,
 )
-from tests.drivers.leftovers import FOLDER, clear_leftovers
+from tests.dataplane.own_engine import directory, engine, lab
 
 from trivet.drivers.contracts.network import PortAddress, Wire, tap_name
 from trivet.drivers.ovn.chassis import links
-from trivet.drivers.ovn.engine import External, OvnEngine
+
+__all__ = ["directory", "engine", "lab"]
 
 pytestmark = pytest.mark.dataplane
-
-HOST = "172.30.8.1"
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    require_engine()
-    clear_leftovers()
-    return tmp_path / FOLDER
-
-
-@pytest.fixture
-def engine(directory: Path) -> Iterator[OvnEngine]:
-    with running_engine(directory.parent, "nxlk", External(f"{HOST}/24", masquerade=True)) as engine:
-        yield engine
-
-
-@pytest.fixture
-async def lab(engine: OvnEngine) -> AsyncIterator[Lab]:
-    async with lab_on(engine) as lab:
-        yield lab
 
 
 async def test_a_port_changes_its_address(lab: Lab) -> None:

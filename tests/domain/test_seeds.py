@@ -1,10 +1,8 @@
 """A service that a cloud did not have is brought to it at the next start; what was taken away stays away."""
 
-import pytest
 from tests.api.identity.identity_cloud import Cloud
 
 from trivet.domain import seeds
-from trivet.domain.limits import limits
 from trivet.domain.limits.limits import REGISTERED_LIMITS
 from trivet.domain.seeds import Offer
 from trivet.process import offers, services
@@ -12,7 +10,7 @@ from trivet.settings import Settings
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
-NEWER = Offer("dns", "designate", "/dns")
+NEWER = Offer("dns", "designate", "/dns", limits={"zones": 10})
 
 
 async def start(cloud: Cloud, *more: Offer) -> bool:
@@ -26,12 +24,9 @@ async def types(cloud: Cloud) -> set[str]:
     return {entry["type"] for entry in (await cloud.get("/identity/v3/services")).body["services"]}
 
 
-async def test_a_newer_program_brings_its_service_and_its_limits_to_a_cloud_that_exists(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_newer_program_brings_its_service_and_its_limits_to_a_cloud_that_exists() -> None:
     async with Cloud(Settings()) as cloud:
         assert "dns" not in await types(cloud)
-        monkeypatch.setitem(limits.DEFAULTS, "zones", ("dns", 10))
         assert not await start(cloud, NEWER)
         assert "dns" in await types(cloud)
         endpoints = (await cloud.get("/identity/v3/endpoints")).body["endpoints"]

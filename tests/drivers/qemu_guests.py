@@ -1,17 +1,20 @@
 """A small real guest for the tests of the QEMU driver: boot it, and type on its serial port."""
 
 import asyncio
+import os
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
+import pytest
 from tests.drivers.engines import image_named, need
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import Disk, MachineSpec, Nic, Seen
 from trivet.drivers.qemu.machines import QemuMachines
-from trivet.drivers.qemu.options import missing
+from trivet.drivers.qemu.options import Options, missing
 
 IMAGE = image_named("TRIVET_TEST_GUEST")
 PATIENCE_S = 300.0
@@ -20,6 +23,39 @@ PATIENCE_S = 300.0
 
 def need_engine() -> None:
     need("virtual machines", missing(), "TRIVET_TEST_GUEST", "tools/build-guest.sh")
+
+
+def processes_in(folder: Path) -> list[int]:
+    """QEMUs that name the folder in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if words.startswith(b"qemu-system") and os.fsencode(folder) + b"/" in words:
+            found.append(int(path.parent.name))
+    return found
+
+
+def machines_folder(machines: QemuMachines, id: str) -> Path:
+    return Path(machines.serial_path(id)).parent
+
+
+@pytest.fixture(autouse=True)
+def engine_is_here() -> None:
+    need_engine()
+
+
+@pytest.fixture
+async def machines(tmp_path: Path) -> AsyncIterator[QemuMachines]:
+    driver = QemuMachines(tmp_path / "vms", Options(host_checksum=False))
+    yield driver
+    for id in await driver.observe():
+        await driver.remove(id)
+    assert not processes_in(tmp_path)
+    bases = tmp_path / "vms" / "_base"
+    assert not bases.exists() or not list(bases.iterdir())
 
 
 def guest_spec(

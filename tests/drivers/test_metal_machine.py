@@ -278,6 +278,22 @@ async def test_a_card_is_plugged_in_and_out_while_it_runs(world: World) -> None:
     assert world.switch.vlans == {"p0": TENANT, "p1": PARKING}
 
 
+async def test_an_image_lies_there_as_long_as_a_machine_may_fetch_it(world: World, tmp_path: Path) -> None:
+    async with world.places.serving(Disk(str(world.image), "raw")) as served:
+        file = tmp_path / "served" / served.sha256
+        await world.places.forget(())
+        await world.places.forget(())
+        assert file.exists(), "somebody is about to order it"
+    for _ in range(3):
+        await world.places.forget({served.url})
+        assert file.exists(), "a machine fetches it"
+    await world.places.forget(())
+    assert file.exists(), "a look is old when it ends"
+    await world.places.forget(())
+    assert not file.exists()
+    assert world.image.exists()
+
+
 async def test_a_machine_is_stopped_gently_first(world: World) -> None:
     await world.machine.create(world.spec())
     await world.machine.start("s1", MARKS)

@@ -1,32 +1,19 @@
 """Ephemeral and swap disks in a real guest: formatted, found by name, written to, grown, and gone with the machine."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests.drivers.qemu_guests import booted, console_shows, guest_spec, look, need_engine, typed
+from tests.drivers.qemu_guests import booted, console_shows, engine_is_here, guest_spec, look, machines, typed
 
 from trivet.drivers.contracts.machine import EmptyDisk
 from trivet.drivers.qemu.machines import QemuMachines
-from trivet.drivers.qemu.options import Options
+
+__all__ = ["engine_is_here", "machines"]
 
 pytestmark = pytest.mark.dataplane
 
 GIB = 1024
-
-
-@pytest.fixture(autouse=True)
-def engine_is_here() -> None:
-    need_engine()
-
-
-@pytest.fixture
-async def machines(tmp_path: Path) -> AsyncIterator[QemuMachines]:
-    driver = QemuMachines(tmp_path / "vms", Options(host_checksum=False))
-    yield driver
-    for id in await driver.observe():
-        await driver.remove(id)
 
 
 async def test_a_guest_has_the_empty_disks_of_its_flavor(machines: QemuMachines) -> None:

@@ -1,30 +1,18 @@
 """The agent inside a real guest: it sets a password, and keeps its file systems still while its disk is copied."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.drivers.qemu_guests import booted, eventually, guest_spec, look, need_engine, typed
+from tests.drivers.qemu_guests import booted, engine_is_here, eventually, guest_spec, look, machines, typed
 
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.qemu.machines import QemuMachines
 from trivet.drivers.qemu.options import Options
 
+__all__ = ["engine_is_here", "machines"]
+
 pytestmark = pytest.mark.dataplane
-
-
-@pytest.fixture(autouse=True)
-def engine_is_here() -> None:
-    need_engine()
-
-
-@pytest.fixture
-async def machines(tmp_path: Path) -> AsyncIterator[QemuMachines]:
-    driver = QemuMachines(tmp_path / "vms", Options(host_checksum=False))
-    yield driver
-    for id in await driver.observe():
-        await driver.remove(id)
 
 
 async def test_a_password_is_set_and_a_snapshot_is_of_a_quiet_guest(machines: QemuMachines, tmp_path: Path) -> None:

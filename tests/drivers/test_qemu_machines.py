@@ -4,13 +4,9 @@ Every guest here really boots; what it does is read on its console and asked on 
 """
 
 import asyncio
-import os
-import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,11 +15,13 @@ from tests.drivers.qemu_guests import (
     PATIENCE_S,
     booted,
     console_shows,
+    engine_is_here,
     eventually,
     guest_spec,
-    in_the_end,
     look,
-    need_engine,
+    machines,
+    machines_folder,
+    processes_in,
     typed,
 )
 
@@ -31,37 +29,10 @@ from trivet.drivers.contracts import machine as contract
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.qemu.machines import QemuMachines
 from trivet.drivers.qemu.options import Options
-from trivet.drivers.qemu.qmp import talk
+
+__all__ = ["engine_is_here", "machines"]
 
 pytestmark = pytest.mark.dataplane
-
-
-@pytest.fixture(autouse=True)
-def engine_is_here() -> None:
-    need_engine()
-
-
-@pytest.fixture
-async def machines(tmp_path: Path) -> AsyncIterator[QemuMachines]:
-    driver = QemuMachines(tmp_path / "vms", Options(host_checksum=False))
-    yield driver
-    for id in await driver.observe():
-        await driver.remove(id)
-    assert not processes_in(tmp_path)
-    assert not list((tmp_path / "vms" / "_base").iterdir())
-
-
-def processes_in(folder: Path) -> list[int]:
-    """QEMUs that name the folder in their command line."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if words.startswith(b"qemu-system") and os.fsencode(folder) + b"/" in words:
-            found.append(int(path.parent.name))
-    return found
 
 
 def test_the_driver_has_every_ability_that_a_machine_may_have() -> None:
@@ -129,10 +100,6 @@ async def test_every_verb_may_be_called_twice(machines: QemuMachines) -> None:
     assert await machines.stop(spec.id, 1)
     with pytest.raises(DriverError, match="no such"):
         await machines.start(spec.id, {})
-
-
-def machines_folder(machines: QemuMachines, id: str) -> Path:
-    return Path(machines.serial_path(id)).parent
 
 
 async def test_a_paused_guest_does_nothing_at_all(machines: QemuMachines) -> None:
@@ -206,125 +173,6 @@ async def test_a_suspend_that_was_interrupted_anywhere_is_done_again(machines: Q
         assert await typed(machines, id, "cat /run/value") == str(after_s)
         left = {path.name for path in machines_folder(machines, id).iterdir()}
         assert not left & {"memory", "memory.part", "saved.json"}
-
-
-async def test_whoever_waits_for_a_qemu_that_dies_is_told(machines: QemuMachines) -> None:
-    spec = guest_spec()
-    await machines.create(spec)
-    await machines.start(spec.id, {})
-    (pid,) = processes_in(machines_folder(machines, spec.id))
-    with pytest.raises(DriverError, match="It failed"):
-        async with talk(machines_folder(machines, spec.id) / "qmp", "It failed.") as qemu:
-            news = qemu.hear("NEVER")
-            os.kill(pid, signal.SIGKILL)
-            await qemu.until(news, lambda event: True)
-
-
-async def test_a_qemu_that_does_not_answer_hides_no_other(machines: QemuMachines) -> None:
-    stuck, well = guest_spec(), guest_spec()
-    for spec in (stuck, well):
-        await machines.create(spec)
-        await machines.start(spec.id, {})
-    (pid,) = processes_in(machines_folder(machines, stuck.id))
-    os.kill(pid, signal.SIGSTOP)
-    seen = await machines.observe()
-    assert {seen[stuck.id].power, seen[well.id].power} == {"running"}
-    # Neither the button nor a polite signal reaches it.
-    assert not await machines.stop(stuck.id, 0)
-    assert (await look(machines, stuck.id)).power == "stopped"
-
-
-_DRIVE = """
-import asyncio, sys
-from pathlib import Path
-from tests.drivers.qemu_guests import guest_spec
-from trivet.drivers.qemu.machines import QemuMachines
-async def main():
-    machines = QemuMachines(Path(sys.argv[1]))
-    spec = guest_spec()
-    await machines.create(spec)
-    await machines.start(spec.id, {"boots": "7"})
-    print(spec.id, flush=True)
-    await asyncio.sleep(3600)
-asyncio.run(main())
-"""
-
-
-async def test_a_guest_outlives_the_process_that_started_it_and_the_next_one_finds_it(
-    machines: QemuMachines, tmp_path: Path
-) -> None:
-    driving = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", _DRIVE, str(tmp_path / "vms")),
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,
-        cwd=Path(__file__).parents[2],
-    )
-    assert driving.stdout
-    id = (await driving.stdout.readline()).decode().strip()
-    os.killpg(driving.pid, signal.SIGKILL)
-    await driving.wait()
-
-    seen = await look(machines, id)
-    assert (seen.power, seen.marks["boots"]) == ("running", "7")
-    assert len(processes_in(tmp_path)) == 1
-    await console_shows(machines, id, "GUEST-READY")
-    hint = asyncio.ensure_future(anext(machines.watch()))
-    await machines.stop(id, PATIENCE_S)
-    assert await asyncio.wait_for(hint, PATIENCE_S) == id
-
-
-async def test_a_qemu_that_was_killed_is_a_crash_and_a_guest_that_powered_off_is_not(machines: QemuMachines) -> None:
-    id = await booted(machines, guest_spec())
-    hints = machines.watch()
-    (pid,) = processes_in(machines_folder(machines, id))
-    os.kill(pid, signal.SIGKILL)
-    assert await anext(hints) == id
-    assert (await look(machines, id)).power == "crashed"
-
-    await machines.start(id, {"boots": "2"})
-    await console_shows(machines, id, "GUEST-READY", times=2)
-    hint = asyncio.ensure_future(anext(hints))
-    with pytest.raises(AssertionError, match="serial port was closed"):
-        await typed(machines, id, "poweroff -f; sleep 100")
-    assert await hint == id
-    assert (await look(machines, id)).power == "stopped"
-
-
-async def test_a_number_in_a_pid_file_that_went_to_another_process_is_not_taken_for_the_guest(
-    machines: QemuMachines, tmp_path: Path
-) -> None:
-    spec = guest_spec()
-    await machines.create(spec)
-    bystander = await asyncio.create_subprocess_exec("sleep", "3600")
-    (tmp_path / "vms" / spec.id / "pid").write_text(f"{bystander.pid}\n")
-    assert (await look(machines, spec.id)).power == "crashed"
-    assert await machines.stop(spec.id, 1)
-    assert (await look(machines, spec.id)).power == "stopped"
-    assert bystander.returncode is None
-    bystander.kill()
-    await bystander.wait()
-
-
-async def test_a_guest_whose_pid_file_was_lost_gives_way_to_a_reboot(machines: QemuMachines, tmp_path: Path) -> None:
-    """The class: what the engine left in a broken state. It would keep its disk locked against its successor."""
-    id = await booted(machines, guest_spec())
-    (pid,) = processes_in(machines_folder(machines, id))
-    (tmp_path / "vms" / id / "pid").unlink()
-    await machines.stop(id, 0)
-    await machines.start(id, {})
-    (successor,) = processes_in(machines_folder(machines, id))
-    assert successor != pid
-    assert (await machines.observe(id))[id].power == "running"
-
-
-async def test_two_processes_of_ours_never_run_one_machine_twice(machines: QemuMachines, tmp_path: Path) -> None:
-    spec = guest_spec()
-    await machines.create(spec)
-    others = [QemuMachines(tmp_path / "vms", Options(accelerator="tcg")) for _ in range(4)]
-    # Whoever waits too long for another's turn is told to try again.
-    await asyncio.gather(*(in_the_end(partial(other.start, spec.id, {"boots": "1"})) for other in others))
-    assert len(processes_in(tmp_path)) == 1
-    assert (await look(machines, spec.id)).power == "running"
 
 
 async def test_a_snapshot_of_a_running_guest_boots_as_another(machines: QemuMachines, tmp_path: Path) -> None:

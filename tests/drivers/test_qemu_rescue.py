@@ -3,11 +3,20 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.drivers.qemu_guests import IMAGE, PATIENCE_S, booted, console_shows, guest_spec, look, need_engine, typed
+from tests.drivers.qemu_guests import (
+    IMAGE,
+    PATIENCE_S,
+    booted,
+    console_shows,
+    engine_is_here,
+    guest_spec,
+    look,
+    machines,
+    typed,
+)
 
 from trivet.agent.config_drive import config_drive
 from trivet.drivers.contracts.errors import DriverError
@@ -15,21 +24,9 @@ from trivet.drivers.contracts.machine import Disk, RescueDisk
 from trivet.drivers.qemu.machines import QemuMachines
 from trivet.drivers.qemu.options import Options
 
+__all__ = ["engine_is_here", "machines"]
+
 pytestmark = pytest.mark.dataplane
-
-
-@pytest.fixture(autouse=True)
-def engine_is_here() -> None:
-    need_engine()
-
-
-@pytest.fixture
-async def machines(tmp_path: Path) -> AsyncIterator[QemuMachines]:
-    driver = QemuMachines(tmp_path / "vms", Options(host_checksum=False))
-    yield driver
-    for id in await driver.observe():
-        await driver.remove(id)
-    assert not list((tmp_path / "vms" / "_base").iterdir())
 
 
 def other_image(folder: Path) -> str:

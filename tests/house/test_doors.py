@@ -10,6 +10,7 @@ from tests.house.house import PATHS, imports
 
 FAMILIES = {
     "domain.alarms": ("api.alarms", "api.vnffm", "controllers.alarms"),
+    "domain.causes": ("api.alarms", "api.fault_reports", "api.topology", "controllers.causes"),
     "domain.health": ("api.health", "controllers.health"),
     "domain.host_link": ("api.host_link", "agent", "hosting"),
     "domain.hosts": ("api.compute", "controllers.hosts", "domain.health"),
@@ -22,7 +23,7 @@ FAMILIES = {
     "domain.placement": ("api.placement",),
     "domain.registry": ("api.registry", "controllers.registry"),
     "domain.recovery": ("api.instance_ha", "controllers.health"),
-    "domain.servers": ("api.compute", "controllers.servers", "domain.recovery"),
+    "domain.servers": ("api.compute", "api.container", "controllers.servers", "domain.recovery"),
     "domain.volumes": ("api.volume", "controllers.volumes"),
     "domain.watch": ("api.monitor",),
 }
@@ -35,6 +36,7 @@ KNOW_EVERY_ROOM = {
     "docs": "the reference is written out of all of it",
     "domain.removal": "the end of a project reaches all that it had",
     "domain.seeds": "what a cloud begins with",
+    "domain.upgrade_check": "whether a program may take over all of it",
 }
 
 DOORS: dict[str, set[str]] = {
@@ -43,6 +45,8 @@ DOORS: dict[str, set[str]] = {
     "api.baremetal": set(),
     "api.compute": set(),
     "api.console": set(),
+    "api.container": set(),
+    "api.fault_reports": set(),
     "api.health": set(),
     "api.host_link": set(),
     "api.identity": set(),
@@ -56,11 +60,13 @@ DOORS: dict[str, set[str]] = {
     "api.placement": set(),
     "api.registry": set(),
     "api.s3": set(),
+    "api.topology": set(),
     "api.vnffm": set(),
     "api.volume": set(),
     "cli": set(),
     "controllers": set(),
     "domain.alarms": {"alarms", "words"},
+    "domain.causes": set(),
     "domain.health": {"failures", "probes"},
     "domain.host_link": set(),
     "domain.hosts": {
@@ -75,8 +81,8 @@ DOORS: dict[str, set[str]] = {
         "people.naming", "people.projects", "people.users", "personas", "tokens.revocations", "tokens.signing_keys",
         "tokens.tokens",
     },
-    "domain.images": {"content", "data", "images", "layered", "lists", "members"},
-    "domain.key_manager": {"access", "consumers", "rotation", "service_keys"},
+    "domain.images": {"content", "data", "images", "layered", "lists", "members", "signatures"},
+    "domain.key_manager": {"access", "consumers", "rotation", "service_keys", "stored_secrets"},
     "domain.limits": {"limit_rules", "limits", "quota_classes", "quotas", "registered_limits", "user_limits"},
     "domain.network": {
         "addresses", "groups.security_group_rules", "groups.security_groups", "nets.networks", "nets.subnets",
@@ -88,15 +94,15 @@ DOORS: dict[str, set[str]] = {
     "domain.recovery": set(),
     "domain.registry": set(),
     "domain.servers": {
-        "console_output", "consoles", "images", "metadata", "orders", "servers", "shelving", "state",
-        "topology.inside", "topology.places", "words",
+        "console_output", "consoles", "containers.containers", "draining", "images", "metadata", "moved_disks",
+        "moving", "orders", "servers", "shelving", "state", "topology.inside", "topology.places", "words",
     },
     "domain.volumes": {"acts", "attachments", "backends", "create", "limits", "snapshots", "types", "volumes"},
     "domain.watch": set(),
     "drivers.metal": {"cabling", "images", "ironic", "machines", "nodes", "wires"},
     "drivers.hardware": {"pci", "sysfs"},
     "drivers.switches": {"open_vswitch"},
-    "drivers.ironic": set(),
+    "drivers.ironic": {"config", "engine", "upstream"},
     "drivers.ovn": {"central.northbound", "chassis.wires", "engine", "ovsdb", "seats"},
     "drivers.podman": {"engine", "machines"},
     "drivers.qemu": {

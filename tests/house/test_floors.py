@@ -23,16 +23,17 @@ FLOORS = (
     ("alarms", "key_manager"),
     ("hosts", "images", "objects"),
     ("health", "registry", "volumes"),
-    ("network.words", "network.tags", "network.addresses", "network.rbac_policies"),
+    ("network.words", "network.limits", "network.tags", "network.addresses", "network.rbac_policies"),
     ("network.groups",),
     ("network.nets", "network.agents"),
     ("network.ports",),
     ("network.routers",),
     ("network.specs",),
     ("servers",),
-    ("recovery",),
+    ("servers.containers",),
+    ("causes", "recovery"),
     ("host_link",),
-    ("removal", "seeds", "watch"),
+    ("removal", "seeds", "upgrade_check", "watch"),
 )
 ROOMS = {room: height for height, floor in enumerate(FLOORS) for room in floor}
 

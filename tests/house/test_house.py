@@ -146,6 +146,6 @@ def test_what_is_a_whole_number_is_said_in_one_place() -> None:
     """
     allowed = {"trivet.domain.numbers", "trivet.drivers.contracts.tars", "trivet.store.postgres", "trivet.api.kit.app"}
     # Names of files that the kernel or we ourselves have written.
-    allowed |= {"trivet.drivers.podman.ranges", "trivet.drivers.qemu.processes"}
+    allowed |= {"trivet.drivers.podman.proc", "trivet.drivers.podman.ranges", "trivet.drivers.qemu.processes"}
     looks = re.compile(r"\.is(digit|decimal|numeric)\(")
     assert {name_of(path) for path in MODULES if looks.search(path.read_text())} <= allowed

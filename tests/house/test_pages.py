@@ -30,8 +30,9 @@ def test_a_link_leads_somewhere(page: Path) -> None:
 def test_a_command_and_its_flags_are_there(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for block in re.findall(r"^```\w*\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
         for command, words in COMMAND.findall(block):
+            verb = re.match(r" *([a-z]+)\b", words)
             with pytest.raises(SystemExit) as ended:
-                main([command, "--help"])
+                main([command, *(verb.groups() if verb else ()), "--help"])
             assert ended.value.code == 0, command
             shown = capsys.readouterr().out
             for flag in re.findall(r"--[a-z-]+", words):

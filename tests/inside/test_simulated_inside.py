@@ -1,6 +1,7 @@
 """Simulated hosts that are made inside as a recorded machine of two sockets is, and the stock SDK."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openstack.connection import Connection
@@ -28,10 +29,8 @@ def _image(conn: Connection) -> str:
 
 
 def test_a_recorded_machine_is_what_every_simulated_host_is(tmp_path: Path) -> None:
-    recorded = str(two_sockets(tmp_path))
-    with SimCloud(
-        hosts=1, sim_hardware=recorded, cpu_dedicated_set="2-3,6-7", cpu_shared_set="0-1,4-5"
-    ) as cloud:  # fmt: skip
+    sets: dict[str, Any] = {"cpu_dedicated_set": "2-3,6-7", "cpu_shared_set": "0-1,4-5"}
+    with SimCloud(hosts=1, sim_hardware=str(two_sockets(tmp_path)), **sets) as cloud:
         conn = cloud.connect()
         flavor = conn.create_flavor("pinned", ram=64, vcpus=2, disk=1)
         conn.compute.create_flavor_extra_specs(flavor.id, {"hw:cpu_policy": "dedicated"})

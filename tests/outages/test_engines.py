@@ -156,3 +156,26 @@ def test_an_engine_that_went_away_comes_back(cloud: SimCloud) -> None:
 
     until("what crashed by itself is booted again", runs_again)
     assert tenant.ends(server).status == "ACTIVE"
+    told = until("its owner was told, once", lambda: alarms(tenant))
+    assert [(one["managed_object"]["id"], one["probable_cause"]) for one in told] == [(server.id, "Server failure")]
+    until("that it runs again is told, too", lambda: alarms(tenant)[0]["alarm_cleared_time"])
+    assert len(alarms(tenant)) == 1
+
+
+def test_a_server_that_dies_over_and_over_is_one_alarm(cloud: SimCloud) -> None:
+    tenant = Tenant(cloud)
+    server = tenant.ends(tenant.create())
+    (host,) = holders(cloud, server.id)
+    for _ in range(3):
+        machines(cloud)[host].crash(server.id)
+        until("it runs", lambda: machines(cloud)[host]._machines[server.id].power == "running")
+    until("it was told", lambda: alarms(tenant))
+    assert len(alarms(tenant)) == 1
+    tenant.conn.compute.delete_server(server.id)
+    until("nothing is wrong with what is gone", lambda: alarms(tenant)[0]["alarm_cleared_time"])
+
+
+def alarms(tenant: Tenant) -> list[dict[str, Any]]:
+    url = str(tenant.conn.config.get_auth_args()["auth_url"]).partition("/identity")[0]
+    found: list[dict[str, Any]] = tenant.conn.session.get(f"{url}/v1/alarms").json()["alarms"]
+    return found

@@ -18,7 +18,7 @@ from trivet.agent.console_answers import answer_all
 from trivet.agent.engines import Engines
 from trivet.agent.halting import halt, remember
 from trivet.domain.host_link.words import ConsoleAnswer, ConsoleQuestion
-from trivet.domain.servers.orders import ImageAt, Order, Orders, Report
+from trivet.domain.servers.orders import DiskAt, ImageAt, Order, Orders, Report
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import MachineSpec, Seen
 from trivet.drivers.sim.machines import SimMachines, Temper
@@ -113,6 +113,12 @@ class FarSide:
         self.uploads += 1
         if self.refusal is not None:
             raise self.refusal
+
+    async def moved_disk(self, server_id: str, disk: DiskAt) -> str:
+        raise AssertionError("nothing moves here")
+
+    async def hand_over(self, server_id: str, name: str, path: str, format: str) -> None:
+        raise AssertionError("nothing moves here")
 
     def scratch(self, name: str) -> str:
         return str(self.folder / name)

@@ -1,9 +1,10 @@
 """One record of every kind, made by a member of a project of its own, and where routes name it."""
 
 import asyncio
+import dataclasses
 from typing import Any
 
-from tests.api.image.container_archives import MANIFEST, Image, digest
+from tests.api.image.container_archives import MANIFEST, Image, digest, tar
 from tests.policies.whole_cloud import WholeCloud
 
 SERVERS = "/compute/v2.1/servers"
@@ -95,6 +96,9 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     await made("backup_id", "/volume/v3/backups", {"backup": wanted})
     await _available(cloud, f"/volume/v3/backups/{project.held['backup_id']}", token)
     await _available(cloud, f"{VOLUMES}/{project.held['volume_id']}", token)
+    await made("deleted_volume_id", VOLUMES, {"volume": {"size": 1, "name": "d"}})
+    await _available(cloud, f"{VOLUMES}/{project.held['deleted_volume_id']}", token)
+    await _deleted_and_kept(cloud, project.held["deleted_volume_id"], token)
     given = (await made("other_volume_id", VOLUMES, {"volume": {"size": 1, "name": "w"}}))["id"]
     await _available(cloud, f"{VOLUMES}/{given}", token)
     await made("transfer_id", "/volume/v3/os-volume-transfer", {"transfer": {"volume_id": given}})
@@ -106,9 +110,12 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     assert answer.status == 202, answer.raw
     project.held["group_id"] = answer.body["group"]["id"]
     await subscribe(cloud, project, token)
+    ill = {"object_type": "server", "object_id": project.held["server_id"], "symptom": "unreachable"}
+    await made("fault_report_id", "/v1/fault-reports", {"fault_report": ill})
     await keep(cloud, project, token)
     await _push(cloud, project, token)
     await _put_object(cloud, project, token)
+    await _contain(cloud, project, token)
     project.held["floating_ip_id"] = project.held["floatingip_id"]
     project.held["rule_id"] = project.held["security_group_rule_id"]
     project.held["project_id"] = project.held["tenant_id"] = project.id
@@ -167,6 +174,34 @@ async def _put_object(cloud: WholeCloud, project: Project, token: str) -> None:
     said = [(b"content-length", str(len(content)).encode())]
     assert (await cloud.call("PUT", f"{path}/{name}", content, token=token, headers=said)).status == 201
     project.held |= {"account": account, "container": container, "object": name}
+
+
+async def _deleted_and_kept(cloud: WholeCloud, volume_id: str, token: str) -> None:
+    """As where the operator keeps the data of deleted volumes."""
+    parts = cloud.process.parts
+    before, parts.settings = parts.settings, dataclasses.replace(parts.settings, reclaim_volumes_s=3600)
+    assert (await cloud.call("DELETE", f"{VOLUMES}/{volume_id}", token=token)).status == 202
+    parts.settings = before
+
+
+async def _contain(cloud: WholeCloud, project: Project, token: str) -> None:
+    """A container, and what was done to it."""
+    said = {"name": "c", "disk_format": "oci", "container_format": "docker", "visibility": "private"}
+    image = (await cloud.call("POST", "/image/v2/images", said, token=token)).body["id"]
+    sent = [(b"content-type", b"application/octet-stream")]
+    content = tar(Image(project.id.encode()).oci_members())
+    answer = await cloud.call("PUT", f"/image/v2/images/{image}/file", content, token=token, headers=sent)
+    assert answer.status == 204, answer.raw
+    newest = [(b"openstack-api-version", b"container 1.40")]
+    wanted = {"image": image, "nets": [{"network": project.held["network_id"]}], "interactive": True}
+    path = "/container/v1/containers"
+    answer = await cloud.call("POST", path, wanted, token=token, headers=newest, query=b"run=true")
+    assert answer.status == 202, answer.raw
+    id = answer.body["uuid"]
+    project.held |= {"container_ident": id, "request_ident": answer.headers["x-openstack-request-id"]}
+    async with asyncio.timeout(60):
+        while (await cloud.call("GET", f"{path}/{id}", token=token, headers=newest)).body["status"] != "Running":
+            await asyncio.sleep(0.05)
 
 
 async def _available(cloud: WholeCloud, path: str, token: str) -> None:

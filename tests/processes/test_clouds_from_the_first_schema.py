@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trivet.domain.limits.limits import DEFAULTS
 from trivet.process import offered as offered_services
-from trivet.process import offers, running
+from trivet.process import offers, running, services
 from trivet.settings import Settings
 from trivet.store import migrations
 
@@ -69,7 +68,7 @@ def old_cloud(path: Path, new: sqlite3.Connection) -> None:
                 places = ", ".join("?" for _ in columns)
                 old.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", row)
         (seeds,) = [each for each in migrations.known() if each.name == "0017_seeds.sql"]
-        later = [name for name in DEFAULTS if f"'limit:{name}'" not in seeds.sql]
+        later = [name for offer in offers(services()) for name in offer.limits if f"'limit:{name}'" not in seeds.sql]
         for name in later:
             for table in ("limits", "registered_limits"):
                 old.execute(f"DELETE FROM {table} WHERE resource_name = ?", (name,))
@@ -95,4 +94,4 @@ async def test_an_upgraded_cloud_has_what_all_services_bring(tmp_path: Path, sta
     with closing(sqlite3.connect(upgraded / "trivet.db")) as database:
         assert offered(database) == wanted
     assert {row[0] for row in wanted["catalog"]} == {offer.type for offer in offers(offered_services(Settings()))}
-    assert {row[1] for row in wanted["defaults"]} == set(DEFAULTS)
+    assert {row[1] for row in wanted["defaults"]} == {name for offer in offers(services()) for name in offer.limits}

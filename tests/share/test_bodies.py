@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.policies.records import new_project
 from tests.policies.whole_cloud import WholeCloud, whole_cloud
+from tests.signing import signed
 from trivet.api.kit.routes import BODY_MAX, LONG_BODY_MAX, OURS_BODY_MAX
+from trivet.api.s3 import documents
 
 MANIFEST, MANIFEST_MAX = ("PUT", "/v2/{repository:path}/manifests/{reference}"), 4 << 20
 LONG = {
+    ("POST", "/container/v1/containers"),  # files, an environment and a command in it
     ("PUT", "/baremetal/v1/nodes/{node_ident}/states/provision"),  # a config drive in it
     ("POST", "/compute/v2.1/servers"),  # files and user data in it
     ("POST", "/compute/v2.1/servers/{server_id}/action"),  # a rebuild, the same
@@ -31,7 +35,11 @@ LONG = {
     ("PATCH", "/image/v2/images/{image_id}"),
 }
 OURS = ("admin", "operator", "service", "host")
-STREAMED_BY_TENANTS = {("PUT", "/image/v2/images/{image_id}/file"), ("PUT", "/image/v2/images/{image_id}/stage")}
+STREAMED_BY_TENANTS = {
+    ("PUT", "/image/v2/images/{image_id}/file"),
+    ("PUT", "/image/v2/images/{image_id}/stage"),
+    ("POST", "/container/v1/containers/{container_ident}/put_archive"),  # an archive, bounded as it comes
+}
 
 
 @pytest.fixture
@@ -77,3 +85,26 @@ async def test_an_act_on_a_server_has_a_bound_of_its_own(cloud: WholeCloud) -> N
         text = b'{"%s": {"said": "%s"}}' % (action.encode(), b"x" * BODY_MAX)
         answer = await cloud.call("POST", path, text, token=cloud.admin)
         assert (answer.status == 413) is refused, (action, answer.status)
+
+
+async def test_a_document_that_s3_is_sent_has_a_bound_wherever_one_is_read(cloud: WholeCloud) -> None:
+    """Its routes stream, since most bodies are objects. What is read whole is not longer than the longest of use."""
+    project = await new_project(cloud, "mine")
+    path = f"/identity/v3/users/{project.user_id}/credentials/OS-EC2"
+    token = project.tokens(cloud)["member"]
+    key = (await cloud.call("POST", path, {"tenant_id": project.id}, token=token)).body["credential"]
+
+    async def told(method: str, path: str, query: str, body: bytes) -> int:
+        also = {"content-length": str(len(body))}
+        said = signed(key, method, path, body, host="cloud:8774", query=query, also=also)
+        headers = [(name.encode(), value.encode()) for name, value in said.items()]
+        answer = await cloud.call(method, path, body, headers=headers, query=query.encode())
+        assert answer.status == 200 or b"MaxMessageLengthExceeded" in answer.raw, (path, query, answer.raw)
+        return answer.status
+
+    assert await told("PUT", "/s3/box", "", b"") == 200
+    places = [("PUT", "/s3/other", ""), ("PUT", "/s3/box", "versioning"), ("PUT", "/s3/box", "acl"),
+              ("POST", "/s3/box", "delete"), ("POST", "/s3/box/a", "uploads"),
+              ("POST", "/s3/box/a", "uploadId=x")]  # fmt: skip
+    for method, path, query in places:
+        assert await told(method, path, query, b"x" * (documents.BODY_MAX + 1)) == 400

@@ -3,17 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from trivet.agent import following, sweep
 from trivet.agent.server_orders import ServerOrders
 from trivet.agent.sweep import Sweep
 from trivet.controllers.network.networks import NetworkController
+from trivet.domain.host_link import moving_orders
 from trivet.domain.hosts import pulse
 from trivet.domain.limits import quotas
 from trivet.domain.servers import create as server_create
+from trivet.domain.servers import moving
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers import state as reports
+from trivet.domain.servers.servers import SERVERS
 from trivet.drivers.contracts.patience import Calls
 from trivet.drivers.sim.machines import SimMachines
 from trivet.store import log
@@ -136,6 +140,28 @@ def a_host_is_judged_by_the_time_of_day(patch: pytest.MonkeyPatch) -> None:
 
 OF_SHARED_TROUBLE: list[Mutant] = [a_host_is_judged_by_the_time_of_day]
 
+
+def a_server_comes_home_before_its_target_has_let_go(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(moving, "turn_back", moving.return_now)
+
+
+def the_room_of_a_move_is_kept(patch: pytest.MonkeyPatch) -> None:
+    async def let_go(tx: Tx, server: Any) -> Any:
+        return await tx.update(SERVERS, server, move=None, other_host_id=None, old_flavor=None)
+
+    patch.setattr(moving, "let_go", let_go)
+
+
+def who_arrives_is_made_of_its_image(patch: pytest.MonkeyPatch) -> None:
+    original = moving_orders.told
+
+    def told(server: Any, order: Any) -> Any:
+        found = original(server, order)
+        return msgspec.structs.replace(found, image=order.image, brings=()) if found.brings else found
+
+    patch.setattr(moving_orders, "told", told)
+
+
 MUTANTS: list[Mutant] = [
     a_call_of_an_engine_is_waited_for_without_end,
     a_claim_is_not_given_back,
@@ -148,4 +174,7 @@ MUTANTS: list[Mutant] = [
     a_server_goes_elsewhere_without_its_claim,
     the_network_is_not_compared,
     a_server_that_failed_is_not_tried_again,
+    a_server_comes_home_before_its_target_has_let_go,
+    the_room_of_a_move_is_kept,
+    who_arrives_is_made_of_its_image,
 ]

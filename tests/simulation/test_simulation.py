@@ -8,7 +8,7 @@ import contextlib
 import gc
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from tests.scratch import scratch
 from tests.simulation import invariants, mutants
 from tests.simulation.virtual_time import VirtualLoop, run
 from tests.simulation.world import World
+from trivet.domain.images import data as image_data
 
 SEEDS = 200
 SHARED = 15
@@ -46,6 +47,16 @@ def history(seed: int, folder: Path, *, shared_trouble: bool = False) -> list[st
     finally:
         asyncio.run(world.close())
         logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(autouse=True)
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their time is no virtual one."""
+
+    async def chunks(path: str) -> AsyncIterator[bytes]:
+        yield Path(path).read_bytes()
+
+    monkeypatch.setattr(image_data, "file_chunks", chunks)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -22,8 +22,8 @@ from trivet.domain.identity.people.passwords import Passwords
 from trivet.domain.identity.tokens.tokens import Tokens
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.servers import acts as server_acts
+from trivet.domain.servers import changes, departures, guest_words, rescue
 from trivet.domain.servers import create as server_create
-from trivet.domain.servers import guest_words, rescue
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.create import ServerCreate
 from trivet.domain.servers.flavors import FLAVORS, Flavor
@@ -51,20 +51,47 @@ _LAST_TRIPS = 12
 _LAST_HANG_S = 5.0
 _WISHES = 5
 PROJECT = "p" * 32
+_OPERATOR = Call(Caller(user_id="o", roles=expanded(("admin",)), system=True), "req-operator")
 CALL = Call(caller=Caller(user_id="u", roles=expanded(("member",)), project_id=PROJECT), request_id="req-simulated")
 
 
-class _Blobs:
-    """Images are there; nobody reads their bytes here."""
+class _Sink:
+    """Bytes on their way into a blob, from a process that may die meanwhile."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, blobs: "_Blobs", key: str) -> None:
+        self._blobs = blobs
+        self._key = key
+        self._written = b""
+
+    async def write(self, chunk: bytes) -> None:
+        await self._blobs.life.door()
+        self._written += chunk
+
+    async def finish(self) -> None:
+        await self._blobs.life.door()
+        (self._blobs.folder / self._key).write_bytes(self._written)
+
+    async def abandon(self) -> None:
+        """Nothing is to be seen of it."""
+
+
+class _Blobs:
+    """Images are there, and nobody reads their bytes here; disks that move are kept as files."""
+
+    def __init__(self, path: Path, life: Life) -> None:
         self._path = path
+        self.folder = path.parent / "blobs"
+        self.folder.mkdir(exist_ok=True)
+        self.life = life
 
     def local_path(self, key: str) -> str:
-        return str(self._path)
+        return str(self._path if key == "tiny" else self.folder / key)
+
+    async def create(self, key: str) -> _Sink:
+        return _Sink(self, key)
 
     async def keys(self, kind: str | None = None) -> set[str]:
-        return set()
+        return {path.name for path in self.folder.iterdir() if path.name.startswith(f"{kind}.")}
 
     async def walk(self, kind: str, after: str = "") -> AsyncIterator[tuple[str, list[Any]]]:
         """Nothing."""
@@ -72,7 +99,8 @@ class _Blobs:
             yield mark, []
 
     async def remove(self, key: str) -> None:
-        return None
+        await self.life.door()
+        (self.folder / key).unlink(missing_ok=True)
 
     async def size(self, key: str) -> int:
         return 0
@@ -86,8 +114,16 @@ class WatchedMachines(HangingMachines):
         self._world = world
         self._host = host
 
+    async def create(self, spec: MachineSpec) -> None:
+        there = (await SimMachines.observe(self, spec.id)).get(spec.id)
+        await super().create(spec)
+        anew = there is None or there.marks.get("builds") != spec.marks.get("builds")
+        if anew and spec.id in self._world.written and spec.disk is not None and spec.disk.path == self._world.path:
+            self._world.wrong.append(f"server {spec.id} lost what was on its disk, on {self._host}")
+
     async def start(self, id: str, marks: dict[str, str]) -> None:
         await super().start(id, marks)
+        self._world.written.add(id)
         running = [host for host, machines in self._world.machines.items() if id in await machines.running()]
         if len(running) > 1:
             self._world.wrong.append(f"server {id} runs on {running} at once")
@@ -110,7 +146,7 @@ class Process:
             store=self.store,
             tokens=Tokens(world.clock),
             passwords=Passwords(),
-            blobs=_Blobs(Path(world.path)),  # type: ignore[arg-type] # a part of it is enough here
+            blobs=_Blobs(Path(world.path), self.life),  # type: ignore[arg-type] # a part of it is enough here
         )
         engines = {
             host: Engines(
@@ -155,6 +191,8 @@ class World:
         self.processes: list[Process] = []
         self.dead: list[Process] = []
         self.wrong: list[str] = []
+        self.written: set[str] = set()
+        """Servers that have run, so that something is on their disks."""
         self._count = 0
 
     async def open(self) -> None:
@@ -258,9 +296,10 @@ class World:
                 host.hanging ^= {self.chance.choice(["start", "stop", "pause"])}
                 host.deaf = self.chance.random() < 0.5
             case "fails":
-                host.temper.failing ^= {self.chance.choice(["create", "start"])}
+                host.temper.failing ^= {self.chance.choice(["create", "start", "export_disk"])}
             case _:
-                host.temper.failing_once.add(self.chance.choice(["create", "start", "stop", "pause", "remove"]))
+                steps = ["create", "start", "stop", "pause", "remove", "export_disk"]
+                host.temper.failing_once.add(self.chance.choice(steps))
 
     async def client(self, number: int, acts: int) -> None:
         """Makes, changes and ends servers through whichever process; what gets no answer is asked again."""
@@ -285,8 +324,9 @@ class World:
             wanted = ServerCreate(name="s", image_id="i" * 36, flavor_id="small", networks=nics)
             await transact(store, lambda tx: self._create(tx, wanted))
             return
-        id = chance.choice(there).id
-        acts = {
+        chosen = chance.choice(there)
+        id = chosen.id
+        acts: dict[str, Any] = {
             "delete": lambda tx: server_acts.delete(tx, CALL, id),
             "stop": lambda tx: server_acts.stop(tx, CALL, id, None),
             "start": lambda tx: server_acts.start(tx, CALL, id),
@@ -296,9 +336,19 @@ class World:
             "rescue": lambda tx: rescue.rescue(tx, CALL, id, image_id=None, sealed_password="", from_volume=False),
             "unrescue": lambda tx: rescue.unrescue(tx, CALL, id),
             "dump": lambda tx: guest_words.crash_dump(tx, CALL, id),
+            "migrate": lambda tx: departures.migrate(tx, _OPERATOR, id, None, confirms=chance.random() < 0.3),
+            "confirm": lambda tx: changes.confirm_resize(tx, CALL, id),
+            "revert": lambda tx: changes.revert_resize(tx, CALL, id),
         }
-        act: Any = acts[chance.choice(["delete", "delete", "delete", *acts])]
-        await transact(store, act)
+        await transact(store, acts[self._choice(chance, chosen, acts)])
+
+    def _choice(self, chance: random.Random, server: Server, acts: Mapping[str, Any]) -> str:
+        """Of one that waits for it, mostly whether it stays."""
+        if server.status == "resized" and chance.random() < 0.8:
+            return chance.choice(["confirm", "revert"])
+        if server.status == "active" and server.task is None and chance.random() < 0.2:
+            return "migrate"
+        return chance.choice(["delete", "delete", "delete", *acts])
 
     async def _create(self, tx: Tx, wanted: ServerCreate) -> Server:
         (server,) = await server_create.create(tx, CALL, wanted)

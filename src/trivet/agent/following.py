@@ -5,7 +5,7 @@ at any step and done again by whoever comes next.
 """
 
 import logging
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,9 +15,12 @@ from trivet.agent.engines import Engines
 from trivet.agent.guest_words import tell_guest
 from trivet.agent.images import format_of, image_path
 from trivet.agent.link import Link
+from trivet.agent.moving import brought, hand_over
 from trivet.agent.rescue import join_rescue
 from trivet.agent.volumes import NO_FAULTS, Faults, join_volumes, usable
 from trivet.domain.servers.orders import Order, Report
+from trivet.domain.servers.words import ROOT_DISK
+from trivet.drivers.contracts.container import LiveResizing
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.drivers.contracts.machine import (
@@ -67,8 +70,13 @@ async def follow(order: Order, engines: Engines, link: Link, tries: int = 0) -> 
 async def _steps(order: Order, driver: MachineDriver, engines: Engines, link: Link, faults: Faults) -> str | None:
     """The id of an image that was filled on the way. What volumes lack keeps nothing else from being done."""
     if order.want == "gone":
+        if order.grace_s and await _look(driver, order.server_id) is not None:
+            await driver.stop(order.server_id, order.grace_s)
         await _remove(order, driver, engines)
         engines.halted.discard(order.server_id)
+        return None
+    if order.keeps or order.leaves:
+        await hand_over(order, driver, engines, link)
         return None
     await _build(order, driver, engines, link)
     await _join(order, driver, engines)
@@ -130,6 +138,7 @@ def _report(
         rescue=seen.marks.get("rescue", "") if seen else "",
         passwords=int(seen.marks.get("passwords", 0)) if seen else 0,
         exit_code=seen.exit_code if seen else None,
+        health=seen.marks.get("health", "") if seen else "",
         snapshot_image_id=filled,
         volumes=usable(seen) if seen else (),
         volume_faults=faults.final,
@@ -142,6 +151,11 @@ def _report(
 
 
 async def _remove(order: Order, driver: MachineDriver, engines: Engines) -> None:
+    if order.grace_s:
+        # It may write to what outlives it: a volume, or whatever is at the other end of a wire.
+        seen = await _look(driver, order.server_id)
+        if seen is not None and seen.power == "running":
+            await driver.stop(order.server_id, order.grace_s)
     await driver.remove(order.server_id)
     for wire in order.wires:
         await engines.wires.unplug(wire.port_id, wire.netns)
@@ -159,24 +173,28 @@ async def _build(order: Order, driver: MachineDriver, engines: Engines, link: Li
         await driver.remove(order.server_id)
     if order.volumes_pending:
         raise DriverError("Its volumes are not ready yet.", again=True)
-    if order.image is None and not any(volume.boots for volume in order.volumes):
+    if order.image is None and not order.brings and not any(volume.boots for volume in order.volumes):
         raise DriverError("The server has no image to start from.", again=False)
-    path = await image_path(order.image, link) if order.image is not None else None
+    disks = await brought(order, link)
+    root = disks.get(ROOT_DISK) or await _root(order, link)
     await _plug(order, driver, engines)
     # A container has no drive and finds them in its files; a physical machine need not find our metadata service.
     files = await link.files(order.server_id) if order.config_drive or order.kind != "vm" else {}
-    spec = _spec(order, path, files)
+    spec = msgspec.structs.replace(_spec(order, root, files), filled=_filled(disks))
     if spec.config_drive is not None and isinstance(driver, Placing):
         told = placed(files, driver.places(order.server_id, spec))
         spec = msgspec.structs.replace(spec, config_drive=config_drive(told))
     elif files:
-        spec = _spec(order, path, placed(files, {}))
+        spec = _spec(order, root, placed(files, {}))
     await driver.create(spec)
 
 
 async def _reshape(order: Order, driver: MachineDriver, engines: Engines, link: Link, seen: Seen) -> None:
     if not isinstance(driver, Resizing):
         raise DriverError("This kind of server cannot change its size.", again=False)
+    if isinstance(driver, LiveResizing) and order.program is not None and _same_disk(order, seen):
+        await driver.adjust(order.server_id, order.vcpus, order.memory_mib, order.cpus)
+        return
     if seen.power != "stopped":
         await driver.stop(order.server_id, order.grace_s)
     await driver.resize(
@@ -184,6 +202,10 @@ async def _reshape(order: Order, driver: MachineDriver, engines: Engines, link: 
     )
     if order.want == "running":
         await _start(order, driver, engines, link)
+
+
+def _same_disk(order: Order, seen: Seen) -> bool:
+    return seen.marks.get("shape", "").split("/")[2:3] == order.shape.split("/")[2:3]
 
 
 async def _join(order: Order, driver: MachineDriver, engines: Engines) -> None:
@@ -256,6 +278,8 @@ async def _run(
     elif (halted and seen.power == "stopped") or (seen.power == "crashed" and (halted or seen.exit_code is None)):
         # The engine or the host went away under it: nobody asked for that, so it comes back by itself.
         # A container that ended with an exit code ended by its own doing.
+        if not halted:
+            await link.report([msgspec.structs.replace(_report(order, seen), mending=True)])
         await _start(order, driver, engines, link)
 
 
@@ -302,11 +326,18 @@ def _nic(wire: Wire) -> Nic:
     return Nic(port_id=wire.port_id, mac=wire.mac, device=device, mtu=wire.mtu, vlan=wire.vlan)
 
 
-def _spec(order: Order, image_path: str | None, files: dict[str, bytes]) -> MachineSpec:
-    disk = None
-    if image_path is not None:
-        assert order.image is not None
-        disk = Disk(path=image_path, format=format_of(order.image.format), size_gib=order.disk_gib)
+async def _root(order: Order, link: Link) -> Disk | None:
+    if order.image is None:
+        return None
+    path = await image_path(order.image, link)
+    return Disk(path=path, format=format_of(order.image.format), size_gib=order.disk_gib)
+
+
+def _filled(disks: dict[str, Disk]) -> dict[str, Disk]:
+    return {name: disk for name, disk in disks.items() if name != ROOT_DISK}
+
+
+def _spec(order: Order, disk: Disk | None, files: dict[str, bytes]) -> MachineSpec:
     container = order.kind == "container"
     return MachineSpec(
         id=order.server_id,
@@ -319,14 +350,29 @@ def _spec(order: Order, image_path: str | None, files: dict[str, bytes]) -> Mach
         volumes=() if container else order.volumes,
         netns=netns_name(order.server_id) if container else None,
         config_drive=config_drive(files) if files and not container else None,
-        files={_SEED + path: content for path, content in files.items()} if container else {},
-        command=tuple(order.properties.get("container_command", "").split()),
-        restart=_RESTARTS.get(order.properties.get("container_restart", ""), "no"),
+        files={_laid(path): content for path, content in files.items()} if container else {},
+        cpus=order.cpus,
+        **_program(order),
         properties=order.properties,
         # Nothing was booted yet: the first start writes the real count.
         marks=_marks(order) | {"boots": "0"},
         topology=order.topology,
     )
+
+
+def _laid(path: str) -> str:
+    """Where a file lies in a container: where its owner said, or else where cloud-init looks."""
+    return path if path.startswith("/") else _SEED + path
+
+
+def _program(order: Order) -> dict[str, Any]:
+    program = order.program
+    if program is None:
+        return {
+            "command": tuple(order.properties.get("container_command", "").split()),
+            "restart": _RESTARTS.get(order.properties.get("container_restart", ""), "no"),
+        }
+    return msgspec.structs.asdict(program)
 
 
 _RESTARTS: dict[str, Literal["no", "on-failure", "always"]] = {"on-failure": "on-failure", "always": "always"}

@@ -29,7 +29,7 @@ from trivet.domain.host_link.words import (
     Registered,
 )
 from trivet.domain.hosts.admission import Admitted
-from trivet.domain.servers.orders import ImageAt, Orders, Report
+from trivet.domain.servers.orders import DiskAt, ImageAt, Orders, Report
 from trivet.drivers import durable
 from trivet.drivers.contracts.errors import DriverError
 from trivet.errors import Busy, TrivetError
@@ -86,7 +86,8 @@ class HttpLink:
         asked = OrdersAsked(tuple(servers) if servers is not None else None)
         found = await self._post("/orders", asked, Orders)
         if servers is None:
-            self._drop_images({order.image.blob_key for order in found.orders if order.image is not None})
+            wanted = {order.image.blob_key for order in found.orders if order.image is not None}
+            self._drop_images(wanted | {disk.blob_key for order in found.orders for disk in order.brings})
         return found
 
     async def report(self, reports: list[Report]) -> dict[str, int]:
@@ -102,15 +103,17 @@ class HttpLink:
         return await self._get(f"/servers/{quote(server_id, safe='')}/files", dict[str, bytes])
 
     async def image_path(self, image: ImageAt) -> str:
-        """The image's path in the cache, where a file gets its name only when it is whole and was checked."""
-        if not _KEY.match(image.blob_key):
-            raise DriverError(f"The data of image {image.id} has a name that cannot be a file's.", again=False)
-        path = self._images / image.blob_key
-        async with self._fetching.setdefault(image.blob_key, asyncio.Lock()):
-            if not path.exists():
-                await self._fetch(image, path)
-        self._fetching.pop(image.blob_key, None)
-        return str(path)
+        target = f"/images/{quote(image.id, safe='')}/file?{urlencode({'key': image.blob_key})}"
+        return await self._cached(image.blob_key, target, f"image {image.id}")
+
+    async def moved_disk(self, server_id: str, disk: DiskAt) -> str:
+        target = f"{_disk_path(server_id, disk.name)}?{urlencode({'key': disk.blob_key})}"
+        return await self._cached(disk.blob_key, target, f"disk {disk.name}")
+
+    async def hand_over(self, server_id: str, name: str, path: str, format: str) -> None:
+        target = f"{_PREFIX}{_disk_path(server_id, name)}?{urlencode({'format': format})}"
+        with handed_over(server_id, path), self._noticing():
+            await self._http.call(Ask("PUT", target, self._headers(), _pieces(path), _FILL_WAIT_S))
 
     async def upload(self, image_id: str, path: str, format: str) -> None:
         target = f"{_PREFIX}/images/{quote(image_id, safe='')}/file?{urlencode({'format': format})}"
@@ -164,9 +167,19 @@ class HttpLink:
 
     # -- the cache of images
 
-    async def _fetch(self, image: ImageAt, path: Path) -> None:
+    async def _cached(self, key: str, target: str, what: str) -> str:
+        """The path in the cache, where a file gets its name only when it is whole and was checked."""
+        if not _KEY.match(key):
+            raise DriverError(f"The data of {what} has a name that cannot be a file's.", again=False)
+        path = self._images / key
+        async with self._fetching.setdefault(key, asyncio.Lock()):
+            if not path.exists():
+                await self._fetch(_PREFIX + target, path, what)
+        self._fetching.pop(key, None)
+        return str(path)
+
+    async def _fetch(self, target: str, path: Path, what: str) -> None:
         part = durable.part_of(path)
-        target = f"{_PREFIX}/images/{quote(image.id, safe='')}/file?{urlencode({'key': image.blob_key})}"
         digest = hashlib.sha512()
         with self._noticing():
             async with self._http.asking(Ask("GET", target, self._headers(), wait_s=_FETCH_WAIT_S)) as answer:
@@ -176,7 +189,7 @@ class HttpLink:
                     await asyncio.to_thread(durable.sync, file)
         if answer.headers.get("x-trivet-sha512") != digest.hexdigest():
             part.unlink()
-            raise DriverError(f"The data of image {image.id} arrived damaged.", again=True)
+            raise DriverError(f"The data of {what} arrived damaged.", again=True)
         await asyncio.to_thread(durable.move, part, path)
 
     def _drop_images(self, wanted: set[str]) -> None:
@@ -188,6 +201,10 @@ class HttpLink:
                     and time.time() - entry.stat().st_mtime > _KEEP_S
                 ):
                     Path(entry.path).unlink(missing_ok=True)
+
+
+def _disk_path(server_id: str, name: str) -> str:
+    return f"/servers/{quote(server_id, safe='')}/disks/{quote(name, safe='')}"
 
 
 def _read(raw: bytes, kind: type[T]) -> T:

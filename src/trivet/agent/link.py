@@ -7,7 +7,7 @@ domain; an agent on another machine speaks the same verbs over HTTP.
 from collections.abc import Collection
 from typing import Protocol
 
-from trivet.domain.servers.orders import ImageAt, Orders, Report
+from trivet.domain.servers.orders import DiskAt, ImageAt, Orders, Report
 
 
 class Link(Protocol):
@@ -35,6 +35,14 @@ class Link(Protocol):
 
     async def upload(self, image_id: str, path: str, format: str) -> None:
         """Fill an expected image from a local file."""
+        ...
+
+    async def moved_disk(self, server_id: str, disk: DiskAt) -> str:
+        """A complete local copy of a disk that another host has handed over."""
+        ...
+
+    async def hand_over(self, server_id: str, name: str, path: str, format: str) -> None:
+        """A disk of a server that leaves, as a local file."""
         ...
 
     def scratch(self, name: str) -> str:

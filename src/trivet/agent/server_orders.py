@@ -73,9 +73,9 @@ class ServerOrders:
                 self._work.set()
                 continue
             failures = 0
-            for order in orders:
-                self._busy.add(order.server_id)
-                self._spawn(self._one(order))
+            for id, group in by_server(orders).items():
+                self._busy.add(id)
+                self._spawn(self._one(id, group))
             for id in unclear:
                 self._try_later(id)
             for id in due - unclear.keys() - {order.server_id for order in orders}:
@@ -122,21 +122,28 @@ class ServerOrders:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _one(self, order: Order) -> None:
-        """Follow one order and tell of it."""
-        id = order.server_id
-        again = True
+    async def _one(self, id: str, orders: list[Order]) -> None:
+        """Follow what is to be done for one server, and tell of it."""
+        again = False
         try:
-            async with self._turns.setdefault(order.kind, asyncio.Semaphore(_AT_ONCE)):
-                again = await foreseen(f"server {id}", self._follow_and_report(order), TrivetError)
-        except (TrivetError, DriverError) as error:
-            _logger.warning("Server %s: an order could not be followed to its end (%s)", id, error)
+            async with self._turns.setdefault(orders[0].kind, asyncio.Semaphore(_AT_ONCE)):
+                for order in orders:
+                    again = await self._bounded(order) or again
         finally:
             self._busy.discard(id)
         if again:
             self._try_later(id)
         if id in self._hinted:
             self._work.set()
+
+    async def _bounded(self, order: Order) -> bool:
+        """Whether it is to be tried again."""
+        id = order.server_id
+        try:
+            return await foreseen(f"server {id}", self._follow_and_report(order), TrivetError)
+        except (TrivetError, DriverError) as error:
+            _logger.warning("Server %s: an order could not be followed to its end (%s)", id, error)
+            return True
 
     async def _follow_and_report(self, order: Order) -> bool:
         """Whether it is to be tried again."""
@@ -178,3 +185,11 @@ class ServerOrders:
         await self._clock.sleep(pause_s(failures))
         self._waiting.discard(id)
         self.hint({id: 0})
+
+
+def by_server(orders: list[Order]) -> dict[str, list[Order]]:
+    """One that moves between two of our hosts has two orders, and what only keeps or removes comes first."""
+    found: dict[str, list[Order]] = {}
+    for order in sorted(orders, key=lambda order: not order.keeps and order.want != "gone"):
+        found.setdefault(order.server_id, []).append(order)
+    return found

@@ -148,6 +148,8 @@ def _holds(order: Order, found: tuple[Kind, Seen] | None) -> bool:
     if not order.settled or order.volumes_moving or order.crashed or found is None:
         return False
     machine = found[1]
+    if order.keeps:
+        return machine.power == "stopped"
     if machine.marks.get("rescue", "") != order.rescue_mark:
         return False
     if plugged(machine) != {volume.id: volume.size_gib for volume in order.volumes}:

@@ -23,11 +23,14 @@ from trivet.cli import (
     routes,
     status,
     up,
+    upgrade,
 )
 from trivet.errors import TrivetError
 from trivet.release import RELEASE
 
-_COMMANDS = (up, api, invite, join, agent, lab, status, audit, migrate, rotate, certificate, routes, gaps, completion)
+_COMMANDS = (
+    up, api, invite, join, agent, lab, status, audit, upgrade, migrate, rotate, certificate, routes, gaps, completion
+)  # fmt: skip
 _EPILOG = """\
 A first cloud, simulated (needs no root, and stays until Ctrl-C):
     trivet up --sim --data ./cloud

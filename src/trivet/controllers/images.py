@@ -11,15 +11,18 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 from trivet.controllers.pauses import Pauses
+from trivet.domain.images import copies as image_copies
 from trivet.domain.images import data as image_data
-from trivet.domain.images import images
+from trivet.domain.images import images, stores
 from trivet.domain.images import imports as image_imports
 from trivet.domain.images import sweep as image_sweep
 from trivet.domain.images import tasks as image_tasks
 from trivet.domain.images.data import Received
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.images.imports import ImportWish
+from trivet.domain.images.stores import Targets
 from trivet.domain.images.tasks import TRIES_MAX, ImageTask
+from trivet.domain.servers import moved_disks
 from trivet.drivers import oci_pull
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
@@ -70,6 +73,7 @@ class ImageController:
         """What cannot be cleared away now keeps no import waiting."""
         try:
             await foreseen("sweeping images", image_sweep.sweep(self._parts), Busy)
+            await foreseen("sweeping disks that moved", moved_disks.sweep(self._parts), Busy)
         except DriverError as error:
             _logger.warning("The sweep of images was cut short: %s", error.why)
 
@@ -135,30 +139,49 @@ class ImageController:
 
     async def _carry_out(self, task: ImageTask) -> None:
         wanted = image_imports.wanted_of(task)
-        key = image_data.new_key(self._parts)
+        to = self._targets(wanted)
+        key = image_data.new_key(self._parts, to.stores[0])
+        copies = wanted.method == image_imports.COPY
 
         async def begin(tx: Tx) -> Image:
             if not await image_tasks.renew(tx, task):
                 raise _taken()
             image = await tx.get(IMAGES, task.image_id or "")
-            if image is None or image.status != "importing":
+            if image is None or (image.blob_key is None if copies else image.status != "importing"):
                 raise Conflict("image.gone", "The image was deleted or changed meanwhile.")
-            return await image_data.start_writing(tx, image, "importing", key, image.staged_size)
+            if not copies:
+                image_imports.check_of(task, image)
+            size = image.size if copies else image.staged_size
+            return await image_data.start_writing(tx, image, image.status, key, size, copies=len(to.stores))
 
-        async def finish(tx: Tx, received: Received) -> None:
-            _check_hash(received, wanted)
+        async def finish(tx: Tx, received: Received | None = None) -> None:
+            if received is not None:
+                _check_hash(received, wanted)
             if not await image_tasks.finish(tx, task, "success"):
                 raise _taken()
 
         image = await transact(self._parts.store, begin)
         try:
             async with asyncio.timeout(self._longest_s):
-                await image_data.fill(self._parts, image, self._source(image, wanted), "importing", finish)
+                if copies:
+                    await image_copies.copy(self._parts, image, to, finish)
+                    return
+                check = image_imports.check_of(task, image)
+                source = self._source(image, wanted)
+                await image_data.fill(self._parts, image, source, "importing", finish, check=check, to=to)
         except TimeoutError:
             hours = f"{self._longest_s / 3600:g}"
             raise DriverError(f"An import that takes more than {hours} hours is ended.", again=False) from None
         if image.staged_key is not None:
             await self._parts.blobs.remove(image.staged_key)
+
+    def _targets(self, wanted: ImportWish) -> Targets:
+        settings = self._parts.settings
+        named = wanted.stores or (stores.default(settings),)
+        for store in named:
+            if store not in stores.names(settings):
+                raise DriverError(f"There is no store {store} any more.", again=False)
+        return Targets(named, wanted.all_must_succeed)
 
     def _source(self, image: Image, wanted: ImportWish) -> AsyncIterator[bytes]:
         if wanted.method == "glance-direct":
@@ -186,11 +209,15 @@ async def _give_up(tx: Tx, task: ImageTask, why: str) -> str | None:
         # Somebody else carries it out by now, and needs what is staged.
         return None
     image = await tx.get(IMAGES, task.image_id or "")
-    if image is None or image.status != "importing":
+    if image is None or (image.status != "importing" and not image.importing_to):
+        return None
+    if image.status != "importing":
+        await images.write(tx, image, importing_to=(), failed_stores=image.importing_to, fault=why)
         return None
     await images.write(
-        tx, image, status="queued", fault=why, staged_key=None, staged_size=None, size=None,
-        writing_key=None, writing_until=None, writing_mib=0, updated_at=tx.clock.now(),
+        tx, image, status="queued", fault=why, importing_to=(), failed_stores=image.importing_to,
+        staged_key=None, staged_size=None, size=None, writing_key=None, writing_until=None, writing_mib=0,
+        updated_at=tx.clock.now(),
     )  # fmt: skip
     return image.staged_key
 

@@ -8,14 +8,14 @@ out. `docs/decisions/0013-claims.md` says how the order came about. The tests ho
 
 RANKS: tuple[tuple[str, ...], ...] = (
     # Who may do it at all.
-    ("leases", "seeds", "signing_keys", "pulse", "overlays"),
+    ("leases", "seeds", "counted_resources", "signing_keys", "pulse", "overlays"),
     # Hosts, and the capacity that servers claim of them: the claimant, then each provider by id with what it has.
     # Before identity: what a project's first servers lack is made with their rooms in hand, and holds the project.
     ("aggregates", "flavors", "flavor_access", "server_groups"),
     ("host_capacities",),
     ("host_failures",),
     ("hosts", "host_credentials", "network_agents"),
-    ("host_bmcs", "host_probes", "host_verdicts"),
+    ("host_bmcs", "host_probes", "host_verdicts", "host_drains"),
     # Which hosts stand in for each other, and what was said and done about one that failed, before what is moved.
     ("ha_segments",),
     ("ha_hosts",),
@@ -80,6 +80,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("volume_types", "volume_type_access", "volume_default_types", "volume_group_types"),
     ("volume_groups", "volume_transfers"),
     ("volume_attachments", "volume_snapshots", "volume_backups"),
+    ("deleted_volumes",),
     ("volumes",),
     ("volume_group_snapshots",),
     ("volume_backends",),
@@ -90,15 +91,20 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("object_containers",),
     ("object_accounts",),
     # Servers, with what was done to them.
-    ("servers", "server_actions", "server_migrations", "console_reads", "console_tokens"),
+    ("servers", "server_actions", "server_migrations", "console_reads", "console_tokens", "containers"),
     # What the key manager keeps: those above may refer to it, and it to nothing of theirs.
     ("secret_orders",),
     ("secret_containers",),
     ("stored_secrets",),
     ("contained_secrets", "secret_consumers", "secret_acls", "secret_acl_users", "payload_keys"),
-    # What is told of all of that.
+    # What is said and told of all of that, and what is concluded from it.
+    ("topology_links",),
+    ("component_states",),
+    ("fault_reports",),
+    ("fault_report_stands",),
     ("alarms",),
     ("alarm_subscriptions", "alarm_deliveries"),
+    ("root_causes",),
     # Everybody of a project meets here, and whoever counts something.
     ("numbers",),
     ("quota_usages",),

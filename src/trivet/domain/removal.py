@@ -7,6 +7,7 @@ from typing import Any
 
 from trivet.domain.alarms import subscriptions
 from trivet.domain.callers import Caller
+from trivet.domain.causes import fault_reports
 from trivet.domain.identity import personas
 from trivet.domain.identity.delegation import trusts
 from trivet.domain.identity.grants import losses
@@ -103,6 +104,7 @@ async def _project(tx: Tx, gone: Project) -> None:
     await tx.run("UPDATE users SET default_project_id = NULL WHERE default_project_id = ?", gone.id)
     await security_groups.forget_default(tx, gone.id)
     await project_end.forget(tx, gone.id)
+    await fault_reports.end_of_project(tx, gone.id)
     await subscriptions.end_of_project(tx, gone.id)
     quotas.forget(tx, gone.id)
     await tx.delete(PROJECTS, gone)

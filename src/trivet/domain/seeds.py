@@ -5,7 +5,7 @@ default limits are looked at in every start, so that a cloud that is upgraded ge
 brought once: what an operator takes away stays away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -18,7 +18,8 @@ from trivet.domain.identity.people.projects import DEFAULT_DOMAIN, PROJECTS, Pro
 from trivet.domain.identity.people.roles import LADDER, ROLES, Role
 from trivet.domain.identity.people.users import USERS, PasswordOf, User
 from trivet.domain.images import standard_metadefs
-from trivet.domain.limits.limits import DEFAULTS, REGISTERED_LIMITS, RegisteredLimit, set_limit
+from trivet.domain.limits import limits
+from trivet.domain.limits.limits import REGISTERED_LIMITS, RegisteredLimit
 from trivet.domain.volumes import types as volume_types
 from trivet.parts import Parts
 from trivet.store.tx import Tx
@@ -34,6 +35,8 @@ class Offer(msgspec.Struct, frozen=True):
     name: str
     url: str
     """A path: where this cloud answers is put before it when the catalog is shown."""
+    limits: Mapping[str, int] = msgspec.field(default_factory=dict)
+    """What the service counts, and how much of it a project may have unless somebody says otherwise."""
 
 
 async def start(tx: Tx, parts: Parts, password_hash: str, offers: Sequence[Offer]) -> bool:
@@ -44,11 +47,13 @@ async def start(tx: Tx, parts: Parts, password_hash: str, offers: Sequence[Offer
     if fresh:
         await _people(tx, password_hash, admin_role_id)
     for offer in offers:
+        await limits.know(tx, offer.type, offer.limits)
+    for offer in offers:
         if await _is_new(tx, f"catalog:{offer.type}"):
             await _catalog(tx, offer, parts.settings.region)
-    for resource, (service_type, default) in DEFAULTS.items():
-        if await _is_new(tx, f"limit:{resource}"):
-            await _limit(tx, resource, service_type, default)
+        for resource, default in offer.limits.items():
+            if await _is_new(tx, f"limit:{resource}"):
+                await _limit(tx, resource, offer.type, default)
     if await _is_new(tx, "metadefs"):
         await standard_metadefs.load(tx)
     if await _is_new(tx, "volume type"):
@@ -127,4 +132,4 @@ async def _limit(tx: Tx, resource: str, service_type: str, default: int) -> None
     await tx.insert(REGISTERED_LIMITS, limit)
     project = await tx.find(PROJECTS, "name = 'admin' AND domain_id = ?", DEFAULT_DOMAIN)
     if project is not None:
-        await set_limit(tx, project.id, resource, -1)
+        await limits.set_limit(tx, project.id, resource, -1)

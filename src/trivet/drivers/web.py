@@ -80,7 +80,8 @@ def is_public(address: Address) -> bool:
 class _Wire:
     """The connection that a thread talks over, so that others can cut it."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: ThreadPoolExecutor) -> None:
+        self.threads = threads
         self._socket: socket.socket | None = None
         self._cut = False
 
@@ -102,7 +103,7 @@ async def _in_thread(wire: _Wire, act: Callable[[], T], within_s: float) -> T:
     """TimeoutError if it takes longer. Nothing is left waiting."""
     try:
         async with asyncio.timeout(max(within_s, 0.0)):
-            return await asyncio.get_running_loop().run_in_executor(_threads, act)
+            return await asyncio.get_running_loop().run_in_executor(wire.threads, act)
     except (asyncio.CancelledError, TimeoutError):
         wire.cut()
         raise
@@ -169,9 +170,13 @@ class Answer:
 
 
 class Web:
-    def __init__(self, allowed: Allowed, pace: Pace = _PACE) -> None:
+    """`threads`: for who is to wait for nobody else, and keep nobody else waiting. To find a name takes a thread for as
+    long as its server likes, whoever has given up on it."""
+
+    def __init__(self, allowed: Allowed, pace: Pace = _PACE, threads: ThreadPoolExecutor = _threads) -> None:
         self._allowed = allowed
         self._pace = pace
+        self._threads = threads
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
@@ -187,7 +192,7 @@ class Web:
             if answer.status not in (301, 302, 303, 307, 308) or target is None:
                 return answer
             answer.close()
-            next_url = urljoin(url, target)
+            next_url = _joined(url, target)
             if urlsplit(next_url).netloc != urlsplit(url).netloc:
                 told = {name: value for name, value in told.items() if name.lower() != "authorization"}
             url = next_url
@@ -198,7 +203,7 @@ class Web:
         return await self._answer(url, dict(headers), body)
 
     async def _answer(self, url: str, headers: dict[str, str], body: bytes | None = None) -> Answer:
-        wire = _Wire()
+        wire = _Wire(self._threads)
         try:
             return await _in_thread(wire, lambda: self._asked(url, headers, body, wire), self._pace.answer_s)
         except TimeoutError:
@@ -206,30 +211,28 @@ class Web:
 
     async def speaks_plainly(self, host: str, port: int) -> bool:
         """Whether a host is the operator's own, so that plain HTTP with it is no surprise."""
-        found = await _in_thread(_Wire(), lambda: _resolved(host, port), self._pace.answer_s)
+        found = await _in_thread(_Wire(self._threads), lambda: _resolved(host, port), self._pace.answer_s)
         return all(self._allowed.listed(host, address) for address, _ in found)
 
     def _asked(self, url: str, headers: dict[str, str], body: bytes | None, wire: _Wire) -> Answer:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        if parts.scheme not in ("http", "https") or not host:
-            raise DriverError(f"The server sends us to {url[:200]!r}, which is neither http nor https.", again=False)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+        secure, host, port, path = _parsed(url)
+        said = {"user-agent": "trivet", "accept-encoding": "identity", **headers}
+        connection: http.client.HTTPConnection | None = None
         try:
+            connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
             connection.sock = self._connected(host, port, wire)
-            if parts.scheme == "https":
+            if secure:
                 connection.sock = self._secured(connection.sock, host)
                 wire.is_now(connection.sock)
-            said = {"user-agent": "trivet", "accept-encoding": "identity", **headers}
             connection.request("GET" if body is None else "POST", path, body, said)
             return Answer(wire, connection, connection.getresponse(), self._pace)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            connection.close()
+            if connection is not None:
+                connection.close()
             raise DriverError(f"{host}:{port} cannot be reached: {error}.", again=True) from error
         except DriverError:
-            connection.close()
+            if connection is not None:
+                connection.close()
             raise
 
     def _secured(self, tcp: socket.socket, host: str) -> socket.socket:
@@ -259,6 +262,28 @@ class Web:
                 continue
             return tcp
         raise refused or OSError("no address")
+
+
+def _joined(url: str, target: str) -> str:
+    try:
+        joined = urljoin(url, target)
+        urlsplit(joined)
+    except ValueError as error:
+        raise DriverError(f"The server sends us to {target[:200]!r}, which is no address.", again=False) from error
+    return joined
+
+
+def _parsed(url: str) -> tuple[bool, str, int, str]:
+    """Whether by TLS, the host, the port and the path. What a stranger says, or a server sends us to, may be no URL."""
+    try:
+        parts = urlsplit(url)
+        secure, host = parts.scheme == "https", parts.hostname or ""
+        port = parts.port or (443 if secure else 80)
+    except ValueError as error:
+        raise DriverError(f"{url[:200]!r} is no address: {error}.", again=False) from error
+    if parts.scheme not in ("http", "https") or not host:
+        raise DriverError(f"The server sends us to {url[:200]!r}, which is neither http nor https.", again=False)
+    return secure, host, port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 class TlsError(DriverError):

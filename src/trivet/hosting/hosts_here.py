@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from trivet.agent.engines import Engines
-from trivet.domain.servers.consoles import ConsoleTarget
+from trivet.domain.servers.consoles import ATTACHED, SESSION, ConsoleTarget
 from trivet.domain.servers.words import Kind
 from trivet.domain.volumes.backends import Backend
+from trivet.drivers.contracts.container import Containers
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import GraphicalConsole, MachineDriver, SerialConsole
 from trivet.drivers.contracts.network import NetworkDriver
@@ -53,6 +54,9 @@ class Hosting:
         """The path of a console's stream on this machine; None if another process has the server."""
         driver = self.driver(target.host_id, target.kind)
         try:
+            if target.type == ATTACHED or target.type.startswith(SESSION):
+                session = target.type.removeprefix(SESSION) if target.type != ATTACHED else None
+                return driver.session_path(target.server_id, session) if isinstance(driver, Containers) else None
             if target.type == "serial" and isinstance(driver, SerialConsole):
                 return driver.serial_path(target.server_id)
             if target.type != "serial" and isinstance(driver, GraphicalConsole):

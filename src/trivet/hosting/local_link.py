@@ -9,8 +9,10 @@ from trivet.domain.hosts import hosts
 from trivet.domain.images import data as image_data
 from trivet.domain.images import layered
 from trivet.domain.servers import metadata as instance_metadata
+from trivet.domain.servers import moved_disks
 from trivet.domain.servers import state as reports
-from trivet.domain.servers.orders import ImageAt, Orders, Report
+from trivet.domain.servers.orders import DiskAt, ImageAt, Orders, Report
+from trivet.domain.servers.servers import SERVERS, Server
 from trivet.drivers.contracts.errors import DriverError
 from trivet.hosting.archives import Archives
 from trivet.parts import Parts
@@ -88,6 +90,20 @@ class LocalLink:
     async def upload(self, image_id: str, path: str, format: str) -> None:
         with handed_over(image_id, path):
             await image_data.fill_from_path(self._parts, image_id, path, format, self._fence)
+
+    async def moved_disk(self, server_id: str, disk: DiskAt) -> str:
+        path = self._parts.blobs.local_path(disk.blob_key)
+        if path is None or not Path(path).exists():
+            raise DriverError(f"The disk {disk.name} that came with it is gone from this cloud's store.", again=False)
+        return path
+
+    async def hand_over(self, server_id: str, name: str, path: str, format: str) -> None:
+        async def admit(tx: Tx) -> Server:
+            await leases.fence(tx, self._lease)
+            return await tx.need(SERVERS, server_id, "server")
+
+        with handed_over(server_id, path):
+            await moved_disks.take_in(self._parts, admit, name, format, image_data.file_chunks(path))
 
     def scratch(self, name: str) -> str:
         return self._scratch.path(name)

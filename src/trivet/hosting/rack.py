@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from trivet.agent.engines import Engines
@@ -22,24 +21,28 @@ from trivet.drivers.contracts.patience import patient
 from trivet.drivers.contracts.switch import SWITCHES, SwitchDriver
 from trivet.drivers.metal.cabling import Cabling, Vlans
 from trivet.drivers.metal.images import ImagePlace
-from trivet.drivers.metal.ironic import HttpIronic, Ironic, Refused
+from trivet.drivers.metal.ironic import Ironic, OurIronic, Refused
 from trivet.drivers.metal.machines import IronicMachine
 from trivet.drivers.metal.nodes import SELLABLE, Node, boots_first, card_of, node_of
 from trivet.drivers.metal.wires import Cables
 from trivet.drivers.switches.open_vswitch import OpenVswitch
 from trivet.hosting.hosts_here import Hosting
+from trivet.hosting.metal_engine import wanted_by
 from trivet.parts import Parts
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
 _TYPE = "ironic"
+_IMAGES = "images"
 _WORD = 63
 _SETTLE_S = 10.0
 _logger = logging.getLogger(__name__)
 
 
 class Rack:
-    def __init__(self, parts: Parts, own_url: str, ironic: Ironic, switches: Mapping[str, SwitchDriver]) -> None:
+    def __init__(
+        self, parts: Parts, own_url: str, ironic: Ironic, switches: Mapping[str, SwitchDriver], images: ImagePlace
+    ) -> None:
         settings = parts.settings
         self._parts = parts
         self._own_url = own_url
@@ -47,7 +50,7 @@ class Rack:
         self._switches = switches
         vlans = Vlans(deploy=settings.metal_deploy_vlan, parking=settings.metal_parking_vlan)
         self._cabling = Cabling({name: patient(switch, SWITCHES) for name, switch in switches.items()}, vlans)
-        self._images = ImagePlace(Path(settings.metal_images), settings.metal_images_url)
+        self._images = images
         self._machines: dict[str, IronicMachine] = {}
         self._told: dict[str, object] = {}
         """Node -> what was last written of it."""
@@ -72,6 +75,7 @@ class Rack:
             machine.saw(node)
             await self._see(node, ports.get(node.uuid, []))
             await self._settle(node, machine)
+        await self._images.forget({node.fetches for node in nodes if node.fetches})
         await self._withdraw({node.name or node.uuid for node in nodes}, {node.uuid for node in nodes})
 
     async def adopt(self) -> None:
@@ -177,11 +181,13 @@ class Rack:
 
 def rack(parts: Parts, own_url: str, network: NetworkDriver) -> Hosting | None:
     """None where the cloud has no engine for physical machines. `network` is others' duty."""
-    if not parts.settings.metal_engine:
-        return None
     settings = parts.settings
+    if parts.metal is None or not settings.metal_vlans:
+        return None
     switches = {name: OpenVswitch(address) for name, address in settings.switches.items()}
-    found = Rack(parts, own_url, HttpIronic(settings.metal_engine), switches)
+    engine = wanted_by(settings)
+    images = ImagePlace(engine.files / _IMAGES, f"{engine.door_url}/{_IMAGES}")
+    found = Rack(parts, own_url, OurIronic(parts.metal), switches, images)
     return Hosting(
         name="of the rack",
         engines=found.engines,

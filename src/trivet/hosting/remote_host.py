@@ -45,6 +45,8 @@ class RemoteHost:
         self._holder = holder
         self._ready = ready
         self._agent: Agent | None = None
+        self._answering: set[str] = set()
+        self._answers: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Runs until it is cancelled. A credential that is refused at the very start ends it: an operator must mend
@@ -117,7 +119,13 @@ class RemoteHost:
     async def _tell(self, agent: Agent, found: Changes) -> None:
         agent.hint(found.servers)
         if found.console_reads:
-            await answer_all(self._world.engines, self._link.console_questions, self._link.answer_console)
+            # A command in a container takes its time, and keeps nobody from hearing of what else changes.
+            answers = answer_all(
+                self._world.engines, self._link.console_questions, self._link.answer_console, self._answering
+            )
+            task = asyncio.get_running_loop().create_task(answers)
+            self._answers.add(task)
+            task.add_done_callback(self._answers.discard)
 
 
 def _pause(failures: int) -> float:

@@ -96,7 +96,10 @@ async def _remember(parts: Parts, machines: dict[str, SimMachines], wires: dict[
 
 async def _remember_volumes(parts: Parts, volumes: SimVolumes) -> None:
     async with parts.store.read() as tx:
-        made = await tx.rows("SELECT id, size_gib FROM volumes WHERE launched_at IS NOT NULL")
+        made = await tx.rows(
+            "SELECT id, size_gib FROM volumes WHERE launched_at IS NOT NULL"
+            " UNION SELECT id, size_gib FROM deleted_volumes"
+        )
         kept = await tx.rows("SELECT id, size_gib FROM volume_snapshots WHERE status <> 'creating'")
     volumes.adopt({str(id): int(size) for id, size in made}, {str(id): int(size) for id, size in kept})
 
@@ -112,7 +115,10 @@ def recall(orders: list[Order], machines: dict[str, SimMachines], wires: dict[st
         "shelved": "stopped",
     }
     for order in orders:
-        if order.settled and order.want in powers:
+        if order.keeps:
+            marks = {"boots": "0", "builds": str(order.builds), "shape": order.shape}
+            machines[order.host_id].adopt(order.server_id, order.hostname, "stopped", marks)
+        elif order.settled and order.want in powers:
             nics = ",".join(wire.port_id for wire in order.wires)
             marks = {"boots": str(order.boots), "builds": str(order.builds), "shape": order.shape, "nics": nics}
             marks |= {"interrupts": str(order.interrupts), "passwords": str(order.passwords)}

@@ -53,6 +53,23 @@ async def apply(tx: Tx, dialect: dict[str, str]) -> list[str]:
     await tx.run(
         "CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT, at DOUBLE PRECISION, digest TEXT)"
     )
+    applied = []
+    for migration in await pending(tx):
+        for statement in statements(migration.sql, dialect):
+            await tx.run(statement)
+        await tx.run(
+            "INSERT INTO migrations VALUES (?, ?, ?, ?)",
+            migration.number,
+            migration.name,
+            tx.clock.now(),
+            migration.digest,
+        )
+        applied.append(migration.name)
+    return applied
+
+
+async def pending(tx: Tx) -> list[Migration]:
+    """What the database lacks; Invalid if this program and the database do not belong together."""
     done = {int(row[0]): str(row[1]) for row in await tx.rows("SELECT number, digest FROM migrations")}
     newest = max((migration.number for migration in known()), default=0)
     if done and max(done) > newest:
@@ -60,7 +77,7 @@ async def apply(tx: Tx, dialect: dict[str, str]) -> list[str]:
             "migration.newer",
             f"The database has schema {max(done)}, this program knows {newest}: use a newer one.",
         )
-    applied = []
+    lacking = []
     for migration in known():
         if done.get(migration.number, migration.digest) != migration.digest:
             raise Invalid(
@@ -69,17 +86,8 @@ async def apply(tx: Tx, dialect: dict[str, str]) -> list[str]:
                 "database, or a new --data directory.",
             )
         if migration.number not in done:
-            for statement in statements(migration.sql, dialect):
-                await tx.run(statement)
-            await tx.run(
-                "INSERT INTO migrations VALUES (?, ?, ?, ?)",
-                migration.number,
-                migration.name,
-                tx.clock.now(),
-                migration.digest,
-            )
-            applied.append(migration.name)
-    return applied
+            lacking.append(migration)
+    return lacking
 
 
 async def newest(tx: Tx) -> int:

@@ -119,6 +119,11 @@ class PostgresTx(Tx):
         row = await self.row("SELECT to_regclass(?::text) IS NOT NULL", name)
         return row is not None and bool(row[0])
 
+    async def columns_of(self, table: str) -> set[str]:
+        where = "table_name = ? AND table_schema = current_schema()"
+        sql = f"SELECT column_name FROM information_schema.columns WHERE {where}"
+        return {str(row[0]) for row in await self.rows(sql, table)}
+
     async def savepoint(self) -> None:
         self._depth += 1
         name = f"s{self._depth}"

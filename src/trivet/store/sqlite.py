@@ -47,6 +47,9 @@ class SqliteTx(Tx):
     async def has_table(self, name: str) -> bool:
         return await self.row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", name) is not None
 
+    async def columns_of(self, table: str) -> set[str]:
+        return {str(row[0]) for row in await self.rows("SELECT name FROM pragma_table_info(?)", table)}
+
     async def savepoint(self) -> None:
         self._depth += 1
         self._execute(f"SAVEPOINT s{self._depth}", ())

@@ -6,7 +6,7 @@ comes back as itself. All statements of a table are built once, when the table i
 """
 
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
 from typing import Any, Generic, TypeVar
 
@@ -75,6 +75,22 @@ class Table(Generic[R]):
         self.sql_insert_or_ignore = f"{self.sql_insert} ON CONFLICT DO NOTHING"
         self.sql_delete = f"DELETE FROM {name} WHERE id = ? AND revision = ?"
         self._sql_updates: dict[tuple[str, ...], str] = {}
+
+    def unreadable(self, row: Mapping[str, Value]) -> str | None:
+        """The first of these columns whose text this program cannot read; None if it can read all."""
+        for column, decode in self._decoders:
+            value = row.get(column)
+            if value is not None:
+                try:
+                    decode(value)
+                except msgspec.DecodeError:
+                    return column
+        return None
+
+    @property
+    def read_columns(self) -> tuple[str, ...]:
+        """The columns that are more than what the database holds: a program may fail to read them."""
+        return tuple(column for column, decode in self._decoders if decode is not bool)
 
     def ordered(self, column: str) -> str:
         """The column as a place in an order, which both databases know only of what is not empty."""

@@ -68,6 +68,10 @@ class Tx(ABC):
         """Whether the schema has it; of an empty database nothing else can be asked."""
 
     @abstractmethod
+    async def columns_of(self, table: str) -> set[str]:
+        """Those that the database has, which a newer program may find too few."""
+
+    @abstractmethod
     async def savepoint(self) -> None:
         """What follows can be undone by `undo` without losing the transaction. They nest."""
 
@@ -158,15 +162,19 @@ class Tx(ABC):
         self.changes.append(change)
 
     def _note(self, table: Table[R], record: R, verb: Verb, detail: str | None) -> None:
-        if table.logged:
-            self.changes.append(
-                Change(
-                    noun=table.name,
-                    id=record.id,
-                    verb=verb,
-                    revision=record.revision,
-                    project_id=getattr(record, "project_id", None) if table.has_project else None,
-                    host_id=getattr(record, "host_id", None) if table.has_host else None,
-                    detail=detail,
-                )
-            )
+        if not table.logged:
+            return
+        change = Change(
+            noun=table.name,
+            id=record.id,
+            verb=verb,
+            revision=record.revision,
+            project_id=getattr(record, "project_id", None) if table.has_project else None,
+            host_id=getattr(record, "host_id", None) if table.has_host else None,
+            detail=detail,
+        )
+        self.changes.append(change)
+        other = getattr(record, "other_host_id", None)
+        if other is not None:
+            # What is on two hosts concerns them both.
+            self.changes.append(msgspec.structs.replace(change, host_id=other))

@@ -4,7 +4,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from trivet.errors import Invalid
 from trivet.store.tables import Value
+
+_CONDITIONS_MAX = 500
+"""Each stands a step deeper in what the database reads, and its steps are numbered."""
 
 Sort = Sequence[tuple[str, bool]]
 """Pairs of what is sorted by, in SQL, and whether the largest comes first."""
@@ -22,6 +26,7 @@ class Where:
         return Where().add(" AND ".join(self._parts), *self.values) if self._parts else Where()
 
     def add(self, condition: str, *values: Value) -> "Where":
+        _bound(len(self._parts))
         self._parts.append(condition)
         self.values.extend(values)
         return self
@@ -56,6 +61,7 @@ class Where:
 
     def either(self, choices: Sequence["Where"]) -> "Where":
         """One of them at least; of no choices, nothing."""
+        _bound(len(choices))
         values = [value for choice in choices for value in choice.values]
         return self.add(
             f"({' OR '.join(f'({choice.condition})' for choice in choices)})" if choices else "1 = 0", *values
@@ -107,3 +113,9 @@ def by_tags(where: Where, column: str, how: str, tags: Sequence[str]) -> Where:
 
 def order_by(sort: Sort) -> str:
     return ", ".join(f"{column} {'DESC' if descending else 'ASC'}" for column, descending in sort)
+
+
+def _bound(count: int) -> None:
+    """Many come from a client's list of words, one each."""
+    if count >= _CONDITIONS_MAX:
+        raise Invalid("query.conditions", f"More than {_CONDITIONS_MAX} conditions are asked for at once.")

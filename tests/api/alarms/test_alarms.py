@@ -139,6 +139,8 @@ async def test_a_webhook_is_told_of_each_once_in_order_and_signed(cloud: WholeCl
     proof = base64.b64encode(hmac.digest(SECRET.encode(), told, "sha256")).decode()
     assert headers["webhook-signature"] == f"v1,{proof}"
     assert headers["webhook-id"] == events[0]["id"]
+    (listed_,) = await listed(cloud, mine.tokens(cloud)["reader"])
+    assert events[1]["data"] == {name: said for name, said in listed_.items() if name != "correlated_alarm_ids"}
 
 
 async def test_who_does_not_listen_is_asked_again_later_and_keeps_nobody_waiting(cloud: WholeCloud) -> None:

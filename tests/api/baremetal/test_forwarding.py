@@ -114,6 +114,16 @@ async def test_what_is_for_the_deploy_ramdisk_is_not_reached_from_here(cloud: Cl
     assert cloud.engine.asked == []
 
 
+async def test_the_version_may_be_left_out_of_a_path(cloud: Cloud) -> None:
+    for path in ("/nodes", "/nodes/n1/allocation", "/drivers/redfish/properties"):
+        assert (await cloud.call("GET", f"/baremetal{path}", cloud.member)).status == 200
+    assert [asked[1] for asked in cloud.engine.asked] == [
+        "/nodes", "/nodes/n1/allocation", "/drivers/redfish/properties",
+    ]  # fmt: skip
+    for path in ("/lookup", "/heartbeat/n1", "/nonsense"):
+        assert (await cloud.call("GET", f"/baremetal{path}", cloud.member)).status == 404
+
+
 async def test_what_stands_in_a_path_is_one_segment_of_it_there_too(cloud: Cloud) -> None:
     await cloud.call("GET", f"{NODES}/a b?c%d", cloud.member)
     assert cloud.engine.asked[0][1] == "/v1/nodes/a%20b?c%d"
@@ -121,10 +131,10 @@ async def test_what_stands_in_a_path_is_one_segment_of_it_there_too(cloud: Cloud
 
 async def test_a_refusal_of_the_engine_is_given_as_it_is(cloud: Cloud) -> None:
     cloud.engine.status, cloud.engine.body = 409, [b'{"error_message": "locked"}']
-    answer = await cloud.call("DELETE", f"{NODES}/n1", cloud.member)
+    answer = await cloud.call("DELETE", f"{NODES}/n1/maintenance", cloud.member)
     assert (answer.status, answer.body) == (409, {"error_message": "locked"})
     cloud.engine.status, cloud.engine.body = 204, []
-    assert (await cloud.call("DELETE", f"{NODES}/n1", cloud.member)).status == 204
+    assert (await cloud.call("DELETE", f"{NODES}/n1/maintenance", cloud.member)).status == 204
 
 
 async def test_an_engine_that_is_away_is_told_in_words_that_clients_show(cloud: Cloud) -> None:

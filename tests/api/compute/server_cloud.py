@@ -27,9 +27,9 @@ POWER = {"running": "running", "stopped": "stopped", "paused": "paused", "suspen
 
 
 class Cloud(OneService):
-    def __init__(self, database: str = "") -> None:
+    def __init__(self, database: str = "", **parts: Any) -> None:
         self.clock = Skewed()
-        super().__init__(SERVICE, store_on(database, self.clock))
+        super().__init__(SERVICE, store_on(database, self.clock), **parts)
         self.network_id = self.vm_image = self.container_image = ""
         self.failing = ""
 
@@ -93,7 +93,8 @@ class Cloud(OneService):
                 flavor.ram_mib,
                 flavor.disk_gib,
                 server.local_disks,
-                inside.name_of(flavor, server.properties),
+                inside=inside.name_of(flavor, server.properties),
+                cpus=flavor.cpus,
             ),
             snapshot_image_id=server.snapshot_image_id,
             rescue=rescue_mark(server.rescue.number if server.rescue is not None else None),

@@ -1,6 +1,7 @@
 """The machines that Ironic knows, as hosts: when one is offered, what it has, and where its cards are meanwhile."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +10,13 @@ from tests.api.compute.server_cloud import Cloud, cloud
 from trivet.domain.hosts import cards, hosts
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.switch import Carries
+from trivet.drivers.metal.images import ImagePlace
 from trivet.drivers.metal.ironic import Refused
 from trivet.hosting.rack import Rack
 
 __all__ = ["cloud"]
 
+IMAGES = ImagePlace(Path("/nowhere"), "http://deploy/images")
 INVENTORY = {
     "cpu": {"count": 32, "socket_count": 2, "flags": ["avx512f", "unheard_of"]},
     "memory": {"physical_mb": 131072},
@@ -69,8 +72,8 @@ class Racked:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.ironic, self.switch = Ironic(), Switch()
-        cloud.parts.settings = replace(cloud.parts.settings, metal_vlans="rack:2000-2999", metal_images="/nowhere")
-        self.rack = Rack(cloud.parts, "http://here", self.ironic, {"sw1": self.switch})
+        cloud.parts.settings = replace(cloud.parts.settings, metal_vlans="rack:2000-2999")
+        self.rack = Rack(cloud.parts, "http://here", self.ironic, {"sw1": self.switch}, IMAGES)
 
     async def offered(self) -> dict[str, bool]:
         rows = await self.cloud.rows(
@@ -155,7 +158,7 @@ async def test_cards_follow_what_an_operator_has_done_to_a_machine(racked: Racke
 
 async def test_a_switch_that_nobody_knows_keeps_no_machine_from_being_a_host(racked: Racked) -> None:
     racked.ironic.add("n1", "m1", "available", **FOUND)
-    rack = Rack(racked.cloud.parts, "http://here", racked.ironic, {})
+    rack = Rack(racked.cloud.parts, "http://here", racked.ironic, {}, IMAGES)
     await rack.tend()
     assert await racked.offered() == {"m1": True}
 

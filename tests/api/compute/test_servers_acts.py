@@ -74,7 +74,7 @@ async def test_what_a_container_cannot_do_is_told_with_the_reason(cloud: Cloud) 
     (await cloud.act(id, "pause")).ok()
 
 
-@pytest.mark.parametrize("action", ["restore", "os-migrateLive", "migrate"])
+@pytest.mark.parametrize("action", ["os-migrateLive"])
 async def test_what_nothing_can_do_yet_says_so(cloud: Cloud, action: str) -> None:
     id = await cloud.made()
     admin = cloud.token("admin")

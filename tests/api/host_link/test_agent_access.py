@@ -121,7 +121,7 @@ async def test_every_route_of_agents_refuses_who_shows_no_credential(cloud: Clou
     nobody = Agent(cloud, "", "aa")
     for route in AGENT.routes():
         if route.may == "host":
-            path = route.path.format_map(dict.fromkeys(("server_id", "image_id", "read_id"), "x"))
+            path = route.path.format_map(dict.fromkeys(("server_id", "image_id", "read_id", "name"), "x"))
             query = "?format=raw&key=x&network_id=x&ip=x"
             refused(await nobody.call(route.method, path + query, {}), 401, "host_credential.unknown")
 

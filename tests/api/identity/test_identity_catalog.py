@@ -93,6 +93,7 @@ async def test_a_project_sees_only_what_it_was_given_once_it_was_given_something
         "baremetal",
         "block-storage",
         "compute",
+        "container",
         "container-registry",
         "identity",
         "image",
@@ -109,7 +110,7 @@ async def test_a_project_sees_only_what_it_was_given_once_it_was_given_something
     assert [one["id"] for one in listed.body["endpoint_groups"]] == [group["id"]]
     assert (await identity.call("DELETE", given)).status == 204
     assert (await identity.call("DELETE", path)).status == 204
-    assert len(await _types(identity, identity.admin)) == 15
+    assert len(await _types(identity, identity.admin)) == 16
     bad = {"endpoint_group": {"name": "g", "filters": {"color": "red"}}}
     assert (await identity.call("POST", "/identity/v3/OS-EP-FILTER/endpoint_groups", bad)).status == 400
     assert service_id

@@ -278,3 +278,67 @@ async def test_an_old_request_is_not_made_young_by_what_nobody_signed(identity: 
     assert await sent(now) == 200
     assert await sent(old) == 401
     assert await sent(old, Timestamp=now) == 401
+
+
+async def by_unbound_program(ann: Person, **fields: Any) -> tuple[dict[str, Any], str]:
+    """An application credential that may make others, and a token of it."""
+    wanted = {"unrestricted": True, "roles": [{"name": "member"}], **fields}
+    made = (await ann.app_credential(**wanted)).ok("application_credential")
+    proof = {"id": made["id"], "secret": made["secret"]}
+    answer = await ann.identity.auth({"methods": ["application_credential"], "application_credential": proof})
+    return made, answer.headers["x-subject-token"]
+
+
+async def test_an_ec2_key_of_a_program_is_good_for_what_the_program_is(identity: Cloud) -> None:
+    """The class: what was made with something lent is looked up later by whose it is, and not by what it was made
+    with."""
+    ann = await person(identity)
+    rules = [
+        {"service": "identity", "method": "POST", "path": f"/v3/users/{ann.id}/credentials/OS-EC2"},
+        {"service": "image", "method": "GET", "path": "/v2/images"},
+    ]
+    made, token = await by_unbound_program(ann, access_rules=rules)
+    key = (await ann.ec2_key(token)).ok("credential")
+    answer = await identity.call("POST", f"{API}/ec2tokens", signed(key))
+    assert answer.status == 200, answer.raw
+    assert {role["name"] for role in answer.body["token"]["roles"]} == {"member", "reader"}
+    assert answer.body["token"]["application_credential"]["id"] == made["id"]
+    caller = identity.parts.tokens.caller(answer.headers["x-subject-token"])
+    assert caller.access_rules is not None and len(caller.access_rules) == 2
+    # Its token gives nobody another way in, and its rules hold.
+    assert (await ann.ec2_key(answer.headers["x-subject-token"])).status == 403
+    assert (await ann.ask("GET", "auth/catalog", token=answer.headers["x-subject-token"])).status == 403
+    # It ends with the program.
+    assert (await ann.ask("DELETE", f"users/{ann.id}/application_credentials/{made['id']}")).status == 204
+    assert (await identity.call("POST", f"{API}/ec2tokens", signed(key))).status == 401
+
+
+async def test_an_ec2_key_of_a_program_ends_when_the_program_does(identity: Cloud) -> None:
+    ann = await person(identity)
+    ends = datetime.fromtimestamp(identity.parts.clock.now() + 60, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    _, token = await by_unbound_program(ann, expires_at=ends)
+    key = (await ann.ec2_key(token)).ok("credential")
+    assert (await identity.call("POST", f"{API}/ec2tokens", signed(key))).status == 200
+    identity.clock.passed_s += 61
+    assert (await identity.call("POST", f"{API}/ec2tokens", signed(key))).status == 401
+
+
+async def test_a_program_makes_an_ec2_key_for_its_own_project_only(identity: Cloud) -> None:
+    ann = await person(identity)
+    other = await identity.make("project", "projects", name="other")
+    await identity.grant(ann.id, "manager", project=other["id"])
+    _, token = await by_unbound_program(ann)
+    path = f"users/{ann.id}/credentials/OS-EC2"
+    assert (await ann.ask("POST", path, {"tenant_id": other["id"]}, token)).status == 403
+
+
+async def test_a_header_is_signed_once_however_often_it_is_named(identity: Cloud) -> None:
+    """The class: a request names a long thing many times, and each time it is written out again."""
+    ann = await person(identity)
+    key = (await ann.ec2_key()).ok("credential")
+    scope = "20200101/r/ec2/aws4_request"
+    said = f"AWS4-HMAC-SHA256 Credential={key['access']}/{scope}, SignedHeaders={';'.join(['x'] * 20_000)}, Signature=s"
+    headers = {"Authorization": said, "X-Amz-Date": "20200101T000000Z", "x": "y" * 10_000}
+    body = {"credentials": {"access": key["access"], "signature": "s", "host": "host", "headers": headers}}
+    answer = await identity.call("POST", f"{API}/ec2tokens", body)
+    assert (answer.status, "twice" in answer.raw.decode()) == (400, True)

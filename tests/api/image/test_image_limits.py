@@ -16,8 +16,9 @@ from trivet.domain.identity.people.projects import DEFAULT_DOMAIN, PROJECTS, Pro
 from trivet.domain.images import data as image_data
 from trivet.domain.images import sweep as image_sweep
 from trivet.domain.images.images import IMAGES
+from trivet.domain.images.limits import LIMITS
 from trivet.domain.limits import limits
-from trivet.domain.limits.limits import DEFAULTS, REGISTERED_LIMITS, RegisteredLimit
+from trivet.domain.limits.limits import REGISTERED_LIMITS, RegisteredLimit
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 
@@ -34,12 +35,9 @@ async def limited(cloud: Cloud) -> AsyncIterator[Cloud]:
         await tx.insert(PROJECTS, domain)
         await tx.insert(PROJECTS, Project(id=MINE, name="mine", domain_id=DEFAULT_DOMAIN, parent_id=DEFAULT_DOMAIN))
         service = await tx.insert(SERVICES, Service(id=tx.ids.hex(), type="image", name="glance"))
-        for name, (kind, default) in DEFAULTS.items():
-            if kind == "image":
-                limit = RegisteredLimit(
-                    id=tx.ids.hex(), service_id=service.id, resource_name=name, default_limit=default
-                )
-                await tx.insert(REGISTERED_LIMITS, limit)
+        for name, default in LIMITS.items():
+            limit = RegisteredLimit(id=tx.ids.hex(), service_id=service.id, resource_name=name, default_limit=default)
+            await tx.insert(REGISTERED_LIMITS, limit)
 
     await transact(cloud.store, fill)
     yield cloud

@@ -110,3 +110,30 @@ async def test_a_server_that_left_its_host_comes_back_with_its_volumes(cloud: Vo
 
 async def _shelved(cloud: VolumeCloud, path: str) -> bool:
     return bool((await cloud.compute("GET", path)).ok("server")["status"].startswith("SHELVED"))
+
+
+async def test_a_new_servers_volume_is_of_the_type_that_is_named(cloud: VolumeCloud) -> None:
+    for name, public in (("fast", True), ("secret", False)):
+        said = {"volume_type": {"name": name, "os-volume-type-access:is_public": public}}
+        assert (await cloud.call("POST", "/types", said, token=cloud.admin)).status == 200
+    mapping = [
+        root(source_type="image", uuid=cloud.image_id, volume_size=1, volume_type="fast"),
+        {"source_type": "blank", "destination_type": "volume", "volume_size": 1, "volume_type": "fast"},
+    ]
+    server = await cloud.server(block_device_mapping_v2=mapping)
+    ids = [one["id"] for one in server["os-extended-volumes:volumes_attached"]]
+    assert [(await cloud.show(id))["volume_type"] for id in ids] == ["fast", "fast"]
+
+
+@pytest.mark.parametrize("name", ["absent", "secret"])
+async def test_a_type_that_is_not_there_for_the_caller_is_refused_before_anything_is_made(
+    cloud: VolumeCloud, name: str
+) -> None:
+    said = {"volume_type": {"name": "secret", "os-volume-type-access:is_public": False}}
+    assert (await cloud.call("POST", "/types", said, token=cloud.admin)).status == 200
+    disk = root(source_type="image", uuid=cloud.image_id, volume_size=1, volume_type=name)
+    server = {"name": "s", "flavorRef": cloud.flavor_id, "networks": "none", "block_device_mapping_v2": [disk]}
+    assert name in (await cloud.compute("POST", "/servers", {"server": server})).refused(400)
+    assert await cloud.rows("SELECT id FROM volumes") == []
+    assert await cloud.rows("SELECT id FROM servers") == []
+    assert await cloud.used() == {}

@@ -86,7 +86,8 @@ def test_no_device_is_given_twice_and_each_is_what_was_asked(
 ) -> None:
     hardware = host(*(function(n, alias, node) for n, (alias, node) in enumerate(functions)))
     by_address = {one.address: one for one in hardware.functions}
-    taken, given_away = Taken(), list[str]()
+    taken = Taken()
+    given_away: list[str] = []
     for count, affinity, devices in wishes:
         ask = pinned(count, affinity, *(DeviceAsk(*device) for device in devices))
         fitted = fit(Ground(hardware, taken), ask)

@@ -10,7 +10,7 @@ from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.alarms import subscriptions
-from trivet.domain.alarms.subscriptions import Filter, Style, Wanted
+from trivet.domain.alarms.subscriptions import Filter, Style, SubscriptionWish
 from trivet.domain.alarms.words import EventType, ObjectType, Severity
 from trivet.errors import Forbidden
 
@@ -51,7 +51,7 @@ async def create(request: Request) -> Reply:
     said = request.read(NewBody).subscription
     if said.all_projects and not request.caller.is_operator:
         raise Forbidden("policy.forbidden", "Only an operator hears of all projects.")
-    wanted = Wanted(
+    wanted = SubscriptionWish(
         url=said.url,
         secret=said.secret,
         style=said.style,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from trivet.api.kit import lists
-from trivet.clock import iso, iso_micros
+from trivet.clock import iso
 from trivet.domain.alarms import alarms
 from trivet.domain.alarms.alarms import Alarm
 from trivet.domain.alarms.subscriptions import Subscription
@@ -15,13 +15,10 @@ SPELLING = lists.Spelling(
     wrong=lambda name, said: Invalid("query.invalid", f"{name} must be a whole number, not {said[:32]!r}."),
     absent=lambda marker: Invalid("marker.absent", f"There is no marker {marker[:64]}."),
 )
-_TIMES = ("alarm_raised_time", "alarm_changed_time", "alarm_cleared_time")
 
 
 def alarm(found: Alarm, correlated: list[str]) -> dict[str, Any]:
-    said = alarms.shown(found)
-    times = {name: iso_micros(said[name], "Z") for name in _TIMES}
-    return said | times | {"correlated_alarm_ids": correlated}
+    return alarms.spelled(alarms.shown(found)) | {"correlated_alarm_ids": correlated}
 
 
 def subscription(found: Subscription) -> dict[str, Any]:

@@ -4,7 +4,9 @@ Those of its API that are not here (look-up, heartbeat, what an inspection found
 has no token and comes by another door.
 """
 
+from trivet.api.baremetal import owners
 from trivet.api.baremetal.forwarding import forward
+from trivet.api.kit.callers import Decision
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import LONG_BODY_MAX, Resource
 
@@ -99,4 +101,5 @@ async def ask(request: Request) -> Reply:
 for path, methods in _CALLS.items():
     for method in methods.split():
         long = LONG_BODY_MAX if path in _LONG else None
-        resource.on(method, path, may="token", decides="engine", tx="none", body_max=long)(ask)
+        decides: Decision = "engine" if owners.may_be_theirs(method, path) else "system"
+        resource.on(method, path, may="token", decides=decides, tx="none", body_max=long)(ask)

@@ -1,13 +1,15 @@
 """A call goes on to the engine, and its answer comes back.
 
 The engine has its own rules about who may do what with which machine, and they are kept by it: operators everything,
-owners and lessees what is theirs, others nothing. It believes who asks because we say so; nothing of what a client
+owners and lessees what is theirs, others nothing. What of that is this cloud's own business is refused before
+(owners.py). It believes who asks because we say so; nothing of what a client
 says about himself reaches it. Links in its answers are right because it hears how the client reached us.
 """
 
 from collections.abc import AsyncIterator
 from urllib.parse import quote, urlsplit
 
+from trivet.api.baremetal import owners
 from trivet.api.kit.request import Reply, Request
 from trivet.domain.callers import Caller
 from trivet.drivers.contracts.errors import DriverError
@@ -28,6 +30,7 @@ async def forward(request: Request) -> Reply:
     if upstream is None:
         raise NotFound("metal.absent", "This cloud has no engine for physical machines; its operator may set one up.")
     who = identity(request.caller) if request.caller.user_id else None
+    owners.check(request)
     async with request.parts.metal_places.place(request.caller.project_id or request.caller.user_id):
         answer, begun, whole = await _asked(upstream, request, who)
     told = [(name, value) for name, value in answer.headers if name in _TOLD or name.startswith(_VERSIONS)]

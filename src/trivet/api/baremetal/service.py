@@ -18,4 +18,5 @@ SERVICE = Service(
     prefix="/baremetal",
     catalog_path="",
     error_body=error_body,
+    dispensable="/v1",
 )

@@ -3,6 +3,7 @@
 from trivet.api.kit.faults import error_body
 from trivet.api.kit.service import Service
 from trivet.api.kit.versions import Microversions
+from trivet.domain.servers.limits import LIMITS
 
 MICROVERSIONS = Microversions("compute", "2.1", "2.104", legacy_header="X-OpenStack-Nova-API-Version")
 SERVICE = Service(
@@ -13,4 +14,5 @@ SERVICE = Service(
     catalog_path="/v2.1",
     error_body=error_body,
     microversions=MICROVERSIONS,
+    limits=LIMITS,
 )

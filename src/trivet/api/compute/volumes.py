@@ -77,7 +77,7 @@ async def create(request: Request) -> Reply:
         metadata=or_none(said.metadata) or {},
         group_id=None,
     )
-    made = await create_volume(request.tx, request.caller, wanted, request.id)
+    made = await create_volume(request.tx, request.caller, wanted, request.id, request.parts.secrets)
     await limits.settled(request.tx)
     place = f"{request.url}/v2.1/os-volumes/{made.id}".encode()
     return Reply(200, {"volume": (await _shown(request, [made]))[0]}, [(b"location", place)])
@@ -85,7 +85,8 @@ async def create(request: Request) -> Reply:
 
 @resource.on("DELETE", "/v2.1/os-volumes/{volume_id}", may="member", until=LAST)
 async def delete(request: Request) -> Reply:
-    await acts.delete(request.tx, request.caller, request.values["volume_id"])
+    keep_s = request.parts.settings.reclaim_volumes_s
+    await acts.delete(request.tx, request.caller, request.values["volume_id"], keep_s=keep_s)
     return Reply(202)
 
 

@@ -41,7 +41,7 @@ class ConsoleSockets:
         """Which certificate the others of this cloud show."""
 
     def paths(self) -> dict[str, SocketHandler]:
-        return {"/console/vnc": self.handle, "/console/serial": self.handle}
+        return dict.fromkeys(("/console/vnc", "/console/serial", "/console/container"), self.handle)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()

@@ -1,13 +1,20 @@
 """What is known of the host's own servers: their files, their metadata, and questions about their consoles."""
 
 from trivet.api.host_link import door
+from trivet.api.kit import bodies
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.host_link import access as agent_access
 from trivet.domain.host_link.words import ConsoleAnswer, ConsoleQuestion, GuestPassword
 from trivet.domain.servers import console_output
 from trivet.domain.servers import metadata as instance_metadata
+from trivet.drivers.contracts.container import ARCHIVE_MAX
 from trivet.errors import Invalid
+from trivet.store.store import transact
+from trivet.store.tx import Tx
+
+_ANSWER_MAX = 4 * ARCHIVE_MAX
+"""An archive, as text in what is itself sent as text."""
 
 resource = Resource()
 
@@ -43,17 +50,36 @@ async def keep_password(request: Request) -> Reply:
 async def console_reads(request: Request) -> Reply:
     host = await door.looking(request.tx, request)
     waiting = await console_output.waiting(request.tx, [host.id])
-    return Reply(200, [ConsoleQuestion(each.id, each.server_id, each.kind, each.limit_bytes) for each in waiting])
+    asked = [ConsoleQuestion(each.id, each.server_id, each.kind, each.limit_bytes, each.question) for each in waiting]
+    return Reply(200, asked)
 
 
-@resource.on("POST", "/console-reads/{read_id}", may="host")
+@resource.on("POST", "/console-reads/{read_id}", may="host", tx="none", stream=True)
 async def answer(request: Request) -> Reply:
-    host, _ = await door.changing(request.tx, request)
-    read = await agent_access.console_read(request.tx, host, request.values["read_id"])
-    said = request.read(ConsoleAnswer)
-    output = said.output[-read.limit_bytes :] if said.output is not None else None
-    await console_output.answer(request.tx, read.id, output=output, error=said.error)
+    """What was copied out of a container is longer than what hosts say otherwise."""
+    said = bodies.read(ConsoleAnswer, await _whole(request))
+
+    async def act(tx: Tx) -> None:
+        host, _ = await door.changing(tx, request)
+        read = await agent_access.console_read(tx, host, request.values["read_id"])
+        output = said.output
+        if output is not None and read.question is None:
+            output = output[-read.limit_bytes :]
+        await console_output.answer(tx, read.id, output=output, error=said.error)
+
+    await transact(request.parts.store, act)
     return Reply(204)
+
+
+async def _whole(request: Request) -> bytes:
+    async with request.parts.store.read() as tx:
+        await door.looking(tx, request)
+    found = bytearray()
+    async for chunk in request.stream():
+        found += chunk
+        if len(found) > _ANSWER_MAX:
+            raise Invalid("body.too_large", f"An answer has at most {_ANSWER_MAX} bytes.", status=413)
+    return bytes(found)
 
 
 def _asked(request: Request, name: str) -> str:

@@ -9,9 +9,9 @@ from trivet.api.image.sight import seen
 from trivet.api.kit import lists
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import LONG_BODY_MAX, Resource
-from trivet.domain.images import images
+from trivet.domain.images import images, stores
 from trivet.domain.images import lists as image_lists
-from trivet.domain.images.images import STORE, Image
+from trivet.domain.images.images import Image
 from trivet.domain.images.imports import METHODS
 from trivet.domain.images.lists import SORT_COLUMNS, MemberStatus, Query
 from trivet.errors import Invalid, NotFound
@@ -36,7 +36,7 @@ async def create(request: Request) -> Reply:
     headers = [
         (b"location", f"{request.url}/v2/images/{image.id}".encode()),
         (b"openstack-image-import-methods", ",".join(METHODS).encode()),
-        (b"openstack-image-store-ids", STORE.encode()),
+        (b"openstack-image-store-ids", ",".join(stores.names(request.parts.settings)).encode()),
     ]
     return Reply(201, wire.view(image), headers)
 

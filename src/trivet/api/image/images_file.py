@@ -8,7 +8,7 @@ from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.images import content as image_content
 from trivet.domain.images import data as image_data
-from trivet.domain.images import images
+from trivet.domain.images import images, stores
 from trivet.domain.images.images import Image
 from trivet.domain.numbers import whole_number
 from trivet.errors import Forbidden, Invalid, OverQuota
@@ -22,7 +22,8 @@ _CONTENT_RANGE = re.compile(r"^bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*
 @resource.on("PUT", "/v2/images/{image_id}/file", may="member", tx="none", stream=True)
 async def upload(request: Request) -> Reply:
     chunks, size = _octets(request)
-    await image_data.upload(request.parts, request.caller, request.values["image_id"], chunks, size)
+    store = stores.one(request.parts.settings, request.header("x-image-meta-store"))
+    await image_data.upload(request.parts, request.caller, request.values["image_id"], chunks, size, store=store)
     return Reply(204)
 
 

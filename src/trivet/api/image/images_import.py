@@ -9,11 +9,10 @@ from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso
-from trivet.domain.images import images
+from trivet.domain.images import images, stores
 from trivet.domain.images import imports as image_imports
 from trivet.domain.images import tasks as image_tasks
 from trivet.domain.images.imports import ImportWish
-from trivet.errors import Invalid
 
 resource = Resource(names="image_id", seen=seen)
 
@@ -27,7 +26,7 @@ class ImportRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Read and kept for the task to show; what else there is in the body is not, for it may be a megabyte."""
 
     method: Method
-    stores: Annotated[list[str], msgspec.Meta(max_length=16)] = []
+    stores: Annotated[list[str], msgspec.Meta(min_length=1, max_length=32)] | None = None
     all_stores: bool = False
     all_stores_must_succeed: bool = True
 
@@ -45,18 +44,29 @@ class LocationCreate(Body, frozen=True, kw_only=True):
 @resource.on("POST", "/v2/images/{image_id}/import", may="member")
 async def import_(request: Request) -> Reply:
     body = request.read(ImportRequest)
-    header = request.header("x-image-meta-store")
+    to = stores.chosen(
+        request.parts.settings,
+        body.stores,
+        request.header("x-image-meta-store"),
+        all_stores=body.all_stores,
+        must_succeed=body.all_stores_must_succeed,
+    )
     wanted = ImportWish(
         method=body.method.name,
         uri=body.method.uri,
-        stores=(*body.stores, header) if header else tuple(body.stores),
+        stores=to.stores,
+        all_must_succeed=to.must_succeed,
+        all_stores=body.all_stores,
     )
-    if body.stores and body.all_stores:
-        raise Invalid("import.stores", "'all_stores' parameter can't be used with 'stores'")
     said: dict[str, Any] = msgspec.to_builtins(body)
     image_id = request.values["image_id"]
-    await image_imports.request(request.tx, request.caller, image_id, wanted, request_id=request.id, said=said)
+    await _ask(request, image_id, wanted, said)
     return Reply(202)
+
+
+async def _ask(request: Request, image_id: str, wanted: ImportWish, said: dict[str, Any]) -> None:
+    secrets = request.parts.secrets
+    await image_imports.request(request.tx, secrets, request.caller, image_id, wanted, request_id=request.id, said=said)
 
 
 @resource.on("GET", "/v2/images/{image_id}/tasks", may="reader")
@@ -69,7 +79,7 @@ async def tasks(request: Request) -> Reply:
             "status": task.status,
             "owner": task.project_id,
             "message": task.message,
-            "input": {name: value for name, value in task.input.items() if name != "wanted"},
+            "input": image_imports.said_by(task),
             "result": None,
             "image_id": task.image_id,
             "request_id": task.request_id,
@@ -92,16 +102,20 @@ async def add_location(request: Request) -> Reply:
     body = request.read(LocationCreate)
     data = body.validation_data
     wanted = ImportWish(
-        method="web-download", uri=body.url, os_hash_algo=data.os_hash_algo, os_hash_value=data.os_hash_value
+        method="web-download",
+        uri=body.url,
+        stores=(stores.default(request.parts.settings),),
+        os_hash_algo=data.os_hash_algo,
+        os_hash_value=data.os_hash_value,
     )
     image_id = request.values["image_id"]
     said: dict[str, Any] = {"method": {"name": "web-download", "uri": body.url}}
-    await image_imports.request(request.tx, request.caller, image_id, wanted, request_id=request.id, said=said)
+    await _ask(request, image_id, wanted, said)
     return Reply(202)
 
 
 @resource.on("GET", "/v2/images/{image_id}/locations", may="service")
 async def locations(request: Request) -> Reply:
-    """Nothing outside reads our store directly: bytes are had at /file."""
-    await images.visible(request.tx, request.caller, request.values["image_id"])
-    return Reply(200, [])
+    """In which stores it lies. Nothing outside reads those directly: bytes are had at /file."""
+    image = await images.visible(request.tx, request.caller, request.values["image_id"])
+    return Reply(200, [{"url": f"trivet://{store}/{image.id}", "metadata": {"store": store}} for store in image.kept])

@@ -1,13 +1,16 @@
 """/v2/info: how images get in, where they are kept, and how much of the quota they take."""
 
+from typing import Any
+
 from trivet.api.image.sight import seen
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.domain.images import images
-from trivet.domain.images.images import STORE
+from trivet.domain.images import copies, stores
 from trivet.domain.images.imports import METHODS
 from trivet.domain.limits import limits, quotas
-from trivet.errors import Forbidden, NotFound
+from trivet.errors import NotFound
+from trivet.settings import LOCAL
+from trivet.store.store import transact
 
 resource = Resource(names="image_id", seen=seen)
 
@@ -19,21 +22,29 @@ async def imports(request: Request) -> Reply:
 
 
 @resource.on("GET", "/v2/info/stores", may="reader", tx="none")
-async def stores(request: Request) -> Reply:
-    return Reply(200, {"stores": [{"id": STORE, "description": "Files of the cloud's own", "default": "true"}]})
+async def list_stores(request: Request) -> Reply:
+    return Reply(200, {"stores": _stores(request)})
 
 
 @resource.on("GET", "/v2/info/stores/detail", may="service", tx="none")
 async def stores_in_detail(request: Request) -> Reply:
-    store = {
-        "id": STORE,
-        "description": "Files of the cloud's own",
-        "default": "true",
-        "type": "file",
-        "weight": 0,
-        "properties": {},
-    }
-    return Reply(200, {"stores": [store]})
+    folders = request.parts.settings.stores
+    found = [
+        store | {"type": "file", "weight": 0, "properties": {"data_dir": folders.get(store["id"], "blobs, under data")}}
+        for store in _stores(request)
+    ]
+    return Reply(200, {"stores": found})
+
+
+def _stores(request: Request) -> list[dict[str, Any]]:
+    settings = request.parts.settings
+    found: list[dict[str, Any]] = []
+    for name in stores.names(settings):
+        own = "Files of the cloud's own" if name == LOCAL else "Files in a folder of the operator's"
+        found.append({"id": name, "description": own})
+        if name == stores.default(settings):
+            found[-1]["default"] = "true"
+    return found
 
 
 @resource.on("GET", "/v2/info/usage", may="reader")
@@ -50,10 +61,9 @@ async def usage(request: Request) -> Reply:
     return Reply(200, {"usage": found})
 
 
-@resource.on("DELETE", "/v2/stores/{store_id}/{image_id}", may="admin")
+@resource.on("DELETE", "/v2/stores/{store_id}/{image_id}", may="member", tx="none")
 async def delete_from_store(request: Request) -> Reply:
-    """The last copy is never removed this way, and there is one store: there is nothing that could be removed."""
-    image = await images.visible(request.tx, request.caller, request.values["image_id"])
-    if request.values["store_id"] != STORE or image.blob_key is None:
-        raise NotFound("store.absent", f"Image {image.id} is not in a store {request.values['store_id'][:64]!r}.")
-    raise Forbidden("store.last", f"Cannot delete image from its last store: delete image {image.id} itself.")
+    image_id, store_id = request.values["image_id"], request.values["store_id"]
+    key = await transact(request.parts.store, lambda tx: copies.remove(tx, request.caller, image_id, store_id))
+    await request.parts.blobs.remove(key)
+    return Reply(204)

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from trivet.api.kit.accepts import preferred
 from trivet.api.kit.request import encode
 from trivet.api.kit.service import Service
+from trivet.domain.images.limits import LIMITS
 from trivet.errors import TrivetError
 
 _HTML, _JSON = "text/html", "application/json"
@@ -43,4 +44,5 @@ SERVICE = Service(
     catalog_path="",
     error_body=error_body,
     error_text=error_text,
+    limits=LIMITS,
 )

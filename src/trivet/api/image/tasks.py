@@ -8,6 +8,7 @@ from trivet.api.kit.bodies import Body
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.clock import iso
+from trivet.domain.images import imports as image_imports
 from trivet.domain.images import tasks as image_tasks
 from trivet.domain.images.tasks import IMAGE_TASKS, ImageTask
 from trivet.errors import Invalid
@@ -46,8 +47,7 @@ async def create(request: Request) -> Reply:
 @resource.on("GET", "/v2/tasks/{task_id}", may="operator")
 async def show(request: Request) -> Reply:
     task = await image_tasks.visible(request.tx, request.caller, request.values["task_id"])
-    said = {name: value for name, value in task.input.items() if name != "wanted"}
-    details = {"input": said, "result": None, "message": task.message}
+    details = {"input": image_imports.said_by(task), "result": None, "message": task.message}
     return Reply(200, _brief(task) | details)
 
 

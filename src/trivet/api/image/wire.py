@@ -6,7 +6,7 @@ import msgspec
 
 from trivet.api.kit.request import encode
 from trivet.clock import iso
-from trivet.domain.images.images import STORE, Image
+from trivet.domain.images.images import Image
 from trivet.errors import Forbidden, Invalid
 from trivet.parts import Parts
 
@@ -67,11 +67,11 @@ def view(image: Image) -> dict[str, object]:
         "schema": "/v2/schemas/image",
     }
     if image.blob_key is not None:
-        found["stores"] = STORE
-    if image.status == "importing":
-        found["os_glance_importing_to_stores"] = STORE
+        found["stores"] = ",".join(image.kept)
+    if image.importing_to is not None:
+        found["os_glance_importing_to_stores"] = ",".join(image.importing_to)
+        found["os_glance_failed_import"] = ",".join(image.failed_stores or ())
     if image.fault is not None:
-        found["os_glance_failed_import"] = STORE
         found["trivet_fault"] = image.fault
     return found
 

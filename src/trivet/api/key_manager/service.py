@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from trivet.api.kit.service import Service
 from trivet.api.kit.versions import Microversions
+from trivet.domain.key_manager.limits import LIMITS
 from trivet.errors import TrivetError
 
 
@@ -26,4 +27,5 @@ SERVICE = Service(
     catalog_path="",
     error_body=error_body,
     microversions=MICROVERSIONS,
+    limits=LIMITS,
 )

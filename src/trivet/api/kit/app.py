@@ -50,8 +50,11 @@ class App:
             for route in service.routes():
                 self.routes.append((service, route))
                 self._tree.add(route, service.prefix)
+                if (shorter := service.shortened(route.path)) is not None:
+                    self._tree.add(msgspec.structs.replace(route, path=shorter), service.prefix)
         # The longest prefix first, so that an unknown path is refused by the nearest service.
         self._by_prefix = sorted(services, key=lambda service: -len(service.prefix))
+        self._folding = tuple(f"{service.prefix}/" for service in services if service.slashes_fold)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -116,6 +119,8 @@ class App:
             access_log.tell(request, reply, scope, seconds)
 
     def _route(self, request: Request) -> tuple[Service, list[Route]]:
+        if "//" in request.path and request.path.startswith(self._folding):
+            request.path = "/" + "/".join(filter(None, request.path.split("/")))
         node = self._tree.find(request.path, request.values)
         if node is None:
             raise NotFound("route.absent", self._nearest(request.path).absent(request.path))

@@ -59,6 +59,9 @@ class Service:
         statuses: Mapping[type[TrivetError], int] | None = None,
         reply_headers: ReplyHeaders = request_id_headers,
         door: Door | None = None,
+        limits: Mapping[str, int] | None = None,
+        dispensable: str = "",
+        slashes_fold: bool = False,
     ) -> None:
         self.package = package
         self.name = name
@@ -71,16 +74,28 @@ class Service:
         self.error_text = error_text
         self.microversions = microversions
         self.door = door
+        self.slashes_fold = slashes_fold
+        """Its clients put two slashes where one belongs, and mean one."""
         self.not_offered = not_offered or {}
         """Beginnings of paths that clients know from elsewhere -> what they are for, which there is none of here."""
 
+        self.limits = limits or {}
+        """What the service counts, and how much of it a project may have unless somebody says otherwise."""
+
         self.reply_headers = reply_headers
+        self._dispensable = dispensable
+        """How the paths of its resources begin, which callers may leave out."""
         self._statuses = statuses or {}
         """Where the service has another one for a whole class of errors."""
 
     def status_of(self, error: TrivetError) -> int:
         plain = error.http_status == error.status
         return self._statuses.get(type(error), error.http_status) if plain else error.http_status
+
+    def shortened(self, path: str) -> str | None:
+        """Another path to the same; None if there is none."""
+        below = self._dispensable and f"{self._dispensable}/"
+        return path.removeprefix(self._dispensable) if below and path.startswith(below) else None
 
     def absent(self, path: str) -> str:
         """Why there is nothing at a path below this service's."""

@@ -5,6 +5,7 @@ our code (`network.in_use` is NetworkInUse); where upstream's name is another on
 """
 
 from trivet.api.kit.service import Service
+from trivet.domain.network.limits import LIMITS
 from trivet.errors import TrivetError
 
 _TYPES = {
@@ -149,4 +150,5 @@ SERVICE = Service(
     catalog_path="",
     error_body=error_body,
     not_offered=_NOT_OFFERED,
+    limits=LIMITS,
 )

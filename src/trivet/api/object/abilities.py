@@ -20,6 +20,7 @@ ALL: dict[str, dict[str, object]] = {
     "bulk_upload": {"max_containers_per_extraction": 1000, "max_failed_extractions": 1000},
     "container_quotas": {},
     "dlo": {"max_segments": large.DYNAMIC_MAX},
+    "object_versioning": {},
     "formpost": {"allowed_digests": list(temp_urls.DIGESTS)},
     "slo": {
         "max_manifest_segments": large.SEGMENTS_MAX,

@@ -2,7 +2,7 @@
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.object import bulk, cors, door, form_posts, listings, web_pages, wire
+from trivet.api.object import bulk, cors, door, form_posts, listings, versioned, web_pages, wire
 from trivet.api.object.wire import Headers
 from trivet.domain.objects import access, acts, containers, listing, names, versions
 from trivet.domain.objects.access import Right
@@ -30,6 +30,8 @@ async def get(request: Request) -> Reply:
         return page
     async with request.parts.store.read() as tx:
         home, right = await door.container(tx, request, place, Right.READ)
+        if request.query_string and request.asked("versions") is not None:
+            return await versioned.listed(tx, request, home, _headers(request, home, right))
         kind = listings.kind_of(request)
         found = await listing.of_container(tx, home, listings.page(request))
     return listings.of_container(kind, home, found, _headers(request, home, right))

@@ -25,7 +25,7 @@ _NESTED_MAX = 1000
 _RANGE = re.compile(r"^\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*\Z")
 
 
-class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NamedSegment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A segment as the client says it."""
 
     path: str = ""
@@ -35,7 +35,7 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     range: str | None = None
 
 
-_DECODER = msgspec.json.Decoder(list[Wanted])
+_DECODER = msgspec.json.Decoder(list[NamedSegment])
 
 
 # -- dynamic
@@ -142,7 +142,7 @@ async def put(request: Request, place: Place, home: Container, wanted: Content) 
     return wire.done(201, headers)
 
 
-async def _read(request: Request) -> list[Wanted]:
+async def _read(request: Request) -> list[NamedSegment]:
     raw = bytearray()
     async for chunk in incoming.body(request):
         raw += chunk
@@ -159,7 +159,7 @@ async def _read(request: Request) -> list[Wanted]:
     return said
 
 
-async def _resolved(tx: Tx, request: Request, place: Place, said: list[Wanted]) -> tuple[Segment, ...]:
+async def _resolved(tx: Tx, request: Request, place: Place, said: list[NamedSegment]) -> tuple[Segment, ...]:
     found: list[Segment] = []
     wrong: list[str] = []
     homes: dict[str, Container | None] = {}
@@ -183,7 +183,7 @@ async def _resolved(tx: Tx, request: Request, place: Place, said: list[Wanted]) 
     return tuple(found)
 
 
-def _there(container: str, wanted: Wanted, there: Listed, wrong: list[str]) -> Segment:
+def _there(container: str, wanted: NamedSegment, there: Listed, wrong: list[str]) -> Segment:
     where = quote(f"/{container}/{there.name}")
     if wanted.etag is not None and wanted.etag.strip('"') != there.etag:
         wrong.append(f"{where}, Etag Mismatch")
@@ -197,7 +197,7 @@ def _there(container: str, wanted: Wanted, there: Listed, wrong: list[str]) -> S
     return Segment(container, there.name, there.etag, there.size, there.content_type, span, nested=there.is_large)
 
 
-def _inline(number: int, wanted: Wanted, wrong: list[str]) -> Segment:
+def _inline(number: int, wanted: NamedSegment, wrong: list[str]) -> Segment:
     try:
         data = a2b_base64(wanted.data, strict_mode=True)
     except ValueError:
@@ -209,7 +209,7 @@ def _inline(number: int, wanted: Wanted, wrong: list[str]) -> Segment:
     return Segment("", "", etag, len(data), data=wanted.data)
 
 
-def _path(number: int, wanted: Wanted) -> tuple[str, str]:
+def _path(number: int, wanted: NamedSegment) -> tuple[str, str]:
     container, _, name = wanted.path.lstrip("/").partition("/")
     if not container or not name:
         raise Invalid(

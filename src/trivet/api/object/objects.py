@@ -2,9 +2,9 @@
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
-from trivet.api.object import bulk, copying, cors, form_posts, reading, web_pages, wire, writing
+from trivet.api.object import bulk, copying, cors, form_posts, reading, versioned, web_pages, wire, writing
 from trivet.domain.objects import containers
-from trivet.errors import Forbidden, NotFound
+from trivet.errors import Forbidden, Invalid, NotFound
 
 resource = Resource()
 
@@ -32,6 +32,8 @@ async def head(request: Request) -> Reply:
 async def put(request: Request) -> Reply:
     if request.asked("extract-archive") is not None:
         return await bulk.extract(request)
+    if (version_id := versioned.asked(request)) is not None:
+        return await versioned.make_current(request, version_id)
     if b"x-copy-from" in request.headers:
         return await copying.from_other(request)
     return await writing.put(request)
@@ -41,16 +43,22 @@ async def put(request: Request) -> Reply:
 async def post(request: Request) -> Reply:
     if (request.header("content-type") or "").startswith("multipart/form-data"):
         return await form_posts.take(request, wire.place(request))
+    if versioned.asked(request) is not None:
+        raise Invalid("version.fixed", "What is said of a version does not change: make it the current one first.")
     return await writing.describe(request)
 
 
 @resource.on("DELETE", _PATH, may="shared", tx="none")
 async def delete(request: Request) -> Reply:
+    if (version_id := versioned.asked(request)) is not None:
+        return await versioned.delete(request, version_id)
     return await writing.delete(request)
 
 
 @resource.on("COPY", _PATH, may="shared", tx="none")
 async def copy(request: Request) -> Reply:
+    if versioned.asked(request) is not None:
+        raise Invalid("version.fixed", "A version is not copied: make it the current one first.")
     return await copying.to_other(request)
 
 

@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator
 
 from trivet.api.kit.request import Reply, Request
-from trivet.api.object import conditions, cors, door, large_objects, links, wire
+from trivet.api.object import conditions, cors, door, large_objects, links, versioned, wire
 from trivet.api.object.conditions import Span
 from trivet.api.object.wire import Headers
 from trivet.domain.objects import content, objects
 from trivet.domain.objects.access import Right
 from trivet.domain.objects.containers import Container
 from trivet.domain.objects.objects import Object, Place
+from trivet.domain.objects.versions import Version
 
 _CONDITIONS = frozenset((b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"))
 
@@ -18,6 +19,11 @@ async def give(request: Request, place: Place) -> Reply:
     async with request.parts.store.read() as tx:
         home, found = await objects.find_both(tx, place)
         await door.check_object(tx, request, place, home, Right.READ)
+        if home is not None and (version_id := versioned.asked(request)) is not None:
+            asked = await versioned.chosen(tx, home, place, found, version_id)
+            if isinstance(asked, Version):
+                return versioned.deleted(asked)
+            found = asked
         if home is None or found is None:
             raise objects.absent()
         if found.size == 0 and found.metadata:

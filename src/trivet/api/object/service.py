@@ -4,6 +4,7 @@ from html import escape
 from http import HTTPStatus
 
 from trivet.api.kit.service import Service
+from trivet.domain.objects.accounts import LIMITS
 from trivet.errors import OverQuota, TrivetError
 
 _TITLES = {499: "Client Disconnect", 507: "Insufficient Storage"}
@@ -36,4 +37,5 @@ SERVICE = Service(
     error_text=error_text,
     statuses={OverQuota: 413},
     reply_headers=reply_headers,
+    limits=LIMITS,
 )

@@ -72,5 +72,6 @@ async def delete(request: Request) -> Reply:
         if found is not None and (b"if-match" in request.headers or b"if-unmodified-since" in request.headers):
             conditions.check_put(request, found)
 
-    await acts.delete(request.parts, place, check=check)
-    return wire.done(204, cors.headers(request, home, []))
+    marked = await acts.delete(request.parts, place, check=check)
+    headers = [(b"x-object-version-id", marked.encode())] if marked is not None else []
+    return wire.done(204, headers + cors.headers(request, home, headers))

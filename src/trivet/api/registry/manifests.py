@@ -91,7 +91,9 @@ async def tags(request: Request) -> Reply:
 async def referrers(request: Request) -> Reply:
     path, digest = request.values["repository"], names.digest(request.values["digest"])
     kind, last = request.asked("artifactType"), request.asked("last") or ""
-    found = await registry_lists.referrers(request.tx, request.caller, registry_lists.Wanted(path, digest, kind, last))
+    found = await registry_lists.referrers(
+        request.tx, request.caller, registry_lists.ReferrersPage(path, digest, kind, last)
+    )
     headers = [(b"oci-filters-applied", b"artifactType")] if kind is not None else []
     if found.more:
         said = {"artifactType": kind} if kind is not None else {}

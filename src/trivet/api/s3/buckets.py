@@ -1,5 +1,6 @@
 """/{bucket}: made, seen, listed, emptied of many at once, and deleted."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from trivet.api.kit.request import Reply, Request
@@ -178,7 +179,7 @@ async def post(request: Request) -> Reply:
     if request.asked("delete") is None:
         raise not_offered()
     raw = await documents.whole(payload.of(request, entered.signature))
-    said = documents.parsed(raw, "Delete")
+    said = await documents.parsed(raw, "Delete")
     wanted = [(one.said("Key"), one.said("VersionId") or None) for one in said.all("Object")]
     if not 0 < len(wanted) <= _DELETES_MAX or not all(key for key, _ in wanted):
         raise Invalid("xml.malformed", f"Between one and {_DELETES_MAX} keys are deleted at once.")
@@ -188,6 +189,8 @@ async def post(request: Request) -> Reply:
     quiet = said.said("Quiet").lower() == "true"
     for key, version_id in wanted:
         place = Place(entered.place.project_id, entered.place.container, key)
+        # There may be a thousand: others' requests go between.
+        await asyncio.sleep(0)
         outcome = await _delete_one(request, place, version_id)
         if outcome[0] == "Error" or not quiet:
             told.append(outcome)

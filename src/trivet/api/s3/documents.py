@@ -4,6 +4,7 @@ Nothing is read but elements and their texts: whoever declares a type or an enti
 reach out; how deep and how many is bounded, too.
 """
 
+import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
 BODY_MAX = 2 << 20
 _DEPTH_MAX = 8
 _ELEMENTS_MAX = 60_000
+_ASIDE_BYTES = 16 * 1024
 
 
 class Element:
@@ -64,7 +66,14 @@ class _Reader:
         raise _malformed()
 
 
-def parsed(raw: bytes, root: str) -> Element:
+async def parsed(raw: bytes, root: str) -> Element:
+    """A long one in a thread: it is read in one piece, and others' requests are not to wait for that."""
+    if len(raw) <= _ASIDE_BYTES:
+        return _parsed(raw, root)
+    return await asyncio.to_thread(_parsed, raw, root)
+
+
+def _parsed(raw: bytes, root: str) -> Element:
     reader, parser = _Reader(), expat.ParserCreate()
     parser.buffer_text = True
     parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end

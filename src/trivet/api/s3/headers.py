@@ -13,7 +13,10 @@ from trivet.errors import Invalid
 Headers = list[tuple[bytes, bytes]]
 _META = "x-amz-meta-"
 _KEPT = ("content-disposition", "content-encoding", "cache-control", "content-language", "expires")
-_OVERRIDES = tuple(f"response-{name}" for name in _KEPT)
+_MAIL_BYTES_MAX = 2048
+"""The longest value that is kept, in mail's words; their reader takes the square of what it is given."""
+_MAIL_CHARSETS = frozenset(("utf-8", "us-ascii", "iso-8859-1"))
+"""Others' readers take the square, too."""
 _NOT_OFFERED = ("x-amz-server-side-encryption", "x-amz-tagging", "x-amz-object-lock", "x-amz-website-redirect")
 _CHUNKED = "aws-chunked"
 
@@ -41,14 +44,14 @@ def wanted(request: Request) -> Content:
 
 def _decoded(value: str) -> str:
     """Clients of mail's kind say what is not ASCII as mail does."""
-    if not value.startswith("=?"):
+    if not value.startswith("=?") or len(value) > _MAIL_BYTES_MAX:
         return value
     try:
-        return "".join(
-            part.decode(charset or "ascii") if isinstance(part, bytes) else part
-            for part, charset in decode_header(value)
-        )
-    except (ValueError, LookupError):
+        words = decode_header(value)
+        if any(charset is not None and charset.lower() not in _MAIL_CHARSETS for _, charset in words):
+            return value
+        return "".join(part.decode(charset or "ascii") if isinstance(part, bytes) else part for part, charset in words)
+    except ValueError:
         return value
 
 
@@ -65,15 +68,21 @@ def of_object(request: Request, home: Container, found: Object) -> Headers:
             shown[_META + name.removeprefix(META)] = value
         elif name in _KEPT:
             shown[name] = value
-    for override in _OVERRIDES:
-        said_now = request.asked(override)
+    for name in _KEPT:
+        said_now = override(request, name)
         if said_now is not None:
-            if not said_now.isprintable() or len(said_now) > names.HEADER_MAX:
-                raise Invalid("query.argument", f"{override} must be printable.")
-            shown[override.removeprefix("response-")] = said_now
+            shown[name] = said_now
     if found.manifest is not None:
         said.append((b"x-amz-mp-parts-count", str(len(found.manifest)).encode()))
     return said + wire.encoded(shown)
+
+
+def override(request: Request, name: str) -> str | None:
+    """What an answer is to say in place of what is kept, as a query says it."""
+    said = request.asked(f"response-{name}")
+    if said is not None and (not said.isprintable() or len(said) > names.HEADER_MAX):
+        raise Invalid("query.argument", f"response-{name} must be printable.")
+    return said
 
 
 def version_id(home: Container, found: Object) -> Headers:

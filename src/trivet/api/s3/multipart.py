@@ -1,6 +1,7 @@
 """Uploads in parts: begun, filled, listed, completed, given up."""
 
 import re
+from functools import partial
 
 from trivet.api.kit.request import Reply, Request
 from trivet.api.object import conditions
@@ -11,7 +12,7 @@ from trivet.domain.objects import content, multipart, objects, uploads
 from trivet.domain.objects.access import Right
 from trivet.domain.objects.multipart import PARTS_MAX, Part
 from trivet.domain.objects.names import SIZE_MAX
-from trivet.domain.objects.objects import Content, Object
+from trivet.domain.objects.objects import Content, Object, Place
 from trivet.errors import Invalid
 from trivet.store.store import transact
 from trivet.store.tx import Tx
@@ -96,7 +97,7 @@ async def _copy_part(request: Request, entered: Entered, number: int) -> Object:
 
 async def complete(request: Request, entered: Entered) -> Reply:
     raw = await documents.whole(payload.of(request, entered.signature))
-    said = _parts(raw)
+    said = _parts(await documents.parsed(raw, "CompleteMultipartUpload"))
     place, upload_id = entered.place, _upload_id(request)
 
     async def act(tx: Tx) -> Object:
@@ -106,6 +107,7 @@ async def complete(request: Request, entered: Entered) -> Reply:
         )
 
     placed = await transact(request.parts.store, act)
+    await _drop_unused(request, place, upload_id, said)
     location = f"{request.url}/{place.container}/{place.name}"
     told = [("Location", location), ("Bucket", place.container), ("Key", place.name), ("ETag", f'"{placed.etag}"')]
     async with request.parts.store.read() as tx:
@@ -115,9 +117,18 @@ async def complete(request: Request, entered: Entered) -> Reply:
     )
 
 
-def _parts(raw: bytes) -> list[Part]:
+async def _drop_unused(request: Request, place: Place, upload_id: str, said: list[Part]) -> None:
+    """What was sent and is no part of it goes, some at a time."""
+    kept = frozenset(one.number for one in said)
+    after: int | None = 0
+    while after is not None:
+        act = partial(multipart.drop_some, place=place, upload_id=upload_id, after=after, keeping=kept)
+        after = await transact(request.parts.store, act)
+
+
+def _parts(document: documents.Element) -> list[Part]:
     found = []
-    for one in documents.parsed(raw, "CompleteMultipartUpload").all("Part"):
+    for one in document.all("Part"):
         number, etag = whole_number(one.said("PartNumber").strip()), one.said("ETag").strip().strip('"').lower()
         if number is None or not 1 <= number <= PARTS_MAX:
             raise Invalid("xml.malformed", f"Part numbers are 1 to {PARTS_MAX}.")
@@ -137,8 +148,7 @@ async def abort(request: Request, entered: Entered) -> Reply:
         await multipart.abort(tx, place, upload_id)
 
     await transact(request.parts.store, act)
-    while await transact(request.parts.store, lambda tx: multipart.drop_some(tx, place, upload_id)):
-        pass
+    await _drop_unused(request, place, upload_id, [])
     return Reply(204)
 
 

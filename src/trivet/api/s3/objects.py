@@ -50,7 +50,7 @@ async def get(request: Request) -> Reply:
     first, length, status = _span(request, found)
     if status == 206:
         said.append((b"content-range", f"bytes {first}-{first + length - 1}/{found.size}".encode()))
-    kind = request.asked("response-content-type") or found.content_type
+    kind = headers.override(request, "content-type") or found.content_type
     if request.method == "HEAD":
         said.append((b"content-length", str(length).encode()))
         return Reply(status, b"", said, content_type=kind)

@@ -12,11 +12,11 @@ import msgspec
 from trivet.api.kit.request import Request
 from trivet.api.s3 import old_signatures
 from trivet.domain.callers import Caller
-from trivet.domain.identity.delegation import ec2
+from trivet.domain.identity.delegation import access_rules, ec2
 from trivet.domain.identity.delegation.ec2 import Key
 from trivet.domain.identity.login import delegated
 from trivet.domain.numbers import whole_number
-from trivet.errors import Forbidden, Invalid
+from trivet.errors import Forbidden, Invalid, NotFound
 from trivet.store import log
 from trivet.store.log import Doer
 
@@ -24,6 +24,7 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 _SAFE = "-_.~"
 _PREFIX = "/s3"
+_SERVICE_TYPES = ("s3",)
 _SKEW_S = 15 * 60.0
 _EXPIRES_MAX_S = 7 * 24 * 3600
 _SHAPE = re.compile(r"^[0-9]{8}T[0-9]{6}Z\Z")
@@ -91,8 +92,11 @@ async def _key(request: Request, access: str) -> Key:
 async def _caller(request: Request, key: Key) -> Caller:
     try:
         caller = await delegated.by_ec2_key(request.parts, key)
-    except Forbidden as error:
+    except (Forbidden, NotFound) as error:
         raise _unknown() from error
+    # The door knows nobody before his signature is checked, so it is here that he is held to his rules.
+    if not access_rules.allowed(caller, _SERVICE_TYPES, request.method, request.path.removeprefix(_PREFIX) or "/"):
+        raise Forbidden("policy.access_rule", "The application credential's access rules do not allow this.")
     request.caller = caller
     log.doing.set(Doer(caller.user_id, request.id))
     return caller
@@ -172,6 +176,9 @@ def _check_time(said: _Said, now: float) -> None:
 def _check_headers(request: Request, said: _Said) -> None:
     """What S3 acts on must have been signed: else whoever has a signed URL could do more with it."""
     signed = set(said.headers)
+    if len(signed) < len(said.headers):
+        # Each is written out for the signature, however long it is.
+        raise Invalid("s3.malformed", "A header is named twice among those that are signed.")
     free = {"x-amz-content-sha256"} if said.in_url else set()
     loose = {
         name for raw in request.headers if (name := raw.decode("latin-1")).startswith("x-amz-") and name not in free

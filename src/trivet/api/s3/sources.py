@@ -5,11 +5,11 @@ from urllib.parse import unquote
 from trivet.api.kit.request import Request
 from trivet.api.s3 import door, headers
 from trivet.api.s3.door import Entered
-from trivet.domain.objects import containers, objects, versions
+from trivet.domain.objects import containers, objects, version_acts, versions
 from trivet.domain.objects.access import Right
 from trivet.domain.objects.containers import Container
 from trivet.domain.objects.objects import Object, Place
-from trivet.domain.objects.versions import NULL, Version
+from trivet.domain.objects.versions import NULL
 from trivet.errors import Invalid, NotFound
 
 
@@ -21,19 +21,14 @@ async def found(request: Request, entered: Entered, place: Place, version_id: st
             raise containers.absent()
         if version_id is not None and (here is None or (here.version_id or NULL) != version_id):
             kept = await versions.find(tx, home, place.name, version_id)
-            here = _as_object(kept) if kept is not None else None
+            if kept is not None and kept.marker:
+                raise Invalid("method.not_allowed", "The version is a mark of the deletion.", status=405)
+            here = version_acts.as_object(kept) if kept is not None else None
             if here is None:
                 raise NotFound("version.absent", "The specified version does not exist.")
     if here is None:
         raise objects.absent()
     return home, here
-
-
-def _as_object(kept: Version) -> Object:
-    if kept.marker:
-        raise Invalid("method.not_allowed", "The version is a mark of the deletion.", status=405)
-    said = {name: getattr(kept, name) for name in Object.__struct_fields__ if hasattr(kept, name)}
-    return Object(**said)
 
 
 async def of_copy(request: Request, entered: Entered) -> tuple[Place, Object]:

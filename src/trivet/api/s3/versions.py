@@ -20,7 +20,7 @@ async def show(request: Request, entered: Entered) -> Reply:
 
 async def change(request: Request, entered: Entered) -> Reply:
     raw = await documents.whole(payload.of(request, entered.signature))
-    status = documents.parsed(raw, "VersioningConfiguration").said("Status")
+    status = (await documents.parsed(raw, "VersioningConfiguration")).said("Status")
     if status not in ("Enabled", "Suspended"):
         raise Invalid("xml.malformed", "The status of versioning is Enabled or Suspended.")
 

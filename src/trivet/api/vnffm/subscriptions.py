@@ -9,7 +9,7 @@ from trivet.api.kit import lists
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.alarms import sol003, subscriptions
-from trivet.domain.alarms.subscriptions import Filter, Subscription, Wanted
+from trivet.domain.alarms.subscriptions import Filter, Subscription, SubscriptionWish
 from trivet.domain.alarms.words import EventType, Severity
 from trivet.errors import Invalid, NotFound
 from trivet.store.where import Where
@@ -57,7 +57,7 @@ async def create(request: Request) -> Reply:
             "authentication with authType BASIC and paramsBasic must be given: its password (16 letters at least) is "
             "the key by which what is sent is signed.",
         )
-    wanted = Wanted(
+    wanted = SubscriptionWish(
         url=said.callback_uri,
         secret=said.authentication.params_basic.password,
         style="sol003",

@@ -3,6 +3,7 @@
 from trivet.api.kit.faults import error_body
 from trivet.api.kit.service import Service
 from trivet.api.kit.versions import Microversions
+from trivet.domain.volumes.limits import LIMITS
 
 MICROVERSIONS = Microversions("volume", "3.0", "3.71")
 SERVICE = Service(
@@ -13,4 +14,5 @@ SERVICE = Service(
     catalog_path="/v3",
     error_body=error_body,
     microversions=MICROVERSIONS,
+    limits=LIMITS,
 )

@@ -133,7 +133,7 @@ async def create_volume(request: Request) -> Reply:
         group_id=group_id,
     )
     if said.backup_id in (UNSET, None):
-        volume = await create(request.tx, request.caller, wanted, request.id)
+        volume = await create(request.tx, request.caller, wanted, request.id, request.parts.secrets)
     else:
         volume = await backups.restore_as(request.tx, request.caller, str(said.backup_id), wanted, request.id)
     await limits.settled(request.tx)
@@ -193,7 +193,8 @@ async def delete(request: Request) -> Reply:
     if force and not request.caller.is_operator:
         raise Invalid("policy.forbidden", "Only an administrator may force the deletion of a volume.", status=403)
     cascade = bool(request.asked_flag("cascade"))
-    await acts.delete(request.tx, request.caller, volume_id(request), cascade=cascade, force=force)
+    keep_s = request.parts.settings.reclaim_volumes_s
+    await acts.delete(request.tx, request.caller, volume_id(request), cascade=cascade, force=force, keep_s=keep_s)
     return Reply(202)
 
 

@@ -302,7 +302,10 @@ class ReimageBody(Loose, frozen=True, kw_only=True):
 async def reimage(request: Request) -> Reply:
     said = request.read(ReimageBody).said
     reserved = flag(said.reimage_reserved, "reimage_reserved")
-    await reimages.begin(request.tx, request.caller, volume_id(request), said.image_id, request.id, reserved=reserved)
+    secrets, id = request.parts.secrets, volume_id(request)
+    await reimages.begin(
+        request.tx, secrets, request.caller, id, said.image_id, request_id=request.id, reserved=reserved
+    )
     return Reply(202)
 
 

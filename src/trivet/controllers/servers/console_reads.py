@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Coroutine
 
 from trivet.domain.servers import console_output
 from trivet.domain.servers.console_output import CONSOLE_READS, ConsoleRead
-from trivet.domain.servers.words import CONSOLE_WAIT_S, Kind
+from trivet.domain.servers.words import Kind, wait_s
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.foreseen import foreseen
-from trivet.drivers.contracts.machine import MachineDriver
+from trivet.drivers.contracts.machine import MachineDriver, answered
 from trivet.errors import TrivetError
 from trivet.store.leases import Lease, fence
 from trivet.store.log import Event
@@ -76,8 +76,8 @@ class ConsoleReads:
         try:
             if driver is None:
                 raise DriverError(f"this host cannot run a {read.kind}", again=False)
-            reading = driver.console_log(read.server_id, read.limit_bytes)
-            async with asyncio.timeout(CONSOLE_WAIT_S):
+            reading = answered(driver, read.server_id, read.question, read.limit_bytes)
+            async with asyncio.timeout(wait_s(read.question)):
                 output = await foreseen(f"console of server {read.server_id}", reading)
         except DriverError as refusal:
             error = refusal.why

@@ -1,13 +1,16 @@
-"""Servers: what no agent can do for them: end what takes too long, offload what is shelved, forget the long deleted.
+"""Servers: what no agent can do for them: end what takes too long, offload what is shelved, reclaim and forget
+what was deleted.
 
 Each late server is ended in a transaction of its own, so that one that cannot be ended holds up no other.
 """
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from trivet.controllers.pauses import Pauses
 from trivet.controllers.servers.deadlines import Deadlines
-from trivet.domain.servers import shelving
+from trivet.controllers.servers.drains import Drains
+from trivet.domain.servers import shelving, soft_deletion
 from trivet.domain.servers import state as reports
 from trivet.domain.servers.ending import KEEP_S, forget_deleted
 from trivet.domain.servers.servers import SERVERS
@@ -29,10 +32,12 @@ class ServerController:
         self._store = store
         self._pauses = Pauses(store.clock)
         self._deadlines = Deadlines(store.clock, _LONGEST_GAP_S)
+        self._drains = Drains(store)
 
     async def run(self, lease: Lease) -> None:
         while True:
             await self.step(lease)
+            await self._drains.step(lease)
             await self._store.clock.sleep(_LOOK_EVERY_S)
 
     async def step(self, lease: Lease) -> None:
@@ -48,19 +53,27 @@ class ServerController:
                 tx.clock.now(),
                 _BATCH,
             )
+            reclaimed = await tx.rows(
+                "SELECT id FROM servers WHERE reclaim_at <= ? AND task IS NULL AND want <> 'gone'"
+                " ORDER BY reclaim_at LIMIT ?",
+                tx.clock.now(),
+                _BATCH,
+            )
         open = {str(id): float(at) for id, at in rows}
         late = self._deadlines.passed(open.items())
         self._pauses.forget_all_but(late)
         for id in filter(self._pauses.over, late):
             await self._end(lease, id, open[id])
         for row in waiting:
-            await self._offload(lease, str(row[0]))
+            await self._one(str(row[0]), lambda tx, id=row[0]: _offload(tx, lease, str(id)))  # type: ignore[misc]
+        for row in reclaimed:
+            await self._one(str(row[0]), lambda tx, id=row[0]: _reclaim(tx, lease, str(id)))  # type: ignore[misc]
         if old is not None:
             await transact(self._store, lambda tx: _forget(tx, lease))
 
-    async def _offload(self, lease: Lease, id: str) -> None:
+    async def _one(self, id: str, act: Callable[[Tx], Awaitable[None]]) -> None:
         with suppress(Unforeseen):
-            await foreseen(f"server {id}", transact(self._store, lambda tx: _offload(tx, lease, id)), Busy, Lost)
+            await foreseen(f"server {id}", transact(self._store, act), Busy, Lost)
 
     async def _end(self, lease: Lease, id: str, at: float) -> None:
         try:
@@ -74,6 +87,11 @@ async def _offload(tx: Tx, lease: Lease, id: str) -> None:
     server = await tx.get(SERVERS, id)
     if server is not None and server.task is None and shelving.is_due(server, tx.clock.now()):
         await shelving.begin_offload(tx, server)
+
+
+async def _reclaim(tx: Tx, lease: Lease, id: str) -> None:
+    await fence(tx, lease)
+    await soft_deletion.reclaim(tx, id)
 
 
 async def _fail(tx: Tx, lease: Lease, id: str, at: float) -> None:

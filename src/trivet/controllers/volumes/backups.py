@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 
 from trivet.controllers.pauses import Pauses
@@ -12,7 +13,9 @@ from trivet.drivers.contracts.foreseen import foreseen
 from trivet.errors import TrivetError
 from trivet.parts import Parts
 
-_AT_ONCE = 2
+_AT_ONCE = 4
+_OF_ONE_PROJECT = 2
+"""A copy may take hours: two projects that copy all they have leave nobody else waiting behind one of them."""
 _TRIES_MAX = 8
 _logger = logging.getLogger(__name__)
 
@@ -41,11 +44,13 @@ class BackupWork:
         self._pauses.forget_all_but(waiting)
         self._tries = {id: tries for id, tries in self._tries.items() if id in waiting}
         begun = False
-        for id in waiting:
+        held = Counter(waiting.get(id, "") for id in self._busy)
+        for id, project_id in waiting.items():
             if len(self._busy) >= _AT_ONCE:
                 break
-            if id not in self._busy and self._pauses.over(id):
+            if id not in self._busy and self._pauses.over(id) and held[project_id] < _OF_ONE_PROJECT:
                 begun = True
+                held[project_id] += 1
                 self._busy[id] = asyncio.create_task(self._one(id), name=f"backup {id}")
         return begun
 

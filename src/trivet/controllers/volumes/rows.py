@@ -24,8 +24,10 @@ async def due(tx: Tx, backend_id: str) -> set[str]:
         " UNION SELECT volume_id FROM volume_attachments"
         " WHERE (status = 'gone' OR (connection IS NULL AND status <> 'reserved'))"
         " AND volume_id IN (SELECT id FROM volumes WHERE backend_id = ?)"
+        " UNION SELECT id FROM deleted_volumes WHERE backend_id = ? AND purge_at <= ?"
         f" LIMIT {_BATCH}",
-        *[backend_id] * 4,
+        *[backend_id] * 5,
+        tx.clock.now(),
     )
     return {str(row[0]) for row in found}
 
@@ -40,7 +42,8 @@ async def served(tx: Tx, backend_id: str) -> set[str]:
 
 
 async def known(tx: Tx, ids: Collection[str]) -> set[str]:
-    return await _those_in(tx, "volumes", ids)
+    """Those that are, and those whose data are kept."""
+    return await _those_in(tx, "volumes", ids) | await _those_in(tx, "deleted_volumes", ids)
 
 
 async def known_snapshots(tx: Tx, ids: Collection[str]) -> set[str]:
@@ -49,14 +52,16 @@ async def known_snapshots(tx: Tx, ids: Collection[str]) -> set[str]:
     return await _those_in(tx, "volume_snapshots", ids) | {str(row[0]) for row in making}
 
 
-async def due_backups(tx: Tx, backend_id: str) -> list[str]:
-    """Those of this back end; and what is to be deleted is deleted by whoever sees it first."""
+async def due_backups(tx: Tx, backend_id: str) -> dict[str, str]:
+    """Those of this back end, and whose they are, of each project its oldest first; and what is to be deleted is
+    deleted by whoever sees it first."""
     found = await tx.rows(
-        "SELECT id FROM volume_backups WHERE works = 1 AND (backend_id = ? OR status = 'deleting') ORDER BY id"
-        f" LIMIT {_BATCH}",
+        "SELECT id, project_id FROM (SELECT id, project_id, ROW_NUMBER() OVER (PARTITION BY project_id"
+        " ORDER BY updated_at, id) AS place FROM volume_backups WHERE works = 1 AND (backend_id = ? OR"
+        f" status = 'deleting')) AS waiting ORDER BY place, id LIMIT {_BATCH}",
         backend_id,
     )
-    return [str(row[0]) for row in found]
+    return {str(id): str(project_id) for id, project_id in found}
 
 
 async def _those_in(tx: Tx, table: str, ids: Collection[str]) -> set[str]:

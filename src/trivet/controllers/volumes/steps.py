@@ -6,11 +6,23 @@ from typing import Protocol, TypeVar
 
 from trivet.controllers.volumes import rows
 from trivet.controllers.volumes.uploads import Uploads
-from trivet.domain.images import images
-from trivet.domain.images.images import IMAGES
+from trivet.domain.images import content as image_content
+from trivet.domain.images import images, signatures
+from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.servers import state as server_state
 from trivet.domain.servers.servers import SERVERS
-from trivet.domain.volumes import acts, attachments, backends, encryption, groups, limits, messages, snapshots, types
+from trivet.domain.volumes import (
+    acts,
+    attachments,
+    backends,
+    deleted_volumes,
+    encryption,
+    groups,
+    limits,
+    messages,
+    snapshots,
+    types,
+)
 from trivet.domain.volumes.attachments import ATTACHMENTS, Attachment
 from trivet.domain.volumes.create import image_facts
 from trivet.domain.volumes.snapshots import SNAPSHOTS, Snapshot
@@ -30,6 +42,7 @@ from trivet.drivers.contracts.volume import (
     VolumeDriver,
     VolumeSpec,
 )
+from trivet.errors import Invalid, NotFound
 from trivet.parts import Parts
 from trivet.store.tx import Tx
 
@@ -58,6 +71,7 @@ class Steps:
         """`serve`: also if the rows do not say that there is anything to do."""
         volume, used, kept = await self._read(id)
         if volume is None:
+            await self._purge(id)
             return
         if volume.working and volume.status == "creating":
             await self._create(volume)
@@ -100,7 +114,8 @@ class Steps:
             now = tx.clock.now()
             current = await _still(tx, volume)
             if current is not None:
-                await attachments.settle(tx, current, ended=True, launched_at=now)
+                facts = _verified(current.image_metadata)
+                await attachments.settle(tx, current, ended=True, launched_at=now, image_metadata=facts)
 
         await self._transact(done)
 
@@ -133,7 +148,14 @@ class Steps:
         path = self._parts.blobs.local_path(key) if key is not None else None
         if image is None or path is None:
             raise DriverError("The volume could not be made: its image is gone.", again=False)
+        await self._refuse_changed(image)
         return FromImage(path, "qcow2" if image.disk_format == "qcow2" else "raw")
+
+    async def _refuse_changed(self, image: Image) -> None:
+        try:
+            await image_content.refuse_changed(self._parts, image)
+        except (Invalid, NotFound) as error:
+            raise DriverError(error.message, again=False) from error
 
     async def _delete(self, volume: Volume) -> None:
         await self._driver.remove(volume.id)
@@ -144,6 +166,12 @@ class Steps:
                 await acts.finish_delete(tx, current)
 
         await self._transact(done)
+
+    async def _purge(self, id: str) -> None:
+        """One that was deleted, and whose time is over."""
+        if await self._transact(lambda tx: deleted_volumes.begin_purge(tx, id)):
+            await self._driver.remove(id)
+            await self._transact(lambda tx: deleted_volumes.finish_purge(tx, id))
 
     async def _snapshot(self, snapshot: Snapshot) -> None:
         if not snapshot.works:
@@ -197,7 +225,7 @@ class Steps:
         async def done(tx: Tx) -> None:
             image, current = await tx.get(IMAGES, image_id), await _still(tx, volume)
             if current is not None:
-                facts = image_facts(image) if image is not None else None
+                facts = _verified(image_facts(image) if image is not None else None)
                 await attachments.settle(tx, current, ended=True, bootable=True, image_metadata=facts)
 
         await self._transact(done)
@@ -255,6 +283,13 @@ class Steps:
 
     async def give_up(self, id: str, why: str) -> None:
         await self._transact(lambda tx: _give_up(tx, id, why))
+
+
+def _verified(facts: dict[str, str] | None) -> dict[str, str] | None:
+    """Of a volume that was made: had the signature of its image not been good, there would be none."""
+    if facts is None or not facts.keys() >= signatures.PROPERTIES:
+        return facts
+    return facts | {signatures.VERIFIED: "True"}
 
 
 async def _source_key(tx: Tx, volume: Volume) -> str | None:
@@ -321,7 +356,8 @@ async def _give_up(tx: Tx, id: str, why: str) -> None:
     request_id = volume.task.request_id if volume.task is not None else ""
     match volume.status if volume.working else None:
         case "creating" | "downloading":
-            await messages.leave(tx, volume, messages.COPY_IN, why, request_id)
+            event = messages.SIGNATURE if signatures.is_failure(why) else messages.COPY_IN
+            await messages.leave(tx, volume, event, why, request_id)
             await tx.update(VOLUMES, volume, status="error", task=None, updated_at=tx.clock.now())
             await _fail_servers(tx, volume, why)
         case "deleting":

@@ -35,7 +35,15 @@ _HEARTBEAT_EVERY_S = 10.0
 _TRIES_MAX = 8
 """Of what may pass; some two minutes together."""
 _NOUNS = frozenset(
-    ("volumes", "volume_snapshots", "volume_attachments", "volume_backups", "volume_qos", "volume_types")
+    (
+        "volumes",
+        "deleted_volumes",
+        "volume_snapshots",
+        "volume_attachments",
+        "volume_backups",
+        "volume_qos",
+        "volume_types",
+    )
 )
 _LIMITING = frozenset(("volume_qos", "volume_types"))
 _logger = logging.getLogger(__name__)

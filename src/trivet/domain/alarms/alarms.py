@@ -5,13 +5,15 @@ It is cleared once. Both are told in the transaction that knows of them. A tenan
 has no project is the operator's, who sees all.
 """
 
-from typing import Any, Literal
+from collections.abc import Collection
+from typing import Any
 
 import msgspec
 
+from trivet.clock import iso_micros
 from trivet.domain.alarms import deliveries
 from trivet.domain.alarms.subscriptions import sees_all
-from trivet.domain.alarms.words import Event, EventType, Severity
+from trivet.domain.alarms.words import Event, EventType, ObjectType, Severity
 from trivet.domain.callers import Caller
 from trivet.errors import Conflict, NotFound
 from trivet.ids import is_uuid
@@ -25,6 +27,7 @@ KEEP_S = 30 * 24 * 3600.0
 """How long one that is cleared can be looked at."""
 DETAIL_MAX = 2000
 _EVENTS_AT_ONCE = 500
+_TIMES = ("alarm_raised_time", "alarm_changed_time", "alarm_cleared_time")
 NEWEST = (("raised_at", True), ("id", True))
 
 
@@ -57,7 +60,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 
     key: str
     project_id: str | None = None
-    object_type: Literal["host", "server", "port", "volume", "cloud", "nic"]
+    object_type: ObjectType
     object_id: str
     object_name: str = ""
     severity: Severity
@@ -65,6 +68,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     probable_cause: str
     detail: str = ""
     root_id: str | None = None
+    """None: who raises it knows of no cause; one that was found by others stays."""
 
 
 async def raise_(tx: Tx, fault: Fault) -> Alarm:
@@ -73,11 +77,10 @@ async def raise_(tx: Tx, fault: Fault) -> Alarm:
     detail = fault.detail[:DETAIL_MAX]
     now = tx.clock.now()
     if known is not None:
-        if (known.severity, known.detail, known.root_id) == (fault.severity, detail, fault.root_id):
+        root_id = fault.root_id or known.root_id
+        if (known.severity, known.detail, known.root_id) == (fault.severity, detail, root_id):
             return known
-        known = await tx.update(
-            ALARMS, known, severity=fault.severity, detail=detail, root_id=fault.root_id, changed_at=now
-        )
+        known = await tx.update(ALARMS, known, severity=fault.severity, detail=detail, root_id=root_id, changed_at=now)
         await _tell(tx, known, "changed")
         return known
     alarm = Alarm(
@@ -107,11 +110,21 @@ async def clear(tx: Tx, key: str) -> None:
         await _clear(tx, known)
 
 
-async def clear_caused_by(tx: Tx, root_id: str) -> None:
-    """What an alarm brought with it is over."""
-    where = Where().equal("root_id", root_id).add("cleared_at IS NULL")
-    for alarm in await tx.select(ALARMS, where, order="id"):
-        await _clear(tx, alarm)
+async def lay_to(tx: Tx, alarm: Alarm, root_id: str | None) -> Alarm:
+    """Another one is its cause, or none that is known any more."""
+    if root_id in (alarm.root_id, alarm.id) or alarm.cleared_at is not None:
+        return alarm
+    alarm = await tx.update(ALARMS, alarm, root_id=root_id, changed_at=tx.clock.now())
+    await _tell(tx, alarm, "changed")
+    return alarm
+
+
+async def open_by_key(tx: Tx, keys: Collection[str]) -> list[Alarm]:
+    return await tx.select(ALARMS, Where().any_of("open_key", sorted(keys)), order="id") if keys else []
+
+
+async def open_children(tx: Tx, root_id: str) -> list[Alarm]:
+    return await tx.select(ALARMS, Where().equal("root_id", root_id).add("cleared_at IS NULL"), order="id")
 
 
 async def clear_by_hand(tx: Tx, alarm: Alarm) -> Alarm:
@@ -218,6 +231,11 @@ def shown(alarm: Alarm) -> dict[str, Any]:
         "alarm_changed_time": alarm.changed_at,
         "alarm_cleared_time": alarm.cleared_at,
     }
+
+
+def spelled(said: dict[str, Any]) -> dict[str, Any]:
+    """What `shown` says, with its times as clients read them, in lists, in streams and in webhooks."""
+    return said | {name: iso_micros(said[name], "Z") for name in _TIMES}
 
 
 async def _tell(tx: Tx, alarm: Alarm, event: Event) -> None:

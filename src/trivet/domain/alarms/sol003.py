@@ -7,7 +7,8 @@ from trivet.domain.alarms.deliveries import Delivery
 from trivet.domain.alarms.subscriptions import Subscription
 
 _RESOURCES = {"server": "COMPUTE", "host": "COMPUTE", "volume": "STORAGE", "port": "NETWORK", "nic": "NETWORK",
-              "cloud": "COMPUTE"}  # fmt: skip
+              "cloud": "COMPUTE", "engine": "COMPUTE", "chassis": "NETWORK", "network": "NETWORK", "switch": "NETWORK",
+              "storage": "STORAGE", "feed": "COMPUTE"}  # fmt: skip
 
 
 def alarm(said: dict[str, Any], correlated: list[str], url: str) -> dict[str, Any]:

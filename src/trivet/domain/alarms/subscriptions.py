@@ -49,7 +49,7 @@ class Subscription(Record, frozen=True, kw_only=True):
 ALARM_SUBSCRIPTIONS = Table("alarm_subscriptions", Subscription)
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class SubscriptionWish(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     secret: str
     style: Style = "cloudevents"
@@ -57,7 +57,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     all_projects: bool = False
 
 
-async def create(tx: Tx, caller: Caller, secrets: Secrets, wanted: Wanted) -> Subscription:
+async def create(tx: Tx, caller: Caller, secrets: Secrets, wanted: SubscriptionWish) -> Subscription:
     project_id = None if wanted.all_projects else caller.project_id
     mine = Where().equal("project_id", project_id)
     row = await tx.row(f"SELECT COUNT(*) FROM alarm_subscriptions{mine.sql}", *mine.values)

@@ -11,4 +11,6 @@ EventType = Literal[
     "EQUIPMENT_ALARM",
 ]
 Event = Literal["raised", "changed", "cleared"]
-ObjectType = Literal["host", "server", "port", "volume", "cloud", "nic"]
+ObjectType = Literal[
+    "host", "server", "port", "volume", "cloud", "nic", "engine", "chassis", "network", "storage", "switch", "feed"
+]

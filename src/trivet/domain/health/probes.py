@@ -1,7 +1,8 @@
 """Probes: what each signal said of a host last, since when, and how fast it tells.
 
-Rows are written when a value changes, and now and then to say that it still holds: what is looked at many times in a
-second lives in the process that looks (controllers/health). A push from outside is written as it comes.
+Rows are written when a value changes, which the log tells, and now and then to say that it still holds: what is
+looked at many times in a second lives in the process that looks (controllers/health). A push from outside is written
+as it comes.
 """
 
 import msgspec
@@ -10,7 +11,7 @@ from trivet.domain.health.verdict import Judged, Value, Verdict
 from trivet.domain.hosts.hosts import HOSTS, Host
 from trivet.errors import Conflict, Invalid
 from trivet.store.tables import Record, Table
-from trivet.store.tx import Tx
+from trivet.store.tx import Change, Tx
 from trivet.store.where import Where
 
 PUSHED = "external"
@@ -58,6 +59,8 @@ async def say(tx: Tx, host_id: str, said: Said) -> HostProbe:
     now = tx.clock.now()
     known = await tx.find(HOST_PROBES, "host_id = ? AND name = ?", host_id, said.name)
     detail = said.detail[:DETAIL_MAX]
+    if known is None or known.value != said.value:
+        tx.note(Change(HOST_PROBES.name, f"{host_id}:{said.name}", said.value, 1, host_id=host_id))
     if known is None:
         row = await tx.row("SELECT COUNT(*) FROM host_probes WHERE host_id = ?", host_id)
         assert row is not None

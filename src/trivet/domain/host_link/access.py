@@ -132,7 +132,7 @@ async def image(tx: Tx, host: Host, id: str, blob_key: str) -> Image:
     """An image that a server of the host starts from, with the bytes that its order named."""
     await _need_server(tx, host, ("image_id", "shelved_image_id", "rescue_image_id"), id)
     found = await tx.get(IMAGES, id)
-    if found is None or found.blob_key is None or found.blob_key != blob_key:
+    if found is None or blob_key not in found.kept.values():
         raise NotFound("image.absent", f"Those bytes of image {id} are gone.")
     return found
 

@@ -12,7 +12,7 @@ from functools import partial
 
 import msgspec
 
-from trivet.domain.host_link import volume_orders
+from trivet.domain.host_link import moving_orders, volume_orders
 from trivet.domain.host_link.volume_orders import NO_DISKS, Disks
 from trivet.domain.hosts import cards
 from trivet.domain.images.images import IMAGES, Image
@@ -23,10 +23,12 @@ from trivet.domain.network.nets.subnets import SUBNETS, Subnet
 from trivet.domain.network.ports import ports
 from trivet.domain.network.ports.ports import Port
 from trivet.domain.servers import state as reports
+from trivet.domain.servers.containers import containers
 from trivet.domain.servers.orders import ImageAt, Order, Orders, RescueWanted
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.domain.servers.shelving import OFFLOADING
 from trivet.domain.servers.topology import inside, places
+from trivet.drivers.contracts.container import Program
 from trivet.drivers.contracts.foreseen import Unforeseen, foreseen
 from trivet.drivers.contracts.network import Wire, netns_name
 from trivet.drivers.contracts.topology import Topology
@@ -47,10 +49,21 @@ async def build(tx: Tx, hosts: Collection[str], servers: Collection[str] | None 
     if servers is not None:
         where.any_of("id", servers)
     try:
-        return Orders(await foreseen("orders", _orders(tx, where), TrivetError))
+        found = await foreseen("orders", _orders(tx, where), TrivetError)
+        return Orders(found + await _of_others(tx, hosts, servers))
     except Unforeseen:
         rows = await tx.rows("SELECT id, host_id FROM servers" + where.sql, *where.values)
-        return await _apart(tx, {str(id): str(host_id) for id, host_id in rows})
+        apart = await _apart(tx, {str(id): str(host_id) for id, host_id in rows})
+        return Orders(apart.orders + await _of_others(tx, hosts, servers), apart.unclear)
+
+
+async def _of_others(tx: Tx, hosts: Collection[str], servers: Collection[str] | None) -> list[Order]:
+    """For servers between two hosts, of which these are the other one."""
+    where = Where().any_of("other_host_id", hosts).add("deleted_at IS NULL")
+    if servers is not None:
+        where.any_of("id", servers)
+    orders = [moving_orders.other(server) for server in await tx.select(SERVERS, where)]
+    return [order for order in orders if order is not None]
 
 
 async def _apart(tx: Tx, servers: dict[str, str]) -> Orders:
@@ -97,10 +110,11 @@ async def _orders(tx: Tx, where: Where) -> list[Order]:
     images = await _by_id(tx, IMAGES, {id for server in found for id in _images_of(server) if id})
     disks = await volume_orders.of_servers(tx, found)
     held = await places.of_servers(tx, [server.id for server in found])
+    programs = await containers.programs(tx, [server.id for server in found if server.kind == "container"])
     vlans = await _vlans(tx, [server for server in found if server.kind == "metal"], plugs)
     return [
         _order(
-            server,
+            moving_orders.as_here(server),
             plugs.get(server.id, []),
             networks,
             subnets,
@@ -108,6 +122,7 @@ async def _orders(tx: Tx, where: Where) -> list[Order]:
             disks=disks.get(server.id, NO_DISKS),
             vlans=vlans,
             topology=inside.of_server(server, held),
+            program=programs.get(server.id),
         )
         for server in found
     ]
@@ -148,11 +163,12 @@ def _order(
     disks: Disks,
     vlans: dict[str, int],
     topology: Topology | None,
+    program: Program | None,
 ) -> Order:
     assert server.host_id is not None
     # What comes back from the shelf is made of what was put there.
     image_id = server.shelved_image_id if server.status == "shelved_offloaded" else server.image_id
-    return Order(
+    order = Order(
         server_id=server.id,
         host_id=server.host_id,
         revision=server.revision,
@@ -182,10 +198,13 @@ def _order(
         volumes=disks.volumes,
         volumes_pending=disks.pending,
         volumes_moving=disks.moving,
+        cpus=server.flavor.cpus,
+        program=program,
         settled=server.task is None,
         crashed=server.power == "crashed",
         topology=topology,
     )
+    return moving_orders.told(server, order)
 
 
 def _image_at(server: Server, images: dict[str, Image], id: str | None) -> ImageAt | None:

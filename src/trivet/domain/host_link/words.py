@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 
 from trivet.domain.servers.words import Kind
+from trivet.drivers.contracts.container import Question
 from trivet.drivers.contracts.hardware import Hardware
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
@@ -65,6 +66,8 @@ class ConsoleQuestion(msgspec.Struct, frozen=True):
     server_id: str
     kind: Kind
     limit_bytes: int
+    question: Question | None = None
+    """None: what the console said last."""
 
 
 class ConsoleAnswer(msgspec.Struct, frozen=True):

@@ -19,9 +19,11 @@ import msgspec
 
 from trivet.domain import orphans
 from trivet.domain.callers import Caller
-from trivet.domain.images import archives, images
+from trivet.domain.images import archives, images, signatures, sinks, stores
 from trivet.domain.images import formats as image_formats
 from trivet.domain.images.images import IMAGES, Image, Status
+from trivet.domain.images.signatures import Check
+from trivet.domain.images.stores import Targets
 from trivet.domain.images.unpacking import Allowance
 from trivet.drivers.contracts.blobs import Blobs
 from trivet.drivers.contracts.errors import DriverError
@@ -48,32 +50,46 @@ class Received(msgspec.Struct, frozen=True):
     """Bytes that are safely in a blob."""
 
     key: str
+    """Of the first store that has them."""
+    copies: dict[str, str]
+    failed: tuple[str, ...]
     size: int
     checksum: str
     os_hash_value: str
     head: bytes
     tail: bytes
+    signed_digest: str | None = None
 
 
-def new_key(parts: Parts) -> str:
-    return orphans.new_key(parts, "image")
+def new_key(parts: Parts, store: str | None = None) -> str:
+    """In the store, or in the one where images are kept if nobody says where."""
+    return orphans.new_key(parts, stores.kind_of(store or stores.default(parts.settings)))
 
 
 # -- the ways in
 
 
-async def upload(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[bytes], size: int | None = None) -> None:
+async def upload(
+    parts: Parts,
+    caller: Caller,
+    id: str,
+    chunks: AsyncIterator[bytes],
+    size: int | None = None,
+    *,
+    store: str | None = None,
+) -> None:
     """`size`, if the client says it, is asked of the limits before the first byte."""
 
-    async def begin(tx: Tx) -> Image:
+    async def begin(tx: Tx) -> tuple[Image, Check | None]:
         image = await images.owned(tx, caller, id)
         _refuse_unless(image, ("queued",), "upload to")
-        return await start_writing(tx, image, "saving", key, size)
+        check = await signatures.check_of(tx, parts.secrets, caller, image.properties)
+        return await start_writing(tx, image, "saving", key, size), check
 
-    key = new_key(parts)
-    image = await transact(parts.store, begin)
+    key = new_key(parts, store)
+    image, check = await transact(parts.store, begin)
     with _told():
-        await fill(parts, image, chunks, "queued")
+        await fill(parts, image, chunks, "queued", check=check)
 
 
 async def stage(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[bytes], size: int | None = None) -> None:
@@ -85,7 +101,7 @@ async def stage(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[byt
         return await start_writing(tx, image, "uploading", key, size)
 
     async def end(tx: Tx) -> None:
-        current = await _still_mine(tx, image)
+        current = await still_mine(tx, image)
         await images.write(
             tx, current, staged_key=key, staged_size=received.size, size=received.size,
             writing_key=None, writing_until=None, writing_mib=0, updated_at=tx.clock.now(),
@@ -95,7 +111,7 @@ async def stage(parts: Parts, caller: Caller, id: str, chunks: AsyncIterator[byt
     image = await transact(parts.store, begin)
     try:
         with _told():
-            async with _alive(parts, image):
+            async with alive(parts, image):
                 received = await receive(parts, image, chunks)
                 await transact(parts.store, end)
     except BaseException:
@@ -118,10 +134,10 @@ async def fill_from_path(
 
     key = new_key(parts)
     image = await transact(parts.store, begin)
-    await fill(parts, image, _file_chunks(path), "queued")
+    await fill(parts, image, file_chunks(path), "queued")
 
 
-async def _file_chunks(path: str) -> AsyncIterator[bytes]:
+async def file_chunks(path: str) -> AsyncIterator[bytes]:
     with await asyncio.to_thread(Path(path).open, "rb") as file:
         while chunk := await asyncio.to_thread(file.read, _PIECE_BYTES):
             yield chunk
@@ -139,14 +155,16 @@ def _told() -> Iterator[None]:
 # -- the one way to the end
 
 
-async def start_writing(tx: Tx, image: Image, status: Status, key: str, size: int | None = None) -> Image:
+async def start_writing(
+    tx: Tx, image: Image, status: Status, key: str, size: int | None = None, *, copies: int = 1
+) -> Image:
     if image.disk_format is None or image.container_format is None:
         missing = "disk_format" if image.disk_format is None else "container_format"
         raise Invalid("image.format_unset", f"Properties {missing} must be set prior to saving data.")
     now = tx.clock.now()
     return await images.write(
-        tx, image, status=status, writing_key=key, writing_until=now + WRITER_DEAD_S, writing_mib=images.mib(size),
-        fault=None, updated_at=now,
+        tx, image, status=status, writing_key=key, writing_until=now + WRITER_DEAD_S,
+        writing_mib=copies * images.mib(size), fault=None, updated_at=now,
     )  # fmt: skip
 
 
@@ -156,43 +174,58 @@ async def fill(
     chunks: AsyncIterator[bytes],
     back_to: Status,
     finish: Callable[[Tx, Received], Awaitable[None]] | None = None,
+    *,
+    check: Check | None = None,
+    to: Targets | None = None,
 ) -> None:
-    """Bytes to a whole image, or the image back to what it was. `finish` joins the last transaction."""
+    """Bytes to a whole image, or the image back to what it was. `finish` joins the last transaction.
+
+    `check`: what they were signed with. Who fills what nobody can have signed yet has none. `to`: the stores, if more
+    than the one that the key is in; that is the first of them.
+    """
 
     async def end(tx: Tx) -> None:
-        current = await _still_mine(tx, image)
+        current = await still_mine(tx, image)
         if finish is not None:
             await finish(tx, received)
         await images.write(
-            tx, current, status="active", blob_key=received.key, size=received.size, virtual_size=virtual_size,
+            tx, current, status="active", blob_key=received.key, copies=received.copies, size=received.size,
+            virtual_size=virtual_size, importing_to=() if current.importing_to is not None else None,
+            failed_stores=received.failed if current.importing_to is not None else None,
             checksum=received.checksum, os_hash_algo="sha512", os_hash_value=received.os_hash_value,
+            signed_digest=received.signed_digest,
             staged_key=None, staged_size=None, writing_key=None, writing_until=None, writing_mib=0, fault=None,
             updated_at=tx.clock.now(),
         )  # fmt: skip
 
     try:
-        async with _alive(parts, image):
-            received = await receive(parts, image, chunks)
+        async with alive(parts, image):
+            received = await receive(parts, image, chunks, check, to)
             virtual_size = await look(parts, image, received)
             await transact(parts.store, end)
     except BaseException:
-        await give_up(parts, image, back_to)
+        await give_up(parts, image, back_to, to=to)
         raise
 
 
-async def receive(parts: Parts, image: Image, chunks: AsyncIterator[bytes]) -> Received:
-    """Into the blob that the image waits for, with the hashes."""
+async def receive(
+    parts: Parts, image: Image, chunks: AsyncIterator[bytes], check: Check | None = None, to: Targets | None = None
+) -> Received:
+    """Into the blob that the image waits for, with the hashes; only what its signature is of."""
     assert image.writing_key is not None
-    sink = await parts.blobs.create(image.writing_key)
-    digests = (hashlib.sha512(), hashlib.md5(usedforsecurity=False))
+    to = to or Targets((stores.store_of(image.writing_key),))
+    sink = await sinks.open_all(parts.blobs, image.writing_key, to)
+    digests = [hashlib.sha512(), hashlib.md5(usedforsecurity=False)]
+    if check is not None:
+        digests.append(check.signature.new_digest())
     size, head, tail, promised = 0, b"", b"", image.writing_mib
     try:
         async for piece in _pieces(chunks):
             size += len(piece)
             if size > SIZE_MAX:
                 raise OverQuota("image.too_large", f"An image has {SIZE_MAX} bytes at most.", status=413)
-            if images.mib(size) > promised:
-                promised = await _promise(parts, image, images.mib(size))
+            if images.mib(size) * len(to.stores) > promised:
+                promised = await _promise(parts, image, images.mib(size), len(to.stores))
             if len(head) < image_formats.HEAD_BYTES:
                 head += piece[: image_formats.HEAD_BYTES - len(head)]
             tail = (tail + piece[-image_formats.TAIL_BYTES :])[-image_formats.TAIL_BYTES :]
@@ -201,27 +234,32 @@ async def receive(parts: Parts, image: Image, chunks: AsyncIterator[bytes]) -> R
                 await sink.write(piece)
             else:
                 await asyncio.gather(asyncio.to_thread(_hash, digests, piece), sink.write(piece))
+        signed = None
+        if check is not None:
+            check.verify(digests[2].digest())
+            signed = signatures.written_down(check.signature.method, digests[2].digest())
         await sink.finish()
     except BaseException:
         await sink.abandon()
         raise
-    return Received(image.writing_key, size, digests[1].hexdigest(), digests[0].hexdigest(), head, tail)
+    copies, sums = sink.copies, (digests[1].hexdigest(), digests[0].hexdigest())
+    return Received(next(iter(copies.values())), copies, tuple(sink.failed), size, *sums, head, tail, signed)
 
 
-async def _promise(parts: Parts, image: Image, needed: int) -> int:
+async def _promise(parts: Parts, image: Image, needed: int, copies: int) -> int:
     """Room for so many MiB and some more, so that a limit says no while bytes come and not after the last."""
 
     async def raised_to(tx: Tx, wanted: int) -> int:
-        await images.write(tx, await _still_mine(tx, image), writing_mib=wanted)
+        await images.write(tx, await still_mine(tx, image), writing_mib=wanted)
         return wanted
 
     try:
-        return await transact(parts.store, lambda tx: raised_to(tx, needed + _STEP_MIB))
+        return await transact(parts.store, lambda tx: raised_to(tx, copies * (needed + _STEP_MIB)))
     except OverQuota:
-        return await transact(parts.store, lambda tx: raised_to(tx, needed))
+        return await transact(parts.store, lambda tx: raised_to(tx, copies * needed))
 
 
-def _hash(digests: "tuple[hashlib._Hash, hashlib._Hash]", piece: bytes) -> None:
+def _hash(digests: "list[hashlib._Hash]", piece: bytes) -> None:
     for digest in digests:
         digest.update(piece)
 
@@ -315,7 +353,9 @@ async def _local_file(blobs: Blobs, key: str) -> AsyncIterator[str]:
 # -- when it does not work out
 
 
-async def give_up(parts: Parts, image: Image, status: Status, fault: str | None = None) -> None:
+async def give_up(
+    parts: Parts, image: Image, status: Status, fault: str | None = None, to: Targets | None = None
+) -> None:  # fmt: skip
     """Put the row back and drop the bytes. Somebody else's row is left alone."""
     assert image.writing_key is not None
 
@@ -329,7 +369,12 @@ async def give_up(parts: Parts, image: Image, status: Status, fault: str | None 
         )  # fmt: skip
 
     # Who is being cancelled (the client went away) still has to tidy up.
-    await asyncio.shield(_both(transact(parts.store, back), parts.blobs.remove(image.writing_key)))
+    await asyncio.shield(_both(transact(parts.store, back), drop_written(parts, image.writing_key, to)))
+
+
+async def drop_written(parts: Parts, key: str, to: Targets | None) -> None:
+    for written in [key] if to is None else [stores.key_in(store, key) for store in to.stores]:
+        await parts.blobs.remove(written)
 
 
 async def _both(first: Awaitable[None], second: Awaitable[None]) -> None:
@@ -337,7 +382,7 @@ async def _both(first: Awaitable[None], second: Awaitable[None]) -> None:
     await second
 
 
-async def _still_mine(tx: Tx, image: Image) -> Image:
+async def still_mine(tx: Tx, image: Image) -> Image:
     current = await tx.get(IMAGES, image.id)
     if current is None:
         raise NotFound("image.gone", f"Image {image.id} was deleted while its data was being written.", status=410)
@@ -347,7 +392,7 @@ async def _still_mine(tx: Tx, image: Image) -> Image:
 
 
 @asynccontextmanager
-async def _alive(parts: Parts, image: Image) -> AsyncIterator[None]:
+async def alive(parts: Parts, image: Image) -> AsyncIterator[None]:
     """Say from time to time that the writer lives."""
 
     async def renew() -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from trivet.domain.callers import Caller
 from trivet.domain.images.layered import is_layered
+from trivet.domain.images.stores import key_in, store_of
 from trivet.domain.limits import quotas
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound, OverQuota
 from trivet.ids import is_uuid
@@ -24,9 +25,6 @@ Visibility = Literal["private", "shared", "community", "public"]
 
 DISK_FORMATS = ("raw", "qcow2", "oci", "iso", "vmdk", "vdi", "vhd", "vhdx", "ami", "ari", "aki", "ploop")
 CONTAINER_FORMATS = ("bare", "docker", "ovf", "ova", "ami", "ari", "aki", "compressed")
-
-STORE = "local"
-"""The one place where bytes are kept so far; clients see its name."""
 
 UNDER_WAY: tuple[Status, ...] = ("saving", "uploading", "importing")
 
@@ -57,6 +55,12 @@ class Image(Record, frozen=True, kw_only=True):
     updated_at: float = 0.0
     blob_key: str | None = None
     """The bytes, in parts.blobs; there exactly while the image is active or deactivated."""
+    copies: dict[str, str] = {}
+    """Store -> the bytes in it; `blob_key` is one of them."""
+    importing_to: tuple[str, ...] | None = None
+    """The stores that an import writes to now; None: there never was one."""
+    failed_stores: tuple[str, ...] | None = None
+    """Those that the last import could not write to."""
     staged_key: str | None = None
     """Bytes that were staged and wait to be imported."""
     staged_size: int | None = None
@@ -66,8 +70,17 @@ class Image(Record, frozen=True, kw_only=True):
     """When a writer that was not heard of is taken for dead."""
     writing_mib: int = 0
     """What the writer was promised room for."""
+    signed_digest: str | None = None
+    """What its signature is over, of the bytes as they came (domain/images/signatures.py)."""
     fault: str | None = None
     """Why the last import failed, for the owner to read."""
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """Store -> the bytes in it, also of an image that is older than stores are."""
+        if self.copies or self.blob_key is None:
+            return self.copies
+        return {store_of(self.blob_key): self.blob_key}
 
     @property
     def is_oci(self) -> bool:
@@ -183,7 +196,8 @@ async def give_up(tx: Tx, id: str) -> None:
 
 async def _remove(tx: Tx, image: Image) -> tuple[str, ...]:
     id = image.id
-    keys = tuple(key for key in (image.blob_key, image.staged_key, image.writing_key) if key is not None)
+    written = [image.writing_key, *_written_beside(image)]
+    keys = tuple(key for key in (*image.kept.values(), image.staged_key, *written) if key is not None)
     await tx.delete(IMAGES, image)
     await _unindex(tx, id)
     await tx.run("DELETE FROM image_members WHERE image_id = ?", id)
@@ -195,6 +209,14 @@ async def _remove(tx: Tx, image: Image) -> tuple[str, ...]:
     )
     _count(tx, image.project_id, _amounts(image), -1)
     return keys
+
+
+def _written_beside(image: Image) -> list[str]:
+    """What is being written to other stores than the first one."""
+    if image.writing_key is None:
+        return []
+    keys = [key_in(store, image.writing_key) for store in image.importing_to or ()]
+    return [key for key in keys if key != image.writing_key]
 
 
 async def switch(tx: Tx, caller: Caller, id: str, status: Literal["active", "deactivated"]) -> Image:
@@ -325,8 +347,8 @@ def _amounts(image: Image) -> dict[str, int]:
     own = image.blob_key is not None and not is_layered(image.blob_key)
     return {
         "image_count_total": 1,
-        "image_count_uploading": int(image.status in UNDER_WAY),
-        "image_size_total": mib(image.size if own else 0) + (0 if staging else image.writing_mib),
+        "image_count_uploading": int(image.status in UNDER_WAY or bool(image.importing_to)),
+        "image_size_total": mib(image.size) * len(image.kept) * own + (0 if staging else image.writing_mib),
         "image_stage_total": mib(image.staged_size) + (image.writing_mib if staging else 0),
     }
 

@@ -6,8 +6,10 @@ being written is not known to be an orphan before it is an hour old.
 
 import logging
 
+import msgspec
+
 from trivet.domain import orphans
-from trivet.domain.images import images
+from trivet.domain.images import images, stores
 from trivet.domain.images import tasks as image_tasks
 from trivet.domain.images.data import WRITER_DEAD_S
 from trivet.domain.images.images import IMAGES
@@ -27,7 +29,8 @@ async def sweep(parts: Parts) -> None:
         await orphans.removed(parts, key)
     await transact(parts.store, image_tasks.forget_old)
     await _finish_deletes(parts)
-    await orphans.remove_orphans(parts, "image", _used)
+    for kind in stores.kinds(parts.settings):
+        await orphans.remove_orphans(parts, kind, _used)
 
 
 async def _put_back_dead(tx: Tx, sightings: Sightings) -> list[str]:
@@ -41,19 +44,28 @@ async def _put_back_dead(tx: Tx, sightings: Sightings) -> list[str]:
         _logger.info("Image %s: its writer went silent; putting it back", image.id)
         if image.writing_key is not None:
             left.append(image.writing_key)
-        # An import that was cut short goes on as one: its task is taken over.
-        status = "importing" if image.status == "importing" else "queued"
-        back = {"writing_key": None, "writing_until": None, "writing_mib": 0, "size": image.staged_size}
-        await images.write(tx, image, status=status, **back)
+        back: dict[str, object] = {"writing_key": None, "writing_until": None, "writing_mib": 0}
+        if image.blob_key is None:
+            # An import that was cut short goes on as one: its task is taken over.
+            back["status"] = "importing" if image.status == "importing" else "queued"
+            back["size"] = image.staged_size
+        await images.write(tx, image, **back)
     forgotten = Where().add(
-        "status = 'importing' AND writing_until IS NULL AND NOT EXISTS (SELECT 1 FROM image_tasks t"
+        "(status = 'importing' OR (importing_to IS NOT NULL AND importing_to <> '[]')) AND writing_until IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM image_tasks t"
         " WHERE t.image_id = images.id AND t.status IN ('pending', 'processing'))"
     )
     for image in await tx.select(IMAGES, forgotten):
+        if image.status != "importing":
+            await images.write(tx, image, importing_to=(), failed_stores=image.importing_to)
+            continue
         if image.staged_key is not None:
             left.append(image.staged_key)
         why = "The import was lost; try again."
-        await images.write(tx, image, status="queued", fault=why, staged_key=None, staged_size=None, size=None)
+        await images.write(
+            tx, image, status="queued", fault=why, staged_key=None, staged_size=None, size=None,
+            importing_to=(), failed_stores=image.importing_to,
+        )  # fmt: skip
     return left
 
 
@@ -68,4 +80,7 @@ async def _finish_deletes(parts: Parts) -> None:
 
 async def _used(tx: Tx) -> set[str]:
     rows = await tx.rows("SELECT blob_key, staged_key, writing_key FROM images")
-    return {str(key) for row in rows for key in row if key is not None}
+    found = {str(key) for row in rows for key in row if key is not None}
+    for (copies,) in await tx.rows("SELECT copies FROM images WHERE copies <> '{}'"):
+        found |= set(msgspec.json.decode(copies, type=dict[str, str]).values())
+    return found

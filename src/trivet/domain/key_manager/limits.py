@@ -21,6 +21,15 @@ RESOURCES = {
 }
 """As this API calls them -> the resource that is counted. There are no certificate authorities; their number may be
 said all the same."""
+LIMITS = {
+    "secrets": 10_000,
+    "secret_orders": 10_000,
+    "secret_containers": 1_000,
+    "secret_consumers": 10_000,
+    "certificate_authorities": -1,
+}
+"""What a project may have unless somebody says otherwise."""
+
 _NAMES = {resource: name for name, resource in RESOURCES.items()}
 
 

@@ -6,7 +6,7 @@ domain too.
 What is used is kept in quotas.py and compared with these in the statement that takes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -46,54 +46,6 @@ class Ceiling(msgspec.Struct, frozen=True):
 REGISTERED_LIMITS = Table("registered_limits", RegisteredLimit)
 LIMITS = Table("limits", Limit)
 
-DEFAULTS: dict[str, tuple[str, int]] = {
-    "servers": ("compute", 100),
-    "class:VCPU": ("compute", 200),
-    "class:MEMORY_MB": ("compute", 512_000),
-    "class:DISK_GB": ("compute", -1),
-    "server_key_pairs": ("compute", 100),
-    "server_injected_files": ("compute", 5),
-    "server_injected_file_content_bytes": ("compute", 10240),
-    "server_injected_file_path_bytes": ("compute", 255),
-    "server_groups": ("compute", 50),
-    "server_group_members": ("compute", 50),
-    "server_metadata_items": ("compute", 128),
-    "server_fixed_ips": ("compute", -1),
-    "image_count_total": ("image", 1000),
-    "image_count_uploading": ("image", 50),
-    "image_size_total": ("image", 1 << 20),
-    "image_stage_total": ("image", 1 << 20),
-    "volumes": ("block-storage", 10),
-    "gigabytes": ("block-storage", 1000),
-    "snapshots": ("block-storage", 10),
-    "per_volume_gigabytes": ("block-storage", -1),
-    "backups": ("block-storage", 10),
-    "backup_gigabytes": ("block-storage", 1000),
-    "groups": ("block-storage", 10),
-    "secrets": ("key-manager", 10_000),
-    "secret_orders": ("key-manager", 10_000),
-    "secret_containers": ("key-manager", 1_000),
-    "secret_consumers": ("key-manager", 10_000),
-    "certificate_authorities": ("key-manager", -1),
-    "object_containers": ("object-store", 10_000),
-    "objects": ("object-store", 1_000_000),
-    "object_bytes": ("object-store", 1 << 40),
-    "network": ("network", 100),
-    "subnet": ("network", 100),
-    "port": ("network", 500),
-    "router": ("network", 50),
-    "floatingip": ("network", 50),
-    "security_group": ("network", 50),
-    "security_group_rule": ("network", 500),
-    "subnetpool": ("network", 100),
-    "address_scope": ("network", 10),
-    "rbac_policy": ("network", 10),
-    "address_group": ("network", 10),
-    "trunk": ("network", 50),
-    "qos-policy": ("network", -1),
-}
-"""Resource name: (type of its service, default)."""
-
 # A default for one region is another than the one for all: it counts in that region, before the other, and in no
 # other region. Ours is that of the service's endpoints.
 _HERE = (
@@ -102,7 +54,8 @@ _HERE = (
 # Several services may register one name; the service that we enforce it for is asked first.
 _ENFORCED_FIRST = f"""
     AND {_HERE}
-    ORDER BY CASE WHEN s.type = ? THEN 0 ELSE 1 END, CASE WHEN r.region_id IS NULL THEN 1 ELSE 0 END, r.id
+    ORDER BY CASE WHEN s.type = (SELECT c.service_type FROM counted_resources c WHERE c.name = r.resource_name)
+        THEN 0 ELSE 1 END, CASE WHEN r.region_id IS NULL THEN 1 ELSE 0 END, r.id
     LIMIT 1
 """
 
@@ -125,7 +78,7 @@ _SQL_FIND = f"""
 
 
 # The project's own ceiling, where nothing else binds it: NULL if something does, no row if there is no such limit.
-# To be bound to the project, the resource and the type of its service (`own_of`).
+# To be bound to the project and the resource.
 SQL_OWN = f"""
     SELECT CASE WHEN m.model <> 'flat' OR of_domain.id IS NOT NULL THEN NULL
             WHEN COALESCE(own.resource_limit, r.default_limit) < 0 THEN 9223372036854775807
@@ -141,13 +94,32 @@ SQL_OWN = f"""
 """
 
 
-def own_of(project_id: str, resource: str) -> tuple[str, str, str]:
-    return project_id, resource, DEFAULTS.get(resource, ("", 0))[0]
+async def know(tx: Tx, service_type: str, defaults: Mapping[str, int]) -> None:
+    """Remember what a service counts, and so for which service a name that several register is enforced.
+
+    Every process says so when it starts; what is known already costs no write.
+    """
+    for name, default in sorted(defaults.items()):
+        await tx.run(
+            "INSERT INTO counted_resources (name, service_type, default_limit) VALUES (?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET service_type = excluded.service_type,"
+            " default_limit = excluded.default_limit WHERE counted_resources.service_type <> excluded.service_type"
+            " OR counted_resources.default_limit <> excluded.default_limit",
+            name,
+            service_type,
+            default,
+        )
+
+
+async def default_of(tx: Tx, resource: str) -> int:
+    """What holds where nobody has registered a limit."""
+    row = await tx.row("SELECT default_limit FROM counted_resources WHERE name = ?", resource)
+    return int(row[0]) if row is not None else -1
 
 
 async def ceilings(tx: Tx, project_id: str, resource: str, user_id: str = "") -> list[Ceiling]:
     """The scopes in which the project's use counts, and the user's own limit in it; unlimited ones are left out."""
-    row = await tx.row(_SQL_FIND, project_id, user_id, resource, DEFAULTS.get(resource, ("", 0))[0])
+    row = await tx.row(_SQL_FIND, project_id, user_id, resource)
     if row is None:
         return []
     _, default, own, parent_id, parent_limit, domain_id, domain_limit, model, below, of_user = row
@@ -165,15 +137,15 @@ async def ceilings(tx: Tx, project_id: str, resource: str, user_id: str = "") ->
 
 async def limit_of(tx: Tx, project_id: str, resource: str, user_id: str = "") -> int:
     """What quota APIs show; -1 is unlimited."""
-    row = await tx.row(_SQL_FIND, project_id, user_id, resource, DEFAULTS.get(resource, ("", 0))[0])
+    row = await tx.row(_SQL_FIND, project_id, user_id, resource)
     if row is None:
-        return DEFAULTS.get(resource, ("", -1))[1]
+        return await default_of(tx, resource)
     default, of_project, of_user = row[1], row[2], row[9]
     return int(next(limit for limit in (of_user, of_project, default) if limit is not None))
 
 
 async def limits_of(tx: Tx, project_id: str) -> dict[str, int]:
-    """All of a project's limits by resource name, in one query."""
+    """All of a project's limits by resource name, in two queries."""
     rows = await tx.rows(
         "SELECT r.resource_name, s.type, r.default_limit, l.resource_limit FROM registered_limits r"
         " JOIN services s ON s.id = r.service_id"
@@ -181,9 +153,11 @@ async def limits_of(tx: Tx, project_id: str) -> dict[str, int]:
         " ORDER BY CASE WHEN r.region_id IS NULL THEN 0 ELSE 1 END, r.id",
         project_id,
     )
-    found = {name: default for name, (_, default) in DEFAULTS.items()}
+    counted = await tx.rows("SELECT name, service_type, default_limit FROM counted_resources")
+    found = {str(name): int(default) for name, _, default in counted}
+    enforced_for = {name: service_type for name, service_type, _ in counted}
     for name, service_type, default, own in rows:
-        if DEFAULTS.get(name, (service_type, 0))[0] == service_type:
+        if enforced_for.get(name, service_type) == service_type:
             found[name] = int(default if own is None else own)
     return found
 
@@ -197,7 +171,7 @@ async def projects_with(tx: Tx, resources: Sequence[str]) -> list[str]:
 
 async def set_limit(tx: Tx, project_id: str, resource: str, limit: int) -> RegisteredLimit:
     """Whatever those above and below say (limit_rules.py); what it overrides."""
-    row = await tx.row(_SQL_FIND, project_id, "", resource, DEFAULTS.get(resource, ("", 0))[0])
+    row = await tx.row(_SQL_FIND, project_id, "", resource)
     if row is None:
         raise NotFound("limit.unregistered", f"There is no registered limit for {resource}.")
     registered = await tx.need(REGISTERED_LIMITS, row[0], "registered limit")

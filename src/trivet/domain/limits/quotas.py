@@ -158,8 +158,8 @@ async def used_all(tx: Tx, project_id: str) -> dict[str, int]:
 
 async def _take_alone(tx: Tx, project_id: str, resource: str, amount: int) -> bool:
     """False if it is too much, or if more has to be looked at to know."""
-    own = limits.own_of(project_id, resource)
-    return await tx.row(_SQL_TAKE_ALONE, *own, project_id, resource, amount, amount) is not None
+    bound = (project_id, resource)
+    return await tx.row(_SQL_TAKE_ALONE, *bound, *bound, amount, amount) is not None
 
 
 async def _take_own(tx: Tx, project_id: str, resource: str, amount: int, limit: int | None) -> None:

@@ -6,7 +6,7 @@ import msgspec
 
 from trivet.domain.identity.catalog import regions
 from trivet.domain.identity.catalog.services import SERVICES
-from trivet.domain.limits.limits import DEFAULTS, REGISTERED_LIMITS, RegisteredLimit
+from trivet.domain.limits.limits import REGISTERED_LIMITS, RegisteredLimit, default_of
 from trivet.errors import Conflict, Forbidden, Invalid, NotFound
 from trivet.store.tx import Tx
 
@@ -34,7 +34,7 @@ async def of_service(tx: Tx, service_type: str, resource: str) -> RegisteredLimi
         raise Invalid(
             "quota.no_service", f"The catalog has no service {service_type} that limits could be registered for."
         )
-    default = DEFAULTS.get(resource, ("", -1))[1]
+    default = await default_of(tx, resource)
     limit = RegisteredLimit(id=tx.ids.hex(), service_id=service.id, resource_name=resource, default_limit=default)
     return await tx.insert(REGISTERED_LIMITS, limit)
 

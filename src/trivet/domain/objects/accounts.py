@@ -12,6 +12,8 @@ from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 
 CONTAINERS, OBJECTS, BYTES = "object_containers", "objects", "object_bytes"
+LIMITS = {CONTAINERS: 10_000, OBJECTS: 1_000_000, BYTES: 1 << 40}
+"""What a project may have unless somebody says otherwise."""
 """What is counted of a project, and limited."""
 META = "x-account-meta-"
 ACL = "x-account-access-control"

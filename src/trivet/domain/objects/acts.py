@@ -101,20 +101,22 @@ async def hold_source(tx: Tx, place: Place, found: Object) -> None:
     await hold(tx, versions.TABLE, kept.id)
 
 
-async def delete(parts: Parts, place: Place, *, check: Check = nothing_asked) -> None:
-    await transact(parts.store, lambda tx: take_away(tx, place, check=check))
+async def delete(parts: Parts, place: Place, *, check: Check = nothing_asked) -> str | None:
+    return await transact(parts.store, lambda tx: take_away(tx, place, check=check))
 
 
-async def take_away(tx: Tx, place: Place, *, check: Check = nothing_asked) -> None:
+async def take_away(tx: Tx, place: Place, *, check: Check = nothing_asked) -> str | None:
+    """The id of the mark that is left where versions are kept."""
     home, found = await objects.find_both(tx, place)
     if home is None:
         raise objects.absent()
     if found is None:
-        if not await versions.deletes_nothing(tx, home, place.name):
+        marked = await versions.delete_nothing(tx, home, place.name)
+        if marked is None:
             raise objects.absent()
-        return
+        return marked
     check(found)
-    await versions.take_away(tx, home, found)
+    return await versions.take_away(tx, home, found)
 
 
 async def describe(parts: Parts, place: Place, change: Callable[[Object], Content]) -> Object:

@@ -4,8 +4,9 @@ A part is an object of a container beside, `BUCKET+segments`, so that it is coun
 comes of the parts is a large object that names them. They go with it.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -101,7 +102,7 @@ async def put_part(tx: Tx, place: Place, upload_id: str, number: int, content: C
 async def complete(
     tx: Tx, place: Place, upload_id: str, said: Sequence[Part], *, check: Check = nothing_asked
 ) -> Object:
-    """The parts that it is not made of go."""
+    """The parts that it is not made of are left (drop_some): there may be thousands."""
     upload = await need(tx, place, upload_id)
     there = {number_of(one): one for one in await parts(tx, place, upload_id)}
     segments = _segments(place, said, there)
@@ -117,11 +118,6 @@ async def complete(
     placed = await acts.set_down(tx, place, content, check=check)
     if before is not None:
         await drop_parts(tx, home, before.name, before.manifest)
-    wanted = {one.number for one in said}
-    kept = await containers.find(tx, place.project_id, beside(place.container))
-    for one in sorted((one for number, one in there.items() if number not in wanted), key=lambda one: one.id):
-        if kept is not None:
-            await objects.take_away(tx, kept, one)
     return placed
 
 
@@ -146,6 +142,7 @@ async def drop_parts(tx: Tx, home: Container, name: str, manifest: tuple[Segment
     if kept is None or await _is_used(tx, home, name, own[0]):
         return
     for start in range(0, len(own), _AT_ONCE):
+        await asyncio.sleep(0)
         where = Where().equal("container_id", kept.id).any_of("name", [one.name for one in own[start:][:_AT_ONCE]])
         for part in await tx.select(objects.TABLE, where, order="id"):
             await objects.take_away(tx, kept, part)
@@ -178,14 +175,15 @@ async def abort(tx: Tx, place: Place, upload_id: str) -> None:
     await tx.delete(UPLOADS, upload)
 
 
-async def drop_some(tx: Tx, place: Place, upload_id: str) -> bool:
-    """Parts of an upload that is no more; whether there may be others."""
+async def drop_some(tx: Tx, place: Place, upload_id: str, after: int, *, keeping: Collection[int] = ()) -> int | None:
+    """Parts of an upload that is no more, but for those that an object is made of; where to go on, if there may be
+    others."""
     home = await containers.find(tx, place.project_id, beside(place.container))
-    found = await parts(tx, place, upload_id, most=_AT_ONCE)
-    for one in sorted(found, key=lambda one: one.id):
+    found = await parts(tx, place, upload_id, after, _AT_ONCE)
+    for one in sorted((one for one in found if number_of(one) not in keeping), key=lambda one: one.id):
         if home is not None:
             await objects.take_away(tx, home, one)
-    return len(found) == _AT_ONCE
+    return number_of(found[-1]) if len(found) == _AT_ONCE else None
 
 
 async def listed(tx: Tx, home: Container, prefix: str, after: tuple[str, str], most: int) -> list[Upload]:

@@ -43,16 +43,16 @@ async def place(tx: Tx, home: Container, name: str, content: Content, there: Obj
     if there is not None and _archive_of(home) is not None:
         await _archive(tx, home, there)
     elif there is not None and _keeps(home, there):
-        await _keep(tx, home, there)
+        await keep(tx, home, there)
     elif home.metadata.get(SUSPENDED):
         await _drop_null(tx, home, name)
     return await objects.place(tx, home, name, content, there, version_id=_new_id(tx) if home.versioned else None)
 
 
-async def take_away(tx: Tx, home: Container, there: Object) -> None:
+async def take_away(tx: Tx, home: Container, there: Object) -> str | None:
+    """The id of the mark that is left, if one is."""
     if _archive_of(home) is None and (home.versioned or home.metadata.get(SUSPENDED)):
-        await mark_deleted(tx, home, there.name, there)
-        return
+        return (await mark_deleted(tx, home, there.name, there)).version_id
     archive = _archive_of(home)
     if archive is not None and HISTORY in home.metadata:
         await _archive(tx, home, there)
@@ -63,16 +63,16 @@ async def take_away(tx: Tx, home: Container, there: Object) -> None:
         if kept is not None and newest is not None:
             await objects.place(tx, home, there.name, newest.content(), there)
             await objects.take_away(tx, kept, newest)
-            return
+            return None
     await objects.take_away(tx, home, there)
+    return None
 
 
-async def deletes_nothing(tx: Tx, home: Container, name: str) -> bool:
-    """Whether deleting what is not there is an act of its own: where versions are kept it leaves a mark."""
+async def delete_nothing(tx: Tx, home: Container, name: str) -> str | None:
+    """Deleting what is not there is an act of its own where versions are kept: the id of the mark that it leaves."""
     if _archive_of(home) is not None or not home.versioned:
-        return False
-    await mark_deleted(tx, home, name, None)
-    return True
+        return None
+    return (await mark_deleted(tx, home, name, None)).version_id
 
 
 # -- versions with ids
@@ -92,7 +92,7 @@ def _keeps(home: Container, there: Object) -> bool:
     return home.versioned or there.version_id is not None
 
 
-async def _keep(tx: Tx, home: Container, there: Object) -> None:
+async def keep(tx: Tx, home: Container, there: Object) -> None:
     """As a version, beside what is about to take its place or has taken it away. Its bytes are counted on."""
     if there.version_id is None or home.metadata.get(SUSPENDED):
         await _drop_null(tx, home, there.name)
@@ -111,10 +111,10 @@ _SHARED = ("size", "etag", "content_type", "metadata", "blob_key", "manifest")
 async def _drop_null(tx: Tx, home: Container, name: str) -> None:
     found = await find(tx, home, name, NULL)
     if found is not None:
-        await _forget(tx, home, found)
+        await forget(tx, home, found)
 
 
-async def _forget(tx: Tx, home: Container, gone: Version) -> None:
+async def forget(tx: Tx, home: Container, gone: Version) -> None:
     await tx.delete(TABLE, gone)
     if gone.blob_key is not None:
         await objects.discard(tx, gone.blob_key)
@@ -131,7 +131,7 @@ def weight(version: Version) -> int:
 async def mark_deleted(tx: Tx, home: Container, name: str, there: Object | None) -> Version:
     """There is nothing any more, and what was is kept."""
     if there is not None and _keeps(home, there):
-        await _keep(tx, home, there)
+        await keep(tx, home, there)
     if not home.versioned:
         await _drop_null(tx, home, name)
     marker = Version(
@@ -162,26 +162,28 @@ async def remove(tx: Tx, home: Container, name: str, version_id: str) -> Version
         if before is None or before.marker:
             await objects.take_away(tx, home, there)
         else:
-            await _restore(tx, home, before, there)
+            await restore(tx, home, before, there)
         return there
     found = await find(tx, home, name, version_id)
     if found is None:
         return None
-    await _forget(tx, home, found)
+    await forget(tx, home, found)
     if found.marker and there is None:
         before = await newest_of(tx, home, name)
         if before is not None and not before.marker:
-            await _restore(tx, home, before, None)
+            await restore(tx, home, before, None)
     return found
 
 
-async def _restore(tx: Tx, home: Container, before: Version, there: Object | None) -> None:
+async def restore(tx: Tx, home: Container, before: Version, there: Object | None) -> Object:
+    """What it was is what is read."""
     said = {field: getattr(before, field) for field in _SHARED}
     id = None if before.version_id == NULL else before.version_id
     placed = await objects.place(tx, home, before.name, Content(**said), there, version_id=id)
-    await tx.update(objects.TABLE, placed, modified_at=before.modified_at)
+    placed = await tx.update(objects.TABLE, placed, modified_at=before.modified_at)
     await tx.delete(TABLE, before)
     containers.count(tx, home, 0, -weight(before))
+    return placed
 
 
 def _archive_of(home: Container) -> str | None:

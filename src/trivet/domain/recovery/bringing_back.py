@@ -7,14 +7,14 @@ from trivet.domain.recovery import members, policy, vmoves
 from trivet.domain.recovery.policy import Wish
 from trivet.domain.recovery.segments import HA_SEGMENTS
 from trivet.domain.recovery.vmoves import Outcome
-from trivet.domain.servers import evacuation, state
+from trivet.domain.servers import evacuation, moving, state
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.servers import SERVERS, Server
 from trivet.errors import TrivetError
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
-_RESTING = ("shelved", "shelved_offloaded", "deleted")
+_RESTING = ("shelved", "shelved_offloaded", "soft-delete", "deleted")
 _CLOUD = Call(Caller(user_id="", roles=expanded(("admin",)), system=True), "")
 """Nobody asked: the cloud does it by itself."""
 _LOST = (
@@ -47,9 +47,15 @@ async def bring_back(tx: Tx, server_id: str, source: Host, default: Wish) -> Out
     server = await tx.get(SERVERS, server_id)
     if server is None or server.host_id != source.id or server.deleted_at is not None or server.want == "gone":
         return None
+    if server.reclaim_at is not None:
+        return Outcome(None, "It was deleted.", ignored=True)
     wish = policy.wish_of(server, default)
     if wish == "off":
         return Outcome(None, "It is to stay with its host.", ignored=True)
+    if server.move is not None:
+        server = await moving.off_dead(tx, server)
+        if server.host_id != source.id:
+            return await _arriving(tx, server)
     if wish == "move" and policy.lost_with_host(server):
         why = _LOST.format(host=source.name)
         await state.fail(tx, server, why)
@@ -64,11 +70,14 @@ async def bring_back(tx: Tx, server_id: str, source: Host, default: Wish) -> Out
                 raise
             continue
         if moved.host_id != source.id:
-            to = await tx.need(HOSTS, moved.host_id or "", "host")
-            return Outcome(to.name, "")
+            return await _arriving(tx, moved)
     why = _NO_ROOM.format(host=source.name)
     await state.fail(tx, await tx.need(SERVERS, server.id, "server"), why)
     return Outcome(None, why)
+
+
+async def _arriving(tx: Tx, server: Server) -> Outcome:
+    return Outcome((await tx.need(HOSTS, server.host_id or "", "host")).name, "")
 
 
 async def _reserved(tx: Tx, source: Host) -> list[str]:

@@ -48,7 +48,7 @@ class Referrers(msgspec.Struct, frozen=True):
     more: bool
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class ReferrersPage(msgspec.Struct, frozen=True):
     """Whose referrers, and which of them."""
 
     path: str
@@ -57,7 +57,7 @@ class Wanted(msgspec.Struct, frozen=True):
     last: str
 
 
-async def referrers(tx: Tx, caller: Caller, wanted: Wanted) -> Referrers:
+async def referrers(tx: Tx, caller: Caller, wanted: ReferrersPage) -> Referrers:
     """Manifests whose subject is the digest, whether that is there or not; as many as fit an answer."""
     repository = await repositories.find(tx, wanted.path)
     if repository is None or not await manifests.sees_any(tx, caller, repository):

@@ -19,7 +19,8 @@ _INSIDE = "its disks are inside the machine that failed."
 _NO_RECORD = "the console of a physical machine is neither recorded nor carried yet."
 _NO_METAL_DISKS = "volumes are not carried to physical machines yet."
 _NO_SHARES = "this release has no shared file systems yet."
-_NO_MOVE = "this release does not move servers between hosts yet."
+_NO_LIVE = "this release moves no server while it runs; `migrate` moves it stopped."
+_IS_ITS_HOST = "a physical machine is its own host; its disks are inside."
 _NO_BOOT = (
     "a container boots no disk, so there is none that could keep it from booting; mend its files from a shell in its "
     "console, or make an image of it and look into that."
@@ -29,7 +30,6 @@ _NO_SCREEN = "a container has no screen; its serial console is a shell inside it
 _NO_KERNEL = "a container has no kernel of its own that could dump."
 _NO_AGENT = "a container has no agent that would set a password; open a shell in its console, or use keys."
 _NO_SPICE = "consoles are served by VNC and serial port; SPICE, RDP and MKS are other hypervisors'."
-_NEVER_SOFT_DELETED = "servers are deleted at once here, so there is none to bring back."
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -50,9 +50,9 @@ def _never(name: str, does: str, why: str) -> Action:
 
 ACTIONS: tuple[Action, ...] = (
     Action("create", "makes it, with ports, keys, user data and metadata"),
-    Action("delete", "removes it and all that it holds"),
-    Action("forceDelete", "the same as delete"),
-    _never("restore", "brings back a server that was deleted softly", _NEVER_SOFT_DELETED),
+    Action("delete", "removes it and all that it holds; for a while it can be brought back, if the operator says so"),
+    Action("forceDelete", "removes it for good, at once"),
+    Action("restore", "brings back a server that was deleted, within its time"),
     Action("os-start", "boots it"),
     Action("os-stop", "asks it to stop, waits, then cuts the power"),
     Action("reboot SOFT", "stops it gently and boots it"),
@@ -64,7 +64,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("lock", "refuses everybody but operators"),
     Action("unlock", "ends the lock"),
     Action("rebuild", "makes its root disk, or the volume in its place, anew from an image; ports and id stay"),
-    Action("resize", "gives it another flavor, on its host", metal=_NO_OTHER_MACHINE),
+    Action("resize", "gives it another flavor, on its host or on one that has room for it", metal=_NO_OTHER_MACHINE),
     Action("confirmResize", "keeps the new flavor", metal=_NO_OTHER_MACHINE),
     Action("revertResize", "goes back to the old flavor", metal=_NO_OTHER_MACHINE),
     Action("createImage", "makes an image of its root disk", metal=_NO_READING),
@@ -93,8 +93,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("removeFixedIp", "takes an address away"),
     Action("addFloatingIp", "ties a floating IP to it"),
     Action("removeFloatingIp", "unties a floating IP"),
-    _never("migrate", "moves it to another host, stopped", _NO_MOVE),
-    _never("os-migrateLive", "moves it to another host, running", _NO_MOVE),
+    Action("migrate", "moves it to another host, stopped, with its disks", metal=_IS_ITS_HOST),
+    _never("os-migrateLive", "moves it to another host, running", _NO_LIVE),
     Action("evacuate", "makes it again on another host, when its own has failed", metal=_INSIDE),
     Action("trigger_crash_dump", "interrupts its kernel, so that it dumps", container=_NO_KERNEL),
     Action("os-getConsoleOutput", "the newest output of its console", metal=_NO_RECORD),

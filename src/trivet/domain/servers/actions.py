@@ -7,6 +7,7 @@ settled. It lives as long as the server's row, which outlives the server by a da
 import msgspec
 
 from trivet.domain.callers import Caller
+from trivet.domain.secrets import Secrets
 from trivet.domain.servers.servers import Server
 from trivet.store import lists
 from trivet.store.lists import Asked
@@ -23,11 +24,13 @@ _SHOWN_S = 1e-6
 
 
 class Call(msgspec.Struct, frozen=True):
-    """Who asks, in which request, and what the cloud demands of a container."""
+    """Who asks, in which request, what the cloud demands of a container, and what opens its secrets."""
 
     caller: Caller
     request_id: str
     isolation: str = "namespaces"
+    secrets: Secrets = msgspec.field(default_factory=Secrets)
+    """For what the caller may read of the key manager."""
 
 
 class ServerAction(Record, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from trivet.domain.servers.ending import finish_delete
 from trivet.domain.servers.kinds import check_isolation
 from trivet.domain.servers.rules import need_host, ready
 from trivet.domain.servers.servers import SERVERS, Server
-from trivet.errors import Forbidden, Invalid
+from trivet.errors import Conflict, Forbidden, Invalid
 from trivet.store.tx import Tx
 
 TASK_S = 300.0
@@ -107,6 +107,8 @@ async def unlock(tx: Tx, call: Call, id: str) -> Server:
 async def reset_state(tx: Tx, call: Call, id: str, state: str) -> Server:
     """The operator says what the server is in: whatever was going on is over."""
     server = await ready(tx, call, id, "os-resetState", tasks=None)
+    if server.reclaim_at is not None:
+        raise Conflict("server.soft_deleted", f"Instance {server.id} was deleted: restore it first.")
     if state not in ("active", "error"):
         raise Invalid("state.invalid", "A server's state can be reset to active or error.")
     if server.task is not None:

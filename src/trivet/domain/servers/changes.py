@@ -4,6 +4,7 @@ While a resize waits for its confirmation the server holds enough of its host fo
 way can fail for room.
 """
 
+from collections.abc import Callable
 from types import EllipsisType
 from typing import Any
 
@@ -11,7 +12,7 @@ from trivet.domain.hosts.hosts import HOSTS
 from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.limits import quotas
 from trivet.domain.placement import claims
-from trivet.domain.servers import flavors, local_disks, migrations, usage, wishes
+from trivet.domain.servers import departures, flavors, local_disks, migrations, moving, usage, wishes
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.acts import order
@@ -25,6 +26,8 @@ from trivet.errors import Conflict, Invalid, NotFound
 from trivet.store.tx import Tx
 
 BUILD_S = 600.0
+ADJUSTING = "adjusting"
+"""The task of a container that is given other limits while it runs."""
 
 
 async def update(
@@ -56,18 +59,21 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
     wishes.check(wanted, server.properties)
     if (why := wishes.unmet(wanted, server.properties, server.kind)) is not None:
         raise Invalid("resize.unmet", f"No valid host was found. {why}")
+    changes: dict[str, Any] = {"local_disks": local_disks.resized(server, wanted)}
+    if disk_config is not None:
+        changes["disk_config"] = disk_config
     try:
         await _hold_either(tx, server, wanted)
     except Conflict:
-        # Who asks for more than his quota hears of that, whatever the host has.
+        moved = await departures.resize(tx, call, server, wanted, changes)
+        # Who asks for more than his quota hears of that, whatever the hosts have.
         await _move_quota(tx, server, wanted)
-        raise
+        if moved is None:
+            raise
+        return moved
     await migrations.begin(tx, call, server, wanted)
     grace_s = grace_of(server.properties)
-    changes: dict[str, Any] = {"flavor": wanted, "old_flavor": server.flavor, "grace_s": grace_s}
-    changes["local_disks"] = local_disks.resized(server, wanted)
-    if disk_config is not None:
-        changes["disk_config"] = disk_config
+    changes |= {"flavor": wanted, "old_flavor": server.flavor, "grace_s": grace_s}
     ordered = await order(tx, call, server, "resize", "resize_prep", in_s=BUILD_S + grace_s, **changes)
     await _move_quota(tx, server, wanted)
     return ordered
@@ -75,8 +81,11 @@ async def resize(tx: Tx, call: Call, id: str, flavor_id: str, disk_config: str |
 
 async def confirm_resize(tx: Tx, call: Call, id: str) -> Server:
     server = await ready(tx, call, id, "confirmResize", method="confirm_resize", states=("resized",))
-    await _hold_one(tx, server, server.flavor)
     await migrations.turn(tx, server, "confirming")
+    if server.move is not None:
+        server = await moving.clear(tx, server)
+        return await order(tx, call, server, "confirmResize", "resize_confirming")
+    await _hold_one(tx, server, server.flavor)
     return await order(tx, call, server, "confirmResize", "resize_confirming", old_flavor=None)
 
 
@@ -85,6 +94,8 @@ async def revert_resize(tx: Tx, call: Call, id: str) -> Server:
     server = await ready(tx, call, id, "revertResize", method="revert_resize", states=("resized",))
     old = server.old_flavor
     assert old is not None
+    if server.move is not None:
+        return await departures.revert(tx, call, server)
     await _hold_one(tx, server, old)
     await migrations.turn(tx, server, "reverting")
     changes: dict[str, Any] = {"flavor": old, "old_flavor": None, "local_disks": local_disks.reverted(server, old)}
@@ -100,8 +111,33 @@ async def undo_resize(tx: Tx, server: Server) -> Server:
         return server
     await _hold_one(tx, server, old)
     before, after = cost(server.flavor), cost(old)
-    quotas.at_end(tx, server.project_id, {name: after[name] - amount for name, amount in before.items()})
+    quotas.at_end(tx, server.project_id, {name: after.get(name, 0) - before.get(name, 0) for name in before | after})
     return await tx.update(SERVERS, server, flavor=old, old_flavor=None, local_disks=local_disks.reverted(server, old))
+
+
+async def adjust(tx: Tx, call: Call, id: str, wanted: Callable[[FlavorOf], FlavorOf]) -> Server:
+    """Other limits of a container, without a stop. Until its host has them, it holds enough for either."""
+    server = await ready(tx, call, id, "update", states=("active", "stopped", "paused"))
+    need_host(server, "update")
+    flavor = wanted(server.flavor)
+    if flavor == server.flavor:
+        return server
+    try:
+        await _hold_either(tx, server, flavor)
+    except Conflict:
+        await _move_quota(tx, server, flavor)
+        raise
+    changed = await order(tx, call, server, "resize", ADJUSTING, flavor=flavor, old_flavor=server.flavor)
+    await _move_quota(tx, server, flavor)
+    return changed
+
+
+async def adjusted(tx: Tx, server: Server) -> Server:
+    """Its host says that it has the wanted size."""
+    if server.task != ADJUSTING:
+        return server
+    await _hold_one(tx, server, server.flavor)
+    return await tx.update(SERVERS, server, old_flavor=None)
 
 
 async def _other_flavor(tx: Tx, call: Call, server: Server, flavor_id: str) -> Flavor:
@@ -166,8 +202,9 @@ def _no_room(what: str) -> Conflict:
 async def _move_quota(tx: Tx, server: Server, flavor: FlavorOf) -> None:
     """Last, as with a new server: everybody of the project meets at that row."""
     before, after = cost(server.flavor), cost(flavor)
-    more = {name: amount - before[name] for name, amount in after.items() if amount > before[name]}
-    less = {name: before[name] - amount for name, amount in after.items() if amount < before[name]}
+    moved = {name: after.get(name, 0) - before.get(name, 0) for name in before | after}
+    more = {name: amount for name, amount in moved.items() if amount > 0}
+    less = {name: -amount for name, amount in moved.items() if amount < 0}
     await quotas.take(tx, server.project_id, more, user_id=server.user_id, count=usage.taken_by_user)
     await quotas.give_back(tx, server.project_id, less)
 

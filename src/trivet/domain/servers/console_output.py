@@ -8,7 +8,9 @@ from collections.abc import Collection
 
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.rules import need_host, ready
-from trivet.domain.servers.words import CONSOLE_WAIT_S, Kind
+from trivet.domain.servers.servers import Server
+from trivet.domain.servers.words import Kind, wait_s
+from trivet.drivers.contracts.container import Question
 from trivet.errors import Busy, Conflict
 from trivet.parts import Parts
 from trivet.store.store import transact
@@ -18,7 +20,7 @@ from trivet.store.where import Where
 
 LIMIT_BYTES = 100 * 1024
 _LOOK_EVERY_S = 0.25
-_FORGET_S = 60.0
+FORGET_S = 60.0
 
 
 class ConsoleRead(Record, frozen=True, kw_only=True):
@@ -27,6 +29,8 @@ class ConsoleRead(Record, frozen=True, kw_only=True):
     kind: Kind
     limit_bytes: int
     asked_at: float
+    question: Question | None = None
+    """Something else that is asked of a container; None: the output of its console."""
     output: str | None = None
     error: str | None = None
 
@@ -36,28 +40,17 @@ CONSOLE_READS = Table("console_reads", ConsoleRead)
 
 async def newest(parts: Parts, call: Call, server_id: str, lines: int | None) -> str:
     """The last `lines` of it; None is all that is kept, within a limit."""
-    store = parts.store
-    asked = await transact(store, lambda tx: _ask(tx, call, server_id))
-    until = parts.clock.monotonic() + CONSOLE_WAIT_S
-    try:
-        while parts.clock.monotonic() < until:
-            async with store.read() as tx:
-                found = await tx.get(CONSOLE_READS, asked.id)
-            if found is not None and found.error is not None:
-                raise Conflict("console.unreadable", f"The console of {server_id} cannot be read: {found.error}")
-            if found is not None and found.output is not None:
-                return _last(found.output, lines)
-            await store.wake.wait(_LOOK_EVERY_S)
-    finally:
-        await transact(store, lambda tx: _drop(tx, asked.id))
-    raise Busy("console.silent", "The host of the server does not answer at the moment; try again.")
+
+    async def ask(tx: Tx) -> ConsoleRead:
+        server = await ready(
+            tx, call, server_id, "os-getConsoleOutput", method="get_console_output", tasks=None, lock_matters=False
+        )
+        return await put(tx, server, need_host(server, "get_console_output"))
+
+    return _last(await answered(parts, await transact(parts.store, ask)), lines)
 
 
-async def _ask(tx: Tx, call: Call, server_id: str) -> ConsoleRead:
-    server = await ready(
-        tx, call, server_id, "os-getConsoleOutput", method="get_console_output", tasks=None, lock_matters=False
-    )
-    host_id = need_host(server, "get_console_output")
+async def put(tx: Tx, server: Server, host_id: str, question: Question | None = None) -> ConsoleRead:
     return await tx.insert(
         CONSOLE_READS,
         ConsoleRead(
@@ -67,12 +60,32 @@ async def _ask(tx: Tx, call: Call, server_id: str) -> ConsoleRead:
             kind=server.kind,
             limit_bytes=LIMIT_BYTES,
             asked_at=tx.clock.now(),
+            question=question,
         ),
     )
 
 
+async def answered(parts: Parts, asked: ConsoleRead) -> str:
+    """What the host says to it."""
+    store = parts.store
+    until = parts.clock.monotonic() + wait_s(asked.question)
+    try:
+        while parts.clock.monotonic() < until:
+            async with store.read() as tx:
+                found = await tx.get(CONSOLE_READS, asked.id)
+            if found is not None and found.error is not None:
+                what = "The console" if asked.question is None else "What was asked"
+                raise Conflict("console.unreadable", f"{what} of {asked.server_id} cannot be read: {found.error}")
+            if found is not None and found.output is not None:
+                return found.output
+            await store.wake.wait(_LOOK_EVERY_S)
+    finally:
+        await transact(store, lambda tx: _drop(tx, asked.id))
+    raise Busy("console.silent", "The host of the server does not answer at the moment; try again.")
+
+
 async def _drop(tx: Tx, id: str) -> None:
-    await tx.run("DELETE FROM console_reads WHERE id = ? OR asked_at < ?", id, tx.clock.now() - _FORGET_S)
+    await tx.run("DELETE FROM console_reads WHERE id = ? OR asked_at < ?", id, tx.clock.now() - FORGET_S)
 
 
 def _last(output: str, lines: int | None) -> str:

@@ -11,12 +11,17 @@ import msgspec
 
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.rules import need_host, ready
+from trivet.domain.servers.servers import Server
 from trivet.domain.servers.words import Kind
 from trivet.errors import NotFound
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 
 TOKEN_S = 600.0
+ATTACHED = "attached"
+SESSION = "session "
+"""Types of streams that only containers have: what its own program reads and writes; and, with its id behind that, a
+session in it."""
 ConsoleType = Literal["novnc", "xvpvnc", "serial", "spice-html5", "spice-direct", "rdp-html5", "webmks"]
 _ACTION: dict[ConsoleType, str] = {
     "novnc": "console vnc",
@@ -56,7 +61,10 @@ async def create(tx: Tx, call: Call, server_id: str, type: ConsoleType) -> str:
     """A new token. The URL around it is the dialect's business."""
     method = f"get_{'serial' if type == 'serial' else 'vnc'}_console"
     server = await ready(tx, call, server_id, _ACTION[type], method=method, tasks=None, lock_matters=False)
-    host_id = need_host(server, method)
+    return await admit(tx, server, need_host(server, method), type)
+
+
+async def admit(tx: Tx, server: Server, host_id: str, type: str) -> str:
     token = tx.ids.secret()
     now = tx.clock.now()
     await tx.run("DELETE FROM console_tokens WHERE ends_at < ?", now)

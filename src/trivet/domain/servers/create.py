@@ -12,7 +12,7 @@ import msgspec
 
 from trivet.domain.hosts.hosts import Host
 from trivet.domain.hosts.zones import DEFAULT_ZONE
-from trivet.domain.images import images
+from trivet.domain.images import images, signatures
 from trivet.domain.images.images import Image
 from trivet.domain.limits import quotas
 from trivet.domain.network.groups import security_groups
@@ -21,7 +21,7 @@ from trivet.domain.numbers import whole_number
 from trivet.domain.placement import claims
 from trivet.domain.servers import actions as server_actions
 from trivet.domain.servers import disks as server_disks
-from trivet.domain.servers import flavors, keypairs, local_disks, no_room, usage, volume_images, wishes
+from trivet.domain.servers import exposing, flavors, keypairs, local_disks, no_room, usage, volume_images, wishes
 from trivet.domain.servers import nics as server_nics
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
@@ -31,7 +31,7 @@ from trivet.domain.servers.kinds import kind_of
 from trivet.domain.servers.local_disks import LocalWanted
 from trivet.domain.servers.nics import Nic, NicsWanted
 from trivet.domain.servers.placing import Spot
-from trivet.domain.servers.servers import SERVERS, Fault, FlavorOf, Server
+from trivet.domain.servers.servers import SERVERS, SIZED, Fault, FlavorOf, Server
 from trivet.domain.servers.words import Kind
 from trivet.drivers.contracts.machine import EmptyDisk
 from trivet.errors import Forbidden, Invalid, NotFound, OverQuota
@@ -50,7 +50,14 @@ class ServerCreate(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     image_id: str | None
     """The image of a root disk on its host; None: the server boots from one of its volumes."""
-    flavor_id: str
+    flavor_id: str = ""
+    sized: FlavorOf | None = None
+    """A size of its own, in place of a flavor."""
+    running: bool = True
+    """False: it is made and waits to be started."""
+    exposed: tuple[tuple[str, int], ...] = ()
+    """(protocol, port) that everybody may reach: in place of security groups it gets one of its own."""
+    ends_with_program: bool = False
     found_image: Image | None = None
     """The image, if whoever read the words has looked at it already, as this caller and in this transaction."""
     described_by: str | None = None
@@ -98,6 +105,7 @@ class _Plan(msgspec.Struct, frozen=True, kw_only=True):
     unmet: str | None
     """A wish that no host does, so none is looked for."""
     security_groups: tuple[str, ...] | None = None
+    own_group_id: str | None = None
 
 
 class _Place(msgspec.Struct, frozen=True):
@@ -114,15 +122,14 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
     caller = call.caller
     if caller.project_id is None:
         raise Forbidden("scope.project_needed", "A server belongs to a project: use a token scoped to one.")
-    flavor = await _flavor(tx, call, wanted.flavor_id)
-    disks = await server_disks.plan(tx, caller, wanted.disks, wanted.max_count)
+    copy = wanted.sized or flavor_of(await _flavor(tx, call, wanted.flavor_id))
+    disks = await server_disks.plan(tx, call, wanted.disks, wanted.max_count, wanted.trusted_certificates)
     image = await _image(tx, call, wanted, wanted.image_id)
     if image is None and not disks.boots:
         raise Invalid("server.no_image", "Missing imageRef attribute")
     described = await _image(tx, call, wanted, wanted.described_by)
-    kind = kind_of(flavor.extra_specs, container=image is not None and image.is_oci, isolation=call.isolation)
-    _check(image, disks, flavor, kind)
-    copy = flavor_of(flavor)
+    kind = kind_of(copy.extra_specs, container=image is not None and image.is_oci, isolation=call.isolation)
+    _check(image, disks, copy, kind)
     properties = _properties(image or described, disks)
     wishes.check(copy, properties)
     empty = local_disks.plan(wanted.local_disks, copy)
@@ -144,7 +151,10 @@ async def create(tx: Tx, call: Call, wanted: ServerCreate) -> list[Server]:
             disks.hosts,
         ),
         reservation_id=f"r-{tx.ids.hex()[:8]}",
-        unmet=wishes.unmet(copy, properties, kind) or _unmet(wanted, nics),
+        unmet=await _doubt(tx, call, wanted, image)
+        or disks.doubt
+        or wishes.unmet(copy, properties, kind)
+        or _unmet(wanted, nics),
     )
     count = await _count(tx, call, caller.project_id, plan)
     await quotas.foresee(tx, caller.project_id, "volumes", count * disks.made)
@@ -162,7 +172,8 @@ def spawn_s(kind: Kind) -> float:
 
 def cost(flavor: FlavorOf, count: int = 1) -> dict[str, int]:
     """What servers take of their project's quota."""
-    return {"servers": count, "class:VCPU": count * flavor.vcpus, "class:MEMORY_MB": count * flavor.ram_mib}
+    taken = {"servers": count, "class:VCPU": count * flavor.vcpus, "class:MEMORY_MB": count * flavor.ram_mib}
+    return taken | {"class:DISK_GB": count * flavor.disk_gib} if flavor.id == SIZED else taken
 
 
 def _properties(image: Image | None, disks: Disks) -> dict[str, str]:
@@ -171,9 +182,13 @@ def _properties(image: Image | None, disks: Disks) -> dict[str, str]:
     return {name: value for name, value in image.properties.items() if name not in volume_images.WORDS}
 
 
+async def _doubt(tx: Tx, call: Call, wanted: ServerCreate, image: Image | None) -> str | None:
+    if image is None or image.status != "active":
+        return None
+    return await signatures.doubt(tx, call.secrets, call.caller, image, wanted.trusted_certificates)
+
+
 def _unmet(wanted: ServerCreate, nics: list[Nic]) -> str | None:
-    if wanted.trusted_certificates:
-        return "No host checks an image's signature against trusted_image_certificates."
     for nic in nics:
         if nic.port is not None and (why := wishes.unmet_port(nic.port)) is not None:
             return why
@@ -217,6 +232,9 @@ async def _with_shared(tx: Tx, call: Call, project_id: str, plan: _Plan, places:
     groups = await _groups(tx, call, plan.wanted.security_groups)
     if not any(place.host for place in places):
         return msgspec.structs.replace(plan, security_groups=groups)
+    if plan.wanted.exposed:
+        own = await exposing.group_for(tx, call.caller, plan.wanted.name, plan.wanted.exposed)
+        groups, plan = (own,), msgspec.structs.replace(plan, own_group_id=own)
     nics = await server_nics.with_networks(tx, call.caller, plan.nics)
     network_ids = [nic.network.id for nic in nics if nic.network is not None]
     if network_ids and len(places) * len(nics) > 1:
@@ -266,6 +284,10 @@ async def _one(tx: Tx, call: Call, project_id: str, plan: _Plan, place: _Place) 
         trusted_certificates=wanted.trusted_certificates,
         hints=wanted.hints,
         grace_s=grace_of(plan.properties),
+        own_group_id=plan.own_group_id,
+        ends_with_program=wanted.ends_with_program,
+        want="running" if wanted.running else "stopped",
+        boots=int(wanted.running),
         status="building" if host else "error",
         task="spawning" if host else None,
         fault=None if host else Fault(code=500, message=f"{NO_ROOM} {place.why_not}", at=now),
@@ -283,7 +305,7 @@ async def _one(tx: Tx, call: Call, project_id: str, plan: _Plan, place: _Place) 
         if nic.tag is not None:
             nic_tags[port.id] = nic.tag
     server = await tx.insert(SERVERS, msgspec.structs.replace(server, nic_tags=nic_tags) if nic_tags else server)
-    await server_disks.attach(tx, call.caller, server, plan.disks, call.request_id)
+    await server_disks.attach(tx, call, server, plan.disks)
     await server_actions.begin(tx, call, server, "create")
     return server
 
@@ -293,7 +315,7 @@ def _on_host(plan: _Plan) -> FlavorOf:
     return plan.flavor if plan.image is not None else msgspec.structs.replace(plan.flavor, disk_gib=0)
 
 
-def _check(image: Image | None, disks: Disks, flavor: Flavor, kind: Kind) -> None:
+def _check(image: Image | None, disks: Disks, flavor: FlavorOf, kind: Kind) -> None:
     if kind == "container" and disks.boots:
         raise Invalid(
             "volume.mapping",

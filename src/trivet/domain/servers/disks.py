@@ -7,8 +7,10 @@ from typing import Literal
 import msgspec
 
 from trivet.domain.callers import Caller
+from trivet.domain.images import signatures
 from trivet.domain.images.images import Image
 from trivet.domain.row_locks import hold
+from trivet.domain.servers.actions import Call
 from trivet.domain.servers.servers import Server
 from trivet.domain.servers.volume_places import MOST, too_many
 from trivet.domain.servers.volumes import VolumeWanted, check_reach, mode_of, new
@@ -45,6 +47,8 @@ class Disks(msgspec.Struct, frozen=True, kw_only=True):
     """The properties of the image that the boot volume was made from."""
     hosts: frozenset[str] | None = None
     """That reach the volumes; None: all."""
+    doubt: str | None = None
+    """Why the signature of an image is not believed that one of them is made from."""
 
     @property
     def boots(self) -> bool:
@@ -56,7 +60,9 @@ class Disks(msgspec.Struct, frozen=True, kw_only=True):
         return sum(disk.source != "volume" for disk in self.wanted)
 
 
-async def plan(tx: Tx, caller: Caller, wanted: tuple[DiskWanted, ...], count: int) -> Disks:
+async def plan(tx: Tx, call: Call, wanted: tuple[DiskWanted, ...], count: int, trusted: tuple[str, ...]) -> Disks:
+    """`trusted`: certificates that the signature of its image must come down from."""
+    caller = call.caller
     if len(wanted) > MOST:
         raise too_many()
     if count > 1 and any(disk.source == "volume" for disk in wanted):
@@ -66,11 +72,21 @@ async def plan(tx: Tx, caller: Caller, wanted: tuple[DiskWanted, ...], count: in
     named = [disk.id for disk in wanted if disk.source == "volume"]
     if len(set(named)) != len(named):
         raise _invalid("a volume is named twice.")
+    if trusted and any(disk.boots and disk.source != "image" for disk in wanted):
+        raise Invalid(
+            "image.unverified",
+            "Image certificate validation is not supported when booting from volume: only from an image, also by way "
+            "of a new volume.",
+        )
     image: Image | None = None
     properties: dict[str, str] = {}
     hosts: frozenset[str] | None = None
+    doubt: str | None = None
     for disk in wanted:
         volume = await _source(tx, caller, disk)
+        if disk.source == "image":
+            found = await find_image(tx, caller, disk.id or "")
+            doubt = doubt or await signatures.doubt(tx, call.secrets, caller, found, trusted if disk.boots else ())
         if disk.boots and disk.source == "image":
             image = await find_image(tx, caller, disk.id or "")
             properties = image.properties
@@ -78,7 +94,7 @@ async def plan(tx: Tx, caller: Caller, wanted: tuple[DiskWanted, ...], count: in
             properties = _guest_words(volume)
         if volume is not None and disk.source == "volume":
             hosts = _both(hosts, await _reaching(tx, volume))
-    return Disks(wanted=wanted, image=image, properties=properties, hosts=hosts)
+    return Disks(wanted=wanted, image=image, properties=properties, hosts=hosts, doubt=doubt)
 
 
 async def _source(tx: Tx, caller: Caller, disk: DiskWanted) -> Volume | None:
@@ -104,7 +120,11 @@ async def _source(tx: Tx, caller: Caller, disk: DiskWanted) -> Volume | None:
 
 def _guest_words(volume: Volume) -> dict[str, str]:
     facts = ("image_id", "image_name", "checksum", "container_format", "disk_format", "min_disk", "min_ram", "size")
-    return {name: value for name, value in (volume.image_metadata or {}).items() if name not in facts}
+    return {
+        name: value
+        for name, value in (volume.image_metadata or {}).items()
+        if name not in facts and name != signatures.VERIFIED
+    }
 
 
 async def _reaching(tx: Tx, volume: Volume) -> frozenset[str] | None:
@@ -118,13 +138,13 @@ def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset
     return one & other
 
 
-async def attach(tx: Tx, caller: Caller, server: Server, disks: Disks, request_id: str) -> None:
+async def attach(tx: Tx, call: Call, server: Server, disks: Disks) -> None:
     """All of them; the one that it boots from is the first."""
     for id in sorted(disk.id for disk in disks.wanted if disk.source == "volume" and disk.id is not None):
         await hold(tx, VOLUMES, id)
     there: list[Attachment] = []
     for disk in sorted(disks.wanted, key=lambda disk: not disk.boots):
-        volume = await _volume(tx, caller, server, disk, request_id)
+        volume = await _volume(tx, call, server, disk)
         wanted = VolumeWanted(
             volume_id=volume.id, device=disk.device, tag=disk.tag, delete_on_termination=disk.delete_on_termination
         )
@@ -132,9 +152,9 @@ async def attach(tx: Tx, caller: Caller, server: Server, disks: Disks, request_i
         there.append(await attachments.add(tx, volume, made))
 
 
-async def _volume(tx: Tx, caller: Caller, server: Server, disk: DiskWanted, request_id: str) -> Volume:
+async def _volume(tx: Tx, call: Call, server: Server, disk: DiskWanted) -> Volume:
     if disk.source == "volume":
-        volume = await volumes.changeable(tx, caller, disk.id or "")
+        volume = await volumes.changeable(tx, call.caller, disk.id or "")
         await check_reach(tx, server.host_id, volume)
         return volume
     wanted = VolumeCreate(
@@ -145,7 +165,7 @@ async def _volume(tx: Tx, caller: Caller, server: Server, disk: DiskWanted, requ
         host_id=server.host_id,
     )
     try:
-        volume = await create(tx, caller, wanted, request_id)
+        volume = await create(tx, call.caller, wanted, call.request_id, call.secrets)
     except NotFound as error:
         raise _invalid(error.message) from error
     if volume.status == "error":

@@ -15,12 +15,12 @@ from trivet.domain.hosts.hosts import HOSTS, Host
 from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
-from trivet.domain.servers import migrations
+from trivet.domain.servers import migrations, moving
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.acts import order
 from trivet.domain.servers.create import NO_ROOM, SPAWN_S
-from trivet.domain.servers.rules import need_host, ready
+from trivet.domain.servers.rules import check_state, need_host, ready
 from trivet.domain.servers.servers import Server
 from trivet.errors import Invalid
 from trivet.store.tx import Tx
@@ -30,7 +30,9 @@ STATES = ("active", "stopped", "error")
 
 async def evacuate(tx: Tx, call: Call, id: str, target: str | None, *, stays_stopped: bool, **changes: Any) -> Server:
     """`stays_stopped`: its owner boots it, when the time is right."""
-    server = await ready(tx, call, id, "evacuate", states=STATES)
+    server = await ready(tx, call, id, "evacuate")
+    if server.move is None or server.status != "resized":
+        check_state(server, "evacuate", STATES)
     need_host(server, "evacuate")
     source = await tx.need(HOSTS, server.host_id or "", "host")
     if not (source.silent or source.forced_down):
@@ -55,6 +57,10 @@ async def _need_dead(tx: Tx, source: Host) -> None:
 async def leave_dead(
     tx: Tx, call: Call, server: Server, source: Host, target: str | None, *, stays_stopped: bool, **changes: Any
 ) -> Server:
+    server = await moving.off_dead(tx, server)
+    if server.host_id != source.id:
+        await server_actions.begin(tx, call, server, "evacuate")
+        return server
     found = await _room(tx, call, server, target)
     if found is None:
         await server_actions.begin(tx, call, server, "evacuate", error=NO_ROOM)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from trivet.domain.callers import Caller
 from trivet.domain.images import data as image_data
-from trivet.domain.images import images
+from trivet.domain.images import images, signatures
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.servers import volume_images
 from trivet.domain.servers.actions import Call
@@ -58,7 +58,7 @@ async def expect_image(tx: Tx, caller: Caller, server: Server, name: str, proper
         name,
         disk_format="oci" if container else "qcow2",
         container_format="docker" if container else "bare",
-        properties=server.properties
+        properties=signatures.without(server.properties)
         | {"instance_uuid": server.id, "base_image_ref": server.image_id or "", "user_id": caller.user_id}
         | properties,
         min_disk=0 if container else server.flavor.disk_gib,

@@ -6,7 +6,8 @@ the machine: nothing of them is in an image, and a rebuild makes them anew.
 
 import msgspec
 
-from trivet.domain.servers.servers import ROOT_DISK, FlavorOf, Server
+from trivet.domain.servers.servers import FlavorOf, Server
+from trivet.domain.servers.words import ROOT_DISK
 from trivet.drivers.contracts.machine import EMPTY_FORMATS, EmptyDisk, EmptyFormat
 from trivet.errors import Invalid
 

@@ -7,6 +7,7 @@ laid into a container. It has the two halves that guests know, `openstack/<versi
 import base64
 import binascii
 import hashlib
+import posixpath
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -62,7 +63,11 @@ async def files(tx: Tx, server_id: str, secrets: Secrets) -> Files:
     if server.rescue is not None:
         sealed = server.rescue.sealed_password
     password = None if sealed is None else secrets.open(sealed)
-    return await _tree(tx, server, seed=_seed(server, secrets), password=password)
+    tree = await _tree(tx, server, seed=_seed(server, secrets), password=password)
+    if server.kind == "container":
+        # No cloud-init need be in it: what its owner wanted to lie somewhere is laid there.
+        tree |= {path: _decoded(content) for path, content in server.files.items() if _is_plain(path)}
+    return tree
 
 
 async def at(tx: Tx, network_id: str, ip: str, secrets: Secrets) -> Files | None:
@@ -144,6 +149,10 @@ def build(
         if user_data:
             tree[f"ec2/{version}/user-data"] = user_data
     return tree
+
+
+def _is_plain(path: str) -> bool:
+    return path.startswith("/") and posixpath.normpath(path) == path != "/"
 
 
 def _decoded(text: str | None) -> bytes:

@@ -15,7 +15,10 @@ from trivet.store.lists import Asked
 from trivet.store.tx import Tx
 from trivet.store.where import Where
 
-Status = Literal["migrating", "done", "finished", "confirming", "confirmed", "reverting", "reverted", "error"]
+Status = Literal[
+    "migrating", "post-migrating", "done", "finished", "confirming", "confirmed", "reverting", "reverted", "error",
+]  # fmt: skip
+Type = Literal["migration", "resize", "evacuation"]
 _FIELDS = (
     "number", "id", "server_id", "project_id", "user_id", "type", "status", "source", "target", "target_address",
     "old_flavor_id", "new_flavor_id", "created_at", "updated_at",
@@ -29,6 +32,7 @@ _SHOWN_S = 1e-6
 _ENDS: dict[str, tuple[Status, Status]] = {
     "rebuilding": ("migrating", "done"),
     "resize_prep": ("migrating", "finished"),
+    "resize_finish": ("post-migrating", "finished"),
     "resize_confirming": ("confirming", "confirmed"),
     "resize_reverting": ("reverting", "reverted"),
 }
@@ -36,9 +40,10 @@ _ENDS: dict[str, tuple[Status, Status]] = {
 
 
 class _Way(NamedTuple):
-    type: str
+    type: Type
     source: Host | None
     target: Host | None
+    id: str | None = None
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -74,6 +79,14 @@ async def begin(tx: Tx, call: Call, server: Server, flavor: FlavorOf) -> None:
     await _begin(tx, call, server, _Way("resize", host, host), flavor)
 
 
+async def left(tx: Tx, call: Call, server: Server, target: Host, flavor: FlavorOf, *, id: str) -> Type:
+    """A server leaves its host for another, with its flavor or with a new one."""
+    type: Type = "migration" if flavor == server.flavor else "resize"
+    source = await tx.get(HOSTS, server.host_id) if server.host_id is not None else None
+    await _begin(tx, call, server, _Way(type, source, target, id), flavor)
+    return type
+
+
 async def evacuated(tx: Tx, call: Call, server: Server, source: Host, target: Host) -> None:
     await _begin(tx, call, server, _Way("evacuation", source, target), server.flavor)
 
@@ -82,7 +95,7 @@ async def _begin(tx: Tx, call: Call, server: Server, way: _Way, flavor: FlavorOf
     type, source, target = way.type, way.source, way.target
     now = tx.clock.now()
     values = (
-        tx.ids.uuid(), server.id, call.caller.project_id or "", call.caller.user_id, type, "migrating",
+        way.id or tx.ids.uuid(), server.id, call.caller.project_id or "", call.caller.user_id, type, "migrating",
         source.name if source else "", target.name if target else "", target.address if target else "",
         server.flavor.id, flavor.id, now, now,
     )  # fmt: skip
@@ -101,7 +114,7 @@ async def turn(tx: Tx, server: Server, status: Status) -> None:
     """Moves the server's current migration, if there is one, to its next state."""
     await tx.run(
         "UPDATE server_migrations SET status = ?, updated_at = ? WHERE server_id = ?"
-        " AND status IN ('migrating', 'finished', 'confirming', 'reverting')",
+        " AND status IN ('migrating', 'post-migrating', 'finished', 'confirming', 'reverting')",
         status,
         tx.clock.now(),
         server.id,
@@ -123,7 +136,9 @@ async def failed(tx: Tx, server: Server) -> None:
 
 async def ended(tx: Tx, server: Server) -> None:
     """The server is gone: what was done and only waited to be decided stays done."""
-    if server.old_flavor is not None:
+    if server.move is not None and server.move.stage in ("leaving", "arriving", "returning"):
+        await turn(tx, server, "error")
+    elif server.old_flavor is not None:
         await turn(tx, server, "error" if server.task == "resize_prep" else "confirmed")
 
 

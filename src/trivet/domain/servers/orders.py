@@ -7,6 +7,7 @@ An order is whole: it can be followed from nothing, twice, or late. A report say
 import msgspec
 
 from trivet.domain.servers.words import Kind, RescueBus, RescueDevice, Want
+from trivet.drivers.contracts.container import Program
 from trivet.drivers.contracts.machine import EmptyDisk, Power, VolumeDisk, shape
 from trivet.drivers.contracts.network import Wire
 from trivet.drivers.contracts.topology import Topology
@@ -18,6 +19,15 @@ class ImageAt(msgspec.Struct, frozen=True):
     id: str
     blob_key: str
     format: str
+
+
+class DiskAt(msgspec.Struct, frozen=True):
+    """The bytes of a disk that comes from another host."""
+
+    name: str
+    blob_key: str
+    format: str
+    sha512: str
 
 
 class RescueWanted(msgspec.Struct, frozen=True):
@@ -56,8 +66,19 @@ class Order(msgspec.Struct, frozen=True):
     """It cannot start yet: a volume that it needs is still being made, or its back end has not opened yet."""
     volumes_moving: bool = False
     """One is on its way in or out: what the machine has by now may not have been told."""
+    keeps: bool = False
+    """It has moved, and may come back: its disk stays here, and nothing of it runs."""
+    leaves: bool = False
+    """It goes to another host: stopped here, its disks are handed over."""
+    gives: tuple[str, ...] = ()
+    """Names of the disks that have not been handed over yet."""
+    brings: tuple[DiskAt, ...] = ()
+    """It comes from another host, with these disks."""
     settled: bool = False
     """Nothing was asked since the last report: following it only checks."""
+    cpus: float = 0.0
+    program: Program | None = None
+    """What a container runs, where somebody said so."""
     crashed: bool = False
     """The last report said that the machine had crashed."""
     topology: Topology | None = None
@@ -69,7 +90,7 @@ class Order(msgspec.Struct, frozen=True):
     @property
     def shape(self) -> str:
         inside = self.topology.name if self.topology is not None else ""
-        return shape(self.vcpus, self.memory_mib, self.disk_gib, self.empty, inside)
+        return shape(self.vcpus, self.memory_mib, self.disk_gib, self.empty, inside=inside, cpus=self.cpus)
 
 
 def rescue_mark(number: int | None) -> str:
@@ -96,6 +117,7 @@ class Report(msgspec.Struct, frozen=True):
     rescue: str = ""
     passwords: int = 0
     exit_code: int | None = None
+    health: str = ""
     snapshot_image_id: str | None = None
     """The image that was filled."""
     volumes: tuple[str, ...] = ()
@@ -105,3 +127,5 @@ class Report(msgspec.Struct, frozen=True):
     error: str | None = None
     again: bool = False
     """The error may pass: the agent tries again by itself."""
+    mending: bool = False
+    """The machine has died by itself, and the agent is about to start it again; another report follows."""

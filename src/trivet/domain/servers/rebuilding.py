@@ -6,6 +6,7 @@ says when it is gone, the back end makes the volume anew, and only then there is
 
 from typing import Any
 
+from trivet.domain.images import signatures
 from trivet.domain.images.images import Image
 from trivet.domain.servers import disks, wishes
 from trivet.domain.servers.actions import Call
@@ -47,8 +48,8 @@ async def rebuild(
         )
     if (why := wishes.unmet(server.flavor, image.properties, server.kind)) is not None:
         raise Invalid("rebuild.unmet", f"No valid host was found. {why}")
-    if changes.get("trusted_certificates"):
-        raise Invalid("image.unverified", "No host checks an image's signature against trusted_image_certificates.")
+    trusted = changes.get("trusted_certificates", server.trusted_certificates)
+    await signatures.refuse_unverified(tx, call.secrets, call.caller, image, trusted)
     if "key_name" in changes:
         changes["key_public"] = await find_key(tx, call, changes["key_name"])
     if server.boots_from_volume:

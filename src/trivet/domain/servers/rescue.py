@@ -6,7 +6,7 @@ which keep their names, and a server that boots from a volume can be rescued, to
 
 from typing import get_args
 
-from trivet.domain.images import images
+from trivet.domain.images import images, signatures
 from trivet.domain.images.images import Image
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.acts import TASK_S, order
@@ -87,6 +87,7 @@ async def _image(tx: Tx, call: Call, server: Server, image_id: str | None) -> Im
         raise _unsupported(wanted) from error
     if image.status != "active" or image.is_oci or image.blob_key is None or "block_device_mapping" in image.properties:
         raise _unsupported(wanted)
+    await signatures.refuse_unverified(tx, call.secrets, call.caller, image, server.trusted_certificates)
     return image
 
 

@@ -12,6 +12,8 @@ from trivet.domain.servers.servers import Server
 from trivet.errors import Conflict, Invalid
 from trivet.store.tx import Tx
 
+_NOT_BETWEEN_HOSTS = frozenset(("migrate", "rebuild", "rescue", "resize", "shelve"))
+"""What would make anew, or take away, a disk of which two hosts have one each."""
 NO_TASK: tuple[None] = (None,)
 
 
@@ -38,6 +40,12 @@ async def ready(
             raise Invalid("console.not_applicable", sentence)
         raise Conflict("action.not_applicable", sentence)
     check_state(server, method or action, states, tasks)
+    if server.move is not None and action in _NOT_BETWEEN_HOSTS:
+        raise Conflict(
+            "server.between_hosts",
+            f"Cannot '{method or action}' instance {server.id} while it is between two hosts: confirm or revert "
+            "its move, or wait until its host answers.",
+        )
     return server
 
 

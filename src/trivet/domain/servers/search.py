@@ -76,6 +76,8 @@ class ServerQuery(msgspec.Struct, frozen=True, kw_only=True):
     changed_since: float | None = None
     changed_before: float | None = None
     deleted: bool | None = False
+    soft_deleted: bool = False
+    """Also those that can still be brought back."""
 
 
 async def page(tx: Tx, query: ServerQuery, asked: Asked) -> list[Server]:
@@ -128,6 +130,8 @@ def _conditions(query: ServerQuery, where: Where) -> Where:
         where.equal(column, value)
     if query.deleted is not None:
         where.add("deleted_at IS NOT NULL" if query.deleted else "deleted_at IS NULL")
+    if query.deleted is False and not query.soft_deleted:
+        where.add("status <> 'soft-delete'")
     if query.states is not None:
         _states(where, query.states)
     if query.flavor_id is not None:

@@ -109,6 +109,14 @@ async def join(tx: Tx, group_id: str, server_id: str, host_id: str) -> bool:
     return True
 
 
+async def come_back(tx: Tx, group_id: str, host_id: str) -> None:
+    """A member that was there before: where its disk is, it must go, whatever the rule says by now."""
+    if await tx.get(SERVER_GROUPS, group_id) is None:
+        return
+    for host in (_ALL_HOSTS, host_id):
+        await tx.run(_SQL_JOIN, group_id, host)
+
+
 async def leave(tx: Tx, group_id: str, server_id: str, host_id: str) -> None:
     for host in (_ALL_HOSTS, host_id):
         await tx.run(

@@ -17,8 +17,6 @@ from trivet.ids import is_uuid
 from trivet.store.tables import Record, Table
 from trivet.store.tx import Tx
 
-ROOT_DISK = "root"
-
 
 class FlavorOf(msgspec.Struct, frozen=True):
     """The flavor as it was when the server was made: later changes to a flavor do not touch it."""
@@ -31,6 +29,12 @@ class FlavorOf(msgspec.Struct, frozen=True):
     ephemeral_gib: int = 0
     swap_mib: int = 0
     extra_specs: dict[str, str] = {}
+    cpus: float = 0.0
+    """Of a container: how much of its vcpus it may use; 0: all."""
+
+
+SIZED = "container"
+"""The id and name of a size that no flavor has: a container's own, said in numbers. Its disk is counted, too."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -53,6 +57,33 @@ class Rescue(msgspec.Struct, frozen=True):
     sealed_password: str | None = None
 
 
+class MovedDisk(msgspec.Struct, frozen=True):
+    """A disk between two hosts."""
+
+    key: str
+    """Of the blob."""
+    format: str
+    sha512: str | None = None
+    """None: it is still being written."""
+
+
+Stage = Literal["leaving", "arriving", "moved", "clearing", "returning"]
+
+
+class Move(msgspec.Struct, frozen=True):
+    """A server between two hosts; `domain/servers/moving.py` says which of them does what at each stage."""
+
+    id: str
+    """Of its migration, which holds the room on the host that is not the server's (any more, or yet)."""
+    stage: Stage
+    builds: int
+    """Of the disk at the host that it left."""
+    confirms: bool = False
+    """It stays where it arrives; nobody is asked."""
+    disks: dict[str, MovedDisk] = {}
+    """By name, while it moves."""
+
+
 class Server(Record, frozen=True, kw_only=True):
     project_id: str
     user_id: str
@@ -67,6 +98,11 @@ class Server(Record, frozen=True, kw_only=True):
     properties: dict[str, str] = {}
     """The image's properties at the time, which engines read (hw_..., os_..., the container's command)."""
     host_id: str | None = None
+    other_host_id: str | None = None
+    """While it moves: the host where it was, and may be again, or where it shall go."""
+    move: Move | None = None
+    builds_made: int = 0
+    """The highest `builds` of a disk that it left behind: a number that was used once names no other disk."""
     local_disks: tuple[EmptyDisk, ...] = ()
     """On its host, besides its root disk."""
     disk_tags: dict[str, str] = {}
@@ -126,6 +162,8 @@ class Server(Record, frozen=True, kw_only=True):
     """What it boots from while it is in rescue."""
     offload_at: float | None = None
     """When it leaves its host, if it is shelved then."""
+    reclaim_at: float | None = None
+    """When it is gone for good, if it was deleted and can still be brought back."""
     old_flavor: FlavorOf | None = None
     """While a resize waits for confirmation: what to go back to."""
 
@@ -138,6 +176,14 @@ class Server(Record, frozen=True, kw_only=True):
     """When the task has taken too long, and the server goes to error."""
     failed_hosts: tuple[str, ...] = ()
     """Which hosts could not build it: it is placed elsewhere, a few times."""
+    exit_code: int | None = None
+    """How it ended by itself, where the engine knows."""
+    health: str | None = None
+    """What its health check says, if it has one: starting, healthy, unhealthy."""
+    own_group_id: str | None = None
+    """A security group that was made for it, and goes with it."""
+    ends_with_program: bool = False
+    """It is deleted as soon as it has stopped."""
     pinned: bool = False
     """An operator chose its host by name, so it is placed nowhere else."""
     launched_at: float | None = None

@@ -13,10 +13,20 @@ from trivet.domain.hosts.zones import DEFAULT_ZONE
 from trivet.domain.images import images
 from trivet.domain.network.ports import ports
 from trivet.domain.servers import actions as server_actions
-from trivet.domain.servers import cards, changes, guest_words, migrations, rebuilding, shelved_images, shelving
+from trivet.domain.servers import (
+    cards,
+    changes,
+    guest_words,
+    mending,
+    migrations,
+    moving,
+    rebuilding,
+    shelved_images,
+    shelving,
+)
 from trivet.domain.servers import placing as server_placing
 from trivet.domain.servers.create import spawn_s
-from trivet.domain.servers.ending import finish_delete
+from trivet.domain.servers.ending import begin_delete, finish_delete
 from trivet.domain.servers.orders import Report, rescue_mark
 from trivet.domain.servers.servers import SERVERS, Fault, Server
 from trivet.domain.servers.topology import inside
@@ -53,18 +63,30 @@ _VOLUMES_MAX = 1_000
 async def settle(tx: Tx, report: Report) -> int | None:
     """The revision up to which the agent has heard of the row; None if there is no such server here any more."""
     server = await tx.get(SERVERS, report.server_id)
-    if server is None or server.deleted_at is not None or server.host_id != report.host_id:
+    if server is None or server.deleted_at is not None or not moving.is_mine(server, report.host_id):
         return None
     report = _cut(report)
+    if server.host_id != report.host_id:
+        settled = await moving.other_said(tx, server, report)
+        return _heard(server, settled, report)
+    if report.mending and server.want == "running" and report.boots == server.boots:
+        server = await mending.began(tx, server)
+        return server.revision
     if server.reimage_id is not None and report.power is None and report.revision == server.revision:
         server = await rebuilding.empty(tx, server)
     if server.want != "gone":
         await attachments.seen(tx, server.id, report.volumes, report.volume_faults)
-    settled = await _settle(tx, server, report)
-    if settled.host_id != report.host_id:
+    return _heard(server, await _settle(tx, server, report), report)
+
+
+def _heard(before: Server, after: Server, report: Report) -> int | None:
+    if not moving.is_mine(after, report.host_id):
         return None
-    # What came in between the order and its report is news to the agent, whether or not we wrote after it.
-    return settled.revision if server.revision == report.revision else report.revision
+    # What came in between the order and its report is news to the agent, whether or not we wrote after it; and so is
+    # that another host has it now, for an agent that has them both; and what only begins with this report.
+    begun = after.task is not None and after.task != before.task
+    known = before.revision == report.revision and before.host_id == after.host_id and not begun
+    return after.revision if known else report.revision
 
 
 def _cut(report: Report) -> Report:
@@ -78,7 +100,10 @@ async def _settle(tx: Tx, server: Server, report: Report) -> Server:
     if report.error is not None:
         return await _failed(tx, server, report)
     if server.want == "gone":
-        return await finish_delete(tx, server) if report.power is None else server
+        waits = report.power is not None or await moving.waits_for_other(tx, server)
+        return server if waits else await finish_delete(tx, server)
+    if moving.undecided(server):
+        return await moving.said(tx, server, report)
     if server.task == shelving.OFFLOADING:
         return await shelving.finish_offload(tx, server) if report.power is None else server
     return await _compare(tx, server, report)
@@ -93,11 +118,20 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
     if server.status == "error" and server.task is None and server.fault is None:
         # An operator said so (os-resetState): it stays so until somebody acts.
         return server
+    server = await _noticed(tx, server, report)
     if report.snapshot_image_id is not None and report.snapshot_image_id == server.snapshot_image_id:
         server = await tx.update(SERVERS, server, snapshot_image_id=None)
     if server.snapshot_image_id is not None or report.shape != _shape(server):
         return server
+    server = await changes.adjusted(tx, server)
+    return await _compare_power(tx, server, report, power)
+
+
+async def _compare_power(tx: Tx, server: Server, report: Report, power: Power) -> Server:
     if report.rescue != rescue_mark(server.rescue.number if server.rescue is not None else None):
+        return server
+    server = await moving.arrived(tx, server)
+    if moving.undecided(server):
         return server
     if report.passwords != server.passwords:
         if power in ("running", "paused"):
@@ -110,14 +144,41 @@ async def _compare(tx: Tx, server: Server, report: Report) -> Server:
     if power in ("stopped", "crashed") and server.want in ("running", "paused", "suspended"):
         # The guest shut itself down, or its memory was lost: that is what it is now, and nobody boots it behind
         # its back.
-        return await _settled(tx, server, power, _STATUS[power], want="stopped")
+        return await _over(tx, await _settled(tx, server, power, _STATUS[power], want="stopped"))
     if _WANT[power] != ("stopped" if server.want == "shelved" else server.want):
         return server
-    status: Status = "shelved" if server.want == "shelved" else _STATUS[power]
+    return await _as_wanted(tx, server, power)
+
+
+async def _as_wanted(tx: Tx, server: Server, power: Power) -> Server:
+    server = await _settled(tx, server, power, _status(server, power))
+    if shelving.is_due(server, tx.clock.now()):
+        return await shelving.begin_offload(tx, server)
+    return await _over(tx, server)
+
+
+async def _noticed(tx: Tx, server: Server, report: Report) -> Server:
+    """How it ended, or how it is."""
+    ended = report.power in ("stopped", "crashed")
+    seen = (report.exit_code if ended else None, None if ended else report.health or None)
+    if seen == (server.exit_code, server.health):
+        return server
+    return await tx.update(SERVERS, server, exit_code=seen[0], health=seen[1])
+
+
+async def _over(tx: Tx, server: Server) -> Server:
+    """Deletes one that has run and stopped, if it was to last no longer than that."""
+    if server.status == "stopped" and server.ends_with_program and server.boots:
+        return await begin_delete(tx, server)
+    return server
+
+
+def _status(server: Server, power: Power) -> Status:
     if server.old_flavor is not None:
-        status = "resized"
-    server = await _settled(tx, server, power, status)
-    return await shelving.begin_offload(tx, server) if shelving.is_due(server, tx.clock.now()) else server
+        return "resized"
+    if server.reclaim_at is not None:
+        return "soft-delete"
+    return "shelved" if server.want == "shelved" else _STATUS[power]
 
 
 async def _settled(tx: Tx, server: Server, power: Power, status: Status, *, want: Want | None = None) -> Server:
@@ -199,11 +260,16 @@ async def end_late(tx: Tx, server: Server) -> Server:
 async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> Server:
     """What was going on has failed for good."""
     now = tx.clock.now()
+    if server.move is not None and server.want != "gone":
+        changed = await moving.give_up(tx, server, why, alive=power is not None)
+        if changed is not None:
+            return changed
+        server = await tx.need(SERVERS, server.id, "server")
     if server.task == shelving.OFFLOADING or (server.task == "unshelving" and server.status == "shelved_offloaded"):
         server = await shelving.fail(tx, server)
         await server_actions.finish(tx, server.id, why)
         return server
-    if server.task == "resize_prep" and power is not None:
+    if server.task == changes.ADJUSTING or (server.task == "resize_prep" and power is not None):
         server = await changes.undo_resize(tx, server)
     if server.snapshot_image_id is not None:
         await images.give_up(tx, server.snapshot_image_id)
@@ -216,6 +282,9 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
     server = await guest_words.give_up(tx, server)
     if server.task == "rescuing":
         server = await tx.update(SERVERS, server, rescue=None, rescue_image_id=None)
+    if server.reclaim_at is not None and server.task == "soft-deleting":
+        # Deleted is deleted; its host goes on stopping it.
+        return await tx.update(SERVERS, server, status="soft-delete", task=None, deadline_at=None, updated_at=now)
     fault = Fault(code=500, message=why, at=now)
     if power is None or server.task in _FATAL:
         return await tx.update(
@@ -232,4 +301,4 @@ async def fail(tx: Tx, server: Server, why: str, power: Power | None = None) -> 
 def _shape(server: Server) -> str:
     flavor = server.flavor
     name = inside.name_of(flavor, server.properties)
-    return shape(flavor.vcpus, flavor.ram_mib, server.root_gib, server.local_disks, name)
+    return shape(flavor.vcpus, flavor.ram_mib, server.root_gib, server.local_disks, inside=name, cpus=flavor.cpus)

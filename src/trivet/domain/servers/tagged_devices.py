@@ -9,8 +9,8 @@ from typing import Any
 
 from trivet.domain.servers import local_disks
 from trivet.domain.servers.network_data import Interface
-from trivet.domain.servers.servers import ROOT_DISK, Server
-from trivet.domain.servers.words import AT
+from trivet.domain.servers.servers import Server
+from trivet.domain.servers.words import AT, ROOT_DISK
 from trivet.domain.volumes.attachments import Attachment
 
 

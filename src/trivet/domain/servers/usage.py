@@ -2,7 +2,7 @@
 
 import msgspec
 
-from trivet.domain.servers.servers import SERVERS, Server
+from trivet.domain.servers.servers import SERVERS, SIZED, Server
 from trivet.store import lists
 from trivet.store.lists import Asked
 from trivet.store.tx import Tx
@@ -35,17 +35,21 @@ async def within(tx: Tx, start: float, end: float, asked: Asked, *, project_id: 
 async def taken_by_user(tx: Tx, project_id: str, user_id: str) -> dict[str, int]:
     """What one user has taken of a project, of that which is counted by user.
 
-    A server takes of it while it has a host or waits on the shelf, as it does of the project.
+    A server takes of it while it has a host or waits on the shelf, as it does of the project; not when it was deleted.
     """
     where = Where().equal("project_id", project_id).equal("user_id", user_id)
     groups = await tx.row(f"SELECT COUNT(*) FROM server_groups{where.sql}", *where.values)
     assert groups is not None
     found = await tx.select(
-        SERVERS, where.add("(host_id IS NOT NULL OR status = 'shelved_offloaded') AND deleted_at IS NULL")
+        SERVERS,
+        where.add(
+            "(host_id IS NOT NULL OR status = 'shelved_offloaded') AND deleted_at IS NULL AND reclaim_at IS NULL"
+        ),
     )
     return {
         "servers": len(found),
         "class:VCPU": sum(server.flavor.vcpus for server in found),
         "class:MEMORY_MB": sum(server.flavor.ram_mib for server in found),
+        "class:DISK_GB": sum(server.flavor.disk_gib for server in found if server.flavor.id == SIZED),
         "server_groups": int(groups[0]),
     }

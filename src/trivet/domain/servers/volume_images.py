@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from trivet.domain.images import images
+from trivet.domain.images import images, signatures
 from trivet.domain.images.images import Image
 from trivet.domain.limits import quotas
 from trivet.domain.servers import actions as server_actions
@@ -46,7 +46,8 @@ async def create(tx: Tx, call: Call, server: Server, name: str, properties: dict
     mapping += [_empty(disk, device) for disk, device in _local(server)]
     of_it = {"instance_uuid": server.id, "base_image_ref": "", "user_id": call.caller.user_id}
     of_it |= {MAPPING: msgspec.json.encode(mapping).decode(), SECOND: "True", "root_device_name": "/dev/vda"}
-    said = {key: value for key, value in (server.properties | properties).items() if key not in WORDS}
+    inherited = signatures.without(server.properties)
+    said = {key: value for key, value in (inherited | properties).items() if key not in WORDS}
     image = Image(
         id=tx.ids.uuid(),
         project_id=call.caller.project_id,

@@ -2,11 +2,22 @@
 
 from typing import Literal
 
-CONSOLE_WAIT_S = 10.0
-"""How long who asks for a console's output waits for the host, and the host for its engine."""
+from trivet.drivers.contracts.container import EXECUTED_S, Question
+
+_CONSOLE_WAIT_S = 10.0
+_SPARE_S = 10.0
+
+
+def wait_s(question: Question | None) -> float:
+    """How long who asks for a console's output, or something else of a container, waits for the host, and the host for
+    its engine."""
+    return _CONSOLE_WAIT_S if question is None else EXECUTED_S + _SPARE_S
+
 
 AT = "trivet:at"
 """In the metadata, until the host puts the place of the device there."""
+
+ROOT_DISK = "root"
 
 Kind = Literal["vm", "container", "metal"]
 Want = Literal["running", "stopped", "paused", "suspended", "shelved", "gone"]
@@ -23,5 +34,6 @@ Status = Literal[
     "shelved",
     "shelved_offloaded",
     "error",
+    "soft-delete",
     "deleted",
 ]

@@ -1,7 +1,7 @@
 """Acts on volumes: each checks, writes what is wanted from now on, and leaves the rest to the controller."""
 
 from trivet.domain.callers import Caller
-from trivet.domain.volumes import attachments, backends, encryption, limits, snapshots, types
+from trivet.domain.volumes import attachments, backends, deleted_volumes, encryption, limits, snapshots, types
 from trivet.domain.volumes.create import SIZE_MAX
 from trivet.domain.volumes.snapshots import SNAPSHOTS
 from trivet.domain.volumes.volumes import (
@@ -21,7 +21,10 @@ from trivet.store.tx import Tx
 _DELETABLE = ("available", "error", "error_deleting", "error_restoring", "error_extending", "error_managing")
 
 
-async def delete(tx: Tx, caller: Caller, id: str, *, cascade: bool = False, force: bool = False) -> None:
+async def delete(
+    tx: Tx, caller: Caller, id: str, *, cascade: bool = False, force: bool = False, keep_s: int = 0
+) -> None:
+    """`keep_s`: how long its data are kept, if they can be; who deletes by force wants them gone."""
     volume = await changeable(tx, caller, id)
     if volume.status == "deleting" and volume.working:
         return
@@ -46,7 +49,10 @@ async def delete(tx: Tx, caller: Caller, id: str, *, cascade: bool = False, forc
         await snapshots.refuse_if_read(tx, snapshot.id)
         if not (snapshot.status == "deleting" and snapshot.works):
             await snapshots.mark_deleting(tx, snapshot)
-    await mark_deleting(tx, volume)
+    if keep_s > 0 and not force and await deleted_volumes.can_be_kept(tx, volume):
+        await deleted_volumes.keep(tx, volume, keep_s)
+    else:
+        await mark_deleting(tx, volume)
 
 
 async def mark_deleting(tx: Tx, volume: Volume) -> None:

@@ -8,9 +8,10 @@ import msgspec
 
 from trivet.domain.callers import Caller
 from trivet.domain.hosts.zones import DEFAULT_ZONE
-from trivet.domain.images import images
+from trivet.domain.images import images, signatures
 from trivet.domain.images.images import IMAGES, Image
 from trivet.domain.row_locks import hold
+from trivet.domain.secrets import Secrets
 from trivet.domain.volumes import backends, encryption, limits, messages, snapshots, types
 from trivet.domain.volumes.backends import BACKENDS, Wish
 from trivet.domain.volumes.snapshots import SNAPSHOTS, Snapshot
@@ -58,11 +59,15 @@ class _Origin(msgspec.Struct, frozen=True, kw_only=True):
     image_id: str | None = None
     """As it was found: what the caller wrote may be the name of one and the id of another."""
     image_metadata: dict[str, str] | None = None
+    image: Image | None = None
     encrypted: bool | None = None
     """None: its bytes are read when the volume is made, which may be either."""
 
 
-async def create(tx: Tx, caller: Caller, wanted: VolumeCreate, request_id: str) -> Volume:
+async def create(
+    tx: Tx, caller: Caller, wanted: VolumeCreate, request_id: str, secrets: Secrets | None = None
+) -> Volume:  # fmt: skip
+    """`secrets`: for the certificate of a signed image."""
     project_id = caller.project_id
     if project_id is None:
         raise Forbidden("scope.project_needed", "A volume belongs to a project: use a token scoped to one.")
@@ -76,7 +81,8 @@ async def create(tx: Tx, caller: Caller, wanted: VolumeCreate, request_id: str) 
     if sealed is not None:
         encryption.check(sealed)
     wish = Wish(size_gib, zone, origin.backend_id, wanted.host_id, specs, encrypted=sealed is not None)
-    backend = await backends.place(tx, wish)
+    doubt = await _doubt(tx, secrets, caller, origin)
+    backend = await backends.place(tx, wish) if doubt is None else None
     now = tx.clock.now()
     volume = Volume(
         id=tx.ids.uuid(),
@@ -106,9 +112,17 @@ async def create(tx: Tx, caller: Caller, wanted: VolumeCreate, request_id: str) 
         volume = msgspec.structs.replace(volume, encryption_key_id=key_id)
     await tx.insert(VOLUMES, volume)
     if backend is None:
-        await messages.leave(tx, volume, messages.NO_BACKEND, _NO_ROOM, request_id)
+        event = messages.NO_BACKEND if doubt is None else messages.SIGNATURE
+        await messages.leave(tx, volume, event, doubt or _NO_ROOM, request_id)
     limits.take(tx, project_id, limits.of_volume(volume.type_id, size_gib))
     return volume
+
+
+async def _doubt(tx: Tx, secrets: Secrets | None, caller: Caller, origin: _Origin) -> str | None:
+    if origin.image is None:
+        return None
+    assert secrets is not None, "who makes volumes from images opens certificates"
+    return await signatures.doubt(tx, secrets, caller, origin.image)
 
 
 # -- what it is made from
@@ -191,7 +205,11 @@ def from_image(image: Image) -> _Origin:
         )
     size_gib = max(-(-max(image.size or 0, image.virtual_size or 0) // _GIB), 1)
     return _Origin(
-        size_gib=max(size_gib, image.min_disk), bootable=True, image_id=image.id, image_metadata=image_facts(image)
+        size_gib=max(size_gib, image.min_disk),
+        bootable=True,
+        image_id=image.id,
+        image_metadata=image_facts(image),
+        image=image,
     )
 
 
@@ -207,7 +225,7 @@ def image_facts(image: Image) -> dict[str, str]:
         "min_ram": str(image.min_ram),
         "size": str(image.size or 0),
     }
-    return image.properties | facts
+    return {name: value for name, value in image.properties.items() if name != signatures.VERIFIED} | facts
 
 
 def _size(wanted: VolumeCreate, origin: _Origin) -> int:

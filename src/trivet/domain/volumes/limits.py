@@ -8,7 +8,18 @@ from trivet.domain.limits.limits import limit_of
 from trivet.errors import OverQuota
 from trivet.store.tx import Tx
 
-NAMES = ("volumes", "gigabytes", "snapshots", "per_volume_gigabytes", "backups", "backup_gigabytes", "groups")
+LIMITS = {
+    "volumes": 10,
+    "gigabytes": 1000,
+    "snapshots": 10,
+    "per_volume_gigabytes": -1,
+    "backups": 10,
+    "backup_gigabytes": 1000,
+    "groups": 10,
+}
+"""What a project may have unless somebody says otherwise."""
+
+NAMES = tuple(LIMITS)
 BY_TYPE = ("volumes", "gigabytes", "snapshots")
 _TOO_LARGE = 413
 

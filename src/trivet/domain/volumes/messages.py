@@ -14,9 +14,10 @@ _MOST = 1_000
 """Of one project: whoever asks for what fails, again and again, loses the oldest."""
 Resource = Literal["VOLUME", "VOLUME_SNAPSHOT", "VOLUME_BACKUP", "VOLUME_GROUP"]
 
-UNKNOWN, NO_BACKEND, ATTACH, EXTEND, COPY_IN, COPY_OUT, REVERT, SNAPSHOT = (
+UNKNOWN, NO_BACKEND, ATTACH, EXTEND, COPY_IN, COPY_OUT, REVERT, SNAPSHOT, SIGNATURE = (
     "VOLUME_VOLUME_001_001", "VOLUME_VOLUME_001_002", "VOLUME_VOLUME_004_001", "VOLUME_VOLUME_014_001",
     "VOLUME_VOLUME_005_001", "VOLUME_VOLUME_006_001", "VOLUME_VOLUME_015_001", "VOLUME_VOLUME_SNAPSHOT_008_001",
+    "VOLUME_VOLUME_005_011",
 )  # fmt: skip
 """What was being done, as clients of the messages API know it by number."""
 

@@ -1,6 +1,8 @@
 """Volumes made anew, in place, from an image: id, type and snapshots stay, all bytes are others."""
 
 from trivet.domain.callers import Caller
+from trivet.domain.images import signatures
+from trivet.domain.secrets import Secrets
 from trivet.domain.volumes import acts
 from trivet.domain.volumes.create import find_image, from_image, image_facts
 from trivet.domain.volumes.volumes import VOLUMES, Volume, changeable, need_status, refuse_if_read
@@ -8,7 +10,9 @@ from trivet.errors import Invalid
 from trivet.store.tx import Tx
 
 
-async def begin(tx: Tx, caller: Caller, id: str, image_id: str, request_id: str, *, reserved: bool) -> Volume:
+async def begin(
+    tx: Tx, secrets: Secrets, caller: Caller, id: str, image_id: str, *, request_id: str, reserved: bool
+) -> Volume:
     """`reserved`: also one that is held for somebody, who does not reach it yet."""
     volume = await changeable(tx, caller, id)
     need_status(volume, ("available", "error", *(("reserved",) if reserved else ())), "re-image")
@@ -21,5 +25,6 @@ async def begin(tx: Tx, caller: Caller, id: str, image_id: str, request_id: str,
             "volume.size",
             f"Size of specified image {from_image(image).size_gib}GB is larger than volume size {volume.size_gib}GB.",
         )
+    await signatures.refuse_unverified(tx, secrets, caller, image)
     volume = await tx.update(VOLUMES, volume, image_id=image.id, image_metadata=image_facts(image), bootable=True)
     return await acts.reimage(tx, volume, image.id, request_id)

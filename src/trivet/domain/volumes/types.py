@@ -128,7 +128,9 @@ async def delete(tx: Tx, type: VolumeType) -> None:
 
 
 async def in_use(tx: Tx, type_id: str) -> bool:
-    return await tx.row("SELECT 1 FROM volumes WHERE type_id = ? LIMIT 1", type_id) is not None
+    """Also by what was deleted and may come back."""
+    sql = "SELECT 1 FROM {table} WHERE type_id = ? LIMIT 1"
+    return any([await tx.row(sql.format(table=table), type_id) for table in ("volumes", "deleted_volumes")])
 
 
 async def specify(tx: Tx, type: VolumeType, extra_specs: dict[str, str]) -> VolumeType:

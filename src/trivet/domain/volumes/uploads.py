@@ -3,7 +3,7 @@
 import msgspec
 
 from trivet.domain.callers import Caller
-from trivet.domain.images import images
+from trivet.domain.images import images, signatures
 from trivet.domain.images.images import Image
 from trivet.domain.volumes import acts
 from trivet.domain.volumes.volumes import Volume, changeable, need_status
@@ -36,7 +36,8 @@ async def begin(tx: Tx, caller: Caller, id: str, wanted: UploadWish, request_id:
         )
     if wanted.visibility not in ("private", "shared", "community", "public"):
         raise Invalid("image.visibility", f"Visibility {wanted.visibility[:32]!r} is none.")
-    kept = {name: value for name, value in (volume.image_metadata or {}).items() if name not in _LEFT_OUT}
+    of_image = signatures.without(volume.image_metadata or {})
+    kept = {name: value for name, value in of_image.items() if name not in _LEFT_OUT}
     image = Image(
         id=tx.ids.uuid(),
         project_id=volume.project_id,

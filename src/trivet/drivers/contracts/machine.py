@@ -10,6 +10,8 @@ from typing import Literal, Protocol, get_args, runtime_checkable
 
 import msgspec
 
+from trivet.drivers.contracts import container
+from trivet.drivers.contracts.container import Containers, HealthCheck, LiveResizing, Question, Restart
 from trivet.drivers.contracts.patience import BULKY_S, LOOK_S, PLAIN_S, REMOVE_S, within
 from trivet.drivers.contracts.topology import Topology
 from trivet.drivers.contracts.volume import Connection
@@ -90,6 +92,8 @@ class MachineSpec(msgspec.Struct, frozen=True):
     """None: a volume takes its place."""
     nics: tuple[Nic, ...] = ()
     empty: tuple[EmptyDisk, ...] = ()
+    filled: dict[str, Disk] = {}
+    """Empty disks that are not empty, by name: they come from another host."""
     volumes: tuple[VolumeDisk, ...] = ()
     netns: str | None = None
     """Containers: the named network namespace that the wire driver filled."""
@@ -97,9 +101,20 @@ class MachineSpec(msgspec.Struct, frozen=True):
     """VMs: an ISO image to show as a CD. Containers: the same files arrive in `files`."""
     files: dict[str, bytes] = {}
     """Containers: absolute path -> content, laid into the root file system before the first start."""
+    cpus: float = 0.0
+    """Containers: how much of `vcpus` it may use. 0: all."""
     command: tuple[str, ...] = ()
+    """Containers: what is said here of their program goes before what the image says."""
+    entrypoint: tuple[str, ...] | None = None
     environment: dict[str, str] = {}
-    restart: Literal["no", "on-failure", "always"] = "no"
+    workdir: str | None = None
+    restart: Restart = "no"
+    restarts_most: int = 0
+    """0: however often it fails."""
+    stdin: bool = False
+    """What it reads stays open for whoever attaches to it."""
+    tty: bool = False
+    health: HealthCheck | None = None
     properties: dict[str, str] = {}
     """Image properties and flavor extra specs that an engine may honour (hw_machine_type, hw_firmware_type...)."""
     marks: dict[str, str] = {}
@@ -110,13 +125,24 @@ class MachineSpec(msgspec.Struct, frozen=True):
 def shape_of(spec: MachineSpec) -> str:
     """The mark `shape`, which `observe` gives as the machine is now, resized or not; `nics` and `volumes` likewise."""
     inside = spec.topology.name if spec.topology is not None else ""
-    return shape(spec.vcpus, spec.memory_mib, spec.disk.size_gib if spec.disk else 0, spec.empty, inside)
+    disk_gib = spec.disk.size_gib if spec.disk else 0
+    return shape(spec.vcpus, spec.memory_mib, disk_gib, spec.empty, inside=inside, cpus=spec.cpus)
 
 
-def shape(vcpus: int, memory_mib: int, disk_gib: int, empty: Sequence[EmptyDisk] = (), inside: str = "") -> str:
-    """How large a machine is, in the words of the mark `shape`. `inside`: the name of its topology."""
+def shape(
+    vcpus: int,
+    memory_mib: int,
+    disk_gib: int,
+    empty: Sequence[EmptyDisk] = (),
+    *,
+    inside: str = "",
+    cpus: float = 0.0,
+) -> str:
+    """How large a machine is, in the words of the mark `shape`. `inside`: the name of its topology; `cpus`: the part of
+    its CPUs that it may have, where that is no whole number."""
     words = [f"{vcpus}/{memory_mib}/{disk_gib}", *(f"{disk.name}={disk.size_mib}" for disk in empty)]
-    return "/".join([*words, f"inside={inside}"] if inside else words)
+    words += [f"inside={inside}"] * bool(inside) + [f"cpus={cpus:g}"] * bool(cpus)
+    return "/".join(words)
 
 
 def volumes_of(spec: MachineSpec) -> str:
@@ -241,6 +267,15 @@ class Snapshotting(Protocol):
 
 
 @runtime_checkable
+class Moving(Protocol):
+    @within(BULKY_S, about="id")
+    async def export_disk(self, id: str, name: str, path: str) -> Literal["qcow2", "oci"]:
+        """Of a stopped machine: one of its disks (`root`, or an empty one by its name) as a complete image at `path`,
+        from which `create` makes it on another host."""
+        ...
+
+
+@runtime_checkable
 class Resizing(Protocol):
     @within(BULKY_S, about="id")
     async def resize(
@@ -317,6 +352,7 @@ MACHINES = (
     Sheltering,
     VolumeHotplug,
     Snapshotting,
+    Moving,
     Resizing,
     Rescuing,
     CrashDump,
@@ -324,5 +360,14 @@ MACHINES = (
     Placing,
     SerialConsole,
     GraphicalConsole,
+    Containers,
+    LiveResizing,
 )
 """What every driver of machines keeps, and what some can do besides."""
+
+
+async def answered(driver: MachineDriver, id: str, question: Question | None, limit_bytes: int) -> bytes:
+    """What is asked of a machine; without a question, what its console said last."""
+    if question is None:
+        return await driver.console_log(id, limit_bytes)
+    return await container.answer(driver, id, question)

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import msgspec
 
+from trivet.drivers.contracts.errors import DriverError
+
 
 class Answer(msgspec.Struct, frozen=True):
     status: int
@@ -16,12 +18,19 @@ class Answer(msgspec.Struct, frozen=True):
     """Whoever does not read the body to its end says so; afterwards it does nothing."""
 
 
+class Away(DriverError):
+    def __init__(self, *, reached: bool) -> None:
+        """`reached`: it may have heard what was asked, and may have done it."""
+        super().__init__("The engine for physical machines does not answer.", again=True)
+        self.reached = reached
+
+
 class Upstream(Protocol):
     async def ask(
         self, method: str, target: str, headers: list[tuple[str, str]], body: bytes, who: list[tuple[str, str]] | None
     ) -> Answer:
         """`who` are headers that say in whose name it is asked, which the engine believes us; None is nobody's.
 
-        DriverError if the engine is away or does not answer, ValueError if this can be no request.
+        Away if the engine is not there or does not answer, ValueError if this can be no request.
         """
         ...

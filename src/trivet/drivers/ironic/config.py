@@ -1,9 +1,10 @@
 """What Ironic is told: one file, written anew at each start.
 
 It is asked on a socket that only we can open, and believes there who is said to ask. What the deploy ramdisk may say
-comes in by another door (`child.py`), which is open on the deploy network.
+comes in by another door (`child.py`), which is open on the deploy network and serves the files there, too.
 """
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import msgspec
@@ -18,14 +19,21 @@ class Wanted(msgspec.Struct, frozen=True):
     hardware: tuple[str, ...] = ("redfish", "ipmi")
     door: str = ""
     """ADDRESS:PORT on the deploy network; without it no machine can be inspected or deployed, only looked after."""
-    files_url: str = ""
-    """Where the ramdisk finds what lies in `files`."""
-    management_url: str = ""
-    """Where management controllers find the same."""
+    media: str = ""
+    """ADDRESS:PORT on the management network, where controllers fetch what they insert; or they come to the door."""
+    addresses: str = ""
+    """FIRST-LAST, which machines are given on the deploy network; or others do that."""
+    ramdisk: Path = Path()
+    """The folder with ipa.kernel, ipa.initramfs and esp.img."""
 
     @property
     def socket(self) -> Path:
         return self.folder / SOCKET
+
+    @property
+    def door_url(self) -> str:
+        """What the deploy network calls, and where it finds what lies in `files`."""
+        return f"http://{self.door or '127.0.0.1:6385'}"
 
     @property
     def files(self) -> Path:
@@ -36,8 +44,15 @@ class Wanted(msgspec.Struct, frozen=True):
         return self.folder / "ironic.conf"
 
 
-_KERNEL = "console=ttyS0,115200 net.ifnames=0 ipa-insecure=1"
-_REAL = {
+_MENU = """set timeout=0
+menuentry ramdisk {
+    linux {{ linux }} {{ kernel_params }} --
+    initrd {{ initrd }}
+}
+"""
+"""Ironic's own shows its one entry for five seconds, at every boot."""
+_KERNEL = "console=ttyS0,115200 net.ifnames=0 ipa-insecure=1 panic=10"
+_INTERFACES = {
     "bios": ("redfish", "no-bios"),
     "boot": ("redfish-virtual-media", "http-ipxe", "ipxe"),
     "console": ("no-console",),
@@ -51,15 +66,21 @@ _REAL = {
     "storage": ("noop", "external"),
     "vendor": ("no-vendor", "redfish", "ipmitool"),
 }
-_FAKE = "fake-hardware"
+_OF = {"redfish": "redfish", "ipmitool": "ipmi", "fake": "fake-hardware"}
+"""Interfaces that begin so, and the hardware that they are of."""
+
+
+_FOR_REDFISH = """default_inspect_interface = agent
+default_boot_interface = redfish-virtual-media"""
+"""Else it would be its own, which knows less, and a boot by DHCP and TFTP."""
 
 
 def text(wanted: Wanted) -> str:
     """The file. More than 27 workers, or it refuses to start with so many interfaces."""
     folder, files = wanted.folder, wanted.files
     interfaces = "\n".join(
-        f"enabled_{role}_interfaces = {','.join((*names, *(('fake',) if _FAKE in wanted.hardware else ())))}"
-        for role, names in _REAL.items()
+        f"enabled_{role}_interfaces = {','.join(_enabled((*names, 'fake'), wanted.hardware))}"
+        for role, names in _INTERFACES.items()
     )
     return f"""[DEFAULT]
 auth_strategy = keystone
@@ -69,10 +90,12 @@ state_path = {folder}
 log_file = {folder}/ironic.log
 tempdir = {folder}/work
 grub_config_path = boot/grub/grub.cfg
+grub_config_template = {wanted.folder}/grub.template
 enabled_hardware_types = {",".join(wanted.hardware)}
 {interfaces}
 enabled_network_interfaces = noop
 default_network_interface = noop
+{_FOR_REDFISH if "redfish" in wanted.hardware else ""}
 hash_ring_reset_interval = 15
 [api]
 unix_socket = {wanted.socket}
@@ -86,10 +109,11 @@ connection = sqlite:///{folder}/ironic.sqlite?timeout=60
 lock_path = {folder}/work
 [conductor]
 automated_clean = True
-bootloader = file://{files}/ipa/esp.img
-deploy_kernel = file://{files}/ipa/ipa.kernel
-deploy_ramdisk = file://{files}/ipa/ipa.initramfs
-file_url_allowed_paths = {files}
+disable_zstandard_decompression = True
+bootloader = file://{wanted.ramdisk}/esp.img
+deploy_kernel = file://{wanted.ramdisk}/ipa.kernel
+deploy_ramdisk = file://{wanted.ramdisk}/ipa.initramfs
+file_url_allowed_paths = {wanted.ramdisk}
 sync_power_state_interval = 30
 check_provision_state_interval = 5
 deploy_callback_timeout = 1800
@@ -99,8 +123,8 @@ send_sensor_data = False
 workers_pool_size = 64
 soft_power_off_timeout = 60
 [deploy]
-http_url = {wanted.files_url}
-external_http_url = {wanted.management_url or wanted.files_url}
+http_url = {wanted.door_url}
+external_http_url = {f"http://{wanted.media}" if wanted.media else wanted.door_url}
 http_root = {files}
 default_boot_mode = uefi
 erase_devices_priority = 0
@@ -110,7 +134,7 @@ image_download_source = http
 deploy_logs_collect = never
 heartbeat_timeout = 300
 [service_catalog]
-endpoint_override = http://{wanted.door or "127.0.0.1:6385"}
+endpoint_override = {wanted.door_url}
 auth_type = none
 [dhcp]
 dhcp_provider = none
@@ -130,8 +154,14 @@ add_ports = all
 """
 
 
+def _enabled(names: Iterable[str], hardware: Collection[str]) -> list[str]:
+    """Each is loaded at the start, and refuses it where its programs are missing."""
+    return [name for name in names if all(of in hardware for first, of in _OF.items() if name.startswith(first))]
+
+
 def write(wanted: Wanted) -> None:
     wanted.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in ("work", "files/ipa", "images", "master", "tftp"):
+    for name in ("work", "files", "images", "master", "tftp"):
         (wanted.folder / name).mkdir(parents=True, exist_ok=True)
+    (wanted.folder / "grub.template").write_text(_MENU)
     wanted.file.write_text(text(wanted))

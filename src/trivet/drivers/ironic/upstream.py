@@ -10,7 +10,7 @@ from pathlib import Path
 import h11
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.upstream import Answer
+from trivet.drivers.contracts.upstream import Answer, Away
 
 _CONNECT_S = 5.0
 _ANSWER_S = 120.0
@@ -37,7 +37,7 @@ class SocketUpstream:
             async with asyncio.timeout(_CONNECT_S):
                 reader, writer = await asyncio.open_unix_connection(str(self._socket))
         except (OSError, TimeoutError) as error:
-            raise _away() from error
+            raise Away(reached=False) from error
         try:
             return await self._answer(state, request, body, reader, writer)
         except BaseException:
@@ -61,9 +61,9 @@ class SocketUpstream:
                 while isinstance(head, h11.InformationalResponse):
                     head = await _next(state, reader)
         except (OSError, TimeoutError, h11.ProtocolError) as error:
-            raise _away() from error
+            raise Away(reached=True) from error
         if not isinstance(head, h11.Response):
-            raise _away()
+            raise Away(reached=True)
 
         async def close() -> None:
             writer.close()
@@ -87,7 +87,7 @@ class _Chunks:
                 event = await _next(self._state, self._reader)
         except (OSError, TimeoutError, h11.ProtocolError) as error:
             self._writer.close()
-            raise _away() from error
+            raise Away(reached=True) from error
         if isinstance(event, h11.Data):
             self._size += len(event.data)
             if self._size > _BODY_MAX:
@@ -102,7 +102,3 @@ async def _next(state: h11.Connection, reader: asyncio.StreamReader) -> object:
     while (event := state.next_event()) is h11.NEED_DATA:
         state.receive_data(await reader.read(_CHUNK))
     return event
-
-
-def _away() -> DriverError:
-    return DriverError("The engine for physical machines does not answer.", again=True)

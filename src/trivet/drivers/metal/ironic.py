@@ -1,23 +1,31 @@
-"""A small client of Ironic's API: one request a connection, which is enough for a machine that boots for a minute."""
+"""A small client of Ironic's API, for what is done in the cloud's own name."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
-import h11
 import msgspec
 
 from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.contracts.upstream import Away, Upstream
 
 Json = Any
 VERSION = "1.109"
-_ANSWER_S = 60.0
-_CHUNK = 1 << 18
-_BODY_MAX = 64 << 20
 _LOCKED_TRIES = 30
 _LOCKED_S = 1.0
 """Whoever is at work on a machine has it locked; who asks then is told to come again."""
+_AWAY_S, _AWAY_EVERY_S = 60.0, 0.5
+"""How long one that is away is waited for."""
+_OURSELVES = [
+    ("x-identity-status", "Confirmed"),
+    ("x-user-id", "trivet"),
+    ("x-roles", "admin,member,reader"),
+    ("openstack-system-scope", "all"),
+]
+_SAID = [
+    ("accept", "application/json"),
+    ("content-type", "application/json"),
+    ("x-openstack-ironic-api-version", VERSION),
+]
 
 
 class Ironic(Protocol):
@@ -36,18 +44,14 @@ class Refused(DriverError):
         self.status = status
 
 
-class HttpIronic:
-    def __init__(self, url: str, headers: Sequence[tuple[str, str]] = ()) -> None:
-        """`headers`: by which the engine knows who we are."""
-        parts = urlsplit(url)
-        self._headers = list(headers)
-        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 6385
-        self._path = parts.path.rstrip("/")
+class OurIronic:
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
 
     async def call(self, method: str, path: str, body: Json = None) -> Json:
         content = b"" if body is None else msgspec.json.encode(body)
         for _ in range(_LOCKED_TRIES):
-            status, answer = await self._asked(method, self._path + path, content)
+            status, answer = await self._asked(method, path, content)
             if status != 409:
                 break
             await asyncio.sleep(_LOCKED_S)
@@ -56,48 +60,25 @@ class HttpIronic:
         return msgspec.json.decode(answer) if answer else {}
 
     async def _asked(self, method: str, path: str, content: bytes) -> tuple[int, bytes]:
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                return await self._exchange(method, path, content)
-        except (OSError, TimeoutError, h11.ProtocolError) as error:
-            raise DriverError("The engine for physical machines does not answer.", again=True) from error
+        """What was not heard is asked again: an engine that ended is started again, and goes on where it was."""
+        end = asyncio.get_running_loop().time() + _AWAY_S
+        while True:
+            try:
+                return await self._exchanged(method, path, content)
+            except Away as error:
+                if (error.reached and method != "GET") or asyncio.get_running_loop().time() > end:
+                    raise
+            await asyncio.sleep(_AWAY_EVERY_S)
 
-    async def _exchange(self, method: str, path: str, content: bytes) -> tuple[int, bytes]:
-        reader, writer = await asyncio.open_connection(self._host, self._port)
+    async def _exchanged(self, method: str, path: str, content: bytes) -> tuple[int, bytes]:
+        answer = await self._upstream.ask(method, path, _SAID, content, _OURSELVES)
+        found = bytearray()
         try:
-            state = h11.Connection(h11.CLIENT)
-            headers = [
-                *self._headers,
-                ("Host", f"{self._host}:{self._port}"),
-                ("Connection", "close"),
-                ("Accept", "application/json"),
-                ("Content-Type", "application/json"),
-                ("Content-Length", str(len(content))),
-                ("X-OpenStack-Ironic-API-Version", VERSION),
-            ]
-            for event in (h11.Request(method=method, target=path, headers=headers), h11.Data(data=content)):
-                writer.write(state.send(event) or b"")
-            writer.write(state.send(h11.EndOfMessage()) or b"")
-            await writer.drain()
-            return await _read(state, reader)
+            async for chunk in answer.chunks:
+                found += chunk
         finally:
-            writer.close()
-
-
-async def _read(state: h11.Connection, reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    status, found = 0, bytearray()
-    while True:
-        event = state.next_event()
-        if event is h11.NEED_DATA:
-            state.receive_data(await reader.read(_CHUNK))
-        elif isinstance(event, h11.Response):
-            status = event.status_code
-        elif isinstance(event, h11.Data):
-            found += event.data
-            if len(found) > _BODY_MAX:
-                raise OSError("the answer is larger than anything we asked for")
-        elif isinstance(event, h11.EndOfMessage) or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
-            return status, bytes(found)
+            await answer.close()
+        return answer.status, bytes(found)
 
 
 def _reason(answer: bytes) -> str:

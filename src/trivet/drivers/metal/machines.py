@@ -19,7 +19,7 @@ import msgspec
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import MachineSpec, Nic, Seen
 from trivet.drivers.metal.cabling import Cabling
-from trivet.drivers.metal.images import ImagePlace
+from trivet.drivers.metal.images import ImagePlace, Served
 from trivet.drivers.metal.ironic import Ironic
 from trivet.drivers.metal.nodes import (
     BOOTS_RAMDISK,
@@ -131,14 +131,17 @@ class IronicMachine:
             raise DriverError(_unfit(node), again=False)
         cards = await self._cards()
         plugged = {nic.port_id: _plugged(nic, cards) for nic in spec.nics}
-        served = await self._images.serve(spec.disk)
+        async with self._images.serving(spec.disk) as served:
+            await self._cabling.deploy(cards)
+            await self._order(spec, served, Kept(server=spec.id, hostname=spec.hostname, builds=builds, cards=plugged))
+
+    async def _order(self, spec: MachineSpec, served: Served, kept: Kept) -> None:
         info = {"image_source": served.url, "image_checksum": served.sha256, "image_disk_format": served.format}
-        await self._cabling.deploy(cards)
         await self._patch(
             [
                 {"op": "add", "path": "/instance_info", "value": info | {"image_type": "whole-disk"}},
                 {"op": "add", "path": "/instance_uuid", "value": spec.id},
-                _keeping(Kept(server=spec.id, hostname=spec.hostname, builds=builds, cards=plugged)),
+                _keeping(kept),
             ]
         )
         order: dict[str, Any] = {"target": "active", "deploy_steps": [_REMAINS_OFF]}
@@ -271,8 +274,9 @@ class IronicMachine:
         return [card_of(port) for port in ports]
 
     async def _once_settled(self, within_s: float) -> Node:
+        """Whoever is still at work on it has not yet said why it failed."""
         end = asyncio.get_running_loop().time() + within_s
-        while (node := await self._node()).provision_state in UNDER_WAY:
+        while (node := await self._node()).provision_state in UNDER_WAY or node.reservation is not None:
             if asyncio.get_running_loop().time() > end:
                 raise DriverError(f"The machine is still busy: {node.step}.", again=True)
             await asyncio.sleep(_LOOK_EVERY_S)

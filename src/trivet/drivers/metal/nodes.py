@@ -69,6 +69,7 @@ class Node(msgspec.Struct, frozen=True):
     instance_uuid: str | None = None
     extra: dict[str, Any] = {}
     properties: dict[str, Any] = {}
+    instance_info: dict[str, Any] = {}
     traits: list[str] = []
     deploy_step: dict[str, Any] | None = None
     clean_step: dict[str, Any] | None = None
@@ -81,6 +82,11 @@ class Node(msgspec.Struct, frozen=True):
             return msgspec.convert(self.extra[KEPT], Kept)
         except (KeyError, msgspec.ValidationError):
             return None
+
+    @property
+    def fetches(self) -> str | None:
+        """The URL of the image that is being put onto it."""
+        return str(self.instance_info.get("image_source")) if self.provision_state in DEPLOYING else None
 
     @property
     def step(self) -> str:

@@ -1,6 +1,7 @@
 """From a machine's specification to podman's words. Pure."""
 
 import io
+import json
 import math
 import posixpath
 import tarfile
@@ -59,7 +60,7 @@ def create_arguments(
         "--no-hosts",
         f"--memory={memory}",
         f"--memory-swap={memory}",
-        f"--cpus={spec.vcpus}",
+        f"--cpus={spec.cpus or spec.vcpus:g}",
         *_places(spec, shared),
         f"--pids-limit={PROCESSES}",
         f"--uidmap=0:{base}:{SIZE}",
@@ -81,6 +82,10 @@ def create_arguments(
         f"--log-opt=path={folder / 'console.log'}",
         f"--log-opt=max-size={CONSOLE_LOG_LIMIT}",
         *(f"--env={key}={value}" for key, value in sorted(_environment(spec).items())),
+        *([f"--entrypoint={json.dumps(spec.entrypoint)}"] if spec.entrypoint is not None else []),
+        *([f"--workdir={spec.workdir}"] if spec.workdir else []),
+        *(["--interactive"] if spec.stdin else []),
+        *(["--tty"] if spec.tty else []),
         image_id,
         *spec.command,
     ]

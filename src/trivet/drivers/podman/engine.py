@@ -14,8 +14,10 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO
 
+from trivet.drivers import programs
 from trivet.drivers.boots import this_boot
 from trivet.drivers.contracts.errors import DriverError
+from trivet.drivers.programs import Bounds, Ended
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +78,39 @@ class Engine:
                 raise EngineRefused(_text(complaint, LONGEST_COMPLAINT).strip())
             return _text(printed)
 
+    def words(self, *arguments: str) -> tuple[str, ...]:
+        """podman with these, for `bounded`."""
+        return ("podman", *self._globals(), *arguments)
+
+    async def bounded(self, words: tuple[str, ...], bounds: Bounds, given: bytes | None = None) -> Ended:
+        """A program that a tenant chose, or that reads what he wrote; of those that leave nothing behind."""
+        await self._prepared()
+        try:
+            return await programs.run(
+                words, bounds=bounds, given=given, environment=self._environment(), directory=self._run
+            )
+        except FileNotFoundError as e:
+            raise DriverError("This host has no container engine any more.", again=True) from e
+
+    def scratch(self, name: str) -> Path:
+        return self._run / "tmp" / name
+
+    async def attach(self, name: str, terminal: int) -> asyncio.subprocess.Process:
+        """To what the container's own program reads and writes, on a terminal of ours."""
+        words = self.words("attach", "--sig-proxy=false", "--detach-keys=", name)
+        return await self._spawn(words, terminal, terminal, terminal)
+
+    async def limit(self, container_id: str, *, memory_bytes: int, cpus: float) -> None:
+        """Until it is started again: podman does not know of it."""
+        period = 100_000
+        words = (
+            "runc", "update", f"--memory={memory_bytes}", f"--memory-swap={memory_bytes}", f"--cpu-period={period}",
+            f"--cpu-quota={round(cpus * period)}", container_id,
+        )  # fmt: skip
+        ended = await self.bounded(words, Bounds(seconds=30, output_bytes=LONGEST_COMPLAINT))
+        if ended.code:
+            raise EngineRefused(ended.err.decode(errors="replace"))
+
     async def enter(self, container_id: str, terminal: int, *command: str) -> asyncio.subprocess.Process:
         """Another program in a running container, on a terminal of ours.
 
@@ -110,10 +145,7 @@ class Engine:
         await asyncio.to_thread(said.write_text, str(KILLED))
 
     async def _spawn(self, words: tuple[str, ...], stdin: int, stdout: int, stderr: int) -> asyncio.subprocess.Process:
-        async with self._making_ready:
-            if not self._ready:
-                await asyncio.to_thread(self._make_ready)
-                self._ready = True
+        await self._prepared()
         try:
             # A session of its own: Ctrl-C at our terminal is for us, not for a verb half way through.
             return await asyncio.create_subprocess_exec(
@@ -128,6 +160,12 @@ class Engine:
             )
         except FileNotFoundError as e:
             raise DriverError("This host has no container engine any more.", again=True) from e
+
+    async def _prepared(self) -> None:
+        async with self._making_ready:
+            if not self._ready:
+                await asyncio.to_thread(self._make_ready)
+                self._ready = True
 
     def _globals(self) -> tuple[str, ...]:
         return (

@@ -47,7 +47,8 @@ class Images:
                 try:
                     await self._engine.run("save", "--quiet", "--format=oci-archive", f"--output={raw}", image_id)
                 finally:
-                    await self._engine.run("image", "rm", image_id)
+                    # What it was made on is the container's, and nameless like itself if that came from another host.
+                    await self._engine.run("image", "rm", "--no-prune", image_id)
             if base is None:
                 raw.replace(path)
             else:

@@ -25,7 +25,9 @@ from trivet.drivers.podman.definition import (
 )
 from trivet.drivers.podman.engine import KILLED, Engine, EngineRefused
 from trivet.drivers.podman.exits import Exits, has_conmon, is_tidying_up
+from trivet.drivers.podman.health import HealthChecks
 from trivet.drivers.podman.images import Images
+from trivet.drivers.podman.insides import Insides
 from trivet.drivers.podman.quota import has_quota
 from trivet.drivers.podman.records import Record, Records
 from trivet.drivers.podman.restarts import Restarts, wants_restart
@@ -40,12 +42,15 @@ STOPS_WITHIN_S = 60.0
 """podman, after the grace, on a busy host."""
 TIDIES_WITHIN_S = 20.0
 """What is left of the run before. Whoever starts a container at once would not wait, and meet it."""
+ENDING = frozenset(("SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT"))
+"""Signals that are meant to end a program."""
 NEXT = ".next"
 """Ends the name of a container that will take another one's place."""
 
 
 class PodmanMachines:
-    """MachineDriver, Pausing, NicHotplug, VolumeHotplug, Snapshotting, Resizing and SerialConsole for containers."""
+    """MachineDriver, Pausing, NicHotplug, VolumeHotplug, Snapshotting, Resizing, LiveResizing, SerialConsole and
+    Containers."""
 
     def __init__(self, directory: Path, shared_cpus: frozenset[int] = frozenset()) -> None:
         directory = directory.absolute()
@@ -59,6 +64,12 @@ class PodmanMachines:
         self._consoles = Consoles(self._engine, directory / "tty", self._container_id)
         self._exits = Exits()
         self._restarts = Restarts(self._start_again)
+        self._insides = insides = Insides(self._engine, self._records, self._pid)
+        self._health = HealthChecks(self._records, insides.execute, self._exits.tell)
+        self.execute, self.log, self.stats = insides.execute, insides.log, insides.stats
+        self.processes = insides.processes
+        self.copy_in, self.copy_out = insides.copy_in, insides.copy_out
+        self.open_session, self.session_path = self._consoles.open_session, self._consoles.session
 
     async def observe(self, only: str | None = None) -> dict[str, Seen]:
         if only is not None and not self._records.folder(only).exists():
@@ -73,7 +84,7 @@ class PodmanMachines:
             if only not in (None, id):
                 continue
             record = self._records.read(id)
-            seen[id] = self._with_volumes(seen_as(id, record, listed.get(id)), record)
+            seen[id] = self._health.with_mark(self._with_volumes(seen_as(id, record, listed.get(id)), record))
         return seen
 
     def _with_volumes(self, seen: Seen, record: Record | None) -> Seen:
@@ -125,7 +136,8 @@ class PodmanMachines:
                 record = await self._remake(record, record.spec)
             await self._run(record)
         # Last, so that new marks are never seen on a container that has yet to be started.
-        self._records.write(id, msgspec.structs.replace(record, stopping=False, started=True, marks=marks))
+        self._records.write(id, msgspec.structs.replace(record, stopping=False, started=True, marks=marks, restarts=0))
+        self._health.forget(id)
         self._follow_new(id)
 
     async def stop(self, id: str, grace_s: float) -> bool:
@@ -151,6 +163,7 @@ class PodmanMachines:
         await self._consoles.close(id)
         self._exits.forget(id)
         self._restarts.forget(id)
+        self._health.forget(id)
         with told_as("The container could not be removed."):
             record = self._records.read(id)
             if record is not None:
@@ -169,6 +182,7 @@ class PodmanMachines:
 
     async def watch(self) -> AsyncIterator[str]:
         """Also what makes a policy of restarting work, for as long as it is read."""
+        self._health.begin()
         try:
             for id in self._records.ids():
                 self._follow(id)
@@ -178,6 +192,7 @@ class PodmanMachines:
                 yield id
                 await self._restart(id)
         finally:
+            self._health.close()
             self._restarts.close()
 
     async def pause(self, id: str) -> None:
@@ -246,6 +261,11 @@ class PodmanMachines:
         await asyncio.to_thread(part.replace, path)
         return "oci"
 
+    async def export_disk(self, id: str, name: str, path: str) -> Literal["qcow2", "oci"]:
+        """All that it has is its layer; volumes are elsewhere."""
+        await self.snapshot(id, path)
+        return "oci"
+
     async def resize(
         self,
         id: str,
@@ -269,6 +289,32 @@ class PodmanMachines:
             return
         with told_as("The container could not be resized."):
             await self._remake(record, changed)
+
+    async def adjust(self, id: str, vcpus: int, memory_mib: int, cpus: float) -> None:
+        """podman would forget them at the next start; we do not."""
+        record = await self._settled(id)
+        spec = msgspec.structs.replace(record.spec, vcpus=vcpus, memory_mib=memory_mib, cpus=cpus)
+        changed = msgspec.structs.replace(record, spec=spec, adjusted=True)
+        with told_as("The container could not be given other limits."):
+            if await self._state(id) in LIVING:
+                await self._limit(changed)
+        self._records.write(id, changed)
+
+    async def _limit(self, record: Record) -> None:
+        spec = record.spec
+        memory = spec.memory_mib << 20
+        await self._engine.limit(record.container_id, memory_bytes=memory, cpus=spec.cpus or float(spec.vcpus))
+
+    async def kill(self, id: str, signal: str) -> None:
+        """Whoever is ended by it is not started again: as if it had been stopped."""
+        record = await self._settled(id)
+        self._restarts.forget(id)
+        if signal in ENDING:
+            self._records.write(id, msgspec.structs.replace(record, stopping=True))
+        await self._insides.kill(id, signal)
+
+    async def resize_terminal(self, id: str, session: str | None, rows: int, columns: int) -> None:
+        self._consoles.resize(id, session, rows, columns)
 
     def serial_path(self, id: str) -> str:
         return self._consoles.path(id)
@@ -312,13 +358,15 @@ class PodmanMachines:
     async def _run(self, record: Record) -> None:
         id = record.spec.id
         async with self._shelters.joined(id, record.spec.netns) as hooks:
-            if record.spec.volumes and (state := await self._state(id)) not in LIVING:
+            if (record.spec.volumes or record.adjusted) and (state := await self._state(id)) not in LIVING:
                 # The container waits with everything made, so that its first program finds them.
                 if state != "initialized":
                     await self._tidied(record)
                     await self._engine.run(f"--hooks-dir={hooks}", "init", name_of(id))
                 for volume in record.spec.volumes:
                     await self._volumes.plug(record.spec, volume, await self._pid(id))
+                if record.adjusted:
+                    await self._limit(record)
             await self._engine.run(f"--hooks-dir={hooks}", "start", name_of(id))
 
     async def _tidied(self, record: Record) -> None:
@@ -343,7 +391,7 @@ class PodmanMachines:
             await self._engine.run("rename", name_of(id) + NEXT, name_of(id))
         finally:
             saved.unlink(missing_ok=True)
-        made = msgspec.structs.replace(record, spec=spec, container_id=container_id, base=base)
+        made = msgspec.structs.replace(record, spec=spec, container_id=container_id, base=base, adjusted=False)
         self._records.write(id, made)
         return made
 
@@ -385,13 +433,14 @@ class PodmanMachines:
             return
         for id, record in records.items():
             exit_code = own_end(record, listed[id]) if id in listed else None
-            if exit_code is not None and wants_restart(record.spec, exit_code):
+            if exit_code is not None and wants_restart(record.spec, exit_code, record.restarts):
                 self._restarts.ended(id)
 
     async def _start_again(self, id: str) -> None:
         record = self._records.read(id)
         if record is None or record.stopping:
             return
+        self._records.write(id, msgspec.structs.replace(record, restarts=record.restarts + 1))
         with told_as("The container could not be started again."):
             await self._run(record)
         self._follow_new(id)

@@ -24,6 +24,10 @@ class Record(msgspec.Struct, frozen=True):
     """It has run: if podman knows of no run of it, the machine was started again meanwhile."""
     base: int | None = None
     """The host's id of its root. None of one made before there were user namespaces: it is the host's root."""
+    restarts: int = 0
+    """How often it was started again by its policy, since somebody started it."""
+    adjusted: bool = False
+    """Its limits are others than podman knows."""
     resizing: bool = False
     """It is being replaced by one of another size or other ids, and a crash may have left both or only the new one."""
 

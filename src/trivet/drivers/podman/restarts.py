@@ -61,6 +61,8 @@ class Restarts:
         self._began[id] = asyncio.get_running_loop().time()
 
 
-def wants_restart(spec: MachineSpec, exit_code: int) -> bool:
-    """Of a container that ended by itself."""
-    return spec.restart == "always" or (spec.restart == "on-failure" and exit_code != 0)
+def wants_restart(spec: MachineSpec, exit_code: int, restarts: int = 0) -> bool:
+    """Of a container that ended by itself, and was started again so often."""
+    if spec.restart == "on-failure":
+        return exit_code != 0 and (not spec.restarts_most or restarts < spec.restarts_most)
+    return spec.restart == "always"

@@ -62,7 +62,7 @@ def _power(record: Record, line: Listed) -> Power:
     if exit_code is None:
         lost = record.started and not record.stopping and line.state in {"created", "configured"}
         return "crashed" if lost else "stopped"
-    if wants_restart(record.spec, exit_code):
+    if wants_restart(record.spec, exit_code, record.restarts):
         # Between two runs, but it goes on, as a Pod does; the exit code beside it tells the difference.
         return "running"
     return "crashed" if exit_code != 0 else "stopped"

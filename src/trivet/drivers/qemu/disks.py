@@ -1,4 +1,5 @@
-"""A copy of a running machine's root disk; its file systems stand still for the moment that is copied, where they can.
+"""Copies of a machine's disks; of its root disk also while it runs: then its file systems stand still for the moment
+that is copied, where they can.
 
 Who is killed in between leaves a guest that cannot write. A file says so, and whoever looks at the machine next lets it
 go on.
@@ -10,7 +11,8 @@ from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.qemu import guest_agent, images
+from trivet.drivers.contracts.machine import MachineSpec
+from trivet.drivers.qemu import empty_disks, guest_agent, images
 from trivet.drivers.qemu.copy_job import copy_node
 from trivet.drivers.qemu.layout import Layout
 
@@ -25,6 +27,21 @@ async def copy_running(layout: Layout, path: Path, properties: Mapping[str, str]
     wanted = needed or guest_agent.is_on(properties)
     still = _still(layout, needed=needed) if wanted else nullcontext()
     await copy_node(layout.qmp, "root", path, "qcow2", _WHAT, still=still)
+
+
+async def copy_out(layout: Layout, spec: MachineSpec, name: str, path: Path) -> None:
+    """One disk of a machine that does not run, as a complete image."""
+    path.unlink(missing_ok=True)
+    try:
+        if name == "root" and spec.disk is not None:
+            await images.flatten(layout.root, path)
+        elif any(disk.name == name for disk in spec.empty):
+            await empty_disks.copy_out(layout.folder, name, path)
+        else:
+            raise DriverError(f"The machine has no disk {name}.", again=False)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 @asynccontextmanager

@@ -5,12 +5,14 @@ folder. They are made beside their names and moved there whole, so that a half-m
 import os
 import struct
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from trivet.drivers import durable, programs
 from trivet.drivers.contracts.errors import DriverError
-from trivet.drivers.contracts.machine import EmptyDisk
+from trivet.drivers.contracts.machine import Disk, EmptyDisk
 from trivet.drivers.programs import Bounds
+from trivet.drivers.qemu import images
 from trivet.drivers.qemu.complaints import refusal
 
 _MIB = 1 << 20
@@ -34,11 +36,12 @@ def node_of(folder: Path, disk: EmptyDisk, name: str) -> dict[str, object]:
     }
 
 
-async def make(folder: Path, disks: tuple[EmptyDisk, ...]) -> None:
+async def make(folder: Path, disks: tuple[EmptyDisk, ...], filled: Mapping[str, Disk] | None = None) -> None:
+    """`filled`: those that come from another host with what they hold."""
     for disk in disks:
         path = path_of(folder, disk)
         if not path.exists():
-            await _make(path, disk)
+            await _make(path, disk, (filled or {}).get(disk.name))
 
 
 async def change(folder: Path, before: tuple[EmptyDisk, ...], after: tuple[EmptyDisk, ...]) -> None:
@@ -53,9 +56,20 @@ async def change(folder: Path, before: tuple[EmptyDisk, ...], after: tuple[Empty
     await make(folder, after)
 
 
-async def _make(path: Path, disk: EmptyDisk) -> None:
+async def copy_out(folder: Path, name: str, target: Path) -> None:
+    await images.pack(folder / f"{name}.raw", target)
+
+
+async def _make(path: Path, disk: EmptyDisk, content: Disk | None) -> None:
     part = path.with_name(path.name + ".part")
     try:
+        if content is not None:
+            await images.check(content)
+            await images.unpack(Path(content.path), part)
+            if part.stat().st_size < disk.size_mib * _MIB:
+                os.truncate(part, disk.size_mib * _MIB)
+            durable.move(part, path)
+            return
         with part.open("wb") as file:
             if disk.format == "swap":
                 file.write(_swap(disk.size_mib))

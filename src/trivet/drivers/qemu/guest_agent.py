@@ -77,7 +77,7 @@ class _Agent:
 def _decoded(line: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(line, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DriverError("The agent inside the guest says what nobody understands.", again=False) from error
 
 

@@ -134,6 +134,18 @@ async def flatten(root: Path, path: Path) -> None:
     await _img("The snapshot could not be made.", *words, bounds=_COPYING)
 
 
+async def pack(raw: Path, path: Path) -> None:
+    """A complete copy of a raw disk that nobody writes to."""
+    words = ("convert", "--image-opts", "-O", "qcow2", _opened(raw, "raw"), str(path))
+    await _img("The disk could not be copied.", *words, bounds=_COPYING)
+
+
+async def unpack(path: Path, raw: Path) -> None:
+    """The other way, of an image that was checked."""
+    words = ("convert", "--image-opts", "-O", "raw", _opened(path, "qcow2"), str(raw))
+    await _img("The disk could not be copied.", *words, bounds=_COPYING)
+
+
 def _opened(path: Path | str, format: str) -> str:
     """A file and nothing else, whatever its name looks like to QEMU (json:, nbd:). A comma is written twice."""
     name = str(path).replace(",", ",,")

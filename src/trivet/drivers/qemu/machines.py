@@ -100,7 +100,8 @@ class QemuMachines:
             await processes.kill(layout)
             if spec.disk is not None:
                 await self._make_root(spec.disk, layout.base, layout.root)
-            await empty_disks.make(layout.folder, spec.empty)
+            await empty_disks.make(layout.folder, spec.empty, spec.filled)
+            spec = msgspec.structs.replace(spec, filled={})
             if spec.config_drive is not None:
                 write(layout.config_drive, spec.config_drive)
                 # The record needs only to know that there is one.
@@ -255,6 +256,11 @@ class QemuMachines:
             except BaseException:
                 target.unlink(missing_ok=True)
                 raise
+        return "qcow2"
+
+    async def export_disk(self, id: str, name: str, path: str) -> Literal["qcow2", "oci"]:
+        async with self._turn(id, "The disk could not be copied.") as layout:
+            await disks.copy_out(layout, need_stopped(layout, "copied").spec, name, Path(path))
         return "qcow2"
 
     async def resize(

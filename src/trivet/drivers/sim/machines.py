@@ -11,6 +11,7 @@ import msgspec
 from trivet.clock import Clock
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import (
+    Disk,
     EmptyDisk,
     MachineSpec,
     Nic,
@@ -23,12 +24,14 @@ from trivet.drivers.contracts.machine import (
 )
 from trivet.drivers.contracts.topology import Topology
 from trivet.drivers.sim.consoles import SimConsoles
+from trivet.drivers.sim.containers import SimInsides
 
 _LOG_BYTES = 64 * 1024
+_MAGIC = b"disk of a simulated machine\n"
 
 Step = Literal[
     "create", "start", "stop", "remove", "pause", "unpause", "suspend", "resume", "attach_nic", "detach_nic",
-    "resize", "snapshot", "inject_nmi", "rescue", "unrescue", "set_password",
+    "resize", "snapshot", "export_disk", "inject_nmi", "rescue", "unrescue", "set_password",
     "attach_volume", "detach_volume", "resize_volume",
     "volume_create", "volume_remove", "volume_serve", "volume_grow", "volume_snapshot", "volume_revert",
     "volume_refill", "volume_copy_out",
@@ -111,6 +114,11 @@ class _Machine(msgspec.Struct):
     power: Power
     marks: dict[str, str]
     log: bytes = b""
+    content: bytes = b""
+    """Of its root disk."""
+    format: Literal["qcow2", "oci"] = "qcow2"
+    """As which its disk leaves."""
+    exit_code: int | None = None
 
 
 def _boot(machine: _Machine, marks: dict[str, str]) -> tuple[str, ...]:
@@ -123,6 +131,13 @@ def _boot(machine: _Machine, marks: dict[str, str]) -> tuple[str, ...]:
     )
 
 
+def _content_of(disk: Disk | None) -> bytes:
+    """What another simulated machine wrote; images are not looked into."""
+    path = Path(disk.path) if disk is not None else None
+    found = path.read_bytes() if path is not None and path.is_file() else b""
+    return found.removeprefix(_MAGIC) if found.startswith(_MAGIC) else b""
+
+
 class SimMachines:
     """The machines of one simulated host; every kind is alike."""
 
@@ -132,6 +147,11 @@ class SimMachines:
         self._machines: dict[str, _Machine] = {}
         self._changed: asyncio.Queue[str] = asyncio.Queue()
         self._consoles = SimConsoles()
+        insides = SimInsides(lambda id: self._need(id).power, self._killed, lambda id: self._need(id).log)
+        self._insides = insides
+        self.execute, self.log, self.stats = insides.execute, insides.log, insides.stats
+        self.processes, self.kill = insides.processes, insides.kill
+        self.copy_in, self.copy_out = insides.copy_in, insides.copy_out
 
     # -- MachineDriver
 
@@ -142,7 +162,7 @@ class SimMachines:
         return {id: self._seen(id, machine) for id, machine in self._machines.items()}
 
     def _seen(self, id: str, machine: _Machine) -> Seen:
-        return Seen(id=id, power=machine.power, marks=machine.marks)
+        return Seen(id=id, power=machine.power, marks=machine.marks, exit_code=machine.exit_code)
 
     async def create(self, spec: MachineSpec) -> None:
         await self._behave("create")
@@ -150,13 +170,15 @@ class SimMachines:
         if there is not None and there.marks.get("builds") == spec.marks.get("builds"):
             return
         self._machines[spec.id] = _Machine(
-            hostname=spec.hostname, power="stopped", marks=spec.marks | {"volumes": volumes_of(spec)}
-        )
+            hostname=spec.hostname, power="stopped", marks=spec.marks | {"volumes": volumes_of(spec)},
+            content=_content_of(spec.disk),
+            format="oci" if spec.disk is not None and spec.disk.format == "oci" else "qcow2",
+        )  # fmt: skip
 
     async def start(self, id: str, marks: dict[str, str]) -> None:
         await self._behave("start")
         machine = self._need(id)
-        machine.power = "running"
+        machine.power, machine.exit_code = "running", None
         machine.marks = marks | {name: machine.marks.get(name, "") for name in ("volumes", "rescue")}
         said = "".join(f"[    0.00000{n}] {line}\n" for n, line in enumerate(_boot(machine, marks)))
         machine.log = (machine.log + said.encode())[-_LOG_BYTES:]
@@ -169,6 +191,7 @@ class SimMachines:
     async def remove(self, id: str) -> None:
         await self._behave("remove")
         self._machines.pop(id, None)
+        self._insides.forget(id)
         self._consoles.forget(id)
 
     async def console_log(self, id: str, limit_bytes: int) -> bytes:
@@ -238,13 +261,21 @@ class SimMachines:
     ) -> None:
         await self._behave("resize")
         inside = topology.name if topology is not None else ""
-        self._need(id).marks["shape"] = shape(vcpus, memory_mib, disk_gib, empty, inside)
+        self._need(id).marks["shape"] = shape(vcpus, memory_mib, disk_gib, empty, inside=inside)
 
     async def snapshot(self, id: str, path: str) -> Literal["qcow2", "raw", "oci"]:
         await self._behave("snapshot")
         self._need(id)
         Path(path).write_bytes(b"\0" * 65536)
         return "raw"
+
+    async def export_disk(self, id: str, name: str, path: str) -> Literal["qcow2", "oci"]:
+        await self._behave("export_disk")
+        machine = self._need(id)
+        if machine.power != "stopped":
+            raise DriverError("A machine that runs cannot be copied out.", again=False)
+        Path(path).write_bytes(_MAGIC + machine.content)
+        return machine.format
 
     async def rescue(self, id: str, rescue: RescueDisk, config_drive: bytes | None) -> None:
         await self._behave("rescue")
@@ -267,11 +298,39 @@ class SimMachines:
     def serial_path(self, id: str) -> str:
         return self._consoles.path(id, self._need(id).hostname)
 
+    # -- containers, besides what their insides answer
+
+    async def adjust(self, id: str, vcpus: int, memory_mib: int, cpus: float) -> None:
+        await self._behave("resize")
+        machine = self._need(id)
+        _, _, disk_gib, *_ = machine.marks.get("shape", "0/0/0").split("/")
+        machine.marks["shape"] = shape(vcpus, memory_mib, int(disk_gib), cpus=cpus)
+
+    async def open_session(self, id: str, session: str, command: tuple[str, ...]) -> None:
+        self._need(id)
+
+    async def resize_terminal(self, id: str, session: str | None, rows: int, columns: int) -> None:
+        self._need(id)
+
+    def session_path(self, id: str, session: str | None) -> str:
+        return self._consoles.path(id, self._need(id).hostname)
+
+    def _killed(self, id: str) -> None:
+        self._need(id).exit_code = 137
+        self.crash(id)
+
     # -- for tests and rehearsals
 
     def adopt(self, id: str, hostname: str, power: Power, marks: dict[str, str]) -> None:
         """A machine that was there before this process began."""
         self._machines[id] = _Machine(hostname=hostname, power=power, marks=marks)
+
+    def write(self, id: str, content: bytes) -> None:
+        """Its guest writes to its root disk."""
+        self._need(id).content = content
+
+    def read(self, id: str) -> bytes:
+        return self._need(id).content
 
     def has(self, id: str) -> bool:
         return id in self._machines

@@ -16,6 +16,7 @@ from trivet.api.kit.callers import Policy
 from trivet.api.kit.request import Reply, Request
 from trivet.api.kit.routes import Resource
 from trivet.domain.servers import acts as server_acts
+from trivet.domain.servers import soft_deletion
 from trivet.domain.servers.actions import Call
 from trivet.errors import Invalid
 from trivet.store.tx import Tx
@@ -91,6 +92,7 @@ plain(resource, "suspend", server_acts.suspend)
 plain(resource, "resume", server_acts.resume)
 plain(resource, "unlock", server_acts.unlock)
 plain(resource, "forceDelete", server_acts.delete)
+plain(resource, "restore", soft_deletion.restore)
 
 
 @resource.action(PATH, "os-stop", may="member")

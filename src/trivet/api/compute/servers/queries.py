@@ -92,6 +92,7 @@ def query_of(request: Request) -> ServerQuery | None:
         changed_since=since,
         changed_before=before,
         deleted=deleted,
+        soft_deleted=_soft_deleted(asked, states),
     )
 
 
@@ -162,6 +163,13 @@ def _deleted(
     if "deleted" in asked:
         return asked["deleted"].lower() in _TRUE
     return None if since is not None or before is not None else False
+
+
+def _soft_deleted(asked: dict[str, str], states: tuple[State, ...] | None) -> bool:
+    """In no list, unless it is just them that were asked for."""
+    said = asked.get("soft_deleted")
+    by_status = states is not None and any(state.status == "soft-delete" for state in states)
+    return by_status or asked.get("vm_state") == "soft-delete" or (said is not None and said.lower() in _TRUE)
 
 
 def _columns(asked: dict[str, str]) -> tuple[dict[str, str | int | None], dict[str, str]]:

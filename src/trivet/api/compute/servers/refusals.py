@@ -16,11 +16,7 @@ from trivet.errors import Invalid
 
 resource = Resource()
 
-_REFUSED: tuple[tuple[str, Policy], ...] = (
-    ("restore", "member"),
-    ("migrate", "admin"),
-    ("os-migrateLive", "admin"),
-)
+_REFUSED: tuple[tuple[str, Policy], ...] = (("os-migrateLive", "admin"),)
 
 
 def _refusing(action: str) -> Handler:

@@ -16,10 +16,9 @@ from trivet.api.compute.servers.queries import query_of, sort_of
 from trivet.api.kit.bodies import or_none
 from trivet.api.kit.request import Reply, Request, encode
 from trivet.api.kit.routes import LONG_BODY_MAX, Resource
-from trivet.domain.servers import acts as server_acts
 from trivet.domain.servers import changes as server_changes
 from trivet.domain.servers import search as server_search
-from trivet.domain.servers import servers
+from trivet.domain.servers import servers, soft_deletion
 from trivet.domain.servers.actions import Call
 from trivet.domain.servers.create import ServerCreate, create
 from trivet.domain.servers.nics import NicsWanted, NicWanted
@@ -35,7 +34,8 @@ _HINTS_MAX = 8 * 1024
 
 
 def call_of(request: Request) -> Call:
-    return Call(request.caller, request.id, request.parts.settings.container_isolation)
+    parts = request.parts
+    return Call(request.caller, request.id, parts.settings.container_isolation, parts.secrets)
 
 
 def server_id(request: Request) -> str:
@@ -117,7 +117,8 @@ async def update(request: Request) -> Reply:
 
 @resource.on("DELETE", "/v2.1/servers/{server_id}", may="member")
 async def delete(request: Request) -> Reply:
-    await server_acts.delete(request.tx, call_of(request), server_id(request))
+    keep_s = request.parts.settings.reclaim_servers_s
+    await soft_deletion.delete(request.tx, call_of(request), server_id(request), keep_s)
     return Reply(_NO_CONTENT)
 
 

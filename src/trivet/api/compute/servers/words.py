@@ -14,6 +14,7 @@ _DEFAULT = {
     "shelved": "SHELVED",
     "shelved_offloaded": "SHELVED_OFFLOADED",
     "error": "ERROR",
+    "soft-delete": "SOFT_DELETED",
     "deleted": "DELETED",
 }
 _REBUILD = {"rebuilding": "REBUILD", "rebuild_block_device_mapping": "REBUILD", "rebuild_spawning": "REBUILD"}

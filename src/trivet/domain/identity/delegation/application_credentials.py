@@ -99,9 +99,9 @@ async def visible(tx: Tx, caller: Caller, user_id: str, id: str) -> AppCredentia
 
 async def refuse_restricted(tx: Tx, caller: Caller) -> None:
     """A program must not give itself, or others, another way in."""
+    if caller.oauth_token_id is not None or EC2_METHOD in caller.methods:
+        raise Forbidden("app_credential.lent", "An OAuth token or an EC2 key gives nobody another way in.")
     if caller.app_credential_id is None:
-        if caller.oauth_token_id is not None or EC2_METHOD in caller.methods:
-            raise Forbidden("app_credential.lent", "An OAuth token or an EC2 key gives nobody another way in.")
         return
     own = await tx.get(APP_CREDENTIALS, caller.app_credential_id)
     if own is None or not own.unrestricted:

@@ -4,7 +4,7 @@ import msgspec
 
 from trivet.domain.callers import Caller
 from trivet.domain.identity import personas
-from trivet.domain.identity.delegation import bounds, credentials
+from trivet.domain.identity.delegation import application_credentials, bounds, credentials
 from trivet.domain.identity.delegation.credentials import CREDENTIALS, Credential
 from trivet.domain.identity.people import projects, users
 from trivet.domain.row_locks import hold
@@ -21,6 +21,7 @@ class Key(msgspec.Struct, frozen=True):
     project_id: str | None
     trust_id: str | None = None
     app_credential_id: str | None = None
+    """What it was made with, if it was lent: it ends with that."""
 
 
 def shown(secrets: Secrets, caller: Caller, credential: Credential) -> Key:
@@ -56,18 +57,25 @@ def _may(caller: Caller, user_id: str, action: str, *, change: bool) -> None:
 async def create(tx: Tx, secrets: Secrets, caller: Caller, user_id: str, project_id: str) -> Key:
     action = "identity:ec2_create_credential"
     by_trust = caller.trust_id is not None
-    if not (by_trust and user_id == caller.user_id):
+    by_program = caller.app_credential_id is not None and user_id == caller.user_id and caller.owns(project_id)
+    if not ((by_trust or by_program) and user_id == caller.user_id):
         _may(caller, user_id, action, change=True)
     await users.need(tx, user_id)
     # As upstream, also for a project in which he has nothing: the key opens it no earlier than a role there does.
     await projects.need(tx, project_id)
-    # One that is made by a trust ends with it; of any other loan a key would be left.
-    if (caller.is_lent and not by_trust) or not caller.has("member"):
+    # One that is made by a trust or a program ends with it, and is good for no more; of any other loan a key would be
+    # left.
+    if (caller.is_lent and not by_trust and not by_program) or not caller.has("member"):
         raise personas.refusal(action)
+    if by_program:
+        await application_credentials.refuse_restricted(tx, caller)
     await bounds.check(tx, bounds.CREDENTIALS, user_id)
     await hold(tx, projects.PROJECTS, project_id)
-    blob = {"access": tx.ids.hex(), "secret": tx.ids.hex(), "trust_id": caller.trust_id}
-    hashed = credentials.access_hash(blob["access"] or "")
+    access = tx.ids.hex()
+    blob = {"access": access, "secret": tx.ids.hex(), "trust_id": caller.trust_id}
+    if by_program:
+        blob["app_cred_id"] = caller.app_credential_id
+    hashed = credentials.access_hash(access)
     new = Credential(
         id=hashed,
         access_hash=hashed,

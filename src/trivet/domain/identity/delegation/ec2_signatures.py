@@ -100,7 +100,11 @@ def _version4_scope(params: Mapping[str, str], headers: Mapping[str, str]) -> tu
         raise Invalid(
             "ec2.scope", "The credential's scope is not DATE/REGION/SERVICE/aws4_request, or not of this date."
         )
-    return scope, signed.split(";"), date
+    names = signed.split(";")
+    if len(set(names)) < len(names):
+        # Each is written out for the signature, however long it is.
+        raise Invalid("ec2.headers", "A header is named twice among those that are signed.")
+    return scope, names, date
 
 
 def _version4_sign(secret: str, scope: str, text: str) -> str:

@@ -114,21 +114,38 @@ async def by_oauth(parts: Parts, signed: SignedRequest) -> Caller:
 
 
 async def by_ec2_key(parts: Parts, key: Key) -> Caller:
-    """The signature has been checked."""
+    """The signature has been checked. A key that was made with something lent is good for no more than that."""
     began_at = parts.clock.now()
     async with parts.store.read() as tx:
         user = await naming.find_user(tx, UserRef(id=key.user_id))
         if user is None or key.project_id is None:
             raise unauthorized()
         proven = Proven(user=user, methods=(EC2_METHOD,), began_at=began_at)
-        if key.trust_id is None:
+        if key.app_credential_id is None and key.trust_id is None:
             scope = await scoping.project(tx, ProjectRef(id=key.project_id))
             roles = await scoping.roles_in(tx, parts.identity_memory, user.id, scope)
             if not roles:
                 raise unauthorized()
             return _caller(parts, proven, scope, roles)
-        trust = await trusts.need(tx, key.trust_id)
-        if user.id not in (trust.trustor_id, trust.trustee_id):
+    if key.app_credential_id is not None:
+        return await _by_key_of_program(parts, proven, key, key.app_credential_id)
+    return await _by_key_of_trust(parts, proven, key.trust_id or "")
+
+
+async def _by_key_of_program(parts: Parts, proven: Proven, key: Key, app_credential_id: str) -> Caller:
+    async with parts.store.read() as tx:
+        program = await tx.get(APP_CREDENTIALS, app_credential_id)
+    if program is None or (program.user_id, program.project_id) != (key.user_id, key.project_id):
+        raise unauthorized()
+    if program.ends_at is not None and program.ends_at <= parts.clock.now():
+        raise unauthorized()
+    return await by_app_credential(parts, msgspec.structs.replace(proven, app_credential=program))
+
+
+async def _by_key_of_trust(parts: Parts, proven: Proven, trust_id: str) -> Caller:
+    async with parts.store.read() as tx:
+        trust = await trusts.need(tx, trust_id)
+        if proven.user.id not in (trust.trustor_id, trust.trustee_id):
             raise unauthorized()
         trustee = await naming.find_user(tx, UserRef(id=trust.trustee_id))
     if trustee is None:

@@ -165,9 +165,39 @@ async def forget_default(tx: Tx, project_id: str) -> None:
     if group is None:
         return
     if await _in_use(tx, group.id):
-        await tx.run("INSERT INTO left_groups (group_id) VALUES (?) ON CONFLICT DO NOTHING", group.id)
+        await _leave(tx, group)
     else:
         await _remove(tx, group)
+
+
+async def _leave(tx: Tx, group: SecurityGroup) -> None:
+    """Whoever it was for is gone: so is it, as soon as no port is in it any more."""
+    await tx.run("INSERT INTO left_groups (group_id) VALUES (?) ON CONFLICT DO NOTHING", group.id)
+
+
+async def take_away(tx: Tx, id: str, server_id: str) -> SecurityGroup | None:
+    """A group that was made for a server which goes, before its own ports do: the group, which `taken_away` forgets
+    when they are gone. None where others are in it, and it stays until they are not."""
+    group = await tx.get(SECURITY_GROUPS, id)
+    if group is None:
+        return None
+    others = await tx.row(
+        "SELECT 1 FROM port_security_groups m JOIN ports p ON p.id = m.port_id"
+        " WHERE m.group_id = ? AND NOT (p.device_id = ? AND p.created_for_server = 1) LIMIT 1",
+        id,
+        server_id,
+    )
+    if others is None:
+        await _empty(tx, group)
+        return group
+    return None
+
+
+async def taken_away(tx: Tx, id: str, group: SecurityGroup | None) -> None:
+    if group is not None:
+        await _drop(tx, group)
+    elif (left := await tx.get(SECURITY_GROUPS, id)) is not None:
+        await _leave(tx, left)
 
 
 async def drop_left(tx: Tx) -> bool:
@@ -187,6 +217,12 @@ async def drop_left(tx: Tx) -> bool:
 
 
 async def _remove(tx: Tx, group: SecurityGroup) -> None:
+    await _empty(tx, group)
+    await _drop(tx, group)
+
+
+async def _empty(tx: Tx, group: SecurityGroup) -> None:
+    """Of its rules, and others of theirs that name it."""
     remote = await tx.rows(
         "SELECT DISTINCT security_group_id FROM security_group_rules WHERE remote_group_id = ?", group.id
     )
@@ -199,12 +235,16 @@ async def _remove(tx: Tx, group: SecurityGroup) -> None:
     )
     for other_id in sorted(others):
         await touch(tx, other_id)
-    await tags.forget(tx, "security_groups", group)
-    await tx.delete(SECURITY_GROUPS, group)
-    await rbac_policies.forget(tx, "security_group", group.id)
-    quotas.at_end(tx, group.project_id, {"security_group": -1})
     for (project_id,) in gone:
         quotas.at_end(tx, str(project_id), {"security_group_rule": -1})
+
+
+async def _drop(tx: Tx, group: SecurityGroup) -> None:
+    await tags.forget(tx, "security_groups", group)
+    held = await tx.need(SECURITY_GROUPS, group.id, "security group")
+    await tx.delete(SECURITY_GROUPS, held)
+    await rbac_policies.forget(tx, "security_group", group.id)
+    quotas.at_end(tx, group.project_id, {"security_group": -1})
 
 
 async def _in_use(tx: Tx, id: str) -> bool:

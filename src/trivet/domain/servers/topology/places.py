@@ -146,6 +146,14 @@ async def leave(tx: Tx, server_id: str, *, but: tuple[str, str] | None = None) -
     await tx.run(f"DELETE FROM server_topologies{where.sql}", *where.values)
 
 
+async def swap(tx: Tx, one: str, other: str) -> None:
+    """What each of two holders has is the other's from now on; they hold parts of different hosts."""
+    await tx.run(
+        "UPDATE server_topologies SET server_id = CASE server_id WHEN ? THEN ? ELSE ? END WHERE server_id IN (?, ?)",
+        one, other, one, one, other,
+    )  # fmt: skip
+
+
 async def of_servers(tx: Tx, server_ids: Collection[str]) -> dict[tuple[str, str, str], Topology]:
     """By server, host and name."""
     if not server_ids:

@@ -1,0 +1,1 @@
+"""Fault reports: tenants say what is wrong with what is theirs."""

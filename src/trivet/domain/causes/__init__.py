@@ -1,0 +1,1 @@
+"""Causes: what tenants report, what everything stands on, and which fault beneath explains what is seen."""
