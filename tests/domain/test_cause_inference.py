@@ -38,10 +38,10 @@ def test_where_something_stands_in_for_what_failed_those_above_may_well_be_well(
     assert told(seen("monitor", down=True, feed_a=1.0), *well) == ["feed:a"]
 
 
-@pytest.mark.parametrize(("witnesses", "blamed"), [(2, []), (4, ["switch:s"])])
+@pytest.mark.parametrize(("witnesses", "blamed"), [(2, []), (3, ["nic:h:a"])])
 def test_reports_alone_need_witnesses(witnesses: int, blamed: list[str]) -> None:
-    signs = [report(n, f"w{n}", {"switch:s": 1.0}) for n in range(witnesses)]
-    assert told(*signs, switch_s=6) == blamed
+    signs = [report(n, f"w{n}", {"nic:h:a": 1.0}) for n in range(witnesses)]
+    assert told(*signs, **{"nic_h_a": witnesses}) == blamed
 
 
 def test_one_who_speaks_a_hundred_times_has_said_one_thing() -> None:
