@@ -92,6 +92,24 @@ async def test_between_two_hosts_nothing_makes_its_disk_anew(moving: MovingCloud
     assert "between two hosts" in (await moving.act(id, "resize", {"flavorRef": "large"})).refused(409)
 
 
+async def test_what_a_host_keeps_is_no_stray_when_the_row_cannot_be_read(moving: MovingCloud) -> None:
+    id = await moving.made()
+    source = await moving.host_of(id)
+    moving.machines[source].write(id, b"written")
+    await moving.migrate(id)
+    await moving.settle()
+    ((move,),) = await moving.rows("SELECT move FROM servers WHERE id = ?", id)
+    async with moving.store.write() as tx:
+        await tx.run("UPDATE servers SET move = '{broken' WHERE id = ?", id)
+    await moving.step()
+    async with moving.store.write() as tx:
+        await tx.run("UPDATE servers SET move = ? WHERE id = ?", move, id)
+    (await moving.act(id, "revertResize")).ok()
+    await moving.settle()
+    assert moving.machines[source].read(id) == b"written"
+    assert await moving.where(id) == {source: "running"}
+
+
 @pytest.mark.parametrize("stops_at", range(8))
 async def test_agents_that_stand_still_in_between_lose_nothing(moving: MovingCloud, stops_at: int) -> None:
     """Whichever side goes on first, at whichever step: it ends on one host, with what was written."""

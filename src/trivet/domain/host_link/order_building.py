@@ -45,25 +45,40 @@ _logger = logging.getLogger(__name__)
 
 async def build(tx: Tx, hosts: Collection[str], servers: Collection[str] | None = None) -> Orders:
     """What is placed on these hosts (or just these servers of it)."""
-    where = Where().any_of("host_id", hosts).add("deleted_at IS NULL")
-    if servers is not None:
-        where.any_of("id", servers)
+    where = _at("host_id", hosts, servers)
+    others = _at("other_host_id", hosts, servers)
     try:
         found = await foreseen("orders", _orders(tx, where), TrivetError)
-        return Orders(found + await _of_others(tx, hosts, servers))
+        return Orders(found + await foreseen("orders of others", _of_others(tx, others), TrivetError))
     except Unforeseen:
         rows = await tx.rows("SELECT id, host_id FROM servers" + where.sql, *where.values)
         apart = await _apart(tx, {str(id): str(host_id) for id, host_id in rows})
-        return Orders(apart.orders + await _of_others(tx, hosts, servers), apart.unclear)
+        kept = await _others_apart(tx, others)
+        return Orders(apart.orders + kept.orders, apart.unclear | kept.unclear)
 
 
-async def _of_others(tx: Tx, hosts: Collection[str], servers: Collection[str] | None) -> list[Order]:
+def _at(column: str, hosts: Collection[str], servers: Collection[str] | None) -> Where:
+    where = Where().any_of(column, hosts).add("deleted_at IS NULL")
+    return where if servers is None else where.any_of("id", servers)
+
+
+async def _of_others(tx: Tx, where: Where) -> list[Order]:
     """For servers between two hosts, of which these are the other one."""
-    where = Where().any_of("other_host_id", hosts).add("deleted_at IS NULL")
-    if servers is not None:
-        where.any_of("id", servers)
     orders = [moving_orders.other(server) for server in await tx.select(SERVERS, where)]
     return [order for order in orders if order is not None]
+
+
+async def _others_apart(tx: Tx, where: Where) -> Orders:
+    """One of which no order can be made is left as it is: what is kept of it is no stray."""
+    orders: list[Order] = []
+    unclear: dict[str, str] = {}
+    for id, host_id in await tx.rows("SELECT id, other_host_id FROM servers" + where.sql, *where.values):
+        one = Where().equal("id", id).add("other_host_id IS NOT NULL")
+        try:
+            orders += await foreseen(f"order of {id}", _of_others(tx, one), TrivetError)
+        except Unforeseen:
+            unclear[str(id)] = str(host_id)
+    return Orders(orders, unclear)
 
 
 async def _apart(tx: Tx, servers: dict[str, str]) -> Orders:
