@@ -27,18 +27,23 @@ async def test_one_that_is_run_starts_by_itself_and_says_all_that_it_was_told(mi
         "environment": {"key1": "env1"}, "labels": {"key1": "label1"}, "workdir": "/tmp", "hostname": "web",
         "restart_policy": {"Name": "on-failure", "MaximumRetryCount": 2}, "interactive": True, "tty": True,
         "entrypoint": ["/bin/sh", "-c"], "command": ["true"], "auto_heal": True,
-        "healthcheck": {"cmd": "true", "interval": 5, "retries": 2, "timeout": 3},
+        "healthcheck": {"cmd": "true", "interval": 15, "retries": 2, "timeout": 3},
     }  # fmt: skip
     view = await mine.show(await mine.made(**said))
     for name in ("environment", "labels", "workdir", "hostname", "interactive", "tty", "entrypoint", "command"):
         assert view[name] == said[name], name
     assert view["restart_policy"] == {"Name": "on-failure", "MaximumRetryCount": "2"}
-    assert view["healthcheck"] == {"test": "true", "interval": 5, "timeout": 3, "retries": 2}
+    assert view["healthcheck"] == {"test": "true", "interval": 15, "timeout": 3, "retries": 2}
     assert (view["image"], view["image_driver"], view["auto_heal"]) == ("shell", "docker", True)
     assert not {"host", "privileged", "runtime", "image_pull_policy"} & view.keys(), "for operators"
     (fixed,) = view["addresses"][mine.network_id]
     assert fixed.keys() == {"addr", "version", "port", "subnet_id", "preserve_on_delete"}
     assert len(view["security_groups"]) == 1
+
+
+async def test_a_health_check_is_run_no_more_often_than_its_host_bears(mine: Project) -> None:
+    view = (await mine.create(healthcheck={"cmd": "true", "interval": 1})).ok()
+    assert view["healthcheck"]["interval"] == 10
 
 
 async def test_a_container_is_a_server_and_a_server_of_that_kind_a_container(cloud: Containers, mine: Project) -> None:

@@ -40,6 +40,8 @@ DiskGib = Annotated[int, msgspec.Meta(ge=1, le=160)]
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=86400)]
 Path = Annotated[str, msgspec.Meta(max_length=4096)]
 Flag = bool | str | None
+HEALTH_LEAST_S = 10
+"""To begin a command in a container costs its host some hundredths of a second, which are not the container's."""
 CPU, MEMORY, DISK = 1.0, 512, 10
 """Where nobody says."""
 
@@ -251,7 +253,7 @@ def _health(said: Health | None) -> HealthCheck | None:
         return None
     return HealthCheck(
         command=said.cmd,
-        every_s=max(said.interval or 30, 1),
+        every_s=max(said.interval or 30, HEALTH_LEAST_S),
         within_s=max(said.timeout or 30, 1),
         failures=max(said.retries or 3, 1),
     )
