@@ -42,14 +42,14 @@ async def test_a_guest_finds_on_another_host_what_it_wrote_on_the_first(
         one, id, "echo root > /data/note; mount -t ext4 /dev/vdb /mnt; echo more > /mnt/note; umount /mnt; sync"
     )
     with pytest.raises(DriverError, match="must be stopped"):
-        await one.copy_out(id, "root", str(tmp_path / "root"))
+        await one.export_disk(id, "root", str(tmp_path / "root"))
     await one.stop(id, 0)
     found = {}
     for name in ("root", "ephemeral0"):
-        format = await one.copy_out(id, name, str(tmp_path / name))
+        format = await one.export_disk(id, name, str(tmp_path / name))
         found[name] = Disk(str(tmp_path / name), format)
     with pytest.raises(DriverError, match="no disk"):
-        await one.copy_out(id, "../spec", str(tmp_path / "spec"))
+        await one.export_disk(id, "../spec", str(tmp_path / "spec"))
     grown = (EmptyDisk("ephemeral0", 2 * GIB, "ext4"), EmptyDisk("swap", 64, "swap"))
     there = msgspec.structs.replace(spec, disk=found.pop("root"), empty=grown, filled=found)
     await other.create(there)
