@@ -88,7 +88,8 @@ DOORS: dict[str, set[str]] = {
     "domain.recovery": set(),
     "domain.registry": set(),
     "domain.servers": {
-        "containers.containers", "console_output", "consoles", "images", "metadata", "orders", "servers", "shelving", "state", "words",
+        "containers.containers",
+        "console_output", "consoles", "images", "metadata", "orders", "servers", "shelving", "state", "words",
     },
     "domain.volumes": {"acts", "attachments", "backends", "create", "limits", "snapshots", "types", "volumes"},
     "domain.watch": set(),

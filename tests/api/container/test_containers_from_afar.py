@@ -1,4 +1,4 @@
-"""What a container is asked whose host has an agent of its own, elsewhere: the question goes there and the answer back."""
+"""What a container is asked whose host has an agent of its own elsewhere: the question goes there, the answer back."""
 
 import asyncio
 import base64
@@ -63,7 +63,7 @@ class Far:
 async def on_far(cloud: Containers, mine: Project) -> tuple[Far, str]:
     far = Far(cloud)
     await far.enters("far-away")
-    said = {"environment": {"A": "b"}, "entrypoint": ["sh"], "cpu": 0.5, "memory": 64}
+    said: dict[str, Any] = {"environment": {"A": "b"}, "entrypoint": ["sh"], "cpu": 0.5, "memory": 64}
     id = str((await mine.create(run=True, host="far-away", role="admin", **said)).ok()["uuid"])
     (order,) = (await far.follows()).orders
     assert order.program is not None
