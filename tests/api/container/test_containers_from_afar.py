@@ -1,4 +1,4 @@
-"""What a container is asked whose host has an agent of its own, elsewhere: the question goes there and the answer back."""
+"""What a container is asked whose host has an agent of its own elsewhere: the question goes there, the answer back."""
 
 import asyncio
 import base64
