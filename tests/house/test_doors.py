@@ -94,13 +94,8 @@ DOORS: dict[str, set[str]] = {
     "domain.recovery": set(),
     "domain.registry": set(),
     "domain.servers": {
-<<<<<<< HEAD
         "console_output", "consoles", "containers.containers", "draining", "images", "metadata", "moved_disks",
         "moving", "orders", "servers", "shelving", "state", "topology.inside", "topology.places", "words",
-=======
-        "containers.containers",
-        "console_output", "consoles", "images", "metadata", "orders", "servers", "shelving", "state", "words",
->>>>>>> ZUN
     },
     "domain.volumes": {"acts", "attachments", "backends", "create", "limits", "snapshots", "types", "volumes"},
     "domain.watch": set(),

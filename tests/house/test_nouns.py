@@ -117,13 +117,8 @@ DECIDED_IN = {
 
 NOTHING_TO_DECIDE = {
     "baremetal/forwarded.py",
-<<<<<<< HEAD
     "compute/extensions.py", "compute/gone.py", "compute/instance_usage_audit_log.py", "console/pages.py",
     "container/capsules.py",
-=======
-    "compute/extensions.py", "compute/gone.py", "container/capsules.py",
-    "compute/instance_usage_audit_log.py", "console/pages.py",
->>>>>>> ZUN
     "image/cache.py", "image/info.py", "image/schemas.py", "key_manager/not_offered.py", "monitor/healthz.py",
     "monitor/metrics.py",
     "monitor/status.py", "network/extensions.py", "object/info.py", "network/service_providers.py", "placement/root.py",

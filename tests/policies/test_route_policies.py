@@ -39,13 +39,8 @@ OWN_WRITES_OF_READERS = {
 NOT_MADE = {
     "alarm_id": "is raised by the cloud, of what failed; tests/api/alarms",
     "attachment_id": "comes with a host that looks after the server; tests/api/volume",
-<<<<<<< HEAD
     "capsule_ident cgsnapshot_id consistencygroup_id": "is not offered, and refused in words",
     "share_id id domain host_name": "is not offered, and refused in words",
-=======
-    "capsule_ident": "is of what is refused in words",
-    "cgsnapshot_id consistencygroup_id share_id id domain host_name": "is not offered, and refused in words",
->>>>>>> ZUN
     "collection resource_id": "stands for the nouns that have tags, and is filled in",
     "default_security_group_rule_id flavor_id type_id group_type_id": "belongs to the cloud and not to a project",
     "group_snapshot_id": "wants a group that is not busy; tests/api/volume",
