@@ -10,8 +10,9 @@ from tests.api.one_service import MINE, THEIRS, Answer, OneService, Skewed, ask_
 from trivet.api.object.service import SERVICE
 from trivet.controllers.objects.upkeep import ObjectUpkeep
 from trivet.domain.identity.people.projects import PROJECTS, Project
-from trivet.domain.seeds import Offer, start
+from trivet.domain.seeds import start
 from trivet.drivers.files import FileBlobs
+from trivet.process import offers
 from trivet.store import leases
 from trivet.store.store import transact
 from trivet.store.tx import Tx
@@ -34,7 +35,7 @@ class Cloud(OneService):
 
     async def fill(self) -> None:
         async def begin(tx: Tx) -> leases.Lease | None:
-            await start(tx, self.parts, "", [Offer("object-store", "swift", "/object-store")])
+            await start(tx, self.parts, "", offers([SERVICE]))
             for id in (MINE, THEIRS):
                 await tx.insert(PROJECTS, Project(id=id, name=id, domain_id="default", parent_id="default"))
             return await leases.take(tx, "objects", "me", 60.0)
