@@ -34,6 +34,8 @@ from trivet.api.kit.routes import Route
 from trivet.api.kit.service import Service
 
 BY_DESIGN = {
+    # A tag is a word, and a thing has fifty at most: fewer than there are ids to try.
+    ("POST", "/v2.0/{collection}/{resource_id}/tags", "tags.0"),
     # Who shares says with whom, and who trusts says whom: that other has something by it, and sees it.
     ("POST", "/v2.0/rbac-policies", "rbac_policy.target_tenant"),
     ("PUT", "/v2.0/rbac-policies/{rbac_policy_id}", "rbac_policy.target_tenant"),

@@ -70,7 +70,6 @@ async def fill(cloud: WholeCloud, project: Project) -> None:
     answer = await cloud.call("POST", "/image/v2/images", image, token=token)
     assert answer.status == 201, answer.raw
     project.held["image_id"] = answer.body["id"]
-    project.held["store_id"] = "local"
     path = f"/image/v2/images/{project.held['image_id']}/file"
     sent = [(b"content-type", b"application/octet-stream")]
     assert (await cloud.call("PUT", path, b"\0" * 512, token=token, headers=sent)).status == 204

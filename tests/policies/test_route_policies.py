@@ -47,6 +47,7 @@ NOT_MADE = {
     "key name namespace_name object_name property_name tag tag_name": "is a name and no id",
     "message_id request_id": "is written by the cloud about what failed or was asked",
     "network": "is the name of a server's network",
+    "store_id": "is the name of a place where the operator keeps images",
 }
 """Words in paths of which nothing is made here -> why. A project's own thing is none of them."""
 
