@@ -68,7 +68,7 @@ def knows(cloud: Cloud, noun: str) -> bool:
 
 
 def enrol(cloud: Cloud, rack: Rack, machines: list[Machine]) -> None:
-    known = {each["Name"] for each in cloud.openstack("baremetal", "node", "list", quiet=True)}
+    known = {each["name"] for each in cloud.openstack("baremetal", "node", "list", quiet=True)}
     for machine in machines:
         if machine.name not in known:
             make(cloud, rack, machine)
@@ -155,16 +155,16 @@ def follow(cloud: Cloud, rack: Rack) -> None:
     while cloud.has("server", "a-metal"):
         found = server(cloud)
         machines = cloud.openstack("baremetal", "node", "list", quiet=True)
-        machine = next((each for each in machines if each["Instance UUID"] == found["id"]), None)
+        machine = next((each for each in machines if each["instance_uuid"] == found["id"]), None)
         now = str(found["status"])
         if machine is not None:
             vlan = subprocess.run(
-                ["ovs-vsctl", f"--db={rack.switch}", "get", "port", f"{machine['Name']}p0", "tag"],
+                ["ovs-vsctl", f"--db={rack.switch}", "get", "port", f"{machine['name']}p0", "tag"],
                 check=True,
                 capture_output=True,
                 text=True,
             )
-            now += f": {machine['Name']} is {machine['Provisioning State']}, {machine['Power State']}"
+            now += f": {machine['name']} is {machine['provision_state']}, {machine['power_state']}"
             now += f", in VLAN {vlan.stdout.strip()}"
         if now != last:
             told(now)
