@@ -5,8 +5,8 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+from trivet.reading_settings import load
 from trivet.release import RELEASE
-from trivet.settings import load
 
 ROOT = Path(__file__).parents[2]
 

@@ -134,7 +134,7 @@ async def _world(data: Path, said: _World) -> "World":
     from trivet.hosting.inside import Given  # noqa: PLC0415
     from trivet.hosting.real_world import RealWorld  # noqa: PLC0415
     from trivet.hosting.this_machine import ThisMachine  # noqa: PLC0415
-    from trivet.settings import check_underlay  # noqa: PLC0415
+    from trivet.setting_checks import check_underlay  # noqa: PLC0415
 
     machine = await ThisMachine.found(data, Given(*said.given))
     return RealWorld(machine, data, read_underlay(check_underlay(said.underlay)))

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from trivet import settings
+from trivet import reading_settings
 from trivet.errors import Invalid
 from trivet.settings import Settings
 
@@ -37,7 +37,7 @@ def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
 def read_settings(chosen: argparse.Namespace) -> Settings:
     flags: dict[str, Any] = {name: getattr(chosen, name) for name in chosen.settings_named}
     try:
-        return settings.load(chosen.config, dict(os.environ), flags)
+        return reading_settings.load(chosen.config, dict(os.environ), flags)
     except OSError as error:
         raise Invalid("setting.file", f"Cannot read {chosen.config}: {error.strerror}.") from error
     except ValueError as error:

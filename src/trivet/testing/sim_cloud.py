@@ -18,8 +18,9 @@ from trivet.drivers.sim.machines import SimMachines, Temper
 from trivet.errors import Invalid
 from trivet.hosting.simulated import SIM_DISK_GIB, SIM_MEMORY_MIB, SIM_VCPUS
 from trivet.process import Process, running
+from trivet.reading_settings import load
 from trivet.serving.server import serving
-from trivet.settings import Settings, load
+from trivet.settings import Settings
 from trivet.store.store import transact
 from trivet.store.tx import Tx
 

@@ -18,7 +18,8 @@ from trivet.domain.limits.limits import REGISTERED_LIMITS, RegisteredLimit
 from trivet.drivers.contracts.errors import DriverError
 from trivet.errors import Invalid
 from trivet.process import make_blobs
-from trivet.settings import Settings, check
+from trivet.setting_checks import check
+from trivet.settings import Settings
 
 DATA = b"bytes of an image" * 1000
 MIB = 1 << 20
