@@ -8,7 +8,7 @@ import asyncio
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -17,11 +17,9 @@ import msgspec
 from trivet.drivers.contracts.errors import DriverError
 from trivet.drivers.contracts.machine import (
     DevicePlace,
-    Disk,
     EmptyDisk,
     MachineSpec,
     Nic,
-    Power,
     RescueDisk,
     Seen,
     VolumeDisk,
@@ -37,30 +35,25 @@ from trivet.drivers.qemu import (
     images,
     memory,
     passthrough,
+    power,
     processes,
     volumes,
 )
 from trivet.drivers.qemu.accelerator import accelerator
 from trivet.drivers.qemu.arguments import FIRMWARE_VARS, Ground, arguments, has_uefi, machine_type, slots_for
+from trivet.drivers.qemu.bases import Bases
 from trivet.drivers.qemu.cards import plug, unplug
 from trivet.drivers.qemu.complaints import refusal
 from trivet.drivers.qemu.layout import Layout, Record, Saved, drop_short, make_short, read, short_directory, write
 from trivet.drivers.qemu.options import Options
 from trivet.drivers.qemu.pinning import go_on
 from trivet.drivers.qemu.places import places_of
-from trivet.drivers.qemu.qmp import Talk, talk
 from trivet.drivers.qemu.records import changeable, need, need_stopped
 from trivet.drivers.qemu.turns import Absent, Turns
 
-_BASES = "_base"
 _DEFAULTS = Options()
-_ASK_AGAIN_S = 5.0
-"""A guest that still boots misses the power button, so it is pressed again."""
-_GLANCE_S = 5.0
 _AT_ONCE = 16
 """Machines looked at together."""
-_LOOKS = 8
-"""Images looked at together: one that takes all the time it may keeps few others waiting."""
 
 
 class QemuMachines:
@@ -69,12 +62,9 @@ class QemuMachines:
     def __init__(self, directory: Path, options: Options = _DEFAULTS) -> None:
         self._directory = directory.absolute()
         self._options = options
-        self._bases = self._directory / _BASES
+        self._bases = Bases(self._directory)
         self._short = short_directory(self._directory)
         self._turns = Turns()
-        self._base_turn = asyncio.Lock()
-        self._checks: dict[str, asyncio.Task[None]] = {}
-        self._looks = asyncio.Semaphore(_LOOKS)
         self._ground_turn = asyncio.Lock()
         self._ground: Ground | None = None
         self._thawing: dict[str, asyncio.Task[None]] = {}
@@ -99,7 +89,7 @@ class QemuMachines:
                 return
             await processes.kill(layout)
             if spec.disk is not None:
-                await self._make_root(spec.disk, layout.base, layout.root)
+                await self._bases.make_root(spec.disk, layout.base, layout.root)
             await empty_disks.make(layout.folder, spec.empty, spec.filled)
             spec = msgspec.structs.replace(spec, filled={})
             if spec.config_drive is not None:
@@ -113,7 +103,7 @@ class QemuMachines:
 
     async def start(self, id: str, marks: dict[str, str]) -> None:
         async with self._turn(id, "The virtual machine could not start.") as layout:
-            if await _power(layout) == "crashed" or not processes.alive(layout):
+            if await power.of(layout) == "crashed" or not processes.alive(layout):
                 await processes.kill(layout)
                 await self._launch(layout)
             # Before the guest runs: a guest that runs under old marks would be started once more.
@@ -127,7 +117,7 @@ class QemuMachines:
                 went = not memory.is_saved(layout)
                 if processes.alive(layout):
                     self._exits.follow(id, layout)
-                    went = grace_s > 0 and await _ask_to_stop(layout, grace_s)
+                    went = grace_s > 0 and await power.ask_to_stop(layout, grace_s)
                 await processes.kill(layout)
                 memory.forget(layout)
                 return went
@@ -143,7 +133,7 @@ class QemuMachines:
                 bases = {path.read_text() for path in (layout.base, layout.rescue_base) if path.exists()}
                 await asyncio.to_thread(shutil.rmtree, layout.folder)
                 for base in bases:
-                    await self._drop_base(base)
+                    await self._bases.drop(base)
                 if not self._ids():
                     drop_short(self._short, self._directory)
 
@@ -158,7 +148,10 @@ class QemuMachines:
     # -- what only some kinds have
 
     async def pause(self, id: str) -> None:
-        async with self._running(id, "The virtual machine could not be paused.") as layout, _talk(layout) as qemu:
+        async with (
+            self._running(id, "The virtual machine could not be paused.") as layout,
+            power.talk_to(layout) as qemu,
+        ):
             await qemu.ask("stop")
 
     async def unpause(self, id: str) -> None:
@@ -288,7 +281,7 @@ class QemuMachines:
     async def rescue(self, id: str, rescue: RescueDisk, config_drive: bytes | None) -> None:
         async with self._turn(id, "The virtual machine could not be rescued.") as layout:
             record = need_stopped(layout, "rescued")
-            await self._make_root(rescue.disk, layout.rescue_base, layout.rescue)
+            await self._bases.make_root(rescue.disk, layout.rescue_base, layout.rescue)
             if config_drive is not None:
                 write(layout.rescue_drive, config_drive)
             write(layout.spec, msgspec.structs.replace(record, rescue=rescue))
@@ -300,11 +293,11 @@ class QemuMachines:
             for path in (layout.rescue, layout.rescue_drive, layout.rescue_base):
                 path.unlink(missing_ok=True)
             if base is not None:
-                await self._drop_base(base)
+                await self._bases.drop(base)
 
     async def inject_nmi(self, id: str, marks: dict[str, str]) -> None:
         async with self._running(id, "The guest could not be interrupted.") as layout:
-            async with _talk(layout) as qemu:
+            async with power.talk_to(layout) as qemu:
                 await qemu.ask("inject-nmi")
             write(layout.marks, layout.read_marks() | marks)
 
@@ -327,18 +320,6 @@ class QemuMachines:
 
     # -- parts of verbs
 
-    async def _make_root(self, disk: Disk, kept: Path, root: Path) -> None:
-        """`kept` holds the name of its base, so that this stays as long as the disk."""
-        name = images.base_name(disk)
-        base = self._bases / name
-        if not base.exists():
-            await self._check(disk, name)
-        async with self._base_turn:
-            self._bases.mkdir(mode=0o700, exist_ok=True)
-            write(kept, name.encode())
-            await images.make_base(disk, base)
-        await images.make_root(disk, base, root)
-
     async def _look(self, id: str, gate: asyncio.Semaphore) -> Seen | None:
         layout = self._layout(id)
         record = layout.record()
@@ -348,14 +329,14 @@ class QemuMachines:
         if layout.frozen.exists():
             self._go_on_soon(id)
         async with gate:
-            power = await _power(layout)
-        if power in ("running", "paused"):
+            seen = await power.of(layout)
+        if seen in ("running", "paused"):
             self._exits.follow(id, layout)
         # What hangs on it and how large it is are told as they are, not as somebody wrote at its last start.
         nics = ",".join(nic.port_id for nic in record.spec.nics)
         now = {"nics": nics, "volumes": volumes_of(record.spec), "shape": shape_of(record.spec)}
         now["rescue"] = record.rescue.mark if record.rescue is not None else ""
-        return Seen(id=id, power=power, marks=layout.read_marks() | now)
+        return Seen(id=id, power=seen, marks=layout.read_marks() | now)
 
     def _go_on_soon(self, id: str) -> None:
         """A guest whose file systems stand still, when whoever may be copying it has done."""
@@ -388,25 +369,6 @@ class QemuMachines:
             return [path.name for path in self._directory.iterdir() if _is_id(path.name)]
         return []
 
-    async def _check(self, disk: Disk, name: str) -> None:
-        """Once for all machines that wait for the same image, and nobody else waits for it."""
-        checking = self._checks.get(name)
-        if checking is None:
-            checking = self._checks[name] = asyncio.create_task(self._look_at(disk), name=f"check {name}")
-            checking.add_done_callback(lambda _: self._checks.pop(name))
-        await asyncio.shield(checking)
-
-    async def _look_at(self, disk: Disk) -> None:
-        async with self._looks:
-            await images.check(disk)
-
-    async def _drop_base(self, name: str) -> None:
-        async with self._base_turn:
-            for other in self._directory.glob("*/*base"):
-                if other.read_text() == name:
-                    return
-            (self._bases / name).unlink(missing_ok=True)
-
     async def _ground_now(self) -> Ground:
         async with self._ground_turn:
             if self._ground is None:
@@ -433,45 +395,6 @@ class QemuMachines:
             if not processes.alive(layout):
                 raise DriverError(f"{what_failed} It does not run.", again=False)
             yield layout
-
-
-async def _power(layout: Layout) -> Power:
-    if not processes.alive(layout):
-        if processes.crashed(layout):
-            return "crashed"
-        return "suspended" if memory.is_saved(layout) else "stopped"
-    try:
-        async with talk(layout.eye, "A virtual machine does not answer.", _GLANCE_S) as qemu:
-            status = await qemu.status()
-    except DriverError:
-        # Gone meanwhile, or too busy to answer; that one must not hide the others from the sweep.
-        return "running" if processes.alive(layout) else await _power(layout)
-    match status:
-        case "running":
-            return "running"
-        case "internal-error" | "guest-panicked" | "io-error":
-            return "crashed"
-        case _:
-            return "paused"
-
-
-async def _ask_to_stop(layout: Layout, grace_s: float) -> bool:
-    loop = asyncio.get_running_loop()
-    until = loop.time() + grace_s
-    while (left := until - loop.time()) > 0:
-        try:
-            async with _talk(layout) as qemu:
-                await qemu.ask("system_powerdown")
-        except DriverError:
-            # It may have gone while we spoke; the wait below tells.
-            pass
-        if await processes.wait(layout, min(left, _ASK_AGAIN_S)):
-            return True
-    return False
-
-
-def _talk(layout: Layout) -> AbstractAsyncContextManager[Talk]:
-    return talk(layout.qmp, "The virtual machine does not answer.")
 
 
 def _is_id(name: str) -> bool:
