@@ -25,7 +25,7 @@ from trivet.api.kit.service import Service
 TENANTS = ("reader", "member", "manager", "token", "shared")
 _HEX = re.compile(r"[0-9a-f]{32}")
 _CHANCE = re.compile(
-    r"[0-9a-f][0-9a-f-]{11,}|\d{4}-\d\d-\d\d[T ][\d:.]+(Z|\+00:00)?|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|\d+"
+    r"token=[\w-]+|[0-9a-f][0-9a-f-]{11,}|\d{4}-\d\d-\d\d[T ][\d:.]+(Z|\+00:00)?|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|\d+"
 )
 _HOLDS_AN_ID = re.compile(r"(^|[_.-])(id|uuid|marker|tenant|owner|image|server|member)$")
 _ASKED = re.compile(r"\.asked(?:_all|_flag)?\(\s*\"([^\"]+)\"")

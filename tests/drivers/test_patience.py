@@ -11,7 +11,7 @@ from tests.simulation import virtual_time
 from tests.simulation.virtual_time import VirtualLoop
 
 from trivet.clock import SystemClock
-from trivet.drivers.contracts import machine, network
+from trivet.drivers.contracts import container, machine, network
 from trivet.drivers.contracts.machine import MACHINES, Disk, MachineSpec, Pausing, Snapshotting, Suspending
 from trivet.drivers.contracts.network import NetworkDriver, PortSpec, WireDriver
 from trivet.drivers.contracts.patience import BULKY_S, LOOK_S, PLAIN_S, REMOVE_S, Unanswered, behind, patient
@@ -33,7 +33,7 @@ def test_every_verb_that_waits_for_an_engine_says_its_patience() -> None:
 def test_every_contract_is_listed() -> None:
     there = {
         kind
-        for room in (machine, network)
+        for room in (container, machine, network)
         for kind in vars(room).values()
         if inspect.isclass(kind) and getattr(kind, "_is_protocol", False) and kind.__module__ == room.__name__
     }

@@ -3,6 +3,7 @@
 A key reaches a program of QEMU's as a file that is nowhere on a disk, and never among its words, which all may read.
 """
 
+import asyncio
 import os
 import struct
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from trivet.drivers.programs import Bounds
 from trivet.drivers.qemu.complaints import refusal
 
 _PAYLOAD_AT, _SECTOR = 104, 512
+_TRIES, _PAUSE_S = 10, 1.0
+_UNMEASURED = b"accurate CPU usage"
+"""QEMU measures how fast the processor is, and a busy virtual one now and then tells it that no time has passed."""
 _TURNS_MS = 10
 """Passphrases here are long and random: turning them over for seconds would only cost seconds."""
 
@@ -61,7 +65,11 @@ def _options(key: Key) -> str:
 async def _run(key: Key, words: tuple[str, ...], bounds: Bounds) -> None:
     what, *rest = words
     with handed(key) as fd:
-        ended = await programs.run(("qemu-img", what, "--object", secret(fd), *rest), bounds=bounds, pass_fds=(fd,))
+        for tries_left in reversed(range(_TRIES)):
+            ended = await programs.run(("qemu-img", what, "--object", secret(fd), *rest), bounds=bounds, pass_fds=(fd,))
+            if not (ended.code and _UNMEASURED in ended.err and tries_left):
+                break
+            await asyncio.sleep(_PAUSE_S)
     if ended.code:
         raise refusal("The encrypted volume could not be made.", ended.err.decode(errors="replace"))
 
