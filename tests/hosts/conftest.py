@@ -52,6 +52,9 @@ class LabCloud:
     def put(self, path: str, said: Any) -> Any:
         return self._asked("PUT", path, json=said).json()
 
+    def delete(self, path: str) -> None:
+        self._asked("DELETE", path)
+
     def _asked(self, method: str, path: str, **how: Any) -> Any:
         answer = self.sdk.session.request(self.lab.url + path, method, authenticated=True, **how)
         assert answer.status_code < 300, answer.text

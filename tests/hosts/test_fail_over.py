@@ -21,6 +21,9 @@ def receiver(cloud: LabCloud) -> Iterator[Receiver]:
     subscription = {"url": receiver.url, "secret": "a secret of the tenant"}
     cloud.post("/v1/alarms/subscriptions", {"subscription": subscription})
     yield receiver
+    # Other tests give a host its power back whenever they like; a fence would cut it again.
+    for host in cloud.lab.hosts():
+        cloud.delete(f"/v1/hosts/{host.name}/bmc")
     receiver.close()
 
 

@@ -37,6 +37,10 @@ class VolumeCloud:
         return self.whole.process.hosting.temper
 
     async def fill(self) -> None:
+        async def opened() -> Any:
+            return await self.rows("SELECT 1 FROM volume_backends")
+
+        await self.eventually(opened, "a back end for volumes")
         network = await self.whole.made("/network/v2.0/networks", {"network": {"name": "n"}}, self.mine)
         self.network_id = network["id"]
         subnet = {"network_id": network["id"], "ip_version": 4, "cidr": "10.1.0.0/24"}
