@@ -27,13 +27,15 @@ async def row(cloud: Cloud, id: str) -> Server:
         return await tx.need(SERVERS, id, "server")
 
 
-async def host_fails(cloud: Cloud, id: str, *, power: str | None = None, again: bool = False) -> int | None:
+async def host_fails(
+    cloud: Cloud, id: str, *, power: str | None = None, boots: int = 0, again: bool = False
+) -> int | None:
     """The agent of its host says that it cannot be built."""
     server = await row(cloud, id)
     assert server.host_id is not None
     report = Report(
         server_id=id, host_id=server.host_id, revision=server.revision, error="The disk is broken.", again=again,
-        power=power,  # type: ignore[arg-type] # as drivers spell it
+        power=power, boots=boots,  # type: ignore[arg-type] # as drivers spell it
     )  # fmt: skip
     async with cloud.store.write() as tx:
         return await reports.settle(tx, report)
@@ -110,6 +112,15 @@ async def test_what_runs_on_a_host_is_not_built_a_second_time(cloud: Cloud) -> N
     id = await made(cloud)
     first = (await row(cloud, id)).host_id
     await host_fails(cloud, id, power="running")
+    server = await row(cloud, id)
+    assert (server.host_id, server.status) == (first, "error")
+
+
+async def test_what_ran_and_died_before_anybody_heard_of_it_is_not_built_elsewhere(cloud: Cloud) -> None:
+    """It may have written on its disk meanwhile."""
+    id = await made(cloud)
+    first = (await row(cloud, id)).host_id
+    await host_fails(cloud, id, power="crashed", boots=1)
     server = await row(cloud, id)
     assert (server.host_id, server.status) == (first, "error")
 

@@ -231,7 +231,7 @@ async def _noted(tx: Tx, server: Server, why: str) -> Server:
 
 async def _elsewhere(tx: Tx, server: Server, report: Report) -> Server | None:
     """Another host for what has never run; None if it is not for another host, or there is none."""
-    has_run = report.power is not None and report.boots > 0
+    has_run = report.power in ("running", "paused", "suspended") or (report.power is not None and report.boots > 0)
     if server.task != "spawning" or has_run:
         return None
     failed = (*server.failed_hosts, report.host_id)
