@@ -125,6 +125,19 @@ async def test_what_ran_and_died_before_anybody_heard_of_it_is_not_built_elsewhe
     assert (server.host_id, server.status) == (first, "error")
 
 
+async def test_a_host_that_says_over_and_over_that_a_machine_died_is_heard_once(cloud: Cloud) -> None:
+    id = await made(cloud)
+    before = await row(cloud, id)
+    report = Report(
+        server_id=id, host_id=before.host_id or "", revision=before.revision, power="crashed", boots=1, builds=1,
+        mending=True,
+    )  # fmt: skip
+    for _ in range(3):
+        async with cloud.store.write() as tx:
+            await reports.settle(tx, report)
+    assert (await row(cloud, id)).revision == before.revision + 1
+
+
 async def test_a_server_on_a_host_that_an_operator_chose_goes_nowhere_else(cloud: Cloud) -> None:
     id = await made(cloud, availability_zone="nova:host1", token=cloud.token("admin"))
     await host_fails(cloud, id)

@@ -1,11 +1,13 @@
 """Migrations: forward, once, and refused where they cannot be right."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from tests.api.one_service import store_on
 from tests.postgres import PostgresCluster
 
+from trivet.domain import upgrade_check
 from trivet.errors import Invalid
 from trivet.store import migrations
 from trivet.store.store import Store
@@ -75,3 +77,14 @@ async def test_a_trait_and_a_class_that_lost_their_names_get_them_back(
     async with empty.read() as tx:
         assert [row[0] for row in await tx.rows("SELECT name FROM custom_traits")] == ["CUSTOM_A"]
         assert [row[0] for row in await tx.rows("SELECT name FROM custom_classes")] == ["CUSTOM_B"]
+
+
+async def test_a_newer_program_sees_which_columns_the_database_has(store: Store) -> None:
+    async with store.read() as tx:
+        assert await tx.columns_of("counted_resources") == {"name", "service_type", "default_limit"}
+        assert await tx.columns_of("nowhere") == set()
+
+
+async def test_a_database_of_either_kind_is_looked_at_before_an_upgrade(store: Store, tmp_path: Path) -> None:
+    found = {one.check: one.verdict for one in await upgrade_check.look(store, tmp_path, None)}
+    assert found == dict.fromkeys(("schema", "rows", "hosts", "work", "disk"), "success") | {"keys": "failure"}

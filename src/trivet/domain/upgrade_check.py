@@ -22,7 +22,6 @@ from trivet.store import migrations
 from trivet.store.store import Store
 from trivet.store.tables import Table
 from trivet.store.tx import Tx
-from trivet.store.where import Where
 
 Verdict = Literal["success", "warning", "failure"]
 _PAGE = 500
@@ -118,7 +117,7 @@ async def _keys(tx: Tx, secret: Path) -> Finding:
 
 
 async def _hosts(tx: Tx) -> Finding:
-    down = [host.name for host in await tx.select(HOSTS, Where().equal("dead", 0), order="name") if not is_up(host)]
+    down = [host.name for host in await tx.select(HOSTS, order="name") if not is_up(host)]
     if down:
         names = ", ".join(down[:10]) + (", ..." if len(down) > 10 else "")
         return Finding("hosts", "warning", f"These are down, and what they owe waits until they are back: {names}.")

@@ -11,7 +11,10 @@ def key_of(server_id: str) -> str:
 
 
 async def began(tx: Tx, server: Server) -> Server:
-    """The host's report that it runs again settles the row; that it has run for a while clears the alarm."""
+    """The report that it runs again settles the row; that it has run for a while clears the alarm."""
+    if server.power == "crashed":
+        # It was told already: a host that says so again and again costs its owner nothing.
+        return server
     server = await tx.update(SERVERS, server, power="crashed", updated_at=tx.clock.now())
     await alarms.raise_(
         tx,
